@@ -1,0 +1,110 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Every module is compiled with the same strictness: the Swift 6 language mode (from the tools version), imports that
+/// are internal unless they are part of a public signature, and members visible only through a direct import.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies + [arguments], swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// `TEST_TARGETS=JSONTests,PostgresTests swift build --build-tests` compiles only the named test targets; unset, all.
+let chosenTests = Context.environment["TEST_TARGETS"].map { Set($0.split(separator: ",").map(String.init)) }
+
+let package = Package(
+  name: "licensekit-stripe",
+  products: [
+    .executable(name: "licensekit", targets: ["licensekit"]),
+    .executable(name: "stripe-integration", targets: ["stripe-integration"]),
+    .executable(name: "stripe-simulator", targets: ["stripe-simulator"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    // System libraries, one target each.
+    .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+    // General modules: no product words.
+    module("Identity", []),
+    module("JSON", ["Identity"]),
+    module("Cryptography", ["COpenSSL"]),
+    module("Postgres", ["CLibpq", "Identity", logging, lifecycle]),
+    module("Redis", ["CHiredis", "Cryptography", logging]),
+    module("HTTPTransport", ["CCurl", logging]),
+    module("ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
+
+    // The two outside systems.
+    module("StripeAPI", ["Identity", "JSON", "Cryptography", "HTTPTransport", logging]),
+    module("LicenseKitAPI", ["Identity", "JSON", "HTTPTransport"]),
+
+    // The products.
+    module(
+      "LicenseServer",
+      ["LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "ServerKit", logging, lifecycle, hummingbird, metrics]),
+    module(
+      "StripeIntegration",
+      [
+        "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit",
+        logging, lifecycle, hummingbird, metrics,
+      ]),
+
+    // The commands.
+    command("licensekit", ["LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird]),
+    command("stripe-integration", ["StripeIntegration", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit", "JSON", logging, lifecycle, hummingbird]),
+    command("stripe-simulator", ["Identity", "JSON", "Cryptography", "HTTPTransport", "ServerKit", logging, lifecycle, hummingbird]),
+
+    // Tests: one target a module, and the whole product driven from outside in script/test (Tests/EndToEnd, Python).
+    .target(
+      name: "TestSupport", dependencies: ["Postgres", "Redis", logging], path: "Tests/TestSupport", swiftSettings: strict),
+  ]
+    + [
+      tests("JSONTests", ["JSON", "Identity"]),
+      tests("CryptographyTests", ["Cryptography"]),
+      tests("PostgresTests", ["Postgres", "TestSupport", logging]),
+      tests("RedisTests", ["Redis", "TestSupport", logging]),
+      tests("HTTPTransportTests", ["HTTPTransport", hummingbird, logging]),
+      tests("ServerKitTests", ["ServerKit", "JSON", "HTTPTransport", hummingbird, logging]),
+      tests("StripeAPITests", ["StripeAPI", "JSON", "Cryptography", "HTTPTransport", "ServerKit", "Identity", hummingbird, logging]),
+      tests(
+        "LicenseServerTests",
+        ["LicenseServer", "LicenseKitAPI", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit", "Identity", "TestSupport", hummingbird, logging, lifecycle]),
+      tests("PurchasesTests", ["StripeIntegration", "StripeAPI", "LicenseKitAPI", "JSON", "Identity"]),
+      tests(
+        "StripeIntegrationTests",
+        [
+          "StripeIntegration", "LicenseServer", "StripeAPI", "LicenseKitAPI", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit",
+          "Identity", "TestSupport", hummingbird, logging, lifecycle,
+        ]),
+      tests("ArchitectureTests", []),
+    ].filter { chosenTests?.contains($0.name) ?? true }
+)
