@@ -1,0 +1,66 @@
+public import Foundation
+public import JSON
+
+extension Stripe {
+  /// A buyer as the merchant knows them (API reference, "Customers").
+  public struct Customer: Hashable, Sendable, Codable {
+    public let id: CustomerID
+    public let email: String?
+    public let name: String?
+    public let isDeleted: Bool
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "customer")
+      id = try reader.requiredID("id")
+      email = reader.string("email")
+      name = reader.string("name")
+      isDeleted = reader.bool("deleted")
+    }
+  }
+
+  /// What the merchant sells (API reference, "Products").
+  public struct Product: Hashable, Sendable, Codable {
+    public let id: ProductID
+    public let name: String?
+    public let isActive: Bool
+    public let isDeleted: Bool
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "product")
+      id = try reader.requiredID("id")
+      name = reader.string("name")
+      isActive = reader.bool("active")
+      isDeleted = reader.bool("deleted")
+    }
+  }
+
+  /// What it costs; amount and product of a price never change (API reference, "Prices").
+  public struct Price: Hashable, Sendable, Codable {
+    public let id: PriceID
+    public let product: ProductID?
+    public let isRecurring: Bool
+    public let interval: String?
+    public let intervalCount: Int64?
+    public let unitAmount: Int64?
+    public let currency: String?
+    public let nickname: String?
+    public let lookupKey: String?
+    public let isActive: Bool
+    public let isDeleted: Bool
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "price")
+      id = try reader.requiredID("id")
+      product = reader.id("product")
+      isRecurring = reader.string("type") == "recurring"
+      interval = reader["recurring"]?["interval"]?.string
+      intervalCount = reader["recurring"]?["interval_count"]?.integer
+      unitAmount = reader.integer("unit_amount")
+      currency = reader.string("currency")
+      nickname = reader.string("nickname")
+      lookupKey = reader.string("lookup_key")
+      isActive = reader.bool("active")
+      isDeleted = reader.bool("deleted")
+    }
+  }
+}

@@ -1,0 +1,88 @@
+public import Foundation
+public import JSON
+
+extension Stripe {
+  /// A Checkout Session, made by an integration or by a Payment Link (API reference, "Checkout Sessions").
+  public struct CheckoutSession: Hashable, Sendable, Codable {
+    public enum Mode: String, Hashable, Sendable, Codable { case payment, subscription, setup, other }
+    public enum Status: String, Hashable, Sendable, Codable { case open, complete, expired }
+    /// `unpaid` with a complete session means that the money is still on its way (delayed payment methods).
+    public enum PaymentStatus: String, Hashable, Sendable, Codable { case paid, unpaid, noPaymentRequired }
+
+    public let id: CheckoutSessionID
+    public let mode: Mode
+    public let status: Status
+    public let paymentStatus: PaymentStatus
+    /// Nil for guests in payment mode.
+    public let customer: CustomerID?
+    /// What the buyer typed; the prefill only when the buyer typed nothing.
+    public let email: String?
+    public let name: String?
+    public let subscription: SubscriptionID?
+    /// Nil when the total is zero, and in subscription mode.
+    public let paymentIntent: PaymentIntentID?
+    public let invoice: InvoiceID?
+    public let paymentLink: String?
+    public let clientReferenceID: String?
+    public let metadata: [String: String]
+    public let amountTotal: Int64?
+    public let currency: String?
+    public let created: Date
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "checkout.session")
+      id = try reader.requiredID("id")
+      mode = Mode(rawValue: try reader.requiredString("mode")) ?? .other
+      status = reader.string("status").flatMap(Status.init(rawValue:)) ?? .open
+      switch reader.string("payment_status") {
+      case "paid": paymentStatus = .paid
+      case "no_payment_required": paymentStatus = .noPaymentRequired
+      default: paymentStatus = .unpaid
+      }
+      customer = reader.id("customer")
+      let details = reader["customer_details"]
+      email = details?["email"]?.string ?? reader.string("customer_email")
+      name = details?["name"]?.string
+      subscription = reader.id("subscription")
+      paymentIntent = reader.id("payment_intent")
+      invoice = reader.id("invoice")
+      paymentLink = reader["payment_link"]?.string ?? reader["payment_link"]?["id"]?.string
+      clientReferenceID = reader.string("client_reference_id")
+      metadata = reader.metadata
+      amountTotal = reader.integer("amount_total")
+      currency = reader.string("currency")
+      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+
+    /// "Fulfil when not unpaid" (Stripe docs, "Fulfill orders").
+    public var isPaid: Bool { status == .complete && paymentStatus != .unpaid }
+  }
+
+  /// One line of a Checkout Session; never part of the event, always fetched from `/line_items`.
+  public struct LineItem: Hashable, Sendable, Codable {
+    /// `li_…`
+    public let id: LineID
+    public let price: PriceID
+    public let product: ProductID
+    /// Nil counts as one.
+    public let quantity: Int
+    /// Prices of type `recurring` belong to the session's subscription, not to a one-time sale.
+    public let isRecurring: Bool
+    public let description: String?
+    public let amountTotal: Int64?
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "item")
+      id = try reader.requiredID("id")
+      guard let priceValue = reader["price"], let price: PriceID = ObjectReader.id(priceValue),
+        let product: ProductID = ObjectReader.id(priceValue["product"])
+      else { throw reader.missing("price") }
+      self.price = price
+      self.product = product
+      quantity = Int(clamping: reader.integer("quantity") ?? 1)
+      isRecurring = priceValue["type"]?.string == "recurring"
+      description = reader.string("description")
+      amountTotal = reader.integer("amount_total")
+    }
+  }
+}

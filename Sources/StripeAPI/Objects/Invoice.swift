@@ -1,0 +1,143 @@
+public import Foundation
+public import JSON
+
+extension Stripe {
+  /// An invoice, read the same from both shapes (API reference, "Invoices"; since 2025-03-31 the subscription is under
+  /// `parent`, prices under `pricing`, and payments in a list of their own).
+  public struct Invoice: Hashable, Sendable, Codable {
+    public enum Status: String, Hashable, Sendable, Codable { case draft, open, paid, uncollectible, void }
+
+    public struct Line: Hashable, Sendable, Codable {
+      /// `il_…`
+      public let id: LineID
+      public let price: PriceID?
+      public let product: ProductID?
+      public let quantity: Int
+      public let amount: Int64
+      public let isProration: Bool
+      public let subscription: SubscriptionID?
+      public let subscriptionItem: SubscriptionItemID?
+      /// The service period of the line; the invoice's own period is another thing.
+      public let periodStart: Date?
+      public let periodEnd: Date?
+    }
+
+    public let id: InvoiceID
+    public let status: Status
+    public let billingReason: String?
+    public let customer: CustomerID?
+    public let customerEmail: String?
+    public let customerName: String?
+    public let subscription: SubscriptionID?
+    /// Every payment the invoice names itself; the new shape names them only when expanded.
+    public let paymentIntents: [PaymentIntentID]
+    public let charge: ChargeID?
+    public let lines: [Line]
+    public let hasMoreLines: Bool
+    public let amountPaid: Int64
+    public let total: Int64
+    public let currency: String?
+    public let attemptCount: Int64
+    public let nextPaymentAttempt: Date?
+    public let dueDate: Date?
+    public let created: Date
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "invoice")
+      id = try reader.requiredID("id")
+      status = reader.string("status").flatMap(Status.init(rawValue:)) ?? (reader.bool("paid") ? .paid : .draft)
+      billingReason = reader.string("billing_reason")
+      customer = reader.id("customer")
+      customerEmail = reader.string("customer_email")
+      customerName = reader.string("customer_name")
+      subscription =
+        ObjectReader.id(reader["parent"]?["subscription_details"]?["subscription"]) ?? reader.id("subscription")
+      var intents: [PaymentIntentID] = []
+      for payment in reader.list("payments").elements {
+        if let id: PaymentIntentID = ObjectReader.id(payment["payment"]?["payment_intent"]) { intents.append(id) }
+      }
+      if let old: PaymentIntentID = reader.id("payment_intent"), !intents.contains(old) { intents.append(old) }
+      paymentIntents = intents
+      charge = reader.id("charge")
+      let list = reader.list("lines")
+      lines = try list.elements.map { value throws(StripeObjectError) in try Self.line(value) }
+      hasMoreLines = list.hasMore
+      amountPaid = reader.integer("amount_paid") ?? 0
+      total = reader.integer("total") ?? 0
+      currency = reader.string("currency")
+      attemptCount = reader.integer("attempt_count") ?? 0
+      nextPaymentAttempt = reader.date("next_payment_attempt")
+      dueDate = reader.date("due_date")
+      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+
+    /// The invoice with all its lines, as `/v1/invoices/{id}/lines` lists them.
+    public func withAllLines(_ values: [JSONValue]) throws(StripeObjectError) -> Invoice {
+      Invoice(self, lines: try values.map { value throws(StripeObjectError) in try Self.line(value) })
+    }
+
+    private init(_ other: Invoice, lines: [Line]) {
+      id = other.id
+      status = other.status
+      billingReason = other.billingReason
+      customer = other.customer
+      customerEmail = other.customerEmail
+      customerName = other.customerName
+      subscription = other.subscription
+      paymentIntents = other.paymentIntents
+      charge = other.charge
+      self.lines = lines
+      hasMoreLines = false
+      amountPaid = other.amountPaid
+      total = other.total
+      currency = other.currency
+      attemptCount = other.attemptCount
+      nextPaymentAttempt = other.nextPaymentAttempt
+      dueDate = other.dueDate
+      created = other.created
+    }
+
+    private static func line(_ value: JSONValue) throws(StripeObjectError) -> Line {
+      let reader = try ObjectReader(value, kind: "line_item")
+      let details = reader["pricing"]?["price_details"]
+      let priceValue = reader["price"] ?? reader["plan"]
+      let itemParent = reader["parent"]?["subscription_item_details"]
+      let invoiceItemParent = reader["parent"]?["invoice_item_details"]
+      let isOfSubscriptionItem =
+        itemParent != nil || reader.string("type") == "subscription" || reader["subscription_item"] != nil
+      return Line(
+        id: try reader.requiredID("id"),
+        price: ObjectReader.id(details?["price"]) ?? ObjectReader.id(priceValue),
+        product: ObjectReader.id(details?["product"]) ?? ObjectReader.id(priceValue?["product"]),
+        quantity: Int(clamping: reader.integer("quantity") ?? 1),
+        amount: reader.integer("amount") ?? 0,
+        isProration: itemParent?["proration"]?.bool ?? invoiceItemParent?["proration"]?.bool
+          ?? reader.bool("proration"),
+        subscription: ObjectReader.id(itemParent?["subscription"]) ?? reader.id("subscription")
+          ?? ObjectReader.id(invoiceItemParent?["subscription"]),
+        subscriptionItem: isOfSubscriptionItem
+          ? ObjectReader.id(itemParent?["subscription_item"]) ?? reader.id("subscription_item") : nil,
+        periodStart: ObjectReader.date(reader["period"]?["start"]),
+        periodEnd: ObjectReader.date(reader["period"]?["end"]))
+    }
+  }
+
+  /// The link between an invoice and what paid it, an object of its own since 2025-03-31 (API reference, "Invoice
+  /// Payments").
+  public struct InvoicePayment: Hashable, Sendable, Codable {
+    public let id: InvoicePaymentID
+    public let invoice: InvoiceID
+    public let paymentIntent: PaymentIntentID?
+    public let charge: ChargeID?
+    public let isPaid: Bool
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "invoice_payment")
+      id = try reader.requiredID("id")
+      invoice = try reader.requiredID("invoice")
+      paymentIntent = ObjectReader.id(reader["payment"]?["payment_intent"])
+      charge = ObjectReader.id(reader["payment"]?["charge"])
+      isPaid = reader.string("status") == "paid"
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Identity
+import JSON
+
+/// Why a JSON object is not the Stripe object it was taken for.
+public struct StripeObjectError: Error, Hashable, CustomStringConvertible {
+  /// The kind that was expected, Stripe's `object` word.
+  public let object: String
+  /// The field that is missing or of the wrong type.
+  public let field: String
+
+  public var description: String { "\(object): field '\(field)' is missing or of an unexpected type" }
+}
+
+/// Reads one Stripe object leniently where Stripe is lenient (a field absent, null, an id or the expanded object) and
+/// strictly where a decision depends on it.
+struct ObjectReader {
+  let object: JSONObject
+  let kind: String
+
+  init(_ value: JSONValue, kind: String) throws(StripeObjectError) {
+    guard let object = value.object else { throw StripeObjectError(object: kind, field: "object") }
+    self.object = object
+    self.kind = kind
+  }
+
+  subscript(_ field: String) -> JSONValue? {
+    guard let value = object[field], !value.isNull else { return nil }
+    return value
+  }
+
+  /// The id in a field that holds either an id or, when it was expanded, the object with that id.
+  func id<Subject>(_ field: String, as type: ID<Subject>.Type = ID<Subject>.self) -> ID<Subject>? {
+    Self.id(self[field])
+  }
+
+  static func id<Subject>(_ value: JSONValue?, as type: ID<Subject>.Type = ID<Subject>.self) -> ID<Subject>? {
+    guard let text = value?.string ?? value?["id"]?.string, !text.isEmpty else { return nil }
+    return ID(text)
+  }
+
+  func requiredID<Subject>(
+    _ field: String, as type: ID<Subject>.Type = ID<Subject>.self
+  ) throws(StripeObjectError) -> ID<Subject> {
+    guard let id: ID<Subject> = id(field) else { throw missing(field) }
+    return id
+  }
+
+  func requiredString(_ field: String) throws(StripeObjectError) -> String {
+    guard let text = self[field]?.string else { throw missing(field) }
+    return text
+  }
+
+  func string(_ field: String) -> String? { self[field]?.string }
+  func integer(_ field: String) -> Int64? { self[field]?.integer }
+  func bool(_ field: String) -> Bool { self[field]?.bool ?? false }
+  func date(_ field: String) -> Date? { Self.date(self[field]) }
+
+  static func date(_ value: JSONValue?) -> Date? {
+    (value?.integer).map { Date(timeIntervalSince1970: TimeInterval($0)) }
+  }
+
+  /// The elements of an embedded list (`{"object": "list", "data": […], "has_more": …}`).
+  func list(_ field: String) -> (elements: [JSONValue], hasMore: Bool) {
+    let list = self[field]
+    return (list?["data"]?.array ?? [], list?["has_more"]?.bool ?? false)
+  }
+
+  /// Metadata is a flat map of strings (Stripe docs, "Metadata").
+  var metadata: [String: String] {
+    (self["metadata"]?.object?.elements ?? []).reduce(into: [:]) { result, pair in
+      if let text = pair.value.string { result[pair.key] = text }
+    }
+  }
+
+  func missing(_ field: String) -> StripeObjectError { StripeObjectError(object: kind, field: field) }
+}

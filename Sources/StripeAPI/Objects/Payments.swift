@@ -1,0 +1,127 @@
+public import Foundation
+public import JSON
+
+extension Stripe {
+  /// A PaymentIntent: money on its way. It names no product (API reference, "PaymentIntents").
+  public struct PaymentIntent: Hashable, Sendable, Codable {
+    public let id: PaymentIntentID
+    /// Stripe's own word, open-ended.
+    public let status: String
+    public let latestCharge: ChargeID?
+    public let customer: CustomerID?
+    /// Old shape only; the new one is asked through invoice payments.
+    public let invoice: InvoiceID?
+    public let amount: Int64
+    public let created: Date
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "payment_intent")
+      id = try reader.requiredID("id")
+      status = reader.string("status") ?? "unknown"
+      latestCharge = reader.id("latest_charge")
+      customer = reader.id("customer")
+      invoice = reader.id("invoice")
+      amount = reader.integer("amount") ?? 0
+      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+  }
+
+  /// A charge. `amountRefunded` is cumulative and absolute (API reference, "Charges").
+  public struct Charge: Hashable, Sendable, Codable {
+    public let id: ChargeID
+    public let paymentIntent: PaymentIntentID?
+    /// Old shape only.
+    public let invoice: InvoiceID?
+    public let customer: CustomerID?
+    public let amount: Int64
+    public let amountCaptured: Int64
+    public let amountRefunded: Int64
+    /// Stripe's own flag: true only for a full refund.
+    public let isMarkedRefunded: Bool
+    public let isPaid: Bool
+    public let isDisputed: Bool
+    public let created: Date
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "charge")
+      id = try reader.requiredID("id")
+      paymentIntent = reader.id("payment_intent")
+      invoice = reader.id("invoice")
+      customer = reader.id("customer")
+      amount = reader.integer("amount") ?? 0
+      amountCaptured = reader.integer("amount_captured") ?? amount
+      amountRefunded = reader.integer("amount_refunded") ?? 0
+      isMarkedRefunded = reader.bool("refunded")
+      isPaid = reader.bool("paid")
+      isDisputed = reader.bool("disputed")
+      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+
+    /// Everything that was taken has been given back. Computed from absolute amounts, never added up over events.
+    public var isFullyRefunded: Bool {
+      isMarkedRefunded || (amountCaptured > 0 && amountRefunded >= amountCaptured)
+    }
+  }
+
+  /// A refund; it may still fail after it was created (API reference, "Refunds").
+  public struct Refund: Hashable, Sendable, Codable {
+    public let id: RefundID
+    public let charge: ChargeID?
+    public let paymentIntent: PaymentIntentID?
+    public let amount: Int64
+    /// `pending`, `requires_action`, `succeeded`, `failed`, `canceled`; open-ended.
+    public let status: String
+    public let created: Date
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "refund")
+      id = try reader.requiredID("id")
+      charge = reader.id("charge")
+      paymentIntent = reader.id("payment_intent")
+      amount = reader.integer("amount") ?? 0
+      status = reader.string("status") ?? "succeeded"
+      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+  }
+
+  /// A dispute or, while no money has moved, an inquiry (API reference, "Disputes").
+  public struct Dispute: Hashable, Sendable, Codable {
+    /// What a dispute's status means for the money.
+    public enum Standing: String, Hashable, Sendable, Codable {
+      /// An inquiry (`warning_…`) or a prevented dispute: no money has moved.
+      case inquiry
+      /// The money is withdrawn until it is decided.
+      case open
+      case won
+      case lost
+    }
+
+    public let id: DisputeID
+    public let charge: ChargeID?
+    public let paymentIntent: PaymentIntentID?
+    public let amount: Int64
+    /// Stripe's own word.
+    public let status: String
+    public let created: Date
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "dispute")
+      id = try reader.requiredID("id")
+      charge = reader.id("charge")
+      paymentIntent = reader.id("payment_intent")
+      amount = reader.integer("amount") ?? 0
+      status = reader.string("status") ?? "needs_response"
+      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+
+    public var standing: Standing {
+      switch status {
+      case "won": .won
+      case "lost": .lost
+      case "prevented": .inquiry
+      case let word where word.hasPrefix("warning_"): .inquiry
+      default: .open
+      }
+    }
+  }
+}
