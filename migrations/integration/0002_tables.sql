@@ -40,7 +40,7 @@ CREATE TABLE stripe_integration.inbox (
   attempts      integer     NOT NULL DEFAULT 0,
   handled_at    timestamptz,
   outcome       text,
-  body          text        NOT NULL COMPRESSION lz4,
+  body          text        COMPRESSION lz4 NOT NULL,
   PRIMARY KEY (account_id, livemode, event_id)
 );
 
