@@ -19,7 +19,7 @@ public struct RedisAddress: Sendable, Hashable {
   init(url: String) throws(RedisConfigurationError) {
     func problem(_ text: String) -> RedisConfigurationError { RedisConfigurationError(description: text) }
 
-    guard let colon = url.range(of: "://") else {
+    guard let colon = url.firstRange(of: "://") else {
       throw problem("expected redis://[:password@]host[:port][/database] or unix:///path")
     }
     let scheme = url[..<colon.lowerBound].lowercased()
@@ -46,7 +46,7 @@ public struct RedisAddress: Sendable, Hashable {
       }
       endpoint = try Self.tcpEndpoint(rest)
     case "unix":
-      if let question = rest.range(of: "?db=") {
+      if let question = rest.firstRange(of: "?db=") {
         databaseText = rest[question.upperBound...]
         rest = rest[..<question.lowerBound]
       }
