@@ -1,0 +1,101 @@
+"""What every test here can ask for.
+
+`script/test e2e` provides Postgres and Redis (DATABASE_URL, REDIS_URL) and the built commands. The shared simulator and
+product are started before the tests are collected, so that STRIPE_SIMULATOR_URL, LICENSEKIT_BASE_URL and
+LICENSEKIT_API_TOKEN are in the environment for every test file, and each test plays with a vendor of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from support.product import Product
+from support.stack import Stack
+from support.vendor import Vendor
+
+_folder = pytest.StashKey[tempfile.TemporaryDirectory]()
+_stack = pytest.StashKey[Stack]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    folder = tempfile.TemporaryDirectory(prefix="lk-e2e.")
+    session.config.stash[_folder] = folder
+    stack = Stack(Path(folder.name) / "shared").start()
+    session.config.stash[_stack] = stack
+    os.environ["STRIPE_SIMULATOR_URL"] = stack.simulator.url
+    os.environ["LICENSEKIT_BASE_URL"] = stack.product.url
+    os.environ["LICENSEKIT_API_TOKEN"] = stack.product.secrets.api_token
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _stack in session.config.stash:
+        session.config.stash[_stack].close()
+    if _folder in session.config.stash:
+        session.config.stash[_folder].cleanup()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    """A failed test shows the end of the product's log beside the failure."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        stack = item.funcargs.get("fresh_stack") or item.config.stash.get(_stack, None)
+        if stack is not None:
+            for product in stack.products:
+                report.sections.append((f"log of {product.process.name}", product.process.log_tail(40)))
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Stack:
+    """The simulator and the product that most tests share. Tests stay apart by using a vendor of their own."""
+    return pytestconfig.stash[_stack]
+
+
+@pytest.fixture(scope="session")
+def product(stack: Stack) -> Product:
+    return stack.product
+
+
+@pytest.fixture
+def fresh_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A simulator and a product of one test's own, for tests that kill, disturb or multiply them."""
+    stack = Stack(tmp_path)
+    try:
+        yield stack.start()
+    finally:
+        stack.close()
+
+
+@pytest.fixture
+def new_vendor(stack: Stack) -> Callable[..., Vendor]:
+    """Makes vendors with settings of their own, `api_version` for example."""
+    return stack.new_vendor
+
+
+@pytest.fixture
+def vendor(stack: Stack) -> Vendor:
+    """A vendor that has just installed the app."""
+    return stack.new_vendor()
+
+
+@pytest.fixture(scope="session")
+def stripe_simulator_url(stack: Stack) -> str:
+    return stack.simulator.url
+
+
+@pytest.fixture(scope="session")
+def licensekit_base_url(stack: Stack) -> str:
+    return stack.product.url
+
+
+@pytest.fixture(scope="session")
+def licensekit_api_token(stack: Stack) -> str:
+    return stack.product.secrets.api_token

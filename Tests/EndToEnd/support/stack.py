@@ -1,0 +1,46 @@
+"""A simulator and a product that belong together: the world in which a test plays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .product import Product
+from .simulator import Simulator
+from .vendor import Vendor
+
+
+class Stack:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.simulator = Simulator(folder)
+        self.products: list[Product] = []
+
+    def start(self) -> "Stack":
+        try:
+            self.simulator.start()
+            self.products.append(Product(self.simulator, self.folder).start())
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    @property
+    def product(self) -> Product:
+        return self.products[0]
+
+    def add_replica(self) -> Product:
+        """One more process on the same database, with a webhook endpoint of its own: every event reaches both."""
+        name = f"licensekit-{len(self.products) + 1}"
+        replica = Product(self.simulator, self.folder, name=name, replica_of=self.product)
+        self.products.append(replica)
+        return replica.start()
+
+    def new_vendor(self, install: bool = True, **settings: Any) -> Vendor:
+        return Vendor(self.simulator, self.product, install=install, **settings)
+
+    def close(self) -> None:
+        self.simulator.close()
+        for product in reversed(self.products):
+            product.close()
