@@ -1,0 +1,66 @@
+public import HTTPTypes
+
+/// Which other web origins may call, and what they may see (Fetch standard, CORS protocol). A pure value: a request's
+/// origin goes in, headers come out.
+///
+/// Credentials (cookies) are never allowed. A foreign origin gets no header but `Vary`, so that a cache cannot give
+/// one origin's answer to another.
+public struct CORSPolicy: Sendable, Hashable {
+  /// Origins such as `https://app.example.com`, and the literal `null` for sandboxed frames. Compared exactly; `*` is
+  /// no wildcard here.
+  public var allowedOrigins: Set<String>
+  public var allowedMethods: [HTTPRequest.Method]
+  /// Request headers beyond the safelisted ones.
+  public var allowedHeaders: [String]
+  /// Answer headers that scripts may read.
+  public var exposedHeaders: [String]
+  /// How long a browser may remember the answer to a preflight.
+  public var maximumAge: Duration
+
+  /// - Parameter allowedOrigins: a trailing slash is dropped and case is lowered, as browsers send origins.
+  public init(
+    allowedOrigins: [String], allowedMethods: [HTTPRequest.Method] = [.get, .head, .post],
+    allowedHeaders: [String] = ["Authorization", "Content-Type"],
+    exposedHeaders: [String] = ["X-Request-Id", "Retry-After"], maximumAge: Duration = .seconds(600)
+  ) {
+    self.allowedOrigins = Set(
+      allowedOrigins.map { origin in
+        var origin = origin.trimmed.lowercased()
+        while origin.hasSuffix("/") { origin.removeLast() }
+        return origin
+      })
+    self.allowedMethods = allowedMethods
+    self.allowedHeaders = allowedHeaders
+    self.exposedHeaders = exposedHeaders
+    self.maximumAge = maximumAge
+  }
+
+  /// Whether a page of this origin may call.
+  public func allows(origin: String?) -> Bool {
+    origin.map(allowedOrigins.contains) ?? false
+  }
+
+  /// The headers for any answer, an error included.
+  public func headers(origin: String?) -> HTTPFields {
+    var fields: HTTPFields = [.vary: "Origin"]
+    guard let origin, allows(origin: origin) else { return fields }
+    fields[.accessControlAllowOrigin] = origin
+    if !exposedHeaders.isEmpty {
+      fields[.accessControlExposeHeaders] = exposedHeaders.joined(separator: ", ")
+    }
+    return fields
+  }
+
+  /// The headers for the answer to a preflight request.
+  public func preflightHeaders(origin: String?) -> HTTPFields {
+    var fields: HTTPFields = [.vary: "Origin"]
+    guard let origin, allows(origin: origin) else { return fields }
+    fields[.accessControlAllowOrigin] = origin
+    fields[.accessControlAllowMethods] = allowedMethods.map(\.rawValue).joined(separator: ", ")
+    if !allowedHeaders.isEmpty {
+      fields[.accessControlAllowHeaders] = allowedHeaders.joined(separator: ", ")
+    }
+    fields[.accessControlMaxAge] = String(maximumAge.components.seconds)
+    return fields
+  }
+}
