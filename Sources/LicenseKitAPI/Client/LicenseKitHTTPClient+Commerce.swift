@@ -1,4 +1,4 @@
-import Identity
+public import Identity
 
 // Customers and commerce records.
 extension LicenseKitHTTPClient {

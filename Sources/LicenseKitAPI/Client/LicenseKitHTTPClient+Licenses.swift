@@ -1,4 +1,4 @@
-import Identity
+public import Identity
 import JSON
 
 // Licenses, their features and devices.

@@ -1,4 +1,4 @@
-import Identity
+public import Identity
 
 // Products and what hangs under them.
 extension LicenseKitHTTPClient: LicenseKitClient {

@@ -1,5 +1,3 @@
-import Identity
-
 // API keys, audit trail, system.
 extension LicenseKitHTTPClient {
   /// Operation `listAPIKeys` of the contract.
