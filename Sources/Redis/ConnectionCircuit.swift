@@ -1,0 +1,82 @@
+/// Decides when one connection is tried, when commands are taken, and when they are turned away at once. A plain
+/// value without clock or socket: the lane's thread tells it what happened, callers ask it for admission.
+struct ConnectionCircuit: Sendable {
+  typealias Instant = ContinuousClock.Instant
+
+  enum State: Sendable, Hashable {
+    /// No attempt has ended yet. Commands wait for the first one.
+    case starting
+    /// Connected. Commands are taken.
+    case up
+    /// An idle connection turned out to be closed, and the first attempt to replace it is under way. Nothing is lost
+    /// and the server is likely there, so commands wait for it.
+    case replacing
+    /// Not connected. Commands are turned away; the next attempt is due at a time.
+    case down(failures: Int, retryAt: Instant)
+    /// An attempt after failures is under way. Commands are still turned away.
+    case probing(failures: Int)
+    /// Ended for good.
+    case closed
+  }
+
+  /// What the lane's thread has to do now.
+  enum Step: Sendable, Hashable {
+    case connect
+    case serve
+    case wait(until: Instant)
+    case stop
+  }
+
+  private(set) var state: State = .starting
+  let backoff: RedisBackoff
+
+  init(backoff: RedisBackoff) {
+    self.backoff = backoff
+  }
+
+  /// Whether a command may join the queue; otherwise it fails at once.
+  var admitsCommands: Bool {
+    switch state {
+    case .starting, .up, .replacing: true
+    case .down, .probing, .closed: false
+    }
+  }
+
+  /// What to do at this time.
+  mutating func step(now: Instant) -> Step {
+    switch state {
+    case .starting, .replacing: return .connect
+    case .up: return .serve
+    case .down(let failures, let retryAt):
+      guard retryAt <= now else { return .wait(until: retryAt) }
+      state = .probing(failures: failures)
+      return .connect
+    case .probing: return .connect
+    case .closed: return .stop
+    }
+  }
+
+  /// The attempt succeeded, log-in and first reply included.
+  mutating func connected() {
+    if state != .closed { state = .up }
+  }
+
+  /// The idle connection was found closed before anything was written to it.
+  mutating func foundStale() {
+    if state == .up { state = .replacing }
+  }
+
+  /// The attempt failed, or a connection broke or fell silent with replies owed.
+  mutating func failed(now: Instant, jitter: Double) {
+    let failures: Int
+    switch state {
+    case .starting, .up, .replacing: failures = 1
+    case .down(let count, _), .probing(let count): failures = count + 1
+    case .closed: return
+    }
+    state = .down(failures: failures, retryAt: now + backoff.pause(afterFailures: failures, jitter: jitter))
+  }
+
+  /// Ends the circuit.
+  mutating func close() { state = .closed }
+}
