@@ -1,0 +1,62 @@
+public import Identity
+
+/// An object whose metadata this program may write.
+public enum MetadataTarget: Hashable, Sendable {
+  case customer(Stripe.CustomerID)
+  case subscription(Stripe.SubscriptionID)
+  case invoice(Stripe.InvoiceID)
+  case checkoutSession(Stripe.CheckoutSessionID)
+  case paymentIntent(Stripe.PaymentIntentID)
+
+  var path: [String] {
+    switch self {
+    case .customer(let id): ["customers", id.rawValue]
+    case .subscription(let id): ["subscriptions", id.rawValue]
+    case .invoice(let id): ["invoices", id.rawValue]
+    case .checkoutSession(let id): ["checkout", "sessions", id.rawValue]
+    case .paymentIntent(let id): ["payment_intents", id.rawValue]
+    }
+  }
+}
+
+/// The limits of metadata (Stripe docs, "Metadata").
+public enum StripeMetadata {
+  /// The longest key, in characters; `[` and `]` are not allowed in it.
+  public static let longestKey = 40
+  /// The longest value, in characters.
+  public static let longestValue = 500
+  /// The most keys of one object.
+  public static let mostKeys = 50
+
+  /// What Stripe would refuse, in words without any value; nil when it would take it.
+  public static func problem(in metadata: [String: String]) -> String? {
+    guard metadata.count <= mostKeys else { return "more than \(mostKeys) keys" }
+    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+      if key.isEmpty || key.unicodeScalars.count > longestKey {
+        return "a key is not 1 to \(longestKey) characters long"
+      }
+      if key.contains("[") || key.contains("]") { return "a key holds a square bracket" }
+      if value.unicodeScalars.count > longestValue { return "the value of '\(key)' is longer than \(longestValue)" }
+    }
+    return nil
+  }
+}
+
+extension StripeSession {
+  /// Sets metadata of an object. Keys that are not named stay; an empty value deletes its key.
+  ///
+  /// Stripe sends an `*.updated` event back for most objects: write only what differs, and recognise the event
+  /// (`StripeEvent.changesOnlyMetadata`).
+  ///
+  /// - Parameter idempotencyKey: the same for every attempt at writing the same values, another for other values.
+  public func updateMetadata(
+    of target: MetadataTarget, _ metadata: [String: String], idempotencyKey: String
+  ) async throws(StripeError) -> StripeAnswer {
+    if let problem = StripeMetadata.problem(in: metadata) {
+      throw StripeError(message: problem, param: "metadata", retry: .invalid, attempts: 0)
+    }
+    // Sorted, so that the same values are the same bytes: a key that comes again with other bytes is refused.
+    let values = metadata.sorted { $0.key < $1.key }.map { ($0.key, FormValue.string($0.value)) }
+    return try await post(target.path, ["metadata": .object(FormParameters(values))], idempotencyKey: idempotencyKey)
+  }
+}

@@ -1,0 +1,67 @@
+public import Foundation
+public import Identity
+import JSON
+
+/// The few fields of an event that its receiver needs before it stores the body: who, what, when.
+///
+/// One strict pass over the body finds them without building the rest, and refuses whatever `StripeEvent(parsing:)`
+/// would refuse as JSON. Texts are limited to printable ASCII of at most 255 characters, so that any of them can go into
+/// a row, a header or a log line as it is (Stripe's ids are at most 255 characters, see "Upgrades" in its docs).
+public struct EventEnvelope: Hashable, Sendable {
+  /// The same on every redelivery, and at every endpoint.
+  public let id: Stripe.EventID
+  public let type: StripeEventType
+  /// The merchant; nil on events of the developer's own account.
+  public let account: Stripe.AccountID?
+  public let livemode: Bool
+  /// When Stripe made the event, to the second.
+  public let created: Date
+  /// The id of the object the event is about; nil when the snapshot has none.
+  public let objectID: String?
+
+  /// Reads the body of a delivery.
+  public init(scanning body: some Collection<UInt8>) throws(StripeEventError) {
+    let found: [JSONValue?]
+    do { found = try Self.scanner.scan(body).values } catch { throw .notJSON(error) }
+    try Self.checkKind(found[0]?.string)
+    id = try Self.eventID(found[1]?.string)
+    account = try Self.accountID(found[2])
+    guard let livemode = found[3]?.bool else { throw .missing("livemode") }
+    self.livemode = livemode
+    guard let type = found[4]?.string, Self.isPlain(type) else { throw .missing("type") }
+    self.type = StripeEventType(type)
+    guard let created = found[5]?.integer, (0...Self.latestTime).contains(created) else { throw .missing("created") }
+    self.created = Date(timeIntervalSince1970: TimeInterval(created))
+    objectID = found[6]?.string.flatMap { Self.isPlain($0) ? $0 : nil }
+  }
+
+  /// `values` come in this order.
+  private static let scanner = JSONScanner("object", "id", "account", "livemode", "type", "created", "data.object.id")
+
+  /// The end of the year 9999.
+  static let latestTime: Int64 = 253_402_300_799
+
+  /// Refuses thin events by name, and everything else that is not an event.
+  static func checkKind(_ kind: String?) throws(StripeEventError) {
+    switch kind {
+    case "event": return
+    case let kind? where kind.hasPrefix("v2.") && kind.hasSuffix("event"): throw .thinEvent
+    default: throw .notAnEvent
+    }
+  }
+
+  static func eventID(_ text: String?) throws(StripeEventError) -> Stripe.EventID {
+    guard let text, isPlain(text) else { throw .missing("id") }
+    return Stripe.EventID(text)
+  }
+
+  static func accountID(_ value: JSONValue?) throws(StripeEventError) -> Stripe.AccountID? {
+    guard let value, !value.isNull else { return nil }
+    guard let text = value.string, isPlain(text) else { throw .missing("account") }
+    return Stripe.AccountID(text)
+  }
+
+  static func isPlain(_ text: String) -> Bool {
+    (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+  }
+}

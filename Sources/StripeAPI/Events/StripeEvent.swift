@@ -1,0 +1,108 @@
+public import Foundation
+public import Identity
+public import JSON
+
+/// One event with its snapshot (API reference, "The Event object").
+///
+/// Everything is read leniently but what a decision depends on. The version the snapshot is rendered in is not checked:
+/// `account.application.*` and replayed events may come in another one than the endpoint's.
+public struct StripeEvent: Hashable, Sendable {
+  /// The same on every redelivery, and at every endpoint.
+  public let id: Stripe.EventID
+  public let type: StripeEventType
+  /// The merchant; nil on events of the developer's own account.
+  public let account: Stripe.AccountID?
+  public let livemode: Bool
+  /// When Stripe made the event, to the second: events of one second have no order among themselves.
+  public let created: Date
+  /// The version `object` is rendered in.
+  public let apiVersion: String?
+  /// The state of the object when the event was made.
+  public let object: JSONValue
+  /// Of an `*.updated` event: the former values of what changed, arrays whole.
+  public let previousAttributes: JSONObject?
+  /// The API request that caused the event; nil when Stripe acted by itself.
+  public let requestID: String?
+  /// The idempotency key of that request: how an app recognises its own writes.
+  public let requestIdempotencyKey: String?
+
+  /// Reads the body of a delivery.
+  public init(parsing bytes: [UInt8]) throws(StripeEventError) {
+    let value: JSONValue
+    do { value = try JSONValue(parsing: bytes) } catch { throw .notJSON(error) }
+    try self.init(value)
+  }
+
+  /// Reads an event that is already parsed, as `/v1/events` lists them.
+  public init(_ value: JSONValue) throws(StripeEventError) {
+    guard let event = value.object else { throw .notAnEvent }
+    try EventEnvelope.checkKind(event["object"]?.string)
+    guard let data = event["data"]?["object"], data.object != nil else { throw .missing("data.object") }
+    guard let created = event["created"]?.integer, (0...EventEnvelope.latestTime).contains(created) else {
+      throw .missing("created")
+    }
+    guard let livemode = event["livemode"]?.bool else { throw .missing("livemode") }
+    guard let type = event["type"]?.string, EventEnvelope.isPlain(type) else { throw .missing("type") }
+    id = try EventEnvelope.eventID(event["id"]?.string)
+    account = try EventEnvelope.accountID(event["account"])
+    self.type = StripeEventType(type)
+    self.livemode = livemode
+    self.created = Date(timeIntervalSince1970: TimeInterval(created))
+    apiVersion = event["api_version"]?.string
+    object = data
+    previousAttributes = event["data"]?["previous_attributes"]?.object
+    // Before 2017-05-25 `request` was the id alone.
+    requestID = event["request"]?["id"]?.string ?? event["request"]?.string
+    requestIdempotencyKey = event["request"]?["idempotency_key"]?.string
+  }
+
+  /// The kind of the snapshot, Stripe's `object` word, for example `checkout.session`.
+  public var objectKind: String? { object["object"]?.string }
+
+  /// The id of the snapshot's object. An `invoice.upcoming` has none.
+  public var objectID: String? { object["id"]?.string }
+
+  /// Whether an `*.updated` event says only that metadata under these keys changed. An app that writes metadata gets
+  /// such an event back for each of its own writes, and must not answer it with another.
+  public func changesOnlyMetadata(keys: Set<String>) -> Bool {
+    guard let previousAttributes, !previousAttributes.isEmpty else { return false }
+    for (field, former) in previousAttributes.elements {
+      guard field == "metadata" else { return false }
+      guard let changed = former.object else { return false }
+      for key in changed.keys where !keys.contains(key) { return false }
+    }
+    return true
+  }
+}
+
+/// Why a body is not an event that this program can take.
+public enum StripeEventError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The body is not JSON; the reason holds an offset and no content.
+  case notJSON(JSONParsingError)
+  /// JSON, but not an event.
+  case notAnEvent
+  /// A thin event (`v2.core.event`), which has no snapshot. The endpoint is set up as an event destination with thin
+  /// payloads; it has to be one with snapshot payloads (Stripe docs, "Event destinations").
+  case thinEvent
+  /// A field that every event has is absent or of another type.
+  case missing(String)
+
+  /// A stable word for logs, metrics and answers.
+  public var code: String {
+    switch self {
+    case .notJSON: "not_json"
+    case .notAnEvent: "not_an_event"
+    case .thinEvent: "thin_event"
+    case .missing: "missing_field"
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .notJSON(let error): "the body is not JSON: \(error)"
+    case .notAnEvent: "the body is not an event"
+    case .thinEvent: "thin events (v2.core.event) are not supported: set the endpoint up for snapshot payloads"
+    case .missing(let field): "the event's field '\(field)' is missing or of an unexpected type"
+    }
+  }
+}
