@@ -20,5 +20,10 @@ public struct JSONParsingError: Error, Hashable, Sendable, CustomStringConvertib
     case tooDeep = "arrays and objects are nested too deeply"
   }
 
+  public init(offset: Int, reason: Reason) {
+    self.offset = offset
+    self.reason = reason
+  }
+
   public var description: String { "\(reason.rawValue) at byte \(offset)" }
 }
