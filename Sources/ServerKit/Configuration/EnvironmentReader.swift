@@ -1,5 +1,4 @@
 public import Configuration
-import Foundation
 
 /// Reads the configuration of a program from environment variables, with their types, and collects every problem
 /// instead of stopping at the first. Read all, then call ``finish()``: until that has not thrown, values that were

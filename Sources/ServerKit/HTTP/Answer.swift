@@ -24,11 +24,11 @@ public enum Answer {
     try page(items, cursor: nextCursor.map { JSONValue.string($0) } ?? .null, headers: headers, context: context)
   }
 
-  /// One page of a list whose cursor is a number; `next_cursor` is null on the last page.
-  public static func page(
-    _ items: some Encodable, nextCursor: Int64?, headers: HTTPFields = [:], context: some IdentifiedRequestContext
+  /// One page of a list whose cursor is a number or an id; `next_cursor` is null on the last page.
+  public static func page<Cursor: Encodable>(
+    _ items: some Encodable, nextCursor: Cursor?, headers: HTTPFields = [:], context: some IdentifiedRequestContext
   ) throws -> Response {
-    try page(items, cursor: nextCursor.map { JSONValue.integer($0) } ?? .null, headers: headers, context: context)
+    try page(items, cursor: nextCursor.map { try JSONCoding.encode($0) } ?? .null, headers: headers, context: context)
   }
 
   private static func page(

@@ -1,4 +1,3 @@
-import Foundation
 public import Logging
 
 /// Writes each event as one line: `time level msg label` first and always in that order, then the metadata sorted by

@@ -76,6 +76,7 @@ enum LogTime {
 public enum StandardError {
   /// Writes the text at once. A line below the size of a pipe's buffer is never mixed with another's.
   public static let write: @Sendable (String) -> Void = { text in
-    FileHandle.standardError.write(Data(text.utf8))
+    // A log that nobody reads any more must not end the program.
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 }
