@@ -56,6 +56,36 @@ import Testing
     }
   }
 
+  @Test("A connection that says nothing is closed")
+  func idle() async throws {
+    var limits = HTTPService.Limits()
+    limits.idleTimeout = .milliseconds(50)
+    try await withServer(AppRouter(), limits: limits) { server in
+      let connection = try RawConnection(server)
+      await #expect(throws: RawConnection.Closed.self) { try await connection.exchange("POST / HTTP/1.1\r\n") }
+    }
+  }
+
+  @Test("Many requests at once over a few connections are all answered")
+  func concurrency() async throws {
+    let router = AppRouter(metrics: MetricsRegistry(), requestTimeout: .seconds(20))
+    router.post("echo") { request, context in try Answer.data(await request.decodeBody([Int].self), context: context) }
+    try await withServer(router) { server in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for client in 0..<16 {
+          group.addTask {
+            let connection = try RawConnection(server)
+            for number in 0..<50 {
+              let answer = try await connection.send("POST", "/echo", body: "[\(client),\(number)]")
+              #expect(answer.text.hasPrefix("{\"data\":[\(client),\(number)]"))
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+    }
+  }
+
   @Test("The table of routes reads like a list of contents")
   func table() {
     let router = AppRouter()

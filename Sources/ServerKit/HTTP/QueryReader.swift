@@ -86,10 +86,10 @@ public struct QueryReader: Sendable {
   /// An RFC 3339 time with any offset or fraction; without an offset it is UTC. Nil when absent.
   public func date(_ name: String) throws(APIFailure) -> Date? {
     guard let text = try string(name) else { return nil }
-    // A plus that the client did not encode has become a space; no time has a space before its offset.
-    let spaced =
-      text.count > 10 ? text.prefix(11) + text.dropFirst(11).map { $0 == " " ? "+" : String($0) }.joined() : text[...]
-    guard let date = RFC3339.date(from: String(spaced)) else {
+    // The plus of an offset that the client did not encode has become a space. No time ends in a space and an offset.
+    let isUnencoded = text.dropLast(5).last == " "
+    let time = isUnencoded ? "\(text.dropLast(6))+\(text.suffix(5))" : text
+    guard let date = RFC3339.date(from: time) else {
       throw failure(name, "must be a time such as 2026-01-31T12:00:00Z")
     }
     return date
