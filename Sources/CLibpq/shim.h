@@ -1,8 +1,12 @@
 #pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <libpq-fe.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <unistd.h>
 
 /// A pipe whose both ends never block and are not inherited: 0, or -1 with errno set. (`fcntl` is variadic, which Swift cannot call.)
@@ -35,3 +39,9 @@ static inline int clibpq_poll_readable(int first, int second, int timeout) {
   if (poll(entries, second < 0 ? 1 : 2, timeout) <= 0) return 0;
   return (entries[0].revents ? 1 : 0) | (second >= 0 && entries[1].revents ? 2 : 0);
 }
+
+static inline void clibpq_close(int descriptor) { (void)close(descriptor); }
+
+/// Names a thread, at most 15 bytes, for debuggers and `top -H`.
+extern int pthread_setname_np(pthread_t thread, const char *name);
+static inline void clibpq_name_thread(pthread_t thread, const char *name) { (void)pthread_setname_np(thread, name); }

@@ -1,50 +1,124 @@
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 
 /// A pool of connections to one Postgres database.
 ///
 /// Each connection is owned by one thread that runs blocking libpq; callers hand statements over and are resumed when the
 /// answer is there, so no cooperative thread ever waits for the network. Connections are opened when they are needed;
-/// one that broke is replaced.
+/// one that broke is replaced, and one that the server closed while idle is renewed before its next use.
 public final class PostgresClient: Sendable, Service {
   public let configuration: PostgresConfiguration
+  private let logger: Logger
+  private let pool: ConnectionPool
+  private let listener: Listener
+  private let lanes = Mutex<[WeakLane]>([])
+
+  private struct WeakLane: Sendable { weak let lane: PostgresLane? }
 
   public init(_ configuration: PostgresConfiguration, logger: Logger) {
     self.configuration = configuration
+    self.logger = logger
+    pool = ConnectionPool(configuration, logger: logger)
+    listener = Listener(configuration, logger: logger)
+  }
+
+  deinit {
+    // A client that nobody closed: its threads end by themselves.
+    pool.close {}
+    listener.close {}
   }
 
   /// Stays until the task is cancelled or a graceful shutdown begins, then closes everything. Queries work without it, too.
-  public func run() async throws {}
+  public func run() async throws {
+    try? await gracefulShutdown()
+    await close()
+  }
 
   /// Refuses new work, lets running statements and transactions end, closes all connections, and returns after that.
-  public func close() async {}
+  public func close() async {
+    await withCheckedContinuation { continuation in pool.close { continuation.resume() } }
+    await withCheckedContinuation { continuation in listener.close { continuation.resume() } }
+    let open = lanes.withLock { lanes in
+      defer { lanes = [] }
+      return lanes.compactMap(\.lane)
+    }
+    for lane in open { await lane.close() }
+  }
 
+  /// Runs one statement that commits by itself.
+  ///
+  /// Cancelling the task ends the statement on the server.
+  /// - Throws: `PostgresError`. With `.outcomeUnknown` the statement may have taken effect.
   @discardableResult
-  public func query(_ query: PostgresQuery) async throws -> PostgresRows { throw PostgresError(.closed, "") }
+  public func query(_ query: PostgresQuery) async throws -> PostgresRows {
+    let ticket = StatementTicket()
+    return try await pool.run(ticket) { connection, _ in
+      Result { () throws(PostgresError) in try connection.execute(query, ticket: ticket) }
+    }.get()
+  }
 
+  /// Runs `body` in a transaction: committed when it returns, rolled back when it throws (its error is passed on).
+  ///
+  /// The connection belongs to the transaction until the end, so `body` should hold no foreign calls.
+  /// - Throws: what `body` throws, or `PostgresError`; `.outcomeUnknown` when the connection broke during COMMIT, and
+  ///   25P02 when a statement failed, `body` swallowed the error and returned: nothing is kept then.
   public func transaction<T: Sendable>(
     _ options: TransactionOptions = .init(), isolation: isolated (any Actor)? = #isolation,
     _ body: (PostgresTransaction) async throws -> T
-  ) async throws -> T { throw PostgresError(.closed, "") }
-
-  public func listen(_ channel: String) -> AsyncStream<PostgresNotification> { AsyncStream { $0.finish() } }
-}
-
-public struct PostgresTransaction: Sendable {
-  @discardableResult
-  public func query(_ query: PostgresQuery) async throws -> PostgresRows { throw PostgresError(.closed, "") }
-}
-
-public enum PostgresNotification: Sendable, Hashable {
-  case connected
-  case notification(payload: String)
-}
-
-public struct Migrator: Sendable {
-  public struct Applied: Sendable, Hashable {
-    public let version: Int
-    public let name: String
+  ) async throws -> T {
+    let ticket = StatementTicket()
+    let (lease, number) = try await pool.run(ticket, keepLease: true) { connection, lease in
+      Result { () throws(PostgresError) in (lease, try connection.begin(options, ticket: ticket)) }
+    }.get()
+    let value: T
+    do {
+      value = try await body(PostgresTransaction(thread: lease.thread, number: number))
+    } catch {
+      await finish(lease) { _ in .success(()) }.ignored()
+      throw error
+    }
+    try await finish(lease) { connection in
+      Result { () throws(PostgresError) in try connection.commit(number) }
+    }.get()
+    return value
   }
-  public init(directory: String, schemaTable: String? = nil, client: PostgresClient) {}
-  public func migrate() async throws -> [Applied] { [] }
+
+  /// Ends a transaction and gives the connection back, which rolls back what is still open. Never cancelled.
+  private func finish(
+    _ lease: ConnectionPool.Lease, _ body: @escaping @Sendable (LibpqConnection) -> Result<Void, PostgresError>
+  ) async -> Result<Void, PostgresError> {
+    await lease.thread.run(ticket: nil) { [pool] connection in
+      let result = body(connection)
+      pool.release(lease, connection)
+      return result
+    }
+  }
+
+  /// Notifications on a channel, from a connection of the listener's own.
+  ///
+  /// `.connected` comes first, and again after every reconnect: what was notified in between is lost, so look for
+  /// yourself then. The stream ends when the client is closed; ending the iteration ends the subscription. A consumer that
+  /// falls 4096 behind loses the oldest.
+  public func listen(_ channel: String) -> AsyncStream<PostgresNotification> { listener.listen(channel) }
+
+  /// A connection with its own thread, outside the pool, for bulk work. It connects at its first use.
+  /// - Parameter sessionRole: the role of the session, instead of the configuration's.
+  public func lane(name: String = "pg-lane", sessionRole: String? = nil) -> PostgresLane {
+    var configuration = configuration
+    if let sessionRole { configuration.sessionRole = sessionRole }
+    let lane = PostgresLane(configuration, name: name)
+    lanes.withLock { lanes in
+      lanes.removeAll { $0.lane == nil }
+      lanes.append(WeakLane(lane: lane))
+    }
+    return lane
+  }
+
+  /// How many connections the pool has, how many of them are idle, and how many callers wait; for metrics.
+  public var poolCounts: (connections: Int, idle: Int, waiting: Int) { pool.counts }
+}
+
+extension Result where Success == Void {
+  fileprivate func ignored() {}
 }

@@ -70,6 +70,11 @@ public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable, Hashabl
       query.append(parameter: PostgresParameter(value))
     }
 
+    /// Binds the value, or NULL, as the next parameter.
+    public mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
+      query.append(parameter: PostgresParameter(value))
+    }
+
     /// Splices SQL. Never hand it anything that came from outside the program.
     public mutating func appendInterpolation(unescaped sql: String) { query.append(sql: sql) }
 

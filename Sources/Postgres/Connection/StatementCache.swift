@@ -1,0 +1,60 @@
+/// Which statements a connection has prepared. A statement is prepared at its second use: one that is used once costs no
+/// extra round trip, and one that is built anew for each call does not fill the server's memory.
+struct StatementCache {
+  struct Key: Hashable {
+    var sql: String
+    var types: [UInt32]
+  }
+
+  enum Use: Equatable {
+    case unprepared
+    /// Prepare it under this name, after freeing the evicted one.
+    case prepare(name: String, evicted: String?)
+    case prepared(name: String)
+  }
+
+  private struct Entry {
+    var name: String
+    var lastUse: Int
+  }
+
+  private let limit: Int
+  private var entries: [Key: Entry] = [:]
+  private var seenOnce: Set<Key> = []
+  private var uses = 0
+  private var names = 0
+
+  init(limit: Int) { self.limit = limit }
+
+  mutating func use(_ key: Key) -> Use {
+    uses += 1
+    if let index = entries.index(forKey: key) {
+      entries.values[index].lastUse = uses
+      return .prepared(name: entries.values[index].name)
+    }
+    guard limit > 0 else { return .unprepared }
+    guard seenOnce.remove(key) != nil else {
+      if seenOnce.count >= limit * 4 { seenOnce.removeAll() }
+      seenOnce.insert(key)
+      return .unprepared
+    }
+    var evicted: String?
+    if entries.count >= limit, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+      entries[oldest.key] = nil
+      evicted = oldest.value.name
+    }
+    names += 1
+    let name = "s\(names)"
+    entries[key] = Entry(name: name, lastUse: uses)
+    return .prepare(name: name, evicted: evicted)
+  }
+
+  /// Whether the statement was prepared; it is not any more.
+  @discardableResult
+  mutating func forget(_ key: Key) -> Bool { entries.removeValue(forKey: key) != nil }
+
+  mutating func removeAll() {
+    entries.removeAll()
+    seenOnce.removeAll()
+  }
+}
