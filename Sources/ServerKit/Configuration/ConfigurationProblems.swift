@@ -10,12 +10,16 @@ public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible 
     case secret(String)
   }
 
+  /// The name of the variable.
   public let name: String
   /// What was expected, such as `a whole number from 1 to 65535`.
   public let expected: String
+  /// A value that would do.
   public let example: String
+  /// What came instead.
   public let found: Found
 
+  /// A problem from its parts.
   public init(name: String, expected: String, example: String, found: Found) {
     self.name = name
     self.expected = expected
@@ -36,8 +40,10 @@ public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible 
 
 /// Everything that is wrong with the configuration, so that it can be put right at once.
 public struct ConfigurationProblems: Error, Sendable, CustomStringConvertible {
+  /// In the order of reading.
   public let problems: [ConfigurationProblem]
 
+  /// Bundles problems; there is at least one.
   public init(_ problems: [ConfigurationProblem]) { self.problems = problems }
 
   public var description: String {

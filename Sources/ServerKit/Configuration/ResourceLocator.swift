@@ -4,7 +4,9 @@ public import Foundation
 public enum ResourceLocator {
   /// Nothing of that name in any place it could be.
   public struct NotFound: Error, Sendable, CustomStringConvertible {
+    /// What was looked for.
     public let name: String
+    /// The directories it was looked for in.
     public let places: [String]
 
     public var description: String {

@@ -1,8 +1,11 @@
 /// Where a server listens: a host and a port. Port 0 lets the system choose.
 public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
+  /// A name or an IP address, IPv6 without brackets.
   public var host: String
+  /// 0 to 65535.
   public var port: Int
 
+  /// An address from its parts.
   public init(host: String, port: Int) {
     self.host = host
     self.port = port

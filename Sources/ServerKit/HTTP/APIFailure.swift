@@ -15,6 +15,7 @@ public struct APIFailure: Error, Sendable, CustomStringConvertible {
   /// Headers that belong to the answer, such as `Retry-After` and `Allow`.
   public var headers: [(name: String, value: String)]
 
+  /// A failure from its parts; the named ones below are usually what is wanted.
   public init(
     _ status: HTTPResponse.Status, code: String, message: String, detail: String? = nil,
     headers: [(name: String, value: String)] = []

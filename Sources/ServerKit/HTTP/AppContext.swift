@@ -12,6 +12,7 @@ public protocol IdentifiedRequestContext: RequestContext {
 
 /// What every handler of a server knows about the request it serves, beside the request itself.
 public struct AppContext: IdentifiedRequestContext, RemoteAddressRequestContext {
+  /// The framework's own part.
   public var coreContext: CoreRequestContextStorage
 
   /// See ``IdentifiedRequestContext/requestID``. Always made here: an id that a client sends is not taken over, so

@@ -32,6 +32,7 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
     routes.add(middleware: ErrorMiddleware(translate: translate))
   }
 
+  /// Adds a route; a path and method can have only one.
   @discardableResult
   public func on<Responder: HTTPResponder>(
     _ path: RouterPath, method: HTTPRequest.Method, responder: Responder
@@ -90,6 +91,7 @@ public struct AppResponder: HTTPResponder {
     self.chain = chain
   }
 
+  /// Runs a request through everything to its handler. Throws only what the server itself answers: bytes that are not HTTP.
   public func respond(to request: Request, context: AppContext) async throws -> Response {
     let response = try await chain(request, context)
     // An answer to HEAD has no body, not even when it is an error (RFC 9110, section 9.3.2).
@@ -122,6 +124,7 @@ extension AppResponder {
 public struct RequestIDMiddleware: RouterMiddleware {
   public typealias Context = AppContext
 
+  /// It has nothing to choose.
   public init() {}
 
   public func handle(

@@ -9,6 +9,7 @@ public struct CORSPolicy: Sendable, Hashable {
   /// Origins such as `https://app.example.com`, and the literal `null` for sandboxed frames. Compared exactly; `*` is
   /// no wildcard here.
   public var allowedOrigins: Set<String>
+  /// What a preflight is told.
   public var allowedMethods: [HTTPRequest.Method]
   /// Request headers beyond the safelisted ones.
   public var allowedHeaders: [String]

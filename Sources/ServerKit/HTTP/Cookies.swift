@@ -14,14 +14,19 @@ public struct SetCookie: Sendable, Hashable {
     case none = "None"
   }
 
+  /// A token.
   public var name: String
+  /// Cookie octets only.
   public var value: String
+  /// Sent with requests for this path and below.
   public var path: String
   /// Nil: until the browser is closed.
   public var maximumAge: Duration?
   /// Sent over HTTPS only. False is for development on loopback.
   public var isSecure: Bool
+  /// Hidden from scripts.
   public var isHTTPOnly: Bool
+  /// Whether other sites can make a browser send it.
   public var sameSite: SameSite
 
   /// - Precondition: the name is a token and the value has only the characters a cookie may have (no space, quote,

@@ -3,10 +3,12 @@ import JSON
 
 /// One thing a server needs before it can work.
 public struct ReadinessCheck: Sendable {
+  /// The name in the answer.
   public let name: String
   /// Nil when all is well, else a word or two for the operator; never an address or a secret.
   public let problem: @Sendable () async -> String?
 
+  /// A check by its name; see ``problem``.
   public init(_ name: String, problem: @escaping @Sendable () async -> String?) {
     self.name = name
     self.problem = problem

@@ -10,6 +10,7 @@ public struct MetricsMiddleware: RouterMiddleware {
 
   private let instruments: HTTPInstruments
 
+  /// - Parameter registry: where the instruments live.
   public init(_ registry: MetricsRegistry) {
     instruments = HTTPInstruments(registry)
   }

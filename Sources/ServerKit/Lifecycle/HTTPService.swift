@@ -17,6 +17,7 @@ public struct HTTPService: Service {
     /// The head of a request in bytes.
     public var maximumHeaderBytes = 32 * 1024
 
+    /// The defaults, which suit a server behind a proxy.
     public init() {}
   }
 
@@ -41,6 +42,9 @@ public struct HTTPService: Service {
     self.onBound = onBound
   }
 
+  /// Serves until graceful shutdown or cancellation.
+  ///
+  /// - Throws: when the address cannot be bound.
   public func run() async throws {
     let channel = HTTP1Channel.Configuration(
       idleTimeout: .nanoseconds(Int64(limits.idleTimeout / .nanoseconds(1))),

@@ -32,6 +32,7 @@ public struct HTML: Sendable, Hashable, ExpressibleByStringInterpolation, Custom
     return escaped
   }
 
+  /// Collects markup, escaping what is not markup.
   public struct Interpolation: StringInterpolationProtocol {
     var markup = ""
 
@@ -50,12 +51,16 @@ public struct HTML: Sendable, Hashable, ExpressibleByStringInterpolation, Custom
 
 /// A simple page: a title and a body, for statuses and errors that a person sees.
 public struct HTMLPage: Sendable {
+  /// Plain text; escaped.
   public var title: String
+  /// What is inside `<body>`.
   public var body: HTML
   /// The path of a style sheet on this server; inline styles are not allowed by ``HTMLSecurity``.
   public var stylesheet: String?
+  /// A language tag such as `en`.
   public var language: String
 
+  /// A page from its parts.
   public init(title: String, body: HTML, stylesheet: String? = nil, language: String = "en") {
     self.title = title
     self.body = body

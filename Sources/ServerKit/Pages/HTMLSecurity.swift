@@ -3,6 +3,7 @@ public import HTTPTypes
 /// The headers every web page is sent with: only this server's own scripts, styles and images; no framing; no
 /// referrer; no guessing of types.
 public enum HTMLSecurity {
+  /// The policy of every page that does not bring its own.
   public static let contentSecurityPolicy =
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 
