@@ -165,8 +165,9 @@ CREATE TABLE stripe_integration.lines (
   line_key              text        NOT NULL COLLATE "C",
   licensekit_product_id text        NOT NULL COLLATE "C",
   mapping_id            text        NOT NULL COLLATE "C",
+  stripe_price_id       text        COLLATE "C",       -- another price of the line is another sale: new terms
   terms                 jsonb       NOT NULL,
-  created_at            timestamptz NOT NULL DEFAULT now(),
+  updated_at            timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (account_id, livemode, purchase_id, line_key, licensekit_product_id)
 );
 

@@ -1,0 +1,232 @@
+import Foundation
+import Identity
+import LicenseKitAPI
+import Postgres
+import StripeAPI
+
+/// What was made for a purchase, within a transaction of its tenant.
+struct RecordStore {
+  let tenant: Tenant
+  let purchase: PurchaseID
+  let transaction: PostgresTransaction
+
+  func load(customer code: String?) async throws -> Recorded {
+    var recorded = Recorded()
+    for row in try await transaction.query(
+      """
+      SELECT kind, external_id, licensekit_id, applied::text AS applied
+        FROM stripe_integration.licensekit_records
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+      """)
+    { try Self.add(row, to: &recorded) }
+    for row in try await transaction.query(
+      """
+      SELECT line_key, licensekit_product_id, mapping_id, stripe_price_id, terms::text AS terms
+        FROM stripe_integration.lines
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+      """)
+    {
+      let key = LineKey(line: try row.get("line_key"), product: try row.get("licensekit_product_id"))
+      recorded.agreed[key] = Decider.Agreement(
+        mappingID: try row.get("mapping_id"), price: try row.get("stripe_price_id"),
+        terms: try StoredJSON.value(from: row.get("terms")))
+    }
+    for row in try await transaction.query(
+      """
+      SELECT line_key, licensekit_product_id, ordinal, generation, license_id, license_status, expires_at,
+             features::text AS features
+        FROM stripe_integration.units
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+      """)
+    { try Self.addUnit(row, to: &recorded) }
+    for row in try await transaction.query(
+      """
+      SELECT stripe_id, applied::text AS applied
+        FROM stripe_integration.write_backs
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+      """)
+    { recorded.writeBacks[try row.get("stripe_id")] = try StoredJSON.value(from: row.get("applied")) }
+    if let code { recorded.customers[code] = try await customer(code) }
+    return recorded
+  }
+
+  func customer(_ code: String) async throws -> LicenseKitAPI.CustomerID? {
+    try await transaction.query(
+      """
+      SELECT licensekit_id
+        FROM stripe_integration.licensekit_records
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND kind        = 'customer'
+         AND external_id = \(code)
+      """
+    ).first?.get("licensekit_id")
+  }
+
+  /// Records that a license is being issued: from now on there may be one.
+  func begin(_ unit: DesiredUnit, generation: Int) async throws {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.units
+             (account_id, livemode, purchase_id, line_key, licensekit_product_id, ordinal, generation, order_id)
+      VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(unit.key.line), \(unit.key.product),
+              \(unit.key.ordinal), \(generation), \(unit.order))
+      ON CONFLICT (account_id, livemode, purchase_id, line_key, licensekit_product_id, ordinal) DO UPDATE
+         SET generation     = excluded.generation,
+             license_id     = NULL,
+             license_status = NULL,
+             features       = NULL,
+             order_id       = excluded.order_id,
+             updated_at     = now()
+      """)
+  }
+
+  /// Records what a step has made, beside the mark that it is done.
+  func record(_ step: Step, _ result: StepResult, after recorded: Recorded, keyHint: String? = nil) async throws {
+    switch (step, result) {
+    case (.createCustomer(let customer), .customer(let id)):
+      try await put("customer", customer.code, id.rawValue, applied: "{}", isShared: true)
+    case (.createSubscription(let record), .subscription(let id)):
+      try await put("subscription", Self.key(record.product, record.externalID), id.rawValue, applied: try StoredJSON.text(record))
+    case (.updateSubscription(let record), _):
+      if let id = recorded.subscriptions[.init(product: record.product, externalID: record.externalID)]?.id {
+        try await put("subscription", Self.key(record.product, record.externalID), id.rawValue, applied: try StoredJSON.text(record))
+      }
+    case (.createOrder(let order), _), (.setOrderStatus(let order, _), _):
+      if let known = recorded.orders[.init(product: order.product, externalID: order.externalID)] {
+        try await put("order", Self.key(order.product, order.externalID), known.id.rawValue, applied: try StoredJSON.text(["status": known.status.rawValue]))
+      }
+    case (.issue(let unit, _, _), .license): try await putUnit(unit.key, recorded, keyHint: keyHint)
+    case (.assignFeature(let key, _), _), (.removeFeature(let key, _), _), (.renew(let key, _, _, _), _),
+      (.suspend(let key, _), _), (.reinstate(let key), _), (.revoke(let key, _), _):
+      try await putUnit(key, recorded, keyHint: nil)
+    case (.writeBack(let stripeID, let metadata), _):
+      try await transaction.query(
+        """
+        INSERT INTO stripe_integration.write_backs (account_id, livemode, purchase_id, stripe_id, applied)
+        VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(stripeID),
+                \(try StoredJSON.text(metadata))::text::jsonb)
+        ON CONFLICT (account_id, livemode, purchase_id, stripe_id) DO UPDATE
+           SET applied = excluded.applied, updated_at = now()
+        """)
+    default: break
+    }
+  }
+
+  /// Keeps the terms under which the lines were sold.
+  func agree(_ lines: [DesiredLine], knowing: [LineKey: Decider.Agreement]) async throws {
+    for line in lines where knowing[line.key] != line.agreement && !line.units.isEmpty {
+      try await transaction.query(
+        """
+        INSERT INTO stripe_integration.lines
+               (account_id, livemode, purchase_id, line_key, licensekit_product_id, mapping_id, stripe_price_id, terms)
+        VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(line.key.line), \(line.key.product),
+                \(line.agreement.mappingID), \(line.agreement.price), \(try StoredJSON.text(line.agreement.terms))::text::jsonb)
+        ON CONFLICT (account_id, livemode, purchase_id, line_key, licensekit_product_id) DO UPDATE
+           SET mapping_id      = excluded.mapping_id,
+               stripe_price_id = excluded.stripe_price_id,
+               terms           = excluded.terms,
+               updated_at      = now()
+        """)
+    }
+  }
+
+  /// Remembers what the purchase has no mapping for, so that a new mapping finds it.
+  func setUnmapped(_ ids: [String]) async throws {
+    try await transaction.query(
+      """
+      DELETE FROM stripe_integration.unmapped
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+         AND stripe_id  <> ALL(\(ids))
+      """)
+    guard !ids.isEmpty else { return }
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.unmapped (account_id, livemode, stripe_id, purchase_id)
+      SELECT \(tenant.account)::text, \(tenant.livemode)::boolean, stripe_id, \(purchase)::text
+        FROM unnest(\(ids)::text[]) AS stripe_id
+          ON CONFLICT DO NOTHING
+      """)
+  }
+
+  private static func key(_ product: ProductID, _ externalID: String) -> String { "\(product)|\(externalID)" }
+
+  private static func recordKey(_ text: String) -> Recorded.RecordKey? {
+    guard let bar = text.firstIndex(of: "|") else { return nil }
+    return .init(product: ProductID(String(text[..<bar])), externalID: String(text[text.index(after: bar)...]))
+  }
+
+  private static func add(_ row: PostgresRow, to recorded: inout Recorded) throws {
+    let external: String = try row.get("external_id")
+    switch try row.get("kind", as: String.self) {
+    case "subscription":
+      guard let key = recordKey(external) else { return }
+      recorded.subscriptions[key] = .init(
+        id: try row.get("licensekit_id"), applied: try StoredJSON.value(from: row.get("applied")))
+    case "order":
+      guard let key = recordKey(external) else { return }
+      let applied: [String: String] = try StoredJSON.value(from: row.get("applied"))
+      recorded.orders[key] = .init(
+        id: try row.get("licensekit_id"), status: applied["status"].flatMap(OrderStatus.init(rawValue:)) ?? .paid)
+    default: break
+    }
+  }
+
+  private static func addUnit(_ row: PostgresRow, to recorded: inout Recorded) throws {
+    let key = UnitKey(
+      line: try row.get("line_key"), product: try row.get("licensekit_product_id"), ordinal: try row.get("ordinal"))
+    var license = Recorded.Unit.License.issuing
+    if let id = try row.get("license_id", as: LicenseID?.self) {
+      let status = try row.get("license_status", as: String?.self).flatMap(Recorded.Unit.Status.init(rawValue:))
+      license = .issued(
+        id, status: status ?? .active, expiresAt: try row.get("expires_at"),
+        features: try row.get("features", as: String?.self).map { try StoredJSON.value(from: $0) } ?? [])
+    }
+    recorded.units[key] = Recorded.Unit(generation: try row.get("generation"), license: license)
+  }
+
+  private func put(
+    _ kind: String, _ externalID: String, _ licensekitID: String, applied: String, isShared: Bool = false
+  ) async throws {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.licensekit_records
+             (account_id, livemode, kind, external_id, purchase_id, licensekit_id, applied)
+      VALUES (\(tenant.account), \(tenant.livemode), \(kind), \(externalID), \(isShared ? nil : purchase),
+              \(licensekitID), \(applied)::text::jsonb)
+      ON CONFLICT (account_id, livemode, kind, external_id) DO UPDATE
+         SET applied = excluded.applied, updated_at = now()
+      """)
+  }
+
+  private func putUnit(_ key: UnitKey, _ recorded: Recorded, keyHint: String?) async throws {
+    guard case .issued(let id, let status, let expiresAt, let features)? = recorded.units[key]?.license else { return }
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.units
+         SET license_id     = \(id),
+             license_status = \(status.rawValue),
+             expires_at     = \(expiresAt),
+             features       = \(try StoredJSON.text(features))::text::jsonb,
+             key_hint       = COALESCE(\(keyHint), key_hint),
+             issued_at      = COALESCE(issued_at, now()),
+             updated_at     = now()
+       WHERE account_id            = \(tenant.account)
+         AND livemode              = \(tenant.livemode)
+         AND purchase_id           = \(purchase)
+         AND line_key              = \(key.line)
+         AND licensekit_product_id = \(key.product)
+         AND ordinal               = \(key.ordinal)
+      """)
+  }
+}

@@ -1,0 +1,39 @@
+import Foundation
+import Identity
+import Postgres
+
+/// The story of a purchase, written as it happens, within a transaction of its tenant.
+struct Timeline {
+  enum Kind: String { case event, decision, step, note }
+  enum State: String { case started, succeeded, failed }
+
+  let tenant: Tenant
+  let purchase: PurchaseID
+  let transaction: PostgresTransaction
+
+  @discardableResult
+  func add(_ kind: Kind, _ title: String, state: State? = nil, detail: String? = nil) async throws -> Int64? {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.timeline (account_id, livemode, purchase_id, kind, title, state, detail)
+      VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(kind.rawValue), \(title), \(state?.rawValue),
+              \(detail))
+      RETURNING entry_id
+      """
+    ).first?.get("entry_id")
+  }
+
+  func finish(_ entry: Int64, _ state: State, detail: String? = nil) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.timeline
+         SET state       = \(state.rawValue),
+             detail      = \(detail),
+             finished_at = clock_timestamp()
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+         AND entry_id    = \(entry)
+      """)
+  }
+}

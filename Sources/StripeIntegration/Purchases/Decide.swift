@@ -1,0 +1,171 @@
+public import Identity
+public import Foundation
+import LicenseKitAPI
+public import StripeAPI
+
+/// `facts + mapping + now → desired licenses`: the heart of the product. No database, clock or network in it.
+public struct Decider: Sendable {
+  public let tenant: Tenant
+  public let mappings: [Mapping]
+  /// The terms under which lines of this purchase were fulfilled before: they hold, whatever the mapping says now.
+  public let agreed: [LineKey: Agreement]
+  public let now: Date
+
+  public struct Agreement: Hashable, Sendable {
+    public let mappingID: String
+    /// The price the line had then.
+    public let price: Stripe.PriceID?
+    public let terms: Terms
+
+    public init(mappingID: String, price: Stripe.PriceID?, terms: Terms) {
+      self.mappingID = mappingID
+      self.price = price
+      self.terms = terms
+    }
+  }
+
+  public init(tenant: Tenant, mappings: [Mapping], agreed: [LineKey: Agreement], now: Date) {
+    self.tenant = tenant
+    self.mappings = mappings
+    self.agreed = agreed
+    self.now = now
+  }
+
+  /// More units than this in one line are a mistake until a person says otherwise.
+  public static let maximumUnitsPerLine = 1_000
+
+  public func decide(_ knowledge: Knowledge) -> Decision {
+    let contested = knowledge.contested.compactMap { knowledge[$0].flatMap(Question.refetching) }
+    if !contested.isEmpty {
+      return Decision(status: .pending, reason: "Two events of one second disagree; Stripe is asked.", questions: contested)
+    }
+    switch knowledge.findRoot() {
+    case .ask(let questions):
+      return Decision(status: .pending, reason: "Stripe is asked what this payment belongs to.", questions: questions)
+    case .nothing:
+      return Decision(status: .ended, reason: "Nothing was sold here.")
+    case .barePayment:
+      return Decision(
+        status: .ended,
+        reason: "This payment belongs to no Checkout, Payment Link, subscription or invoice, so it names no product.")
+    case .found(let root):
+      var decision =
+        switch root {
+        case .subscription(let id): decideSubscription(id, knowledge)
+        case .checkout(let id): decideCheckout(id, knowledge)
+        case .invoice(let id): decideInvoice(id, knowledge)
+        }
+      decision.root = root
+      return decision
+    }
+  }
+
+  /// One line as it was sold, before any mapping is applied.
+  struct SoldLine {
+    let key: String
+    let price: Stripe.PriceID?
+    let product: Stripe.ProductID?
+    let quantity: Int
+  }
+
+  /// Applies the terms to every line of a purchase and sums the purchase up.
+  func decision(
+    lines sold: [SoldLine], customer: DesiredCustomer?, detail: (SoldLine, Agreement) -> LineOutcome?
+  ) -> Decision {
+    var lines: [DesiredLine] = []
+    var standings: [Standing] = []
+    var unmapped: [String] = []
+    for line in sold {
+      let agreements = agreements(for: line)
+      if agreements.isEmpty { unmapped += [line.price?.rawValue, line.product?.rawValue].compactMap { $0 } }
+      for agreement in agreements {
+        if line.quantity > Self.maximumUnitsPerLine, agreement.terms.quantity == .perUnit {
+          return Decision(
+            status: .failed,
+            reason: "A line has a quantity of \(line.quantity); more than \(Self.maximumUnitsPerLine) licenses need a person's consent.")
+        }
+        guard let outcome = detail(line, agreement) else { continue }
+        standings.append(outcome.standing)
+        lines.append(outcome.line)
+      }
+    }
+    var decision = Decision(status: .pending, customer: customer, lines: lines, unmapped: unmapped)
+    decision.isComplete = true
+    decision.nextLook = standings.compactMap(\.nextChange).filter { $0 > now }.min()
+    (decision.status, decision.reason) = Self.summary(standings, unmapped: unmapped)
+    return decision
+  }
+
+  struct LineOutcome {
+    let line: DesiredLine
+    let standing: Standing
+  }
+
+  /// The terms a line is under: those agreed when it was first fulfilled. A line that changed its price is sold anew,
+  /// under what the mapping says now; where the new price has no mapping, who pays keeps what they have.
+  private func agreements(for line: SoldLine) -> [Agreement] {
+    let kept = agreed.filter { $0.key.line == line.key }.sorted { $0.key.product < $1.key.product }.map(\.value)
+    let current = kept.filter { $0.price == line.price }
+    if !current.isEmpty { return current }
+    let mapped = Mapping.applying(to: line.price, product: line.product, among: mappings)
+      .map { Agreement(mappingID: $0.id, price: line.price, terms: $0.terms) }
+    return mapped.isEmpty ? kept : mapped
+  }
+
+  private static func summary(_ standings: [Standing], unmapped: [String]) -> (PurchaseStatus, String?) {
+    if standings.isEmpty {
+      return unmapped.isEmpty
+        ? (.ended, "Nothing that can be licensed was sold.")
+        : (.waitingMapping, "No mapping for \(unmapped.joined(separator: ", ")) yet. Add one and this sale is fulfilled.")
+    }
+    let rest = unmapped.isEmpty ? nil : "Not licensed, since there is no mapping: \(unmapped.joined(separator: ", "))."
+    if standings.contains(where: { $0.access == .granted }) { return (.fulfilled, rest) }
+    for case .withheld(let causes) in standings.map(\.access) {
+      return (.suspended, "Suspended: \(causes.sorted().map(\.sentence).joined(separator: "; ")).")
+    }
+    for case .awaitingPayment(let reason) in standings.map(\.access) { return (.waitingPayment, reason) }
+    for case .ended(_, let reason) in standings.map(\.access) { return (.ended, reason) }
+    return (.pending, nil)
+  }
+
+  /// The units of a line under its terms. What was never paid sells none.
+  func units(
+    of line: SoldLine, _ agreement: Agreement, standing: Standing, startsAt: Date?, order: String?, subscription: String?
+  ) -> [DesiredUnit] {
+    let terms = agreement.terms
+    let access: DesiredAccess
+    switch standing.access {
+    case .awaitingPayment: return []
+    case .granted: access = .active
+    case .withheld(let causes): access = .suspended(causes)
+    case .ended(let revoke, _): access = revoke ? .revoked : .ended
+    }
+    var features = terms.features
+    if terms.quantity == .seats, let feature = terms.seatsFeature {
+      features.removeAll { $0.featureID == feature }
+      features.append(.init(featureID: feature, maxConsumptions: Int64(line.quantity)))
+    }
+    let expiresAt = terms.isDated ? standing.paidThrough.map { $0.addingTimeInterval(subscription == nil ? 0 : terms.grace) } : nil
+    let count = terms.quantity == .perUnit ? max(0, line.quantity) : min(1, max(0, line.quantity))
+    return (0..<count).map { index in
+      DesiredUnit(
+        key: UnitKey(line: line.key, product: terms.product, ordinal: index + 1), access: access, startsAt: startsAt,
+        expiresAt: expiresAt, features: features, order: order, subscription: subscription)
+    }
+  }
+
+  func customer(
+    stripe id: Stripe.CustomerID?, guest: String, email: String?, name: String?, known: Snapshot?
+  ) -> DesiredCustomer {
+    var (email, name) = (email, name)
+    if case .customer(let customer)? = known {
+      email = email ?? customer.email
+      name = name ?? customer.name
+    }
+    let suffix = tenant.livemode ? "" : "-test"
+    let subject = id?.rawValue ?? "guest-\(guest)"
+    return DesiredCustomer(
+      code: "stripe-\(tenant.account)-\(subject)\(suffix)", name: name ?? email ?? "Stripe \(subject)", email: email,
+      stripeCustomer: id)
+  }
+}

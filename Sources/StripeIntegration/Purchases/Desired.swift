@@ -1,0 +1,130 @@
+public import Identity
+public import Foundation
+public import LicenseKitAPI
+public import StripeAPI
+
+/// Names one license that a purchase sells: (line, LicenseKit product, ordinal) within the purchase. Unique, so that a
+/// unit can never have two.
+public struct UnitKey: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+  /// `li_…`, `si_…` or `il_…`
+  public let line: String
+  public let product: ProductID
+  /// Counts from 1 to the quantity.
+  public let ordinal: Int
+
+  public init(line: String, product: ProductID, ordinal: Int) {
+    self.line = line
+    self.product = product
+    self.ordinal = ordinal
+  }
+
+  public var description: String { "\(line)/\(product)#\(ordinal)" }
+  public static func < (a: UnitKey, b: UnitKey) -> Bool {
+    (a.line, a.product, a.ordinal) < (b.line, b.product, b.ordinal)
+  }
+}
+
+/// A line of a purchase under one LicenseKit product.
+public struct LineKey: Hashable, Sendable, Codable {
+  public let line: String
+  public let product: ProductID
+
+  public init(line: String, product: ProductID) {
+    self.line = line
+    self.product = product
+  }
+}
+
+/// What a license is to be.
+public enum DesiredAccess: Hashable, Sendable {
+  case active
+  case suspended(Set<Cause>)
+  /// The sale is over: suspended for good unless it has expired by itself.
+  case ended
+  case revoked
+}
+
+public struct DesiredUnit: Hashable, Sendable {
+  public let key: UnitKey
+  public let access: DesiredAccess
+  public let startsAt: Date?
+  /// At least this long; an expiry is only ever moved forward. Nil where the license has none.
+  public let expiresAt: Date?
+  public let features: [Terms.FeatureGrant]
+  /// The order and subscription record the license is made for, by their external ids.
+  public let order: String?
+  public let subscription: String?
+}
+
+/// The customer record of the buyer.
+public struct DesiredCustomer: Hashable, Sendable {
+  /// Unique at LicenseKit: holds the account, since a server may serve several.
+  public let code: String
+  public let name: String
+  public let email: String?
+  public let stripeCustomer: Stripe.CustomerID?
+}
+
+/// A subscription record: one for each item under one LicenseKit product.
+public struct DesiredSubscription: Hashable, Sendable, Codable {
+  public let externalID: String
+  public let product: ProductID
+  public let status: SubscriptionStatus
+  public let periodStart: Date
+  public let periodEnd: Date
+  public let cancelAtPeriodEnd: Bool
+  public let canceledAt: Date?
+}
+
+/// An order record: one for each paid line under one LicenseKit product.
+public struct DesiredOrder: Hashable, Sendable, Codable {
+  public let externalID: String
+  public let product: ProductID
+  /// Refunded, or else fulfilled as soon as its licenses exist.
+  public let isRefunded: Bool
+  public let subscription: String?
+  public let periodStart: Date?
+  public let periodEnd: Date?
+}
+
+public struct DesiredLine: Hashable, Sendable {
+  public let key: LineKey
+  public let agreement: Decider.Agreement
+  public let price: Stripe.PriceID?
+  public let stripeProduct: Stripe.ProductID?
+  public let quantity: Int
+  public let subscription: DesiredSubscription?
+  public let orders: [DesiredOrder]
+  public let units: [DesiredUnit]
+}
+
+/// The states in which the admin API shows a purchase.
+public enum PurchaseStatus: String, Hashable, Sendable, Codable, CaseIterable {
+  case pending
+  case waitingPayment = "waiting_payment"
+  case waitingMapping = "waiting_mapping"
+  case fulfilled
+  case suspended
+  case ended
+  case failed
+}
+
+/// The answer to the one question: given all facts, the mapping and the time, what should exist at LicenseKit?
+public struct Decision: Hashable, Sendable {
+  public var root: Root?
+  public var status: PurchaseStatus
+  /// Why it is so, in plain words; nil when there is nothing to explain.
+  public var reason: String?
+  /// What Stripe must be asked before more can be decided.
+  public var questions: [Question] = []
+  public var customer: DesiredCustomer?
+  public var lines: [DesiredLine] = []
+  /// The payment whose page in the Dashboard shows the sale.
+  public var payment: Stripe.PaymentIntentID?
+  /// Stripe products and prices of lines that no mapping applies to.
+  public var unmapped: [String] = []
+  /// The lines are all that was sold: a unit recorded for a line that is not among them was sold no more.
+  public var isComplete = false
+  /// When the answer may next be another one without any event.
+  public var nextLook: Date?
+}

@@ -1,0 +1,58 @@
+import Identity
+public import Foundation
+
+/// The newest known version of one Stripe object, or of the answer to one question.
+public struct Fact: Hashable, Sendable {
+  public enum Source: String, Hashable, Sendable, Codable { case event, fetch }
+
+  public let snapshot: Snapshot
+  /// Stripe's clock, whole seconds: when the event was created, or the second before the answer was given.
+  public let asOf: Date
+  public let source: Source
+  /// Two versions of the same second contradict each other and nothing in them tells which came later: Stripe must be
+  /// asked.
+  public let isContested: Bool
+
+  public init(_ snapshot: Snapshot, asOf: Date, source: Source, isContested: Bool = false) {
+    self.snapshot = snapshot
+    self.asOf = asOf
+    self.source = source
+    self.isContested = isContested
+  }
+
+  public var key: FactKey { snapshot.key }
+
+  /// What is known when both versions have been seen: commutative, associative and idempotent, so the order and the
+  /// number of deliveries do not matter.
+  ///
+  /// The later second wins. Within one second, what has come further wins (`Snapshot.progress`). Where that says nothing,
+  /// one of the two is kept by a fixed rule and marked as contested.
+  public func joined(with other: Fact) -> Fact {
+    if asOf != other.asOf { return asOf > other.asOf ? self : other }
+    if snapshot == other.snapshot {
+      return Fact(
+        snapshot, asOf: asOf, source: source == .fetch || other.source == .fetch ? .fetch : .event,
+        isContested: isContested || other.isContested)
+    }
+    let mine = snapshot.progress
+    let theirs = other.snapshot.progress
+    if mine != theirs { return theirs.lexicographicallyPrecedes(mine) ? self : other }
+    let kept = Self.ordering(snapshot) >= Self.ordering(other.snapshot) ? self : other
+    return Fact(kept.snapshot, asOf: asOf, source: kept.source, isContested: true)
+  }
+
+  /// What is known once Stripe has answered a question that was asked while `known` was all that was known: the answer
+  /// is at least as new as everything it was asked after, so it replaces it.
+  ///
+  /// - Parameters:
+  ///   - answer: the snapshot in the answer.
+  ///   - answeredAt: the second in which Stripe answered (its `Date` header). Events of that very second may be younger
+  ///     than the answer, so it counts as of the second before.
+  public static func fetched(_ answer: Snapshot, answeredAt: Date, knowing known: Fact?) -> Fact {
+    let wholeSecond = Date(timeIntervalSince1970: answeredAt.timeIntervalSince1970.rounded(.down) - 1)
+    return Fact(answer, asOf: max(wholeSecond, known?.asOf ?? wholeSecond), source: .fetch)
+  }
+
+  /// An arbitrary but fixed order of unequal snapshots.
+  private static func ordering(_ snapshot: Snapshot) -> String { String(reflecting: snapshot) }
+}

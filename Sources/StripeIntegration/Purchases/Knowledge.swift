@@ -1,0 +1,94 @@
+import Identity
+public import Foundation
+import StripeAPI
+
+/// Everything that is known of one purchase: the facts about its Stripe objects.
+public struct Knowledge: Hashable, Sendable {
+  public private(set) var facts: [FactKey: Fact]
+
+  public init(_ facts: some Sequence<Fact> = []) {
+    self.facts = [:]
+    for fact in facts { learn(fact) }
+  }
+
+  /// Takes in one more version; see `Fact.joined(with:)`.
+  public mutating func learn(_ fact: Fact) {
+    facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
+  }
+
+  /// Takes in Stripe's answer to a question that was asked with this knowledge.
+  public mutating func learnAnswer(_ answer: Snapshot, answeredAt: Date) {
+    facts[answer.key] = .fetched(answer, answeredAt: answeredAt, knowing: facts[answer.key])
+  }
+
+  /// All Stripe ids of this purchase that the facts name.
+  public var aliases: Set<String> { Set(facts.values.flatMap(\.snapshot.aliases)) }
+
+  public subscript(_ key: FactKey) -> Snapshot? { facts[key]?.snapshot }
+
+  func isMissing(_ key: FactKey) -> Bool { if case .missing = facts[key]?.snapshot { true } else { false } }
+
+  /// Sorted by key, so that whatever is derived from them does not depend on the order of arrival.
+  var snapshots: [Snapshot] { facts.values.sorted { $0.key < $1.key }.map(\.snapshot) }
+
+  var contested: [FactKey] { facts.values.filter(\.isContested).map(\.key).sorted() }
+
+  var sessions: [Stripe.CheckoutSession] {
+    snapshots.compactMap { if case .checkoutSession(let value) = $0 { value } else { nil } }
+  }
+  var subscriptions: [Stripe.Subscription] {
+    snapshots.compactMap { if case .subscription(let value) = $0 { value } else { nil } }
+  }
+  var invoices: [Stripe.Invoice] {
+    snapshots.compactMap { if case .invoice(let value) = $0 { value } else { nil } }
+  }
+  var charges: [Stripe.Charge] {
+    snapshots.compactMap { if case .charge(let value) = $0 { value } else { nil } }
+  }
+  var refunds: [Stripe.Refund] {
+    snapshots.compactMap { if case .refund(let value) = $0 { value } else { nil } }
+  }
+  var disputes: [Stripe.Dispute] {
+    snapshots.compactMap { if case .dispute(let value) = $0 { value } else { nil } }
+  }
+  var paymentIntents: [Stripe.PaymentIntent] {
+    snapshots.compactMap { if case .paymentIntent(let value) = $0 { value } else { nil } }
+  }
+
+  /// Every known link between an invoice and a payment of it.
+  var invoicePayments: [Stripe.InvoicePayment] {
+    snapshots.flatMap { snapshot -> [Stripe.InvoicePayment] in
+      switch snapshot {
+      case .invoicePayment(let value): [value]
+      case .invoicePayments(_, let values): values
+      default: []
+      }
+    }
+  }
+
+  func subscription(_ id: Stripe.SubscriptionID) -> Stripe.Subscription? {
+    if case .subscription(let value) = self[FactKey(id)] { value } else { nil }
+  }
+  func invoice(_ id: Stripe.InvoiceID) -> Stripe.Invoice? {
+    if case .invoice(let value) = self[FactKey(id)] { value } else { nil }
+  }
+  func charge(_ id: Stripe.ChargeID) -> Stripe.Charge? {
+    if case .charge(let value) = self[FactKey(id)] { value } else { nil }
+  }
+  func paymentIntent(_ id: Stripe.PaymentIntentID) -> Stripe.PaymentIntent? {
+    if case .paymentIntent(let value) = self[FactKey(id)] { value } else { nil }
+  }
+  func lineItems(of session: Stripe.CheckoutSessionID) -> [Stripe.LineItem]? {
+    if case .lineItems(_, let value) = self[.lineItems(of: session)] { value } else { nil }
+  }
+  func sessions(of payment: Stripe.PaymentIntentID) -> [Stripe.CheckoutSessionID]? {
+    if case .sessions(_, let value) = self[.sessions(of: payment)] { value } else { nil }
+  }
+  func invoicePayments(of payment: Stripe.PaymentIntentID) -> [Stripe.InvoicePayment]? {
+    if case .invoicePayments(_, let value) = self[.invoicePayments(of: payment)] { value } else { nil }
+  }
+  /// Whether the newest version came from asking Stripe.
+  func hasFetched(_ key: FactKey) -> Bool { facts[key]?.source == .fetch }
+  /// When the fact's version was true, on Stripe's clock.
+  func asOf(_ key: FactKey) -> Date? { facts[key]?.asOf }
+}

@@ -1,0 +1,110 @@
+public import Identity
+import Foundation
+public import LicenseKitAPI
+public import StripeAPI
+
+/// The vendor's choice of what a Stripe product, or one price of it, gives.
+public struct Mapping: Hashable, Sendable, Codable {
+  /// What the mapping is about. A mapping of a price overrides those of its product.
+  public enum Reference: Hashable, Sendable, Codable {
+    case product(Stripe.ProductID)
+    case price(Stripe.PriceID)
+  }
+
+  public let id: String
+  public let reference: Reference
+  public let terms: Terms
+
+  public init(id: String, reference: Reference, terms: Terms) {
+    self.id = id
+    self.reference = reference
+    self.terms = terms
+  }
+
+  /// The mappings that apply to a line: those of its price where there are any, else those of its product. Several of
+  /// them sell a bundle.
+  public static func applying(
+    to price: Stripe.PriceID?, product: Stripe.ProductID?, among mappings: [Mapping]
+  ) -> [Mapping] {
+    func mapped(_ reference: Reference?) -> [Mapping] { mappings.filter { $0.reference == reference } }
+    let overrides = mapped(price.map(Reference.price))
+    let chosen = overrides.isEmpty ? mapped(product.map(Reference.product)) : overrides
+    return chosen.sorted { ($0.terms.product, $0.id) < ($1.terms.product, $1.id) }
+  }
+}
+
+/// What was sold, and what happens to it: kept with each purchase as it was when it was first fulfilled.
+public struct Terms: Hashable, Sendable, Codable {
+  public enum Quantity: String, Hashable, Sendable, Codable, CaseIterable {
+    /// One license, whatever the quantity.
+    case one
+    /// A license for each unit.
+    case perUnit = "per_unit"
+    /// One license with a feature that counts the units.
+    case seats
+  }
+  public enum OnFullRefund: String, Hashable, Sendable, Codable, CaseIterable { case revoke, suspend, keep }
+  public enum OnInterruption: String, Hashable, Sendable, Codable, CaseIterable { case suspend, keep }
+  public enum OnCancel: String, Hashable, Sendable, Codable, CaseIterable {
+    /// At the end of what is paid.
+    case expire
+    /// At once, and reversible.
+    case suspend
+    /// At once, for good.
+    case revoke
+  }
+  public struct FeatureGrant: Hashable, Sendable, Codable {
+    public let featureID: FeatureID
+    /// Nil is without limit.
+    public let maxConsumptions: Int64?
+
+    public init(featureID: FeatureID, maxConsumptions: Int64?) {
+      self.featureID = featureID
+      self.maxConsumptions = maxConsumptions
+    }
+  }
+
+  public var product: ProductID
+  public var policy: PolicyID
+  /// What the policy says its licenses are: dated ones get an expiry and are renewed.
+  public var licenseType: LicenseType
+  public var quantity: Quantity
+  public var seatsFeature: FeatureID?
+  /// Whether a trial is licensed before anything is paid.
+  public var trial: Bool
+  /// How long a license outlives what is paid for.
+  public var graceDays: Int
+  /// How long a one-time sale lasts; nil for ever.
+  public var termDays: Int?
+  public var onFullRefund: OnFullRefund
+  public var onDispute: OnInterruption
+  public var onPause: OnInterruption
+  public var onCancel: OnCancel
+  public var features: [FeatureGrant]
+
+  public init(
+    product: ProductID, policy: PolicyID, licenseType: LicenseType, quantity: Quantity = .one,
+    seatsFeature: FeatureID? = nil, trial: Bool = true, graceDays: Int = 3, termDays: Int? = nil,
+    onFullRefund: OnFullRefund = .revoke, onDispute: OnInterruption = .suspend, onPause: OnInterruption = .suspend,
+    onCancel: OnCancel = .expire, features: [FeatureGrant] = []
+  ) {
+    self.product = product
+    self.policy = policy
+    self.licenseType = licenseType
+    self.quantity = quantity
+    self.seatsFeature = seatsFeature
+    self.trial = trial
+    self.graceDays = graceDays
+    self.termDays = termDays
+    self.onFullRefund = onFullRefund
+    self.onDispute = onDispute
+    self.onPause = onPause
+    self.onCancel = onCancel
+    self.features = features
+  }
+
+  /// Only these types have an expiry that a renewal moves (LicenseKit docs, "License types").
+  var isDated: Bool { licenseType == .subscription || licenseType == .timeLimited || licenseType == .trial }
+
+  var grace: TimeInterval { TimeInterval(graceDays) * 86_400 }
+}

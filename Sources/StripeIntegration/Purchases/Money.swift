@@ -1,0 +1,93 @@
+import Identity
+import Foundation
+import StripeAPI
+
+/// What is known of money that moved back, for a set of payments.
+struct MoneyBack: Hashable {
+  /// All of it was returned.
+  var isFullyRefunded = false
+  /// All of it is being returned, and that may still fail.
+  var isRefundPending = false
+  /// Disputes under which the money is withdrawn.
+  var openDisputes: [Stripe.DisputeID] = []
+  var lostDisputes: [Stripe.DisputeID] = []
+
+  var isEmpty: Bool { self == MoneyBack() }
+}
+
+extension Knowledge {
+  /// What must be asked before money that moved back can be judged: a refund or dispute is only a hint, the charge has
+  /// the absolute amounts. A charge that was seen before the refund's last change is asked for again.
+  var moneyQuestions: [Question] {
+    var questions: [Question] = []
+    for refund in refunds {
+      guard let charge = refund.charge else { continue }
+      let refundSeen = asOf(FactKey(refund.id)) ?? .distantPast
+      if let chargeSeen = asOf(FactKey(charge)) {
+        if chargeSeen < refundSeen { questions.append(.charge(charge)) }
+      } else {
+        questions.append(.charge(charge))
+      }
+    }
+    for dispute in disputes {
+      if let charge = dispute.charge, self[FactKey(charge)] == nil { questions.append(.charge(charge)) }
+    }
+    return Self.unique(questions)
+  }
+
+  /// Judges a set of charges by their absolute amounts; amounts are never added up over events.
+  func moneyBack(on charges: [Stripe.Charge]) -> MoneyBack {
+    var result = MoneyBack()
+    let paid = charges.filter(\.isPaid)
+    if !paid.isEmpty, paid.allSatisfy(\.isFullyRefunded) {
+      let unsettled = refunds.contains { refund in
+        (refund.status == "pending" || refund.status == "requires_action")
+          && paid.contains { $0.id == refund.charge || ($0.paymentIntent != nil && $0.paymentIntent == refund.paymentIntent) }
+      }
+      if unsettled { result.isRefundPending = true } else { result.isFullyRefunded = true }
+    }
+    for dispute in disputes {
+      let concerns = charges.contains { charge in
+        charge.id == dispute.charge || (charge.paymentIntent != nil && charge.paymentIntent == dispute.paymentIntent)
+      }
+      guard concerns else { continue }
+      switch dispute.standing {
+      case .open: result.openDisputes.append(dispute.id)
+      case .lost: result.lostDisputes.append(dispute.id)
+      case .inquiry, .won: break
+      }
+    }
+    return result
+  }
+
+  /// The charges that paid an invoice, as far as the facts link them.
+  func charges(paying invoice: Stripe.Invoice) -> [Stripe.Charge] {
+    var payments = Set(invoice.paymentIntents)
+    var chargeIDs: Set<Stripe.ChargeID> = []
+    if let charge = invoice.charge { chargeIDs.insert(charge) }
+    for payment in invoicePayments where payment.invoice == invoice.id {
+      if let intent = payment.paymentIntent { payments.insert(intent) }
+      if let charge = payment.charge { chargeIDs.insert(charge) }
+    }
+    return charges.filter { charge in
+      chargeIDs.contains(charge.id) || charge.invoice == invoice.id
+        || (charge.paymentIntent.map(payments.contains) ?? false)
+    }
+  }
+
+  /// Payments behind charges on which money moved back, that no known invoice claims.
+  var unlinkedPaymentQuestions: [Question] {
+    var questions: [Question] = []
+    let linked = Set(invoices.flatMap { charges(paying: $0) }.map(\.id))
+    for charge in charges where !linked.contains(charge.id) && (charge.amountRefunded > 0 || charge.isDisputed) {
+      guard let payment = charge.paymentIntent else { continue }
+      if let answer = invoicePayments(of: payment) {
+        questions += answer.filter { invoice($0.invoice) == nil && !isMissing(FactKey($0.invoice)) }
+          .map { .invoice($0.invoice) }
+      } else if !isMissing(.invoicePayments(of: payment)) {
+        questions.append(.invoicePayments(of: payment))
+      }
+    }
+    return Self.unique(questions)
+  }
+}

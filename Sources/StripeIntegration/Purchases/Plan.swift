@@ -1,0 +1,173 @@
+import Identity
+public import Foundation
+import LicenseKitAPI
+import StripeAPI
+
+/// `desired − recorded → steps`.
+public struct Plan: Hashable, Sendable {
+  public var steps: [Step] = []
+  /// When a unit that is sold no more comes to the end of what was paid for it.
+  public var nextLook: Date?
+
+  public init(_ decision: Decision, recorded: Recorded, now: Date) {
+    guard decision.isComplete else { return }
+    let lines = decision.lines
+    let sells = lines.contains { !$0.units.isEmpty }
+    let grants = lines.contains { $0.units.contains { $0.access == .active } } || !recorded.units.isEmpty
+    guard sells, grants else {
+      planForRest(decision, recorded, now)
+      return
+    }
+    if let customer = decision.customer, recorded.customers[customer.code] == nil {
+      steps.append(.createCustomer(customer))
+    }
+    for line in lines { planRecords(of: line, recorded) }
+    for line in lines {
+      for unit in line.units { plan(unit, line, recorded, reason: decision.reason, now: now) }
+    }
+    planForRest(decision, recorded, now)
+    for line in lines { planOrderStatus(of: line, recorded) }
+    planWriteBack(decision, recorded)
+  }
+
+  private static func key(_ line: DesiredLine, _ externalID: String) -> Recorded.RecordKey {
+    .init(product: line.key.product, externalID: externalID)
+  }
+
+  /// The commerce records that licenses refer to come before the licenses.
+  private mutating func planRecords(of line: DesiredLine, _ recorded: Recorded) {
+    let hasLicense = recorded.units.keys.contains { $0.line == line.key.line && $0.product == line.key.product }
+    guard hasLicense || line.units.contains(where: { $0.access == .active }) else { return }
+    if let record = line.subscription {
+      switch recorded.subscriptions[Self.key(line, record.externalID)] {
+      case nil: steps.append(.createSubscription(record))
+      case let known? where known.applied != record: steps.append(.updateSubscription(record))
+      default: break
+      }
+    }
+    for order in line.orders where recorded.orders[Self.key(line, order.externalID)] == nil {
+      steps.append(.createOrder(order))
+    }
+  }
+
+  private mutating func plan(
+    _ unit: DesiredUnit, _ line: DesiredLine, _ recorded: Recorded, reason: String?, now: Date
+  ) {
+    let policy = line.agreement.terms.policy
+    guard let known = recorded.units[unit.key] else {
+      // Nothing is issued to be taken away at once.
+      if unit.access == .active {
+        steps.append(.issue(unit, policy: policy, generation: 1))
+        steps += unit.features.map { .assignFeature(unit.key, $0) }
+      }
+      return
+    }
+    guard case .issued(_, let status, let expiresAt, let features) = known.license else {
+      // An attempt to issue was cut off. It is finished even when the sale is over by now: only then is there a license
+      // to revoke, and no key at large that nobody knows of.
+      steps.append(.issue(unit, policy: policy, generation: known.generation))
+      if unit.access == .active { steps += unit.features.map { .assignFeature(unit.key, $0) } }
+      return
+    }
+
+    switch (unit.access, status) {
+    case (.revoked, .revoked): break
+    case (.revoked, _): steps.append(.revoke(unit.key, because: reason ?? "the sale was undone"))
+    case (.active, .revoked):
+      steps.append(.issue(unit, policy: policy, generation: known.generation + 1))
+      steps += unit.features.map { .assignFeature(unit.key, $0) }
+    case (.active, _):
+      planFeatures(unit, known: features)
+      planRenewal(unit, expiresAt: expiresAt)
+      if status == .suspended { steps.append(.reinstate(unit.key)) }
+    case (.suspended, .active), (.ended, .active):
+      // An expired license needs no suspension to be over, and one that is to come back is reinstated by its renewal.
+      if unit.access == .ended, let expiresAt, expiresAt <= now { break }
+      steps.append(.suspend(unit.key, because: reason ?? "access is withheld"))
+    case (.suspended, _), (.ended, _): break
+    }
+  }
+
+  private mutating func planRenewal(_ unit: DesiredUnit, expiresAt: Date?) {
+    guard let until = unit.expiresAt, let expiresAt, until > expiresAt else { return }
+    steps.append(.renew(unit.key, until: until, order: unit.order, subscription: unit.subscription))
+  }
+
+  private mutating func planFeatures(_ unit: DesiredUnit, known: [Terms.FeatureGrant]) {
+    for grant in unit.features where !known.contains(grant) { steps.append(.assignFeature(unit.key, grant)) }
+    for grant in known where !unit.features.contains(where: { $0.featureID == grant.featureID }) {
+      steps.append(.removeFeature(unit.key, grant.featureID))
+    }
+  }
+
+  /// Units recorded for what is sold no more: a removed line, a lowered quantity, a plan changed for another product.
+  /// They end the way the vendor chose for cancellations, after their replacements exist.
+  private mutating func planForRest(_ decision: Decision, _ recorded: Recorded, _ now: Date) {
+    var wanted: Set<UnitKey> = []
+    var untouched: Set<LineKey> = []
+    for line in decision.lines {
+      if line.units.isEmpty { untouched.insert(line.key) }
+      wanted.formUnion(line.units.map(\.key))
+    }
+    for (key, unit) in recorded.units.sorted(by: { $0.key < $1.key }) where !wanted.contains(key) {
+      let line = LineKey(line: key.line, product: key.product)
+      guard !untouched.contains(line), let terms = recorded.agreed[line]?.terms,
+        case .issued(_, let status, let expiresAt, _) = unit.license
+      else { continue }
+      switch (terms.onCancel, status) {
+      case (_, .revoked), (.suspend, .suspended), (.expire, .suspended): break
+      case (.revoke, _): steps.append(.revoke(key, because: "it is sold no more"))
+      case (.suspend, .active): steps.append(.suspend(key, because: "it is sold no more"))
+      case (.expire, .active):
+        let paidThrough = expiresAt.map { $0.addingTimeInterval(-terms.grace) } ?? now
+        if paidThrough <= now {
+          if expiresAt.map({ $0 > now }) ?? true { steps.append(.suspend(key, because: "it is sold no more")) }
+        } else {
+          nextLook = min(nextLook ?? paidThrough, paidThrough)
+        }
+      }
+    }
+  }
+
+  /// An order is fulfilled when its licenses exist, and refunded when its money went back.
+  private mutating func planOrderStatus(of line: DesiredLine, _ recorded: Recorded) {
+    let areIssued = line.units.allSatisfy { recorded.licenseID($0.key) != nil }
+    for order in line.orders {
+      guard let known = recorded.orders[Self.key(line, order.externalID)] else { continue }
+      let target: OrderStatus = order.isRefunded ? .refunded : areIssued ? .fulfilled : .paid
+      if known.status != target { steps.append(.setOrderStatus(order, target)) }
+    }
+  }
+
+  /// Metadata on Stripe's objects points back at LicenseKit; it is never read as the truth.
+  private mutating func planWriteBack(_ decision: Decision, _ recorded: Recorded) {
+    guard let root = decision.root else { return }
+    let licenses = decision.lines.flatMap { $0.units.compactMap { recorded.licenseID($0.key) } }
+    guard !licenses.isEmpty else { return }
+    var metadata: [String: String] = ["licensekit_license_id": Self.fitted(licenses.map(\.rawValue))]
+    let orders = decision.lines.flatMap { line in
+      line.orders.compactMap { recorded.orders[Self.key(line, $0.externalID)]?.id.rawValue }
+    }
+    if !orders.isEmpty { metadata["licensekit_order_id"] = Self.fitted(orders) }
+    let customer = decision.customer.flatMap { recorded.customers[$0.code] }
+    if let customer { metadata["licensekit_customer_id"] = customer.rawValue }
+    if recorded.writeBacks[root.stripeID] != metadata {
+      steps.append(.writeBack(stripeID: root.stripeID, metadata: metadata))
+    }
+    if let customer, let stripeCustomer = decision.customer?.stripeCustomer {
+      let own = ["licensekit_customer_id": customer.rawValue]
+      if recorded.writeBacks[stripeCustomer.rawValue] != own {
+        steps.append(.writeBack(stripeID: stripeCustomer.rawValue, metadata: own))
+      }
+    }
+    if let payment = decision.payment, recorded.writeBacks[payment.rawValue] != metadata {
+      steps.append(.writeBack(stripeID: payment.rawValue, metadata: metadata))
+    }
+  }
+
+  /// Comma-separated while they fit into one metadata value (500 characters), then the first and how many there are.
+  static func fitted(_ ids: [String]) -> String {
+    let joined = ids.joined(separator: ",")
+    return joined.count <= 500 ? joined : "\(ids[0]) and \(ids.count - 1) more"
+  }
+}

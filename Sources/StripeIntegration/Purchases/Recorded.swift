@@ -1,0 +1,124 @@
+public import Identity
+public import Foundation
+public import LicenseKitAPI
+import StripeAPI
+
+/// What this service has made for a purchase so far, as its own records say.
+public struct Recorded: Hashable, Sendable {
+  public struct Unit: Hashable, Sendable {
+    public enum License: Hashable, Sendable {
+      /// Issuing was begun; whether LicenseKit got that far is not known.
+      case issuing
+      case issued(LicenseID, status: Status, expiresAt: Date?, features: [Terms.FeatureGrant])
+    }
+    /// What was last done to the license; its expiry is a matter of time and not recorded as a status.
+    public enum Status: String, Hashable, Sendable, Codable { case active, suspended, revoked }
+
+    /// Grows when a revoked license is replaced by a new one.
+    public var generation: Int
+    public var license: License
+
+    public init(generation: Int, license: License) {
+      self.generation = generation
+      self.license = license
+    }
+  }
+
+  public struct Order: Hashable, Sendable {
+    public var id: OrderID
+    public var status: OrderStatus
+    public init(id: OrderID, status: OrderStatus) {
+      self.id = id
+      self.status = status
+    }
+  }
+
+  public struct SubscriptionRecord: Hashable, Sendable {
+    public var id: LicenseKitAPI.SubscriptionID
+    public var applied: DesiredSubscription
+    public init(id: LicenseKitAPI.SubscriptionID, applied: DesiredSubscription) {
+      self.id = id
+      self.applied = applied
+    }
+  }
+
+  /// External ids are unique within one LicenseKit product.
+  public struct RecordKey: Hashable, Sendable {
+    public let product: ProductID
+    public let externalID: String
+    public init(product: ProductID, externalID: String) {
+      self.product = product
+      self.externalID = externalID
+    }
+  }
+
+  public var customers: [String: LicenseKitAPI.CustomerID] = [:]
+  public var subscriptions: [RecordKey: SubscriptionRecord] = [:]
+  public var orders: [RecordKey: Order] = [:]
+  public var agreed: [LineKey: Decider.Agreement] = [:]
+  public var units: [UnitKey: Unit] = [:]
+  /// Metadata last written to Stripe's objects, by Stripe id.
+  public var writeBacks: [String: [String: String]] = [:]
+
+  public init() {}
+
+  func licenseID(_ key: UnitKey) -> LicenseID? {
+    if case .issued(let id, _, _, _)? = units[key]?.license { id } else { nil }
+  }
+}
+
+/// What the outside world answered to a step.
+public enum StepResult: Hashable, Sendable {
+  case customer(LicenseKitAPI.CustomerID)
+  case subscription(LicenseKitAPI.SubscriptionID)
+  case order(OrderID)
+  case license(LicenseID)
+  case done
+}
+
+extension Recorded {
+  /// The records after a step was taken.
+  public mutating func apply(_ step: Step, _ result: StepResult) {
+    switch (step, result) {
+    case (.createCustomer(let customer), .customer(let id)):
+      customers[customer.code] = id
+    case (.createSubscription(let record), .subscription(let id)):
+      subscriptions[.init(product: record.product, externalID: record.externalID)] = .init(id: id, applied: record)
+    case (.updateSubscription(let record), _):
+      subscriptions[.init(product: record.product, externalID: record.externalID)]?.applied = record
+    case (.createOrder(let order), .order(let id)):
+      orders[.init(product: order.product, externalID: order.externalID)] = .init(id: id, status: .paid)
+    case (.setOrderStatus(let order, let status), _):
+      orders[.init(product: order.product, externalID: order.externalID)]?.status = status
+    case (.issue(let unit, _, let generation), .license(let id)):
+      units[unit.key] = Unit(
+        generation: generation, license: .issued(id, status: .active, expiresAt: unit.expiresAt, features: []))
+    case (.assignFeature(let key, let grant), _):
+      change(key) { _, _, features in
+        features.removeAll { $0.featureID == grant.featureID }
+        features.append(grant)
+      }
+    case (.removeFeature(let key, let feature), _):
+      change(key) { _, _, features in features.removeAll { $0.featureID == feature } }
+    case (.renew(let key, let until, _, _), _): change(key) { _, expiresAt, _ in expiresAt = until }
+    case (.suspend(let key, _), _): change(key) { status, _, _ in status = .suspended }
+    case (.reinstate(let key), _): change(key) { status, _, _ in status = .active }
+    case (.revoke(let key, _), _): change(key) { status, _, _ in status = .revoked }
+    case (.writeBack(let id, let metadata), _): writeBacks[id] = metadata
+    default: break
+    }
+  }
+
+  /// Issuing a unit has begun: from here on it is finished, whatever happens in between.
+  public mutating func begin(_ unit: DesiredUnit, generation: Int) {
+    units[unit.key] = Unit(generation: generation, license: .issuing)
+  }
+
+  private mutating func change(
+    _ key: UnitKey, _ body: (inout Unit.Status, inout Date?, inout [Terms.FeatureGrant]) -> Void
+  ) {
+    guard case .issued(let id, var status, var expiresAt, var features)? = units[key]?.license else { return }
+    body(&status, &expiresAt, &features)
+    units[key]?.license = .issued(id, status: status, expiresAt: expiresAt, features: features)
+  }
+}

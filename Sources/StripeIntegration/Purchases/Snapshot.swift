@@ -1,0 +1,200 @@
+import Foundation
+public import Identity
+public import StripeAPI
+
+/// What was said of one Stripe object, or answered to one question about it, in the form that decisions read.
+///
+/// Only what decisions need is kept: both object shapes become the same snapshot, so that the same purchase told twice is
+/// recognised, and no more of a buyer's data is stored than is used.
+public enum Snapshot: Hashable, Sendable {
+  case checkoutSession(Stripe.CheckoutSession)
+  case subscription(Stripe.Subscription)
+  case invoice(Stripe.Invoice)
+  case invoicePayment(Stripe.InvoicePayment)
+  case paymentIntent(Stripe.PaymentIntent)
+  case charge(Stripe.Charge)
+  case refund(Stripe.Refund)
+  case dispute(Stripe.Dispute)
+  case customer(Stripe.Customer)
+  /// All lines of a Checkout Session: never in an event, always asked for.
+  case lineItems(of: Stripe.CheckoutSessionID, [Stripe.LineItem])
+  /// Which Checkout Sessions a payment belongs to; empty when none.
+  case sessions(of: Stripe.PaymentIntentID, [Stripe.CheckoutSessionID])
+  /// Which invoices a payment paid; empty when none.
+  case invoicePayments(of: Stripe.PaymentIntentID, [Stripe.InvoicePayment])
+  /// Stripe was asked and has no such object (deleted, or of another mode).
+  case missing(FactKey)
+}
+
+/// Names a fact: the object's id, or the id and what was asked about it.
+public struct FactKey: RawRepresentable, Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+  public let rawValue: String
+  public init(rawValue: String) { self.rawValue = rawValue }
+
+  /// The fact about an object itself.
+  public init<Subject>(_ id: ID<Subject>) { rawValue = id.rawValue }
+
+  static func lineItems(of session: Stripe.CheckoutSessionID) -> FactKey { .init(rawValue: "\(session)/line_items") }
+  static func sessions(of payment: Stripe.PaymentIntentID) -> FactKey { .init(rawValue: "\(payment)/checkout_sessions") }
+  static func invoicePayments(of payment: Stripe.PaymentIntentID) -> FactKey {
+    .init(rawValue: "\(payment)/invoice_payments")
+  }
+
+  /// The Stripe id that the fact belongs to.
+  public var subject: String { rawValue.firstIndex(of: "/").map { String(rawValue[..<$0]) } ?? rawValue }
+  public var description: String { rawValue }
+  public static func < (a: FactKey, b: FactKey) -> Bool { a.rawValue < b.rawValue }
+}
+
+extension Snapshot {
+  /// The fact this snapshot is a version of.
+  public var key: FactKey {
+    switch self {
+    case .checkoutSession(let object): FactKey(object.id)
+    case .subscription(let object): FactKey(object.id)
+    case .invoice(let object): FactKey(object.id)
+    case .invoicePayment(let object): FactKey(object.id)
+    case .paymentIntent(let object): FactKey(object.id)
+    case .charge(let object): FactKey(object.id)
+    case .refund(let object): FactKey(object.id)
+    case .dispute(let object): FactKey(object.id)
+    case .customer(let object): FactKey(object.id)
+    case .lineItems(let session, _): .lineItems(of: session)
+    case .sessions(let payment, _): .sessions(of: payment)
+    case .invoicePayments(let payment, _): .invoicePayments(of: payment)
+    case .missing(let key): key
+    }
+  }
+
+  /// Every Stripe id in the snapshot that names the same purchase, the object's own first.
+  ///
+  /// Customers, products and payment links are shared by many purchases and are never among them.
+  public var aliases: [String] {
+    func ids(_ values: String?...) -> [String] { values.compactMap { $0 } }
+    switch self {
+    case .checkoutSession(let s):
+      return s.mode == .setup || s.mode == .other
+        ? [] : ids(s.id.rawValue, s.subscription?.rawValue, s.paymentIntent?.rawValue, s.invoice?.rawValue)
+    case .subscription(let s):
+      return ids(s.id.rawValue, s.latestInvoice?.rawValue)
+    case .invoice(let i):
+      return ids(i.id.rawValue, i.subscription?.rawValue, i.charge?.rawValue) + i.paymentIntents.map(\.rawValue)
+    case .invoicePayment(let p):
+      return ids(p.id.rawValue, p.invoice.rawValue, p.paymentIntent?.rawValue, p.charge?.rawValue)
+    case .paymentIntent(let p):
+      return ids(p.id.rawValue, p.latestCharge?.rawValue, p.invoice?.rawValue)
+    case .charge(let c):
+      return ids(c.id.rawValue, c.paymentIntent?.rawValue, c.invoice?.rawValue)
+    case .refund(let r):
+      return ids(r.id.rawValue, r.charge?.rawValue, r.paymentIntent?.rawValue)
+    case .dispute(let d):
+      return ids(d.id.rawValue, d.charge?.rawValue, d.paymentIntent?.rawValue)
+    case .sessions(let payment, let sessions):
+      return [payment.rawValue] + sessions.map(\.rawValue)
+    case .invoicePayments(let payment, let payments):
+      return [payment.rawValue] + payments.map(\.invoice.rawValue)
+    case .lineItems(let session, _):
+      return [session.rawValue]
+    case .customer, .missing:
+      return []
+    }
+  }
+
+  /// How far the object has come, by what only ever moves one way in it: it decides between two versions of the same
+  /// second.
+  var progress: [Int64] {
+    func seconds(_ date: Date?) -> Int64 { Int64((date?.timeIntervalSince1970 ?? 0).rounded()) }
+    switch self {
+    case .checkoutSession(let s):
+      return [s.status == .open ? 0 : 1, s.paymentStatus == .unpaid ? 0 : 1]
+    case .subscription(let s):
+      let stage: Int64 =
+        switch s.status {
+        case .canceled, .incompleteExpired: 2
+        case .incomplete, .unknown: 0
+        default: 1
+        }
+      return [stage, s.items.map { seconds($0.currentPeriodEnd) }.max() ?? 0]
+    case .invoice(let i):
+      let stage: Int64 =
+        switch i.status {
+        case .draft: 0
+        case .open: 1
+        case .uncollectible: 2
+        case .paid, .void: 3
+        }
+      return [stage, i.attemptCount, i.paymentIntents.isEmpty ? 0 : 1]
+    case .invoicePayment(let p): return [p.isPaid ? 1 : 0]
+    case .paymentIntent(let p): return [p.status == "succeeded" || p.status == "canceled" ? 1 : 0]
+    case .charge(let c): return [c.isPaid ? 1 : 0]
+    case .refund(let r):
+      return [r.status == "failed" || r.status == "canceled" ? 2 : r.status == "succeeded" ? 1 : 0]
+    case .dispute(let d): return [d.standing == .won || d.standing == .lost ? 1 : 0]
+    case .customer(let c): return [c.isDeleted ? 1 : 0]
+    case .lineItems, .sessions, .invoicePayments: return []
+    case .missing: return [Int64.max]
+    }
+  }
+}
+
+extension Snapshot: Codable {
+  private enum Kind: String, CodingKey {
+    case checkoutSession, subscription, invoice, invoicePayment, paymentIntent, charge, refund, dispute, customer
+    case lineItems, sessions, invoicePayments, missing
+  }
+
+  private struct Answer<Subject: Codable, Element: Codable>: Codable {
+    let of: Subject
+    let data: [Element]
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Kind.self)
+    guard let kind = container.allKeys.first else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "a snapshot names its kind"))
+    }
+    func read<T: Decodable>(_ type: T.Type = T.self) throws -> T { try container.decode(T.self, forKey: kind) }
+    switch kind {
+    case .checkoutSession: self = .checkoutSession(try read())
+    case .subscription: self = .subscription(try read())
+    case .invoice: self = .invoice(try read())
+    case .invoicePayment: self = .invoicePayment(try read())
+    case .paymentIntent: self = .paymentIntent(try read())
+    case .charge: self = .charge(try read())
+    case .refund: self = .refund(try read())
+    case .dispute: self = .dispute(try read())
+    case .customer: self = .customer(try read())
+    case .lineItems:
+      let answer = try read(Answer<Stripe.CheckoutSessionID, Stripe.LineItem>.self)
+      self = .lineItems(of: answer.of, answer.data)
+    case .sessions:
+      let answer = try read(Answer<Stripe.PaymentIntentID, Stripe.CheckoutSessionID>.self)
+      self = .sessions(of: answer.of, answer.data)
+    case .invoicePayments:
+      let answer = try read(Answer<Stripe.PaymentIntentID, Stripe.InvoicePayment>.self)
+      self = .invoicePayments(of: answer.of, answer.data)
+    case .missing: self = .missing(try read())
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Kind.self)
+    switch self {
+    case .checkoutSession(let object): try container.encode(object, forKey: .checkoutSession)
+    case .subscription(let object): try container.encode(object, forKey: .subscription)
+    case .invoice(let object): try container.encode(object, forKey: .invoice)
+    case .invoicePayment(let object): try container.encode(object, forKey: .invoicePayment)
+    case .paymentIntent(let object): try container.encode(object, forKey: .paymentIntent)
+    case .charge(let object): try container.encode(object, forKey: .charge)
+    case .refund(let object): try container.encode(object, forKey: .refund)
+    case .dispute(let object): try container.encode(object, forKey: .dispute)
+    case .customer(let object): try container.encode(object, forKey: .customer)
+    case .lineItems(let session, let lines): try container.encode(Answer(of: session, data: lines), forKey: .lineItems)
+    case .sessions(let payment, let ids): try container.encode(Answer(of: payment, data: ids), forKey: .sessions)
+    case .invoicePayments(let payment, let payments):
+      try container.encode(Answer(of: payment, data: payments), forKey: .invoicePayments)
+    case .missing(let key): try container.encode(key, forKey: .missing)
+    }
+  }
+}

@@ -1,0 +1,49 @@
+public import Identity
+public import Foundation
+public import LicenseKitAPI
+
+/// One change in the outside world. Each is recorded before and after it is taken, and can be repeated without harm.
+public enum Step: Hashable, Sendable {
+  case createCustomer(DesiredCustomer)
+  case createSubscription(DesiredSubscription)
+  case updateSubscription(DesiredSubscription)
+  case createOrder(DesiredOrder)
+  case setOrderStatus(DesiredOrder, OrderStatus)
+  /// Issues the license of a unit, or finishes issuing it when an earlier attempt was cut off.
+  case issue(DesiredUnit, policy: PolicyID, generation: Int)
+  case assignFeature(UnitKey, Terms.FeatureGrant)
+  case removeFeature(UnitKey, FeatureID)
+  case renew(UnitKey, until: Date, order: String?, subscription: String?)
+  case suspend(UnitKey, because: String)
+  case reinstate(UnitKey)
+  case revoke(UnitKey, because: String)
+  /// Ids written to an object of Stripe's, as its metadata.
+  case writeBack(stripeID: String, metadata: [String: String])
+
+  /// In plain words, for the timeline.
+  public var sentence: String {
+    switch self {
+    case .createCustomer(let customer): "Create customer \(customer.code)"
+    case .createSubscription(let record): "Create subscription record \(record.externalID)"
+    case .updateSubscription(let record): "Update subscription record \(record.externalID) to \(record.status.rawValue)"
+    case .createOrder(let order): "Create order \(order.externalID)"
+    case .setOrderStatus(let order, let status): "Mark order \(order.externalID) as \(status.rawValue)"
+    case .issue(let unit, _, let generation):
+      generation == 1
+        ? "Issue license \(unit.key.ordinal) of line \(unit.key.line)"
+        : "Issue a new license \(unit.key.ordinal) of line \(unit.key.line), since the former one was revoked"
+    case .assignFeature(let key, let grant):
+      "Assign feature \(grant.featureID)\(grant.maxConsumptions.map { " with \($0)" } ?? "") to license \(key.ordinal) of line \(key.line)"
+    case .removeFeature(let key, let feature): "Remove feature \(feature) from license \(key.ordinal) of line \(key.line)"
+    case .renew(let key, let until, _, _):
+      "Renew license \(key.ordinal) of line \(key.line) until \(until.formatted(.iso8601))"
+    case .suspend(let key, let because): "Suspend license \(key.ordinal) of line \(key.line): \(because)"
+    case .reinstate(let key): "Reinstate license \(key.ordinal) of line \(key.line)"
+    case .revoke(let key, let because): "Revoke license \(key.ordinal) of line \(key.line): \(because)"
+    case .writeBack(let id, _): "Write the LicenseKit ids to \(id)"
+    }
+  }
+
+  /// Whether the purchase is fulfilled without this step as well.
+  public var isOptional: Bool { if case .writeBack = self { true } else { false } }
+}

@@ -1,0 +1,43 @@
+public import Postgres
+import Identity
+
+/// The integration's tables, opened for one tenant at a time.
+///
+/// Every transaction takes on the tenant role and names its tenant, and the database refuses rows of any other (row-level
+/// security). Only the few functions that name another role cross tenants.
+public struct TenantDatabase: Sendable {
+  /// The roles that `migrations/integration` creates.
+  public enum Role: String, Sendable {
+    case tenant = "stripe_integration_tenant"
+    case receiver = "stripe_integration_receiver"
+    case worker = "stripe_integration_worker"
+    case operator_ = "stripe_integration_operator"
+  }
+
+  public let client: PostgresClient
+
+  public init(_ client: PostgresClient) {
+    self.client = client
+  }
+
+  /// Runs a transaction that sees and writes this tenant's rows only.
+  public func transaction<T: Sendable>(
+    for tenant: Tenant, isolation: isolated (any Actor)? = #isolation,
+    _ body: (PostgresTransaction) async throws -> T
+  ) async throws -> T {
+    try await client.transaction(
+      TransactionOptions(
+        role: Role.tenant.rawValue,
+        settings: [
+          ("stripe_integration.account_id", tenant.account.rawValue),
+          ("stripe_integration.livemode", tenant.livemode ? "true" : "false"),
+        ]), isolation: isolation, body)
+  }
+
+  /// Runs a transaction across tenants, with just the rights of the role.
+  public func transaction<T: Sendable>(
+    as role: Role, isolation: isolated (any Actor)? = #isolation, _ body: (PostgresTransaction) async throws -> T
+  ) async throws -> T {
+    try await client.transaction(TransactionOptions(role: role.rawValue), isolation: isolation, body)
+  }
+}
