@@ -243,7 +243,8 @@ extension JSONDecodingFailure {
     func path(_ keys: [any CodingKey]) -> String {
       keys.reduce(DecodingPath.root) { path, key in
         if let index = key.intValue { return .index(index, of: path) }
-        return .key(SnakeCase.convert(key.stringValue), of: path)
+        // This decoder's own keys are names of the document already.
+        return .key(key is PlainKey ? key.stringValue : SnakeCase.convert(key.stringValue), of: path)
       }.text
     }
     switch error {

@@ -140,10 +140,9 @@ public struct JSONWriter: Sendable {
     var text = text
     text.withUTF8 { source in
       var start = 0
-      for position in source.indices {
-        guard let escape = Self.escape(of: source[position]) else { continue }
+      for position in source.indices where Self.needsEscape(source[position]) {
         bytes.append(contentsOf: source[start..<position])
-        bytes.append(contentsOf: escape)
+        bytes.append(contentsOf: Self.escape(of: source[position]))
         start = position + 1
       }
       bytes.append(contentsOf: source[start...])
@@ -152,9 +151,12 @@ public struct JSONWriter: Sendable {
   }
 
   @inline(__always)
-  private static func escape(of byte: UInt8) -> [UInt8]? {
-    if byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") { return nil }
-    return switch byte {
+  private static func needsEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
+  private static func escape(of byte: UInt8) -> [UInt8] {
+    switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"): [UInt8(ascii: "\\"), byte]
     case 0x08: Array("\\b".utf8)
     case 0x09: Array("\\t".utf8)
