@@ -5,6 +5,7 @@ public struct JSONDecodingFailure: Error, Hashable, Sendable, CustomStringConver
   /// What is wrong with it.
   public let reason: Reason
 
+  /// What can be wrong with a field.
   public enum Reason: Hashable, Sendable {
     /// A required field is not there.
     case missing
@@ -16,6 +17,7 @@ public struct JSONDecodingFailure: Error, Hashable, Sendable, CustomStringConver
     case invalid(String)
   }
 
+  /// A failure of the field at a path.
   public init(path: String, reason: Reason) {
     self.path = path
     self.reason = reason

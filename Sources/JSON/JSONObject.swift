@@ -86,6 +86,7 @@ private struct ExactKey: Hashable {
 }
 
 extension JSONObject: Hashable {
+  /// Whether both have the same members, in whatever order.
   public static func == (left: Self, right: Self) -> Bool {
     left.count == right.count && left.elements.allSatisfy { right[$0.key] == $0.value }
   }
@@ -109,6 +110,7 @@ extension JSONObject: Sequence {
 }
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
+  /// Members in the order of the literal.
   public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
 }
 

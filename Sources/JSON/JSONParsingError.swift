@@ -5,6 +5,7 @@ public struct JSONParsingError: Error, Hashable, Sendable, CustomStringConvertib
   /// What is wrong there.
   public let reason: Reason
 
+  /// What can be wrong with a document; the raw values are words for a message.
   public enum Reason: String, Hashable, Sendable {
     case unexpectedEnd = "the document ends too early"
     case expectedValue = "a value was expected"
@@ -20,10 +21,12 @@ public struct JSONParsingError: Error, Hashable, Sendable, CustomStringConvertib
     case tooDeep = "arrays and objects are nested too deeply"
   }
 
+  /// An error at a byte.
   public init(offset: Int, reason: Reason) {
     self.offset = offset
     self.reason = reason
   }
 
+  /// Reason and place, such as `a value was expected at byte 9`.
   public var description: String { "\(reason.rawValue) at byte \(offset)" }
 }

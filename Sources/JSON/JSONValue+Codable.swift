@@ -1,6 +1,7 @@
 /// `JSONCoding` takes a `JSONValue` as it stands. These conformances serve it in any other coder, where numbers that are
 /// no 64 bit integers go through `Double` and the order of members is the coder's.
 extension JSONValue: Codable {
+  /// Reads whatever value comes.
   public init(from decoder: any Decoder) throws {
     if let direct = decoder as? ValueDecoder {
       self = try direct.unbox(JSONValue.self)
@@ -24,6 +25,7 @@ extension JSONValue: Codable {
     }
   }
 
+  /// Writes the value as it is.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
@@ -38,7 +40,9 @@ extension JSONValue: Codable {
   }
 }
 
+/// As for `JSONValue`.
 extension JSONObject: Codable {
+  /// Reads whatever value comes.
   public init(from decoder: any Decoder) throws {
     if let direct = decoder as? ValueDecoder {
       self = try direct.unbox(JSONObject.self)
@@ -48,6 +52,7 @@ extension JSONObject: Codable {
     self.init(try container.allKeys.map { ($0.stringValue, try container.decode(JSONValue.self, forKey: $0)) })
   }
 
+  /// Writes the value as it is.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: PlainKey.self)
     for (key, value) in elements { try container.encode(value, forKey: PlainKey(key)) }

@@ -14,12 +14,16 @@ public struct JSONWriter: Sendable {
     bytes.reserveCapacity(capacity)
   }
 
+  /// Opens an object, as a value.
   public mutating func beginObject() { open(UInt8(ascii: "{")) }
 
+  /// Closes the innermost object.
   public mutating func endObject() { close(UInt8(ascii: "}")) }
 
+  /// Opens an array, as a value.
   public mutating func beginArray() { open(UInt8(ascii: "[")) }
 
+  /// Closes the innermost array.
   public mutating func endArray() { close(UInt8(ascii: "]")) }
 
   /// Writes a key; the next call writes its value.
@@ -30,21 +34,25 @@ public struct JSONWriter: Sendable {
     needsComma = false
   }
 
+  /// Writes a string as a value, escaped.
   public mutating func string(_ text: String) {
     separate()
     quote(text)
   }
 
+  /// Writes an integer as a value, of any size.
   public mutating func integer(_ value: some BinaryInteger) {
     separate()
     bytes.append(contentsOf: String(value).utf8)
   }
 
+  /// Writes `true` or `false` as a value.
   public mutating func bool(_ value: Bool) {
     separate()
     bytes.append(contentsOf: (value ? "true" : "false").utf8)
   }
 
+  /// Writes `null` as a value.
   public mutating func null() {
     separate()
     bytes.append(contentsOf: "null".utf8)
