@@ -155,7 +155,9 @@ final class HTTPTransfer: CurlTransfer {
   static func error(for code: CURLcode, mayHaveSent: Bool) -> HTTPTransportError {
     switch code {
     case CURLE_OPERATION_TIMEDOUT: mayHaveSent ? .timeout : .connectTimeout
-    case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_FUNCTION_ARGUMENT: .invalidRequest(code.text)
+    // An answer without a status line is "unsupported" too (HTTP/0.9), but by then the request is out.
+    case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_FUNCTION_ARGUMENT:
+      mayHaveSent ? .invalidResponse(code.text) : .invalidRequest(code.text)
     case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_INTERFACE_FAILED: .connection(code.text)
     case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
       CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED,

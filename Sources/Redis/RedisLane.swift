@@ -10,7 +10,10 @@ final class RedisLane {
   private let logger: Logger
   private let resolver: HostResolver
   private var connection: RedisConnection?
-  private var wasUp = false
+  private var lastReported: Reported = .nothing
+
+  /// What the log was last told: each outage is one warning and one note of its end.
+  private enum Reported { case nothing, down }
 
   /// Bounds of one batch: enough to make the round trip's share small, little enough that a silent server holds few.
   private static let maximumBatch = 512
@@ -51,8 +54,8 @@ final class RedisLane {
     do throws(RedisError) {
       connection = try RedisConnection(configuration, resolver: resolver)
       mailbox.connected()
-      if !wasUp { logger.info("connected to Redis") }
-      wasUp = true
+      if lastReported == .down { logger.info("connected to Redis again") }
+      lastReported = .nothing
     } catch {
       noteFailure(error)
     }
@@ -105,9 +108,9 @@ final class RedisLane {
 
   private func noteFailure(_ error: RedisError) {
     mailbox.failed(error)
-    guard wasUp else { return }
-    wasUp = false
-    logger.warning("lost Redis", metadata: ["reason": "\(error)"])
+    guard lastReported != .down else { return }
+    lastReported = .down
+    logger.warning("Redis is away", metadata: ["reason": "\(error)"])
   }
 
   private static func answer(_ reply: RedisReply) -> RedisCommand.Answer {
