@@ -6,7 +6,8 @@ public struct HTTPTransportConfiguration: Sendable {
   public var allowsPlainHTTP: Bool
   /// A PEM file of the certificate authorities to trust instead of the system's. Certificates are always verified.
   public var certificateAuthorityFile: String?
-  /// Whether HTTP/2 is offered over TLS. Plain connections always speak HTTP/1.1.
+  /// Whether HTTP/2 is offered over TLS; up to 100 requests at once then share a connection. Plain connections always
+  /// speak HTTP/1.1.
   public var offersHTTP2: Bool
   /// The most connections open at once; further requests wait inside their deadline.
   public var maximumConnections: Int

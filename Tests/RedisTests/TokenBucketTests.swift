@@ -68,13 +68,13 @@ struct TokenBucketTests {
   @Test("Asking often does not keep a slow bucket from filling")
   func slow() async throws {
     let bucket = "\(prefix)slow"
-    _ = try await redis.takeToken(bucket: bucket, capacity: 1, perSecond: 4)
     let clock = ContinuousClock()
     let start = clock.now
+    _ = try await redis.takeToken(bucket: bucket, capacity: 1, perSecond: 4)
     while case .retry = try await redis.takeToken(bucket: bucket, capacity: 1, perSecond: 4) {
       try #require(start.duration(to: clock.now) < .seconds(5))
     }
-    #expect(start.duration(to: clock.now) > .milliseconds(200))
+    #expect(start.duration(to: clock.now) >= .milliseconds(249))
   }
 
   @Test("Big numbers keep their digits, and the key ends when the bucket is full")
