@@ -63,6 +63,7 @@ public final class PostgresClient: Sendable, Service {
   /// The connection belongs to the transaction until the end, so `body` should hold no foreign calls.
   /// - Throws: what `body` throws, or `PostgresError`; `.outcomeUnknown` when the connection broke during COMMIT, and
   ///   25P02 when a statement failed, `body` swallowed the error and returned: nothing is kept then.
+  @discardableResult
   public func transaction<T: Sendable>(
     _ options: TransactionOptions = .init(), isolation: isolated (any Actor)? = #isolation,
     _ body: (PostgresTransaction) async throws -> T

@@ -13,6 +13,7 @@ public struct PostgresTransaction: Sendable {
   }
 
   /// Runs `body` so that its failure undoes only what it did: the transaction can go on after the error was caught.
+  @discardableResult
   public func savepoint<T: Sendable>(
     isolation: isolated (any Actor)? = #isolation, _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {

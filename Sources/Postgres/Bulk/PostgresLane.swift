@@ -24,6 +24,7 @@ public final class PostgresLane: Sendable {
   ///
   /// Cancelling the task cancels the statement that runs, and each later one of `body`. A transaction that `body` leaves
   /// open is rolled back.
+  @discardableResult
   public func run<T: Sendable>(
     _ body: @escaping @Sendable (PostgresLaneConnection) throws -> T
   ) async throws -> T {
@@ -66,6 +67,7 @@ public final class PostgresLaneConnection {
   }
 
   /// Runs `body` in a transaction: committed when it returns, rolled back when it throws.
+  @discardableResult
   public func transaction<T>(_ options: TransactionOptions = .init(), _ body: () throws -> T) throws -> T {
     guard transaction == nil else { throw PostgresError(.misuse, "transactions do not nest") }
     let number = try connection.begin(options, ticket: ticket)
