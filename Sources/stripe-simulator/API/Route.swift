@@ -1,0 +1,122 @@
+import JSON
+
+/// What a route's handler is given.
+struct RouteInput {
+  var ids: [String]
+  var parameters: Fields
+  var version: APIVersion
+  var caller: Caller
+  var path: String
+
+  var id: String { ids.first ?? "" }
+  var shape: Shape { version.shape }
+}
+
+/// One route of the API.
+struct Route: Sendable {
+  typealias Handler = @Sendable (Tenant, RouteInput) throws(StripeFailure) -> JSONValue
+
+  let method: String
+  /// Segments below `/v1/`; `{}` takes any one segment.
+  let pattern: [Substring]
+  let permission: String?
+  /// The parameters that exist; nil takes everything.
+  let parameters: Set<String>?
+  let isNewOnly: Bool
+  let handler: Handler
+
+  init(
+    _ method: String, _ pattern: String, _ permission: String?, _ parameters: Set<String>? = [],
+    isNewOnly: Bool = false,
+    _ handler: @escaping Handler
+  ) {
+    self.method = method
+    self.pattern = pattern.split(separator: "/")
+    self.permission = permission
+    self.parameters = parameters
+    self.isNewOnly = isNewOnly
+    self.handler = handler
+  }
+
+  func exists(_ version: APIVersion) -> Bool { !isNewOnly || version.shape == .new }
+}
+
+/// All routes of the API below `/v1`.
+enum Routes {
+  private struct Form: Hashable {
+    let method: String
+    let length: Int
+  }
+
+  private static let table: [Form: [Route]] = Dictionary(
+    grouping: customers + catalogue + checkout + subscriptions + invoices + payments + moneyBack + events
+  ) { Form(method: $0.method, length: $0.pattern.count) }
+
+  static func match(_ method: String, _ path: String) -> (Route, [String])? {
+    let segments = path.split(separator: "/").dropFirst()
+    let candidates = table[Form(method: method, length: segments.count)] ?? []
+    // A literal segment wins over a placeholder: `customers/search` is no customer.
+    var best: (Route, [String])?
+    for route in candidates {
+      var ids: [String] = []
+      var isMatch = true
+      for (expected, actual) in zip(route.pattern, segments) {
+        if expected == "{}" {
+          ids.append(String(actual))
+        } else if expected != actual {
+          isMatch = false
+          break
+        }
+      }
+      guard isMatch else { continue }
+      if let found = best, found.1.count <= ids.count { continue }
+      best = (route, ids)
+    }
+    return best
+  }
+
+  /// `GET one` of a kind.
+  static func retrieve(_ path: String, _ kind: Kind, isNewOnly: Bool = false) -> Route {
+    Route("GET", path + "/{}", kind.permission + "_read", [], isNewOnly: isNewOnly) {
+      tenant, input throws(StripeFailure) in
+      _ = try tenant.require(kind, input.id)
+      return tenant.value(kind, input.id, input.shape)
+    }
+  }
+
+  /// `POST one` of a kind: metadata, and nothing but metadata and the other named fields.
+  static func update(_ path: String, _ kind: Kind, copying names: [String] = []) -> Route {
+    Route("POST", path + "/{}", kind.permission + "_write", Set(["metadata"] + names)) {
+      tenant, input throws(StripeFailure) in
+      let fields = try tenant.require(kind, input.id)
+      if fields.bool("deleted") { throw .missing(kind, input.id) }
+      let metadata = try Metadata.merged(fields.object("metadata"), input.parameters["metadata"])
+      tenant.update(kind, input.id, event: kind.updatedEvent) {
+        tenant.edit(kind, input.id) { object in
+          if let metadata { object["metadata"] = .object(metadata) }
+          for name in names {
+            guard let value = input.parameters[name] else { continue }
+            object[name] = Routes.typed(value, like: object[name])
+          }
+        }
+      }
+      return tenant.value(kind, input.id, input.shape)
+    }
+  }
+
+  /// A form's text as the type that the field already has.
+  static func typed(_ value: JSONValue, like former: JSONValue?) -> JSONValue {
+    if value == .string("") { return .null }
+    switch former {
+    case .bool: return flag(value.asBool ?? false)
+    case .integer: return int(value.asInt)
+    default: return value
+    }
+  }
+}
+
+extension Tenant {
+  func value(_ kind: Kind, _ id: String, _ shape: Shape) -> JSONValue {
+    render(kind, id, shape).map { .object($0) } ?? .null
+  }
+}

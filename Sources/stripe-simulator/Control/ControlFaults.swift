@@ -1,0 +1,100 @@
+import JSON
+
+/// Faults, holding and releasing, resending.
+enum ControlFaults {
+  static func faults(_ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue {
+    switch call.method {
+    case "POST":
+      if let seed = call.body.number("seed") { world.random = SeededRandom(seed: UInt64(bitPattern: seed)) }
+      if let deliveries = call.body.object("deliveries") { set(deliveries, world) }
+      for value in call.body.array("api") {
+        guard let fault = value.asObject else { continue }
+        world.faults.api.append(apiFault(fault))
+      }
+      return show(world.faults)
+    case "DELETE":
+      let isHolding = world.faults.isHolding
+      world.faults = Faults()
+      world.faults.isHolding = isHolding
+      return show(world.faults)
+    default: return show(world.faults)
+    }
+  }
+
+  private static func set(_ body: Fields, _ world: World) {
+    if let value = body.real("duplicate") { world.faults.duplicate = value }
+    if let value = body.real("reorder") { world.faults.reorder = value }
+    if let value = body.real("delay") { world.faults.delay = value }
+    if let value = body.real("drop") { world.faults.drop = value }
+    if let value = body.number("delay_ms") { world.faults.delayMilliseconds = max(0, value) }
+    if let value = body.number("duplicate_next") { world.faults.duplicateNext = Int(value) }
+    if let value = body.number("drop_next") { world.faults.dropNext = Int(value) }
+    if let value = body.number("delay_next") { world.faults.delayNext = Int(value) }
+    if body["types"] != nil { world.faults.types = body.texts("types") }
+  }
+
+  private static func apiFault(_ body: Fields) -> APIFault {
+    let probability = body.real("probability")
+    return APIFault(
+      status: Int(body.number("status") ?? 0), code: body.text("code"),
+      remaining: body.number("times").map { Int($0) } ?? (probability == nil ? 1 : nil), probability: probability ?? 1,
+      method: body.text("method"), path: body.text("path"), account: body.text("account"),
+      takesEffect: body.bool("takes_effect"), delayMilliseconds: body.number("delay_ms") ?? 0,
+      shouldRetry: body["should_retry"]?.asBool)
+  }
+
+  private static func show(_ faults: Faults) -> JSONValue {
+    func real(_ value: Double) -> JSONValue { .decimal("\(value)") }
+    return object([
+      "deliveries": object([
+        "duplicate": real(faults.duplicate), "reorder": real(faults.reorder), "delay": real(faults.delay),
+        "drop": real(faults.drop), "delay_ms": .integer(faults.delayMilliseconds),
+        "duplicate_next": .integer(Int64(faults.duplicateNext)), "drop_next": .integer(Int64(faults.dropNext)),
+        "delay_next": .integer(Int64(faults.delayNext)), "types": strings(faults.types),
+        "holding": flag(faults.isHolding),
+      ]),
+      "api": .array(
+        faults.api.filter { $0.remaining != 0 }.map { fault in
+          object([
+            "status": .integer(Int64(fault.status)), "code": str(fault.code),
+            "times": int(fault.remaining.map { Int64($0) }), "probability": real(fault.probability),
+            "method": str(fault.method), "path": str(fault.path), "account": str(fault.account),
+            "takes_effect": flag(fault.takesEffect), "delay_ms": .integer(fault.delayMilliseconds),
+          ])
+        }),
+    ])
+  }
+
+  /// `hold`, `release`, `retry_failed`.
+  static func deliveries(_ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue {
+    switch call.path[1] {
+    case "hold":
+      world.faults.isHolding = true
+      return object(["holding": true])
+    case "release":
+      let body = call.body
+      world.faults.isHolding = body.bool("keep_holding")
+      let count = world.release(
+        order: body.texts("order"), isShuffled: body.bool("shuffle"), inParallel: body.bool("parallel"))
+      return object(["released": .integer(Int64(count)), "holding": flag(world.faults.isHolding)])
+    case "retry_failed":
+      let lost = world.post.order.compactMap { world.post.deliveries[$0] }.filter {
+        $0.state == .failed || $0.state == .dropped
+      }
+      for delivery in lost { world.post.requeue(delivery.id, due: Monotonic.now()) }
+      return object(["released": .integer(Int64(lost.count))])
+    default:
+      throw StripeFailure(status: 404, message: "No such control route.")
+    }
+  }
+
+  /// `POST /_control/events/{id}/resend`: as the Dashboard's button does, to every endpoint again.
+  static func resend(_ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue {
+    let id = call.path[1]
+    for tenant in world.tenants.values where tenant.event(id) != nil {
+      world.enqueue(id, of: tenant)
+      return object(["event": .string(id), "pending": .integer(Int64(tenant.event(id)?.pendingWebhooks ?? 0))])
+    }
+    throw .missing(noun: "event", id)
+  }
+}

@@ -1,0 +1,80 @@
+import JSON
+import ServerKit
+
+/// The page on which a merchant grants the app: `/oauth/v2/authorize`, also with a channel segment before `authorize`.
+/// `?auto=acct_…` grants at once, `?auto=deny` refuses.
+enum AuthorizePage {
+  static func answer(_ call: Call, _ world: World) -> Answer {
+    guard call.segments.last == "authorize", call.method == "GET" || call.method == "POST" else {
+      return .html(HTMLPage(title: "Not found", body: "<h1>Not found</h1>").rendered, status: 404)
+    }
+    var query = FormDecoding.decode(call.query) ?? Fields([])
+    if call.method == "POST" {
+      for (key, value) in FormDecoding.decode(String(decoding: call.body, as: UTF8.self)) ?? Fields([]) {
+        query[key] = value
+      }
+    }
+    guard let developer = query.text("client_id").flatMap({ world.developer(clientID: $0) }) else {
+      return invalidLink("No application matches the supplied client identifier.")
+    }
+    guard let redirect = redirectURI(query.text("redirect_uri"), developer) else {
+      return invalidLink("The redirect_uri is not one of the addresses that the app allows.")
+    }
+    switch query.text("auto") ?? query.text("decision") {
+    case "deny":
+      return .redirect(
+        appending(
+          [("error", "access_denied"), ("error_description", "The user denied your request")],
+          state: query.text("state"),
+          to: redirect))
+    case .some(let account):
+      guard world.merchants[account] != nil else { return invalidLink("There is no merchant account \(account).") }
+      let code = world.install(account, developer: developer)
+      return .redirect(appending([("code", code)], state: query.text("state"), to: redirect))
+    case nil:
+      return page(developer, redirect: redirect, state: query.text("state"), path: call.path, world)
+    }
+  }
+
+  /// The address to go back to: the given one if the app lists it, else the first one listed.
+  private static func redirectURI(_ given: String?, _ developer: Developer) -> String? {
+    guard let given else { return developer.redirectURIs.first }
+    if developer.redirectURIs.isEmpty || developer.redirectURIs.contains(given) { return given }
+    return nil
+  }
+
+  static func appending(_ items: [(String, String)], state: String?, to address: String) -> String {
+    var items = items.map { (name: $0.0, value: $0.1) }
+    if let state { items.append((name: "state", value: state)) }
+    return address + (address.contains("?") ? "&" : "?") + PercentCoding.query(items)
+  }
+
+  private static func invalidLink(_ reason: String) -> Answer {
+    let body: HTML = "<h1>The provided OAuth link is invalid</h1><p>\(reason)</p>"
+    return .html(HTMLPage(title: "Invalid link", body: body).rendered, status: 400)
+  }
+
+  private static func page(
+    _ developer: Developer, redirect: String, state: String?, path: String, _ world: World
+  ) -> Answer {
+    let mode = developer.livemode ? "live" : "test"
+    let hidden: HTML = """
+      <input type="hidden" name="client_id" value="\(developer.clientID)">\
+      <input type="hidden" name="redirect_uri" value="\(redirect)">
+      """
+    let stateField: HTML = state.map { "<input type=\"hidden\" name=\"state\" value=\"\($0)\">" } ?? ""
+    let rows: [HTML] = world.merchantOrder.compactMap { world.merchants[$0] }.map { merchant in
+      """
+      <li><form method="post" action="\(path)">\(hidden)\(stateField)\
+      <button name="decision" value="\(merchant.id)">Install</button> \(merchant.name) (\(merchant.id))</form></li>
+      """
+    }
+    let permissions = developer.permissions.map { $0.sorted().joined(separator: ", ") } ?? "everything"
+    let body: HTML = """
+      <main><h1>Install \(developer.name)</h1><p>Simulated Stripe, \(mode) mode. The app asks for: \(permissions).</p>
+      <ul>\(rows)</ul>
+      <form method="post" action="\(path)">\(hidden)\(stateField)<button name="decision" value="deny">Deny</button></form></main>
+      """
+    return .html(HTMLPage(title: "Install \(developer.name)", body: body).rendered)
+  }
+}

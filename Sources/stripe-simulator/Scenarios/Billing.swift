@@ -1,0 +1,195 @@
+import JSON
+
+/// What a subscription is started from.
+struct SubscriptionDraft {
+  var customer: String
+  var lines: [LineDraft]
+  var trialDays: Int64?
+  var discountPercent: Int64 = 0
+  var metadata = Fields([])
+  var payer: Payer
+  var createsBeforePayment = false
+  var isDelayed = false
+  /// The first payment is declined: the subscription stays `incomplete`.
+  var firstPaymentFails = false
+}
+
+extension Tenant {
+  /// Starts a subscription and its first invoice. Recurring lines become items; one-time lines only stand on the invoice.
+  func startSubscription(_ draft: SubscriptionDraft) -> String {
+    let recurring = draft.lines.filter { find(.price, $0.price)?.text("type") == "recurring" }
+    let oneTime = draft.lines.filter { find(.price, $0.price)?.text("type") != "recurring" }
+    let isTrial = draft.trialDays != nil
+    let startsIncomplete =
+      (draft.createsBeforePayment || draft.firstPaymentFails) && !isTrial && draft.discountPercent < 100
+    let id = insertSubscription(
+      customer: draft.customer, lines: recurring,
+      status: isTrial ? "trialing" : (startsIncomplete ? "incomplete" : "active"), trialDays: draft.trialDays,
+      discountPercent: draft.discountPercent, metadata: draft.metadata)
+    var lines = items(id).map { item in
+      recurringLine(item, subscription: id, isFree: isTrial)
+    }
+    lines += oneTime.map { line in
+      InvoiceLineDraft(
+        price: line.price, quantity: line.quantity, amount: amount(line.price, line.quantity), subscription: id,
+        periodStart: now, periodEnd: now)
+    }
+    emit("customer.subscription.created", .subscription, id)
+    let invoice = createInvoice(
+      customer: draft.customer, subscription: id, reason: "subscription_create", lines: lines,
+      discountPercent: draft.discountPercent)
+    edit(.subscription, id) { $0["latest_invoice"] = .string(invoice) }
+    finalizeInvoice(invoice)
+    if find(.invoice, invoice)?.text("status") != "paid" {
+      if draft.firstPaymentFails {
+        failInvoice(invoice, subscription: id)
+        plan(.firstPaymentExpires, id, at: now + 23 * CalendarTime.hour)
+      } else if draft.isDelayed {
+        if let intent = find(.invoice, invoice)?.text("_payment_intent") {
+          _ = startProcessing(intent, payer: draft.payer)
+        }
+        activate(id)
+      } else {
+        payInvoice(invoice)
+      }
+    }
+    if let end = find(.subscription, id)?.number("trial_end") {
+      plan(.trialWillEnd, id, at: max(now, end - 3 * CalendarTime.day))
+      if end - 3 * CalendarTime.day <= now { emit("customer.subscription.trial_will_end", .subscription, id) }
+    }
+    plan(.subscriptionPeriodEnds, id, at: periodEnd(id))
+    return id
+  }
+
+  func recurringLine(_ item: Fields, subscription: String, isFree: Bool = false) -> InvoiceLineDraft {
+    let price = item.text("_price") ?? ""
+    let quantity = item.number("quantity") ?? 1
+    return InvoiceLineDraft(
+      price: price, quantity: quantity, amount: isFree ? 0 : amount(price, quantity), item: item.text("id"),
+      subscription: subscription, periodStart: item.number("_period_start") ?? now,
+      periodEnd: item.number("_period_end") ?? now,
+      metadata: find(.subscription, subscription)?.object("metadata") ?? Fields([]))
+  }
+
+  /// Money came for the newest invoice: whatever state waited for it becomes `active`.
+  func activate(_ subscription: String) {
+    guard let status = find(.subscription, subscription)?.text("status"),
+      ["incomplete", "past_due", "unpaid"].contains(status)
+    else { return }
+    update(.subscription, subscription, event: "customer.subscription.updated") {
+      edit(.subscription, subscription) { $0["status"] = "active" }
+    }
+  }
+
+  /// The period of one or more items is over: renewal, or the end that was asked for.
+  ///
+  /// - Parameter moment: the moment up to which periods count as over, when it is not this merchant's own time.
+  func periodEnds(_ id: String, asOf moment: Int64? = nil) {
+    let moment = moment ?? now
+    guard let subscription = find(.subscription, id), let status = subscription.text("status"),
+      !["canceled", "incomplete", "incomplete_expired", "paused"].contains(status), periodEnd(id) <= moment
+    else { return }
+    if subscription.bool("cancel_at_period_end") || subscription.number("cancel_at").map({ $0 <= moment }) == true {
+      cancelNow(id, reason: "cancellation_requested")
+      return
+    }
+    if status == "trialing", subscription.bool("_needs_method") {
+      update(.subscription, id, event: nil) { edit(.subscription, id) { $0["status"] = "paused" } }
+      emit("customer.subscription.paused", .subscription, id)
+      return
+    }
+    renew(id, wasTrial: status == "trialing", asOf: moment)
+  }
+
+  /// Turns the period over: the new invoice is a draft for about an hour (Stripe docs, Billing: invoice lifecycle).
+  private func renew(_ id: String, wasTrial: Bool, asOf moment: Int64) {
+    let before = Rendering(self, .subscription, id)
+    let due = items(id).filter { ($0.number("_period_end") ?? 0) <= moment }
+    for item in due { rollPeriod(item) }
+    let ids = due.compactMap { $0.text("id") }
+    let lines = items(id).filter { ids.contains($0.text("id") ?? "") }.map { recurringLine($0, subscription: id) }
+    let subscription = find(.subscription, id) ?? Fields([])
+    let isUnpaid = subscription.text("status") == "unpaid"
+    let pause = subscription.object("pause_collection")?.text("behavior")
+    let invoice = createInvoice(
+      customer: subscription.text("customer"), subscription: id, reason: "subscription_cycle", lines: lines,
+      discountPercent: subscription.number("_discount") ?? 0, automatic: !isUnpaid && pause == nil)
+    edit(.subscription, id) {
+      $0["latest_invoice"] = .string(invoice)
+      if wasTrial { $0["status"] = "active" }
+    }
+    emit("customer.subscription.updated", Rendering(self, .subscription, id), previous: before)
+    switch pause {
+    case "void": voidInvoice(invoice)
+    case "mark_uncollectible": markUncollectible(invoice)
+    case .some: break
+    case nil: if !isUnpaid { plan(.invoiceIsFinalized, invoice, at: now + CalendarTime.hour) }
+    }
+    plan(.subscriptionPeriodEnds, id, at: periodEnd(id))
+  }
+
+  private func rollPeriod(_ item: Fields) {
+    guard let id = item.text("id"), let price = item.text("_price"), let end = item.number("_period_end") else {
+      return
+    }
+    edit(.subscriptionItem, id) {
+      $0.merge(["_period_start": .integer(end), "_period_end": .integer(endOfPeriod(price, from: end))])
+    }
+  }
+
+  /// Ends a subscription at once: `customer.subscription.deleted`.
+  func cancelNow(_ id: String, reason: String) {
+    guard let subscription = find(.subscription, id), subscription.text("status") != "canceled" else { return }
+    edit(.subscription, id) {
+      $0.merge([
+        "status": "canceled", "canceled_at": .integer(subscription.number("canceled_at") ?? now),
+        "ended_at": .integer(now),
+        "cancellation_details": object(["comment": .null, "feedback": .null, "reason": .string(reason)]),
+      ])
+    }
+    emit("customer.subscription.deleted", .subscription, id)
+  }
+
+  /// The first payment was not made within 23 hours.
+  func expireFirstPayment(_ id: String) {
+    guard find(.subscription, id)?.text("status") == "incomplete" else { return }
+    update(.subscription, id, event: "customer.subscription.updated") {
+      edit(.subscription, id) { $0.merge(["status": "incomplete_expired", "ended_at": .integer(now)]) }
+    }
+    if let invoice = find(.subscription, id)?.text("latest_invoice") { voidInvoice(invoice) }
+  }
+
+  /// Lives through everything that is due until `target` on this merchant's clock, each thing at its own time.
+  func advance(to target: Int64) {
+    while let item = agenda.next, item.at <= target {
+      _ = agenda.popNext()
+      moment = max(item.at, now)
+      run(item)
+      moment = nil
+    }
+    if target > now { offset += target - now }
+  }
+
+  private func run(_ item: Agenda.Item) {
+    switch item.task {
+    case .subscriptionPeriodEnds: periodEnds(item.id)
+    case .trialWillEnd:
+      guard find(.subscription, item.id)?.text("status") == "trialing" else { return }
+      if let end = find(.subscription, item.id)?.number("trial_end"), end - now == 3 * CalendarTime.day {
+        emit("customer.subscription.trial_will_end", .subscription, item.id)
+      }
+    case .invoiceIsFinalized:
+      guard find(.invoice, item.id)?.text("status") == "draft" else { return }
+      finalizeInvoice(item.id)
+      attemptInvoice(item.id)
+    case .invoiceIsRetried:
+      guard find(.invoice, item.id)?.text("status") == "open",
+        find(.invoice, item.id)?.number("next_payment_attempt") == item.at
+      else { return }
+      attemptInvoice(item.id)
+    case .sessionExpires: expireSession(item.id)
+    case .pauseResumes: resumeCollection(item.id)
+    case .firstPaymentExpires: expireFirstPayment(item.id)
+    }
+  }
+}

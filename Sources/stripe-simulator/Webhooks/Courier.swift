@@ -1,0 +1,65 @@
+import Cryptography
+import Foundation
+import HTTPTransport
+import Logging
+import ServiceLifecycle
+
+/// Carries events to the endpoints: signs each attempt anew, reports what came back.
+struct Courier: Service {
+  let simulator: Simulator
+  let transport: HTTPTransport
+  let logger: Logger
+
+  func run() async throws {
+    await withDiscardingTaskGroup { group in
+      for await _ in simulator.wakes.cancelOnGracefulShutdown() {
+        let (letters, wait) = await simulator.takeLetters()
+        for letter in letters {
+          group.addTask { await deliver(letter) }
+        }
+        if let wait {
+          group.addTask {
+            try? await Task.sleep(for: .milliseconds(wait + 1))
+            simulator.wake()
+          }
+        }
+      }
+      group.cancelAll()
+    }
+  }
+
+  private func deliver(_ letter: Letter) async {
+    let sentAt = Int64(Date().timeIntervalSince1970)
+    let start = Monotonic.now()
+    let body = Array(letter.body.utf8)
+    let request = HTTPTransportRequest(
+      method: "POST", url: letter.url,
+      headers: [
+        ("Content-Type", "application/json; charset=utf-8"),
+        ("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)"),
+        ("Accept", "*/*; q=0.5, application/xml"), ("Cache-Control", "no-cache"),
+        ("Stripe-Signature", Self.signature(body, at: sentAt, secrets: letter.secrets, isTest: !letter.livemode)),
+      ],
+      body: body, deadline: letter.timeout)
+    var attempt = Delivery.Attempt(at: sentAt, status: nil, milliseconds: 0, error: nil)
+    do {
+      attempt.status = try await transport.send(request).status
+    } catch {
+      attempt.error = "\(error)"
+    }
+    attempt.milliseconds = Monotonic.now() - start
+    await simulator.finishDelivery(letter.delivery, attempt)
+  }
+
+  /// `t`, one `v1` for each secret, and in test mode the meaningless `v0` that receivers must ignore (Stripe docs,
+  /// Webhooks: verify signatures manually).
+  static func signature(_ body: [UInt8], at moment: Int64, secrets: [String], isTest: Bool) -> String {
+    let prefix = Array("\(moment).".utf8)
+    var header = "t=\(moment)"
+    for secret in secrets {
+      header += ",v1=" + Hex.encode(HMACSHA256(key: secret).code(for: prefix, body))
+    }
+    if isTest { header += ",v0=" + Hex.encode(HMACSHA256(key: "test").code(for: prefix, body)) }
+    return header
+  }
+}
