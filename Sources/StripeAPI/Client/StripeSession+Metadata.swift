@@ -8,6 +8,17 @@ public enum MetadataTarget: Hashable, Sendable {
   case checkoutSession(Stripe.CheckoutSessionID)
   case paymentIntent(Stripe.PaymentIntentID)
 
+  /// The id of the object.
+  public var stripeID: String {
+    switch self {
+    case .customer(let id): id.rawValue
+    case .subscription(let id): id.rawValue
+    case .invoice(let id): id.rawValue
+    case .checkoutSession(let id): id.rawValue
+    case .paymentIntent(let id): id.rawValue
+    }
+  }
+
   var path: [String] {
     switch self {
     case .customer(let id): ["customers", id.rawValue]

@@ -73,10 +73,21 @@ extension Stripe {
 
     /// The invoice with all its lines, as `/v1/invoices/{id}/lines` lists them.
     public func withAllLines(_ values: [JSONValue]) throws(StripeObjectError) -> Invoice {
-      Invoice(self, lines: try values.map { value throws(StripeObjectError) in try Self.line(value) })
+      Invoice(
+        self, lines: try values.map { value throws(StripeObjectError) in try Self.line(value) }, hasMoreLines: false,
+        paymentIntents: paymentIntents, charge: charge)
     }
 
-    private init(_ other: Invoice, lines: [Line]) {
+    /// The invoice with the payments that `/v1/invoice_payments` lists for it.
+    public func withPayments(_ payments: [InvoicePayment]) -> Invoice {
+      Invoice(
+        self, lines: lines, hasMoreLines: hasMoreLines, paymentIntents: payments.compactMap(\.paymentIntent),
+        charge: payments.compactMap(\.charge).first ?? charge)
+    }
+
+    private init(
+      _ other: Invoice, lines: [Line], hasMoreLines: Bool, paymentIntents: [PaymentIntentID], charge: ChargeID?
+    ) {
       id = other.id
       status = other.status
       billingReason = other.billingReason
@@ -84,10 +95,10 @@ extension Stripe {
       customerEmail = other.customerEmail
       customerName = other.customerName
       subscription = other.subscription
-      paymentIntents = other.paymentIntents
-      charge = other.charge
+      self.paymentIntents = paymentIntents
+      self.charge = charge
       self.lines = lines
-      hasMoreLines = false
+      self.hasMoreLines = hasMoreLines
       amountPaid = other.amountPaid
       total = other.total
       currency = other.currency

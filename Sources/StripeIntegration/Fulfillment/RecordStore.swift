@@ -108,11 +108,11 @@ struct RecordStore {
     case (.assignFeature(let key, _), _), (.removeFeature(let key, _), _), (.renew(let key, _, _, _), _),
       (.suspend(let key, _), _), (.reinstate(let key), _), (.revoke(let key, _), _):
       try await putUnit(key, recorded, keyHint: nil)
-    case (.writeBack(let stripeID, let metadata), _):
+    case (.writeBack(let target, let metadata), _):
       try await transaction.query(
         """
         INSERT INTO stripe_integration.write_backs (account_id, livemode, purchase_id, stripe_id, applied)
-        VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(stripeID),
+        VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(target.stripeID),
                 \(try StoredJSON.text(metadata))::text::jsonb)
         ON CONFLICT (account_id, livemode, purchase_id, stripe_id) DO UPDATE
            SET applied = excluded.applied, updated_at = now()

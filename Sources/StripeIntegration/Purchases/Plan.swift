@@ -151,17 +151,18 @@ public struct Plan: Hashable, Sendable {
     if !orders.isEmpty { metadata["licensekit_order_id"] = Self.fitted(orders) }
     let customer = decision.customer.flatMap { recorded.customers[$0.code] }
     if let customer { metadata["licensekit_customer_id"] = customer.rawValue }
-    if recorded.writeBacks[root.stripeID] != metadata {
-      steps.append(.writeBack(stripeID: root.stripeID, metadata: metadata))
+    var wanted: [(MetadataTarget, [String: String])] = []
+    switch root {
+    case .subscription(let id): wanted.append((.subscription(id), metadata))
+    case .checkout(let id): wanted.append((.checkoutSession(id), metadata))
+    case .invoice(let id): wanted.append((.invoice(id), metadata))
     }
+    if let payment = decision.payment { wanted.append((.paymentIntent(payment), metadata)) }
     if let customer, let stripeCustomer = decision.customer?.stripeCustomer {
-      let own = ["licensekit_customer_id": customer.rawValue]
-      if recorded.writeBacks[stripeCustomer.rawValue] != own {
-        steps.append(.writeBack(stripeID: stripeCustomer.rawValue, metadata: own))
-      }
+      wanted.append((.customer(stripeCustomer), ["licensekit_customer_id": customer.rawValue]))
     }
-    if let payment = decision.payment, recorded.writeBacks[payment.rawValue] != metadata {
-      steps.append(.writeBack(stripeID: payment.rawValue, metadata: metadata))
+    for (target, metadata) in wanted where recorded.writeBacks[target.stripeID] != metadata {
+      steps.append(.writeBack(target, metadata))
     }
   }
 

@@ -104,7 +104,7 @@ extension Recorded {
     case (.suspend(let key, _), _): change(key) { status, _, _ in status = .suspended }
     case (.reinstate(let key), _): change(key) { status, _, _ in status = .active }
     case (.revoke(let key, _), _): change(key) { status, _, _ in status = .revoked }
-    case (.writeBack(let id, let metadata), _): writeBacks[id] = metadata
+    case (.writeBack(let target, let metadata), _): writeBacks[target.stripeID] = metadata
     default: break
     }
   }

@@ -1,6 +1,7 @@
 public import Identity
 public import Foundation
 public import LicenseKitAPI
+public import StripeAPI
 
 /// One change in the outside world. Each is recorded before and after it is taken, and can be repeated without harm.
 public enum Step: Hashable, Sendable {
@@ -18,7 +19,7 @@ public enum Step: Hashable, Sendable {
   case reinstate(UnitKey)
   case revoke(UnitKey, because: String)
   /// Ids written to an object of Stripe's, as its metadata.
-  case writeBack(stripeID: String, metadata: [String: String])
+  case writeBack(MetadataTarget, [String: String])
 
   /// In plain words, for the timeline.
   public var sentence: String {
@@ -40,7 +41,7 @@ public enum Step: Hashable, Sendable {
     case .suspend(let key, let because): "Suspend license \(key.ordinal) of line \(key.line): \(because)"
     case .reinstate(let key): "Reinstate license \(key.ordinal) of line \(key.line)"
     case .revoke(let key, let because): "Revoke license \(key.ordinal) of line \(key.line): \(because)"
-    case .writeBack(let id, _): "Write the LicenseKit ids to \(id)"
+    case .writeBack(let target, _): "Write the LicenseKit ids to \(target.stripeID)"
     }
   }
 

@@ -1,0 +1,118 @@
+import Foundation
+import Identity
+import Postgres
+
+/// The right to work on a purchase, for a while. Another worker can take it over when it has expired; the fencing number
+/// then makes every later write of this one fail.
+struct PurchaseLease: Sendable {
+  /// This lease was taken over, or its purchase turned out to be another one.
+  struct Lost: Error {}
+
+  /// Longer than any single call may take.
+  static let duration = "120 seconds"
+
+  let tenant: Tenant
+  let purchase: PurchaseID
+  let fence: Int64
+  /// The marks that this run answers to; a later one makes another run.
+  let attentionSeq: Int64
+  let attempts: Int
+  /// As the purchase was left by the run before.
+  let status: String
+  let reason: String?
+
+  /// Takes the lease, unless somebody has it.
+  static func take(
+    _ purchase: PurchaseID, of tenant: Tenant, in database: TenantDatabase
+  ) async throws -> PurchaseLease? {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.purchases
+           SET lease_until = now() + \(Self.duration)::text::interval,
+               fence       = fence + 1
+         WHERE account_id  = \(tenant.account)
+           AND livemode    = \(tenant.livemode)
+           AND purchase_id = \(purchase)
+           AND merged_into IS NULL
+           AND lease_until <= now()
+        RETURNING fence, attention_seq, attempts, status, reason
+        """
+      ).first.map { row in
+        PurchaseLease(
+          tenant: tenant, purchase: purchase, fence: try row.get("fence"), attentionSeq: try row.get("attention_seq"),
+          attempts: try row.get("attempts"), status: try row.get("status"), reason: try row.get("reason"))
+      }
+    }
+  }
+
+  /// Keeps the lease for another while; every transaction of a run begins with it.
+  /// - Throws: `Lost`.
+  func hold(in transaction: PostgresTransaction) async throws {
+    let held = try await transaction.query(
+      """
+      UPDATE stripe_integration.purchases
+         SET lease_until = now() + \(Self.duration)::text::interval
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+         AND fence       = \(fence)
+      """)
+    guard held.affectedRows == 1 else { throw Lost() }
+  }
+
+  /// How a run leaves its purchase.
+  struct Ending {
+    var decision: Decision?
+    var status: PurchaseStatus
+    var reason: String?
+    var attempts = 0
+    /// When to look again; nil when nothing is known to change.
+    var nextLook: Date?
+  }
+
+  /// Ends the run. A mark that came meanwhile keeps the purchase in line.
+  func end(_ ending: Ending, in transaction: PostgresTransaction) async throws {
+    let root = ending.decision?.root
+    let customer = ending.decision?.customer?.stripeCustomer
+    let ended = try await transaction.query(
+      """
+      UPDATE stripe_integration.purchases
+         SET kind         = COALESCE(\(root?.kind), kind),
+             stripe_id    = COALESCE(\(root?.stripeID), stripe_id),
+             customer_id  = COALESCE(\(customer), customer_id),
+             status       = \(ending.status.rawValue),
+             reason       = \(ending.reason),
+             attempts     = \(ending.attempts),
+             attention_at = CASE WHEN attention_seq = \(attentionSeq) THEN \(ending.nextLook)::timestamptz ELSE now() END,
+             lease_until  = '-infinity',
+             updated_at   = now()
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+         AND fence       = \(fence)
+      """)
+    guard ended.affectedRows == 1 else { throw Lost() }
+    if let nextLook = ending.nextLook {
+      try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn(at: nextLook)
+    }
+  }
+
+  /// Gives the purchase back as it was, to be taken up again at once or after a pause.
+  func release(retryAt: Date?, attempts: Int, reason: String?, in transaction: PostgresTransaction) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.purchases
+         SET lease_until  = '-infinity',
+             attempts     = \(attempts),
+             reason       = COALESCE(\(reason), reason),
+             attention_at = CASE WHEN attention_seq = \(attentionSeq) THEN COALESCE(\(retryAt)::timestamptz, now()) ELSE now() END,
+             updated_at   = now()
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+         AND fence       = \(fence)
+      """)
+    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn(at: retryAt)
+  }
+}

@@ -1,0 +1,264 @@
+import Foundation
+import Identity
+import LicenseKitAPI
+import Postgres
+import StripeAPI
+
+/// One run over one purchase, under its lease.
+struct ReconcilerRun {
+  let reconciler: Reconciler
+  let lease: PurchaseLease
+  /// The last decision, as far as the run has come.
+  private(set) var decision: Decision?
+  /// Everything but what is optional is done: a later failure does not change what the purchase is.
+  private(set) var isFulfilled = false
+
+  private var session: StripeSession?
+
+  init(reconciler: Reconciler, lease: PurchaseLease) {
+    self.reconciler = reconciler
+    self.lease = lease
+  }
+
+  private var tenant: Tenant { lease.tenant }
+  private var database: TenantDatabase { reconciler.database }
+
+  mutating func work() async throws {
+    let (decision, recorded) = try await decide()
+    self.decision = decision
+    try await adopt(decision, recorded)
+    let outcome = try await apply(decision, recorded)
+    let nextLook = [decision.nextLook, outcome.nextLook].compactMap { $0 }.min()
+    let optional = outcome.optional
+    if optional.isEmpty {
+      try await end(decision, nextLook: nextLook)
+      return
+    }
+    // The licenses are there: the purchase says so before the write-back, which may wait for Stripe.
+    try await database.transaction(for: tenant) { [lease] transaction in
+      try await lease.hold(in: transaction)
+      try await Self.show(decision, lease, in: transaction)
+    }
+    isFulfilled = true
+    for step in optional { try await writeBack(step) }
+    try await end(decision, nextLook: nextLook)
+  }
+
+  // MARK: Deciding
+
+  private struct State {
+    var knowledge: Knowledge
+    var recorded: Recorded
+    var mappings: [Mapping]
+  }
+
+  private func load(customer code: String?) async throws -> State {
+    try await database.transaction(for: tenant) { [lease] transaction in
+      try await lease.hold(in: transaction)
+      let tenant = lease.tenant
+      let knowledge = try await FactStore(tenant: tenant, transaction: transaction).knowledge(of: lease.purchase)
+      let references = knowledge.soldReferences
+      return State(
+        knowledge: knowledge,
+        recorded: try await RecordStore(tenant: tenant, purchase: lease.purchase, transaction: transaction)
+          .load(customer: code),
+        mappings: try await MappingStore(tenant: tenant, transaction: transaction)
+          .mappings(products: references.products, prices: references.prices))
+    }
+  }
+
+  /// Decides, and asks Stripe as long as a decision needs what is not known.
+  private mutating func decide() async throws -> (Decision, Recorded) {
+    var code: String?
+    for _ in 0..<Reconciler.maximumRounds {
+      let state = try await load(customer: code)
+      let decision = Decider(
+        tenant: tenant, mappings: state.mappings, agreed: state.recorded.agreed, now: reconciler.clock()
+      ).decide(state.knowledge)
+      if decision.questions.isEmpty {
+        // The buyer's record is shared between purchases: it is looked up by its code.
+        if let wanted = decision.customer?.code, wanted != code {
+          code = wanted
+          let recorded = try await load(customer: code).recorded
+          return (decision, recorded)
+        }
+        return (decision, state.recorded)
+      }
+      for question in decision.questions { try await ask(question, knowing: state.knowledge) }
+    }
+    throw StripeError(message: "The facts of this purchase do not settle.", retry: .retry(after: .seconds(30)))
+  }
+
+  private mutating func ask(_ question: Question, knowing knowledge: Knowledge) async throws {
+    let answer = try await withSession { try await StripeQuestions(session: $0).ask(question) }
+    let known = knowledge.facts[question.key]
+    let aliases = answer.snapshot.aliases
+    try await database.transaction(for: tenant) { [lease] transaction in
+      let index = PurchaseIndex(tenant: lease.tenant, transaction: transaction)
+      if !aliases.isEmpty { try await index.lock() }
+      try await lease.hold(in: transaction)
+      try await FactStore(tenant: lease.tenant, transaction: transaction)
+        .learnAnswer(answer.snapshot, answeredAt: answer.answeredAt, knowing: known)
+      try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .add(.note, "Asked Stripe for \(question.sentence).")
+      guard !aliases.isEmpty else { return }
+      let purchase = try await index.purchase(of: aliases + [lease.purchase.rawValue], creating: false)
+      if let purchase, purchase != lease.purchase { try await index.mark(purchase) }
+    }
+  }
+
+  /// Runs calls to Stripe; a credential that is refused is replaced once.
+  private mutating func withSession<T>(_ body: (StripeSession) async throws -> T) async throws -> T {
+    let current: StripeSession
+    if let session {
+      current = session
+    } else {
+      current = try await reconciler.stripe.session(for: tenant, replacing: nil)
+      session = current
+    }
+    do {
+      return try await body(current)
+    } catch let error as StripeError where error.retry == .credential {
+      let fresh = try await reconciler.stripe.session(for: tenant, replacing: current)
+      session = fresh
+      return try await body(fresh)
+    }
+  }
+
+  // MARK: Applying
+
+  private func adopt(_ decision: Decision, _ recorded: Recorded) async throws {
+    try await database.transaction(for: tenant) { [lease] transaction in
+      try await lease.hold(in: transaction)
+      let store = RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+      try await store.agree(decision.lines, knowing: recorded.agreed)
+      try await store.setUnmapped(decision.unmapped)
+      if decision.status.rawValue != lease.status || decision.reason != lease.reason {
+        try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+          .add(.decision, decision.status.rawValue, detail: decision.reason)
+      }
+    }
+  }
+
+  private func apply(
+    _ decision: Decision, _ recorded: Recorded
+  ) async throws -> (optional: [Step], nextLook: Date?) {
+    var recorded = recorded
+    for line in decision.lines { recorded.agreed[line.key] = line.agreement }
+    var runner: StepRunner?
+    while true {
+      let plan = Plan(decision, recorded: recorded, now: reconciler.clock())
+      let due = plan.steps.filter { !$0.isOptional }
+      if due.isEmpty { return (plan.steps, plan.nextLook) }
+      if runner == nil {
+        runner = StepRunner(
+          tenant: tenant, licenseKit: try await reconciler.licenseKit.client(for: tenant), customer: decision.customer)
+      }
+      guard let runner else { return ([], nil) }
+      for step in due { try await take(step, with: runner, &recorded) }
+    }
+  }
+
+  private func take(_ step: Step, with runner: StepRunner, _ recorded: inout Recorded) async throws {
+    let entry = try await start(step)
+    let outcome: StepRunner.Outcome
+    do {
+      outcome = try await runner.run(step, recorded)
+    } catch {
+      try await fail(entry, error)
+      throw error
+    }
+    if case .issue(let unit, _, let generation) = step { recorded.begin(unit, generation: generation) }
+    recorded.apply(step, outcome.result)
+    let after = recorded
+    try await database.transaction(for: tenant) { [lease, reconciler] transaction in
+      try await lease.hold(in: transaction)
+      try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .record(step, outcome.result, after: after, keyHint: outcome.keyHint)
+      if let key = outcome.key, case .license(let id) = outcome.result {
+        try await reconciler.vault.store(key, of: id, for: lease.tenant, in: transaction)
+      }
+      try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .finish(entry, .succeeded, detail: outcome.note)
+    }
+  }
+
+  private func start(_ step: Step) async throws -> Int64 {
+    try await database.transaction(for: tenant) { [lease] transaction in
+      try await lease.hold(in: transaction)
+      if case .issue(let unit, _, let generation) = step {
+        try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+          .begin(unit, generation: generation)
+      }
+      return try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .add(.step, step.sentence, state: .started) ?? 0
+    }
+  }
+
+  private func fail(_ entry: Int64, _ error: any Error) async throws {
+    let detail: String =
+      switch error {
+      case let error as LicenseKitError: error.description
+      case let error as StripeError: error.description
+      default: "\(type(of: error))"
+      }
+    try await database.transaction(for: tenant) { [lease] transaction in
+      try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .finish(entry, .failed, detail: detail)
+    }
+  }
+
+  /// Writes ids to Stripe's object. What the vendor has not permitted is noted and not tried again.
+  private mutating func writeBack(_ step: Step) async throws {
+    guard case .writeBack(let target, let metadata) = step else { return }
+    let entry = try await start(step)
+    let key = "licensekit:\(target.stripeID):\(metadata.hashText)"
+    var (state, note) = (Timeline.State.succeeded, String?.none)
+    do {
+      _ = try await withSession { try await $0.updateMetadata(of: target, metadata, idempotencyKey: key) }
+    } catch let error as StripeError {
+      guard !error.retry.isTransient, error.retry != .credential, error.retry != .cancelled else {
+        try await fail(entry, error)
+        throw error
+      }
+      (state, note) = (.failed, "Left out: \(error)")
+    }
+    try await database.transaction(for: tenant) { [lease, state, note] transaction in
+      try await lease.hold(in: transaction)
+      try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .record(step, .done, after: Recorded())
+      try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .finish(entry, state, detail: note)
+    }
+  }
+
+  // MARK: Ending
+
+  private func end(_ decision: Decision, nextLook: Date?) async throws {
+    try await database.transaction(for: tenant) { [lease] transaction in
+      try await lease.end(
+        .init(decision: decision, status: decision.status, reason: decision.reason, nextLook: nextLook),
+        in: transaction)
+    }
+  }
+
+  /// Shows the state of the purchase while the run still goes on.
+  private static func show(
+    _ decision: Decision, _ lease: PurchaseLease, in transaction: PostgresTransaction
+  ) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.purchases
+         SET kind        = COALESCE(\(decision.root?.kind), kind),
+             stripe_id   = COALESCE(\(decision.root?.stripeID), stripe_id),
+             customer_id = COALESCE(\(decision.customer?.stripeCustomer), customer_id),
+             status      = \(decision.status.rawValue),
+             reason      = \(decision.reason),
+             updated_at  = now()
+       WHERE account_id  = \(lease.tenant.account)
+         AND livemode    = \(lease.tenant.livemode)
+         AND purchase_id = \(lease.purchase)
+         AND fence       = \(lease.fence)
+      """)
+  }
+}

@@ -1,0 +1,226 @@
+import Cryptography
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import StripeAPI
+
+/// Takes one step at LicenseKit or at Stripe. Every step can be repeated: what is already so is left so.
+struct StepRunner {
+  struct Outcome {
+    var result: StepResult
+    /// The key of a license that was issued just now.
+    var key: String?
+    var keyHint: String?
+    /// What happened, for the timeline; without any secret or buyer's data.
+    var note: String?
+  }
+
+  let tenant: Tenant
+  let licenseKit: any LicenseKitClient
+  let customer: DesiredCustomer?
+
+  /// Test and live objects are kept apart even where one LicenseKit serves both.
+  private var externalSystem: String { tenant.livemode ? "stripe" : "stripe_test" }
+
+  func run(_ step: Step, _ recorded: Recorded) async throws -> Outcome {
+    switch step {
+    case .createCustomer(let customer): return try await createCustomer(customer)
+    case .createSubscription(let record): return try await createSubscription(record, recorded)
+    case .updateSubscription(let record): return try await updateSubscription(record, recorded)
+    case .createOrder(let order): return try await createOrder(order, recorded)
+    case .setOrderStatus(let order, let status):
+      if let known = recorded.orders[.init(product: order.product, externalID: order.externalID)] {
+        _ = try await licenseKit.updateOrder(known.id, OrderUpdateRequest(status: status))
+      }
+      return Outcome(result: .done)
+    case .issue(let unit, let policy, let generation):
+      return try await issue(unit, policy: policy, generation: generation, recorded)
+    case .assignFeature(let key, let grant):
+      if let license = recorded.licenseID(key) {
+        _ = try await licenseKit.assignLicenseFeature(
+          license,
+          LicenseFeatureAssignRequest(featureID: grant.featureID, enabled: true, maxConsumptions: grant.maxConsumptions))
+      }
+      return Outcome(result: .done)
+    case .removeFeature(let key, let feature):
+      if let license = recorded.licenseID(key) { try await remove(feature, from: license) }
+      return Outcome(result: .done)
+    case .renew(let key, let until, let order, let subscription):
+      return try await renew(key, until: until, order: order, subscription: subscription, recorded)
+    case .suspend(let key, _):
+      if let license = recorded.licenseID(key) { _ = try await licenseKit.suspendLicense(license) }
+      return Outcome(result: .done)
+    case .reinstate(let key):
+      if let license = recorded.licenseID(key) { _ = try await licenseKit.reinstateLicense(license) }
+      return Outcome(result: .done)
+    case .revoke(let key, _):
+      if let license = recorded.licenseID(key) { _ = try await licenseKit.revokeLicense(license) }
+      return Outcome(result: .done)
+    case .writeBack:
+      return Outcome(result: .done)
+    }
+  }
+
+  private var ids: [(String, JSONValue)] {
+    [("stripe_account", .string(tenant.account.rawValue)), ("livemode", .string(tenant.livemode ? "true" : "false"))]
+  }
+
+  // MARK: Commerce records
+
+  private func createCustomer(_ customer: DesiredCustomer) async throws -> Outcome {
+    do {
+      let made = try await licenseKit.createCustomer(
+        CustomerCreateRequest(
+          name: customer.name, code: customer.code, email: customer.email,
+          metadata: JSONObject(ids + [("stripe_customer", .string(customer.stripeCustomer?.rawValue ?? "guest"))])))
+      return Outcome(result: .customer(made.id))
+    } catch {
+      guard error.retry == .conflict else { throw error }
+      // Made by an attempt whose answer was lost. The contract has no look-up by code, only the newest 200.
+      let known = try await licenseKit.listCustomers(limit: 200).first { $0.code == customer.code }
+      guard let known else { throw error }
+      return Outcome(result: .customer(known.id), note: "It existed already.")
+    }
+  }
+
+  private func createSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> Outcome {
+    do {
+      let made = try await licenseKit.createSubscription(
+        record.product,
+        SubscriptionCreateRequest(
+          customerID: customerID(recorded), externalSystem: externalSystem, externalID: record.externalID,
+          status: record.status, currentPeriodStart: record.periodStart, currentPeriodEnd: record.periodEnd,
+          cancelAtPeriodEnd: record.cancelAtPeriodEnd, canceledAt: record.canceledAt, metadata: JSONObject(ids)))
+      return Outcome(result: .subscription(made.id))
+    } catch {
+      guard error.retry == .conflict else { throw error }
+      let known = try await licenseKit.listProductSubscriptions(record.product, limit: 200)
+        .first { $0.externalSystem == externalSystem && $0.externalID == record.externalID }
+      guard let known else { throw error }
+      return Outcome(result: .subscription(known.id), note: "It existed already.")
+    }
+  }
+
+  private func updateSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> Outcome {
+    if let known = recorded.subscriptions[.init(product: record.product, externalID: record.externalID)] {
+      _ = try await licenseKit.updateSubscription(
+        known.id,
+        SubscriptionUpdateRequest(
+          status: record.status, currentPeriodStart: record.periodStart, currentPeriodEnd: record.periodEnd,
+          cancelAtPeriodEnd: record.cancelAtPeriodEnd, canceledAt: record.canceledAt))
+    }
+    return Outcome(result: .done)
+  }
+
+  private func createOrder(_ order: DesiredOrder, _ recorded: Recorded) async throws -> Outcome {
+    do {
+      let made = try await licenseKit.createOrder(
+        order.product,
+        OrderCreateRequest(
+          customerID: customerID(recorded), subscriptionID: subscriptionID(order.subscription, order.product, recorded),
+          externalSystem: externalSystem, externalID: order.externalID, status: .paid, periodStart: order.periodStart,
+          periodEnd: order.periodStart == nil ? nil : order.periodEnd, metadata: JSONObject(ids)))
+      return Outcome(result: .order(made.id))
+    } catch {
+      guard error.retry == .conflict else { throw error }
+      let known = try await licenseKit.listProductOrders(order.product, limit: 200)
+        .first { $0.externalSystem == externalSystem && $0.externalID == order.externalID }
+      guard let known else { throw error }
+      return Outcome(result: .order(known.id), note: "It existed already.")
+    }
+  }
+
+  private func customerID(_ recorded: Recorded) -> LicenseKitAPI.CustomerID? {
+    customer.flatMap { recorded.customers[$0.code] }
+  }
+
+  private func subscriptionID(
+    _ externalID: String?, _ product: ProductID, _ recorded: Recorded
+  ) -> LicenseKitAPI.SubscriptionID? {
+    externalID.flatMap { recorded.subscriptions[.init(product: product, externalID: $0)]?.id }
+  }
+
+  // MARK: Licenses
+
+  /// Names the unit at LicenseKit: the same for every attempt, whatever purchase row it hangs under by then.
+  private func unitName(_ unit: UnitKey, generation: Int) -> String {
+    let text = [
+      tenant.account.rawValue, tenant.livemode ? "live" : "test", unit.line, unit.product.rawValue,
+      String(unit.ordinal), String(generation),
+    ].joined(separator: "|")
+    return SHA256.hexHash(text)
+  }
+
+  /// Issues the license of a unit.
+  ///
+  /// The attempt before may have made one whose key was lost with it. A server that knows the Idempotency-Key gives the
+  /// same license and key again. One that does not makes a second: then the first, whose key nobody has, is found by its
+  /// order and unit name and revoked.
+  private func issue(
+    _ unit: DesiredUnit, policy: PolicyID, generation: Int, _ recorded: Recorded
+  ) async throws -> Outcome {
+    let name = unitName(unit.key, generation: generation)
+    let order = unit.order.flatMap { recorded.orders[.init(product: unit.key.product, externalID: $0)]?.id }
+    let subscription = subscriptionID(unit.subscription, unit.key.product, recorded)
+    let wasCutOff = recorded.units[unit.key].map { $0.license == .issuing && $0.generation == generation } ?? false
+    let made = try await licenseKit.createLicense(
+      LicenseCreateRequest(
+        productID: unit.key.product, policyID: policy, customerID: customerID(recorded), orderID: order,
+        subscriptionID: subscription, customerEmail: customer?.email, customerName: customer?.name,
+        startsAt: unit.startsAt, expiresAt: unit.expiresAt,
+        metadata: JSONObject(ids + [("stripe_line", .string(unit.key.line)), ("unit", .string(name))])),
+      idempotencyKey: name)
+    if wasCutOff { try await revokeOrphans(of: name, besides: made.license.id, unit: unit, order: order, subscription) }
+    let hint = "\(made.license.licenseKeyPrefix)…\(made.license.licenseKeyLast4)"
+    return Outcome(
+      result: .license(made.license.id), key: made.licenseKey, keyHint: hint, note: "License \(made.license.id), \(hint)")
+  }
+
+  private func revokeOrphans(
+    of name: String, besides kept: LicenseID, unit: DesiredUnit, order: OrderID?,
+    _ subscription: LicenseKitAPI.SubscriptionID?
+  ) async throws {
+    guard order != nil || subscription != nil else { return }
+    let licenses = try await licenseKit.listLicenses(
+      LicenseFilter(
+        productID: unit.key.product, orderID: order, subscriptionID: order == nil ? subscription : nil, limit: 200))
+    for license in licenses where license.id != kept && license.status != .revoked {
+      if license.metadata["unit"]?.string == name { _ = try await licenseKit.revokeLicense(license.id) }
+    }
+  }
+
+  private func renew(
+    _ key: UnitKey, until: Date, order: String?, subscription: String?, _ recorded: Recorded
+  ) async throws -> Outcome {
+    guard let license = recorded.licenseID(key) else { return Outcome(result: .done) }
+    // The body is a function of the target alone, so that a repetition is the same request.
+    let seconds = Int64(until.timeIntervalSince1970.rounded())
+    do {
+      let renewed = try await licenseKit.renewLicense(
+        license, LicenseRenewRequest(expiresAt: until), idempotencyKey: "stripe:renew:\(license):\(seconds)")
+      return Outcome(result: .done, note: renewed.expiresAt.map { "Valid until \($0.formatted(.iso8601))" })
+    } catch {
+      guard error.retry == .configuration || error.retry == .conflict else { throw error }
+      // Forward-only: already valid as long or longer, for instance extended by hand.
+      let known = try await licenseKit.getLicense(license)
+      guard let expiresAt = known.expiresAt, expiresAt >= until else { throw error }
+      return Outcome(result: .done, note: "It is valid longer already.")
+    }
+  }
+
+  private func remove(_ feature: FeatureID, from license: LicenseID) async throws {
+    do {
+      try await licenseKit.removeLicenseFeature(license, feature)
+    } catch {
+      guard error.retry == .gone else { throw error }
+    }
+  }
+}
+
+extension [String: String] {
+  /// A short name for these values: the same for the same values.
+  var hashText: String {
+    SHA256.hexHash(sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "\n"))
+  }
+}

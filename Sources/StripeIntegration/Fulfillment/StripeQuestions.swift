@@ -1,0 +1,79 @@
+import Foundation
+import Identity
+import JSON
+import StripeAPI
+
+/// Asks Stripe what a decision needs.
+struct StripeQuestions {
+  struct Answer {
+    let snapshot: Snapshot
+    /// On Stripe's clock: not later than the moment the answer was made.
+    let answeredAt: Date
+  }
+
+  let session: StripeSession
+
+  func ask(_ question: Question) async throws -> Answer {
+    do {
+      return try await answer(question)
+    } catch let error as StripeError where error.retry == .notFound {
+      return Answer(snapshot: .missing(question.key), answeredAt: .distantPast)
+    }
+  }
+
+  private func answer(_ question: Question) async throws -> Answer {
+    switch question {
+    case .checkoutSession(let id):
+      return try read(try await session.checkoutSession(id)) { .checkoutSession(try Stripe.CheckoutSession($0)) }
+    case .subscription(let id): return try await subscription(id)
+    case .invoice(let id): return try await invoice(id)
+    case .paymentIntent(let id):
+      return try read(try await session.paymentIntent(id)) { .paymentIntent(try Stripe.PaymentIntent($0)) }
+    case .charge(let id): return try read(try await session.charge(id)) { .charge(try Stripe.Charge($0)) }
+    case .refund(let id): return try read(try await session.refund(id)) { .refund(try Stripe.Refund($0)) }
+    case .dispute(let id): return try read(try await session.dispute(id)) { .dispute(try Stripe.Dispute($0)) }
+    case .customer(let id): return try read(try await session.customer(id)) { .customer(try Stripe.Customer($0)) }
+    case .lineItems(let id):
+      let list = try await session.checkoutSessionLineItems(id)
+      return Answer(
+        snapshot: .lineItems(of: id, try list.items.map { try Stripe.LineItem($0) }), answeredAt: list.readNotBefore)
+    case .sessions(let payment):
+      let list = try await session.checkoutSessions(paymentIntent: payment)
+      return Answer(
+        snapshot: .sessions(of: payment, try list.items.map { try Stripe.CheckoutSession($0).id }),
+        answeredAt: list.readNotBefore)
+    case .invoicePayments(let payment):
+      let list = try await session.invoicePayments(paymentIntent: payment)
+      return Answer(
+        snapshot: .invoicePayments(of: payment, try list.items.map { try Stripe.InvoicePayment($0) }),
+        answeredAt: list.readNotBefore)
+    }
+  }
+
+  private func subscription(_ id: Stripe.SubscriptionID) async throws -> Answer {
+    let answer = try await session.subscription(id)
+    var subscription = try Stripe.Subscription(answer.value)
+    if subscription.hasMoreItems {
+      subscription = try subscription.withAllItems(try await session.subscriptionItems(id).items)
+    }
+    return Answer(snapshot: .subscription(subscription), answeredAt: answer.readNotBefore)
+  }
+
+  /// An invoice with all its lines and, since the new shape does not carry them, its payments.
+  private func invoice(_ id: Stripe.InvoiceID) async throws -> Answer {
+    let answer = try await session.invoice(id)
+    var invoice = try Stripe.Invoice(answer.value)
+    if invoice.hasMoreLines {
+      invoice = try invoice.withAllLines(try await session.invoiceLines(id).items)
+    }
+    if invoice.paymentIntents.isEmpty, invoice.total > 0, invoice.status == .paid {
+      let payments = try await session.invoicePayments(invoice: id)
+      invoice = invoice.withPayments(try payments.items.map { try Stripe.InvoicePayment($0) })
+    }
+    return Answer(snapshot: .invoice(invoice), answeredAt: answer.readNotBefore)
+  }
+
+  private func read(_ answer: StripeAnswer, _ snapshot: (JSONValue) throws -> Snapshot) throws -> Answer {
+    Answer(snapshot: try snapshot(answer.value), answeredAt: answer.readNotBefore)
+  }
+}
