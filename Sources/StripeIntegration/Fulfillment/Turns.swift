@@ -1,0 +1,98 @@
+import Foundation
+import Identity
+import Postgres
+
+/// Whose turn it is: tenants with something to do are served one after another, each for a bounded piece of work, and go
+/// to the end of the line after it. So a flood of one tenant delays no other by more than a turn.
+struct Turns: Sendable {
+  let database: TenantDatabase
+
+  /// Purchases that one turn may take up.
+  static let length = 20
+
+  /// Claims the turn of the tenant that waits longest.
+  func claim() async throws -> Tenant? {
+    try await database.transaction(as: .worker) { transaction in
+      try await transaction.query(
+        """
+        WITH next AS (
+          SELECT account_id, livemode
+            FROM stripe_integration.turns
+           WHERE due_at       <= now()
+             AND claimed_until <= now()
+           ORDER BY due_at
+           LIMIT 1
+             FOR UPDATE SKIP LOCKED
+        )
+        UPDATE stripe_integration.turns t
+           SET claimed_until = now() + interval '60 seconds'
+          FROM next n
+         WHERE t.account_id = n.account_id
+           AND t.livemode   = n.livemode
+        RETURNING t.account_id, t.livemode
+        """
+      ).first.map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+    }
+  }
+
+  /// The purchases of the tenant that are due, oldest first; none while the tenant is parked.
+  func purchases(of tenant: Tenant) async throws -> [PurchaseID] {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        SELECT purchase_id
+          FROM stripe_integration.purchases
+         WHERE account_id    = \(tenant.account)
+           AND livemode      = \(tenant.livemode)
+           AND attention_at <= now()
+           AND lease_until  <= now()
+           AND merged_into IS NULL
+           AND NOT EXISTS (SELECT FROM stripe_integration.connections c
+                            WHERE c.account_id = \(tenant.account)
+                              AND c.livemode   = \(tenant.livemode)
+                              AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
+         ORDER BY attention_at
+         LIMIT \(Self.length)
+        """
+      ).map { row in try row.get("purchase_id") }
+    }
+  }
+
+  /// Ends the turn: the tenant is due again when its next purchase is, behind those that wait now. A parked tenant is not
+  /// due until it is mended.
+  ///
+  /// The row is locked before the purchases are looked at, so that a mark made meanwhile is either seen here or moves the
+  /// turn after this.
+  func end(of tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        SELECT FROM stripe_integration.turns
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           FOR UPDATE
+        """)
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.turns
+           SET claimed_until = '-infinity',
+               due_at = CASE
+                 WHEN EXISTS (SELECT FROM stripe_integration.connections c
+                               WHERE c.account_id = \(tenant.account)
+                                 AND c.livemode   = \(tenant.livemode)
+                                 AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
+                 THEN 'infinity'
+                 ELSE GREATEST(now(), COALESCE((
+                   SELECT min(GREATEST(attention_at, lease_until))
+                     FROM stripe_integration.purchases
+                    WHERE account_id = \(tenant.account)
+                      AND livemode   = \(tenant.livemode)
+                      AND attention_at IS NOT NULL
+                      AND merged_into IS NULL), 'infinity'))
+               END
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """)
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import Identity
+import Logging
+import Postgres
+public import ServiceLifecycle
+import StripeAPI
+
+/// The background work of one replica: routes events and reconciles purchases until it is stopped.
+///
+/// Any number of replicas run it side by side. None holds anything another could miss: what is to be done stands in the
+/// database, and a wake-up only shortens the wait for the next look.
+public struct Workers: Service {
+  let router: EventRouter
+  let turns: Turns
+  let reconciler: Reconciler
+  let parking: any TenantParking
+  let wakeUp: WakeUp
+  /// Purchases of one tenant that are worked on at the same time: a tenant's Stripe account serves its own shop first.
+  let concurrencyPerTenant: Int
+  /// Tenants that are served at the same time.
+  let concurrency: Int
+  let pollInterval: Duration
+  let logger: Logger
+
+  public func run() async throws {
+    await cancelWhenGracefulShutdown {
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { await self.loop("router") { try await self.routeAll() } }
+        for number in 0..<concurrency {
+          group.addTask { await self.loop("reconciler \(number)") { try await self.serveTurn() } }
+        }
+      }
+    }
+  }
+
+  /// Repeats a piece of work while there is some, and waits for a wake-up where there is none. Trouble (the database is
+  /// away, say) is waited out.
+  private func loop(_ name: String, _ work: () async throws -> Bool) async {
+    var failures = 0
+    while !Task.isCancelled {
+      do {
+        let didWork = try await work()
+        failures = 0
+        if !didWork { await wakeUp.wait(atMost: pollInterval) }
+      } catch is CancellationError {
+        return
+      } catch {
+        failures += 1
+        if !Task.isCancelled {
+          logger.error("\(name) failed", metadata: ["error": "\(Self.describe(error))"])
+        }
+        try? await Task.sleep(for: .milliseconds(min(100 << min(failures, 8), 10_000)))
+      }
+    }
+  }
+
+  private static func describe(_ error: any Error) -> String {
+    (error as? PostgresError).map { "\($0)" } ?? "\(type(of: error)): \(error)"
+  }
+
+  private func routeAll() async throws -> Bool {
+    var routed = 0
+    for tenant in try await router.tenantsWithWork() {
+      routed += try await router.routeBatch(of: tenant)
+      if Task.isCancelled { break }
+    }
+    if routed > 0 { wakeUp.signal() }
+    return routed > 0
+  }
+
+  private func serveTurn() async throws -> Bool {
+    guard let tenant = try await turns.claim() else { return false }
+    do {
+      try await serve(tenant)
+    } catch {
+      try await endTurn(of: tenant)
+      throw error
+    }
+    try await endTurn(of: tenant)
+    return true
+  }
+
+  /// A turn ends properly even when the service is being stopped, so that no other replica waits for it to expire.
+  private func endTurn(of tenant: Tenant) async throws {
+    try await Task { try await turns.end(of: tenant) }.value
+  }
+
+  private func serve(_ tenant: Tenant) async throws {
+    let purchases = try await turns.purchases(of: tenant)
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        var waiting = purchases.makeIterator()
+        for _ in 0..<concurrencyPerTenant {
+          guard let purchase = waiting.next() else { break }
+          group.addTask { try await reconciler.reconcile(purchase, of: tenant) }
+        }
+        while try await group.next() != nil {
+          guard !Task.isCancelled, let purchase = waiting.next() else { continue }
+          group.addTask { try await reconciler.reconcile(purchase, of: tenant) }
+        }
+      }
+    } catch let unavailable as TenantUnavailable {
+      logger.warning("tenant is parked", metadata: ["tenant": "\(tenant)", "reason": "\(unavailable.reason.rawValue)"])
+      try await parking.park(tenant, unavailable)
+    }
+  }
+}
+
+/// Stops a tenant's queue, with the reason shown, until a person has acted.
+protocol TenantParking: Sendable {
+  func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws
+}
