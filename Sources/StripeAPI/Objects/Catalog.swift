@@ -51,10 +51,13 @@ extension Stripe {
       let reader = try ObjectReader(value, kind: "price")
       id = try reader.requiredID("id")
       product = reader.id("product")
-      isRecurring = reader.string("type") == "recurring"
-      interval = reader["recurring"]?["interval"]?.string
-      intervalCount = reader["recurring"]?["interval_count"]?.integer
-      unitAmount = reader.integer("unit_amount")
+      // A plan, which old shapes have in place of a price, is always recurring and says the interval itself.
+      let isPlan = reader.string("object") == "plan"
+      let rhythm = isPlan ? value : reader["recurring"]
+      isRecurring = isPlan || reader.string("type") == "recurring"
+      interval = rhythm?["interval"]?.string
+      intervalCount = rhythm?["interval_count"]?.integer
+      unitAmount = reader.integer(isPlan ? "amount" : "unit_amount")
       currency = reader.string("currency")
       nickname = reader.string("nickname")
       lookupKey = reader.string("lookup_key")

@@ -33,12 +33,14 @@ extension Stripe {
       let reader = try ObjectReader(value, kind: "checkout.session")
       id = try reader.requiredID("id")
       mode = Mode(rawValue: try reader.requiredString("mode")) ?? .other
-      status = reader.string("status").flatMap(Status.init(rawValue:)) ?? .open
       switch reader.string("payment_status") {
       case "paid": paymentStatus = .paid
       case "no_payment_required": paymentStatus = .noPaymentRequired
       default: paymentStatus = .unpaid
       }
+      // Sessions made before the field existed have none; paid, they are complete.
+      status =
+        reader.string("status").map { Status(rawValue: $0) ?? .open } ?? (paymentStatus == .paid ? .complete : .open)
       customer = reader.id("customer")
       let details = reader["customer_details"]
       email = details?["email"]?.string ?? reader.string("customer_email")

@@ -53,12 +53,14 @@ extension Stripe {
       subscription =
         ObjectReader.id(reader["parent"]?["subscription_details"]?["subscription"]) ?? reader.id("subscription")
       var intents: [PaymentIntentID] = []
+      var paidBy: ChargeID?
       for payment in reader.list("payments").elements {
         if let id: PaymentIntentID = ObjectReader.id(payment["payment"]?["payment_intent"]) { intents.append(id) }
+        paidBy = paidBy ?? ObjectReader.id(payment["payment"]?["charge"])
       }
       if let old: PaymentIntentID = reader.id("payment_intent"), !intents.contains(old) { intents.append(old) }
       paymentIntents = intents
-      charge = reader.id("charge")
+      charge = reader.id("charge") ?? paidBy
       let list = reader.list("lines")
       lines = try list.elements.map { value throws(StripeObjectError) in try Self.line(value) }
       hasMoreLines = list.hasMore
@@ -108,14 +110,19 @@ extension Stripe {
       created = other.created
     }
 
+    private static func present(_ value: JSONValue?) -> JSONValue? {
+      value.flatMap { $0.isNull ? nil : $0 }
+    }
+
     private static func line(_ value: JSONValue) throws(StripeObjectError) -> Line {
       let reader = try ObjectReader(value, kind: "line_item")
-      let details = reader["pricing"]?["price_details"]
+      let details = present(reader["pricing"]?["price_details"])
       let priceValue = reader["price"] ?? reader["plan"]
-      let itemParent = reader["parent"]?["subscription_item_details"]
-      let invoiceItemParent = reader["parent"]?["invoice_item_details"]
-      let isOfSubscriptionItem =
-        itemParent != nil || reader.string("type") == "subscription" || reader["subscription_item"] != nil
+      // Of the two kinds of parent the other one is null.
+      let itemParent = present(reader["parent"]?["subscription_item_details"])
+      let invoiceItemParent = present(reader["parent"]?["invoice_item_details"])
+      // Old pending items of a subscription name its item too; the new shape no longer does, and so neither here.
+      let isInvoiceItem = invoiceItemParent != nil || reader.string("type") == "invoiceitem"
       return Line(
         id: try reader.requiredID("id"),
         price: ObjectReader.id(details?["price"]) ?? ObjectReader.id(priceValue),
@@ -126,8 +133,8 @@ extension Stripe {
           ?? reader.bool("proration"),
         subscription: ObjectReader.id(itemParent?["subscription"]) ?? reader.id("subscription")
           ?? ObjectReader.id(invoiceItemParent?["subscription"]),
-        subscriptionItem: isOfSubscriptionItem
-          ? ObjectReader.id(itemParent?["subscription_item"]) ?? reader.id("subscription_item") : nil,
+        subscriptionItem: isInvoiceItem
+          ? nil : ObjectReader.id(itemParent?["subscription_item"]) ?? reader.id("subscription_item"),
         periodStart: ObjectReader.date(reader["period"]?["start"]),
         periodEnd: ObjectReader.date(reader["period"]?["end"]))
     }

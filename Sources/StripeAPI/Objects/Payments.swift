@@ -18,7 +18,8 @@ extension Stripe {
       let reader = try ObjectReader(value, kind: "payment_intent")
       id = try reader.requiredID("id")
       status = reader.string("status") ?? "unknown"
-      latestCharge = reader.id("latest_charge")
+      // Before 2022-11-15 the charges were a list inside, newest first.
+      latestCharge = reader.id("latest_charge") ?? ObjectReader.id(reader.list("charges").elements.first)
       customer = reader.id("customer")
       invoice = reader.id("invoice")
       amount = reader.integer("amount") ?? 0

@@ -119,7 +119,8 @@ extension Stripe {
           Item(
             id: try reader.requiredID("id"), price: price, product: product,
             quantity: Int(clamping: reader.integer("quantity") ?? 1),
-            isMetered: priceValue?["recurring"]?["usage_type"]?.string == "metered",
+            // A plan, which old shapes have in place of a price, says it itself.
+            isMetered: (priceValue?["recurring"]?["usage_type"] ?? priceValue?["usage_type"])?.string == "metered",
             currentPeriodStart: reader.date("current_period_start") ?? periodStart,
             currentPeriodEnd: reader.date("current_period_end") ?? periodEnd))
       }
