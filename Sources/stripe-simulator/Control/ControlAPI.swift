@@ -14,7 +14,7 @@ enum ControlAPI {
       return .json(StripeFailure.invalid("The body is no JSON object.", parameter: nil).body, status: 400)
     }
     if call.method == "POST", path == ["wait_idle"] {
-      return await waitIdle(timeout: body.number("timeout_ms") ?? 30_000, simulator)
+      return await waitIdle(body.text("account"), timeout: body.number("timeout_ms") ?? 30_000, simulator)
     }
     return await simulator.with { world in
       do throws(StripeFailure) {
@@ -26,14 +26,14 @@ enum ControlAPI {
   }
 
   /// Answers as soon as no delivery waits or is on its way; held ones do not count.
-  private static func waitIdle(timeout: Int64, _ simulator: Simulator) async -> Answer {
+  private static func waitIdle(_ account: String?, timeout: Int64, _ simulator: Simulator) async -> Answer {
     let deadline = Monotonic.now() + timeout
     while true {
-      let (pending, held) = await simulator.with { ($0.post.pending, $0.post.held.count) }
+      let pending = await simulator.with { $0.post.pending(of: account) }
       let isLate = Monotonic.now() >= deadline
       if pending == 0 || isLate {
         let value = object([
-          "idle": flag(pending == 0), "pending": .integer(Int64(pending)), "held": .integer(Int64(held)),
+          "idle": flag(pending == 0), "pending": .integer(Int64(pending)),
         ])
         return .json(value, status: pending == 0 ? 200 : 504)
       }

@@ -13,9 +13,10 @@ enum ControlFaults {
       }
       return show(world.faults)
     case "DELETE":
-      let isHolding = world.faults.isHolding
+      let former = world.faults
       world.faults = Faults()
-      world.faults.isHolding = isHolding
+      world.faults.isHolding = former.isHolding
+      world.faults.heldAccounts = former.heldAccounts
       return show(world.faults)
     default: return show(world.faults)
     }
@@ -31,6 +32,7 @@ enum ControlFaults {
     if let value = body.number("drop_next") { world.faults.dropNext = Int(value) }
     if let value = body.number("delay_next") { world.faults.delayNext = Int(value) }
     if body["types"] != nil { world.faults.types = body.texts("types") }
+    if body["accounts"] != nil { world.faults.accounts = body.texts("accounts") }
   }
 
   private static func apiFault(_ body: Fields) -> APIFault {
@@ -65,24 +67,42 @@ enum ControlFaults {
     ])
   }
 
-  /// `hold`, `release`, `retry_failed`.
+  /// `hold`, `release`, `retry_failed`, `resend`; each for all accounts or for the one named.
   static func deliveries(_ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue {
+    let account = call.body.text("account")
     switch call.path[1] {
     case "hold":
-      world.faults.isHolding = true
+      if let account { world.faults.heldAccounts.insert(account) } else { world.faults.isHolding = true }
       return object(["holding": true])
     case "release":
-      let body = call.body
-      world.faults.isHolding = body.bool("keep_holding")
+      if !call.body.bool("keep_holding") {
+        if let account {
+          world.faults.heldAccounts.remove(account)
+        } else {
+          world.faults.isHolding = false
+          world.faults.heldAccounts = []
+        }
+      }
       let count = world.release(
-        order: body.texts("order"), isShuffled: body.bool("shuffle"), inParallel: body.bool("parallel"))
-      return object(["released": .integer(Int64(count)), "holding": flag(world.faults.isHolding)])
+        account: account, order: call.body.texts("order"), isShuffled: call.body.bool("shuffle"),
+        inParallel: call.body.bool("parallel"))
+      return object(["released": .integer(Int64(count))])
     case "retry_failed":
       let lost = world.post.order.compactMap { world.post.deliveries[$0] }.filter {
-        $0.state == .failed || $0.state == .dropped
+        ($0.state == .failed || $0.state == .dropped) && (account == nil || $0.tenant.account == account)
       }
       for delivery in lost { world.post.requeue(delivery.id, due: Monotonic.now()) }
       return object(["released": .integer(Int64(lost.count))])
+    case "resend":
+      let types = call.body.texts("types")
+      var count = 0
+      for tenant in world.tenants.values where account == nil || tenant.account == account {
+        for event in tenant.events where types.isEmpty || types.contains(event.type) {
+          world.enqueue(event.id, of: tenant)
+          count += 1
+        }
+      }
+      return object(["released": .integer(Int64(count))])
     default:
       throw StripeFailure(status: 404, message: "No such control route.")
     }

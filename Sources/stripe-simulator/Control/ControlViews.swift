@@ -30,8 +30,9 @@ enum ControlViews {
       else { continue }
       shown.append(show(delivery))
     }
+    let held = world.post.held.count { account == nil || $0.tenant.account == account }
     return object([
-      "pending": .integer(Int64(world.post.pending)), "held": .integer(Int64(world.post.held.count)),
+      "pending": .integer(Int64(world.post.pending(of: account))), "held": .integer(Int64(held)),
       "data": .array(shown.reversed()),
     ])
   }

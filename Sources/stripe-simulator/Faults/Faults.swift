@@ -12,9 +12,15 @@ struct Faults: Sendable {
   var delayNext = 0
   /// Event types the delivery faults are limited to; empty means all.
   var types: [String] = []
+  /// Accounts the delivery faults are limited to; empty means all.
+  var accounts: [String] = []
   /// Deliveries are kept back until they are released.
   var isHolding = false
+  /// Accounts whose deliveries are kept back.
+  var heldAccounts: Set<String> = []
   var api: [APIFault] = []
+
+  func holds(_ account: String) -> Bool { isHolding || heldAccounts.contains(account) }
 
   /// What happens to one new delivery.
   enum Fate: Sendable {
@@ -22,8 +28,10 @@ struct Faults: Sendable {
     case drop
   }
 
-  mutating func fate(of type: String, _ random: inout SeededRandom) -> Fate {
-    guard types.isEmpty || types.contains(type) else { return .deliver(copies: 1, delayMilliseconds: 0) }
+  mutating func fate(of type: String, account: String, _ random: inout SeededRandom) -> Fate {
+    guard types.isEmpty || types.contains(type), accounts.isEmpty || accounts.contains(account) else {
+      return .deliver(copies: 1, delayMilliseconds: 0)
+    }
     if dropNext > 0 {
       dropNext -= 1
       return .drop

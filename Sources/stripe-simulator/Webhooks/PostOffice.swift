@@ -65,6 +65,13 @@ struct PostOffice: Sendable {
   private var nextID: Int64 = 0
 
   var pending: Int { pendingCount }
+
+  /// Deliveries that wait or are on their way, of one account or of all.
+  func pending(of account: String?) -> Int {
+    guard let account else { return pendingCount }
+    if pendingCount == 0 { return 0 }
+    return deliveries.values.count { $0.isPending && $0.tenant.account == account }
+  }
   var held: [Delivery] { order.compactMap { deliveries[$0] }.filter { $0.state == .held } }
 
   func endpoint(_ id: String) -> Endpoint? { endpoints.first { $0.id == id } }

@@ -4,14 +4,14 @@ extension World {
     guard let event = tenant.event(eventID) else { return }
     var pending = 0
     for endpoint in post.endpoints where hears(endpoint, event, of: tenant) {
-      switch faults.fate(of: event.type, &random) {
+      switch faults.fate(of: event.type, account: tenant.account, &random) {
       case .drop:
         post.add(delivery(event, tenant, endpoint, state: .dropped))
         tenant.editEvent(eventID) { $0.allDelivered = false }
       case .deliver(let copies, let wait):
         pending += 1
         for _ in 0..<copies {
-          var new = delivery(event, tenant, endpoint, state: faults.isHolding ? .held : .waiting)
+          var new = delivery(event, tenant, endpoint, state: faults.holds(tenant.account) ? .held : .waiting)
           new.due = Monotonic.now() + wait
           post.add(new)
         }
@@ -70,8 +70,8 @@ extension World {
 
   /// Sends held deliveries: in the order they were made, shuffled, or in the order of the given events (the others after
   /// them). One goes out when the attempt before it has ended, so the order really is the order of arrival.
-  func release(order: [String], isShuffled: Bool, inParallel: Bool) -> Int {
-    var held = post.held
+  func release(account: String?, order: [String], isShuffled: Bool, inParallel: Bool) -> Int {
+    var held = post.held.filter { account == nil || $0.tenant.account == account }
     if isShuffled { held.shuffle(using: &random) }
     if !order.isEmpty {
       var rank: [String: Int] = [:]
