@@ -1,0 +1,125 @@
+public import Cryptography
+public import Foundation
+public import LicenseKitAPI
+public import Logging
+public import Postgres
+public import ServerKit
+
+/// The LicenseKit v1 API on Postgres.
+///
+/// The rules live in services that know no HTTP (`Management/`, `Runtime/`); routes translate, and
+/// ``InProcessLicenseKit`` calls the same services without a network. It holds no state that another replica could miss.
+/// Migrations are the caller's to run first: ``migrationsDirectory``.
+public struct LicenseServer: Sendable {
+  /// The folder of this server's migrations, below the project's `migrations`.
+  public static let migrationsDirectory = "server"
+
+  let services: Services
+  let client: PostgresClient
+
+  /// A server on a migrated database.
+  ///
+  /// - Parameters:
+  ///   - keyRing: seals the signing keys, and the answers of `createLicense` that are kept for an idempotency key.
+  ///   - clock: the present time; whole seconds of it are used.
+  public init(
+    client: PostgresClient, keyRing: KeyRing, clock: @escaping @Sendable () -> Date = { Date() }, logger: Logger
+  ) {
+    self.client = client
+    self.services = Services(
+      store: TenantStore(client: client, logger: logger), clock: ServerClock(read: clock), keyRing: keyRing)
+  }
+
+  /// Makes sure of the default tenant and its signing key, and that `adminToken`, when given, is an admin token of it.
+  /// Any number of replicas may do it at once, any number of times.
+  public func bootstrap(adminToken: String?) async throws {
+    try await administration.bootstrap(adminToken: adminToken)
+  }
+
+  /// What only the operator does: tenants, tokens, signing keys, limits of policies.
+  public var administration: TenantAdministration {
+    TenantAdministration(
+      client: client, signingKeys: services.signingKeys, policies: services.policies, clock: services.clock)
+  }
+
+  /// Whether the database answers, under the name that the contract's `ReadyData` has for it.
+  public var readinessCheck: ReadinessCheck {
+    ReadinessCheck("db") { [client] in
+      do {
+        try await client.query("SELECT 1 FROM license_server.tenants LIMIT 1")
+        return nil
+      } catch { return "unavailable" }
+    }
+  }
+
+  /// Declares every route of the contract that this server has.
+  ///
+  /// - Parameters:
+  ///   - metrics: what `GET /metrics` shows; nil leaves that route out.
+  ///   - readiness: further checks for `GET /readyz`, after the database.
+  public func addRoutes(to router: AppRouter, metrics: MetricsRegistry? = nil, readiness: [ReadinessCheck] = []) {
+    ManagementRoutes(services: services).add(to: router)
+    RuntimeRoutes(services: services).add(to: router)
+    SystemRoutes(services: services, checks: [readinessCheck] + readiness, metrics: metrics).add(to: router)
+  }
+
+  /// The same operations without HTTP, for the holder of a management token. The token is looked up at each call, so that
+  /// one that was switched off stops working here, too.
+  public func inProcessClient(token: String) -> InProcessLicenseKit {
+    InProcessLicenseKit(services: services, credential: .token(token))
+  }
+
+  /// The same operations without HTTP, on this process's own authority.
+  public func inProcessClient(
+    tenant: TenantID, scopes: Set<ManagementScope> = [.admin], actor: String = "in_process"
+  ) -> InProcessLicenseKit {
+    InProcessLicenseKit(
+      services: services,
+      credential: .caller(Caller(tenant: tenant, actor: .system(actor), scopes: scopes, address: nil)))
+  }
+}
+
+/// The rules of the server, wired once.
+struct Services: Sendable {
+  let store: TenantStore
+  let clock: ServerClock
+  let authenticator: Authenticator
+  let signingKeys: SigningKeys
+  let products: Products
+  let productVersions: ProductVersions
+  let policies: Policies
+  let features: Features
+  let customers: Customers
+  let orders: Orders
+  let subscriptions: Subscriptions
+  let licenses: Licenses
+  let issuing: LicenseIssuing
+  let renewal: LicenseRenewal
+  let licenseFeatures: LicenseFeatures
+  let devices: Devices
+  let apiKeys: APIKeys
+  let events: Events
+  let runtime: Runtime
+
+  init(store: TenantStore, clock: ServerClock, keyRing: KeyRing) {
+    self.store = store
+    self.clock = clock
+    authenticator = Authenticator(store: store, clock: clock)
+    signingKeys = SigningKeys(keyRing: keyRing)
+    products = Products(store: store, clock: clock)
+    productVersions = ProductVersions(store: store, clock: clock)
+    policies = Policies(store: store, clock: clock)
+    features = Features(store: store, clock: clock)
+    customers = Customers(store: store, clock: clock)
+    orders = Orders(store: store, clock: clock)
+    subscriptions = Subscriptions(store: store, clock: clock)
+    licenses = Licenses(store: store, clock: clock)
+    issuing = LicenseIssuing(store: store, clock: clock, keyRing: keyRing)
+    renewal = LicenseRenewal(store: store, clock: clock)
+    licenseFeatures = LicenseFeatures(store: store, clock: clock)
+    devices = Devices(store: store, clock: clock)
+    apiKeys = APIKeys(store: store, clock: clock)
+    events = Events(store: store)
+    runtime = Runtime(store: store, clock: clock, signingKeys: signingKeys)
+  }
+}

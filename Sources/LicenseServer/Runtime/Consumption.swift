@@ -1,0 +1,95 @@
+import Cryptography
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import Postgres
+import ServerKit
+
+extension DeviceID {
+  /// A new id.
+  static func new() -> DeviceID { DeviceID(Random.id(prefix: "dev_")) }
+}
+
+extension Runtime {
+  /// Counts the use of a feature. The event id counts once per license: the same use again is answered and not counted,
+  /// another use under the same event id is refused.
+  func consume(
+    _ license: LicenseID, _ body: ConsumeLicenseRequest, idempotencyKey: String?, for caller: Caller
+  ) async throws -> SignedAnswer {
+    let binding = try Binding(body.binding)
+    try Checks.required(body.eventID, "event_id", maximum: 255)
+    let amount = body.amount ?? 1
+    try Checks.range(amount, "amount", 1...Checks.maximumInteger)
+    return try await once("consumeLicense", license, idempotencyKey, body, for: caller) { license, transaction in
+      try license.requireUsable()
+      let device = try await license.activeDevice(binding, in: transaction)
+      let eligibility = try await license.entitledVersion(body.appVersion, in: transaction)
+      let feature = try await self.feature(body.featureCode, of: license, in: transaction)
+      if try await !isCounted(body.eventID, feature.featureID, amount, license, in: transaction) {
+        try await count(body.eventID, feature, amount, license, in: transaction)
+      }
+      return try await sign(license, device: device.id, eligibility: eligibility, in: transaction)
+    }
+  }
+
+  private func feature(
+    _ code: String, of license: RuntimeLicense, in transaction: PostgresTransaction
+  ) async throws -> LicenseFeature {
+    let rows = try await transaction.query(
+      """
+      \(fragment: LicenseFeatures.selection)
+       WHERE a.tenant_id = \(license.caller.tenant) AND a.license_id = \(license.id) AND f.code = \(code)
+      """)
+    guard let row = rows.first else { throw APIFailure.notFound("feature_code") }
+    return try LicenseFeature(row: row)
+  }
+
+  private func isCounted(
+    _ event: String, _ feature: FeatureID, _ amount: Int64, _ license: RuntimeLicense,
+    in transaction: PostgresTransaction
+  ) async throws -> Bool {
+    let rows = try await transaction.query(
+      """
+      SELECT feature_id, amount
+        FROM license_server.usage_events
+       WHERE tenant_id = \(license.caller.tenant) AND license_id = \(license.id) AND event_id = \(event)
+      """)
+    guard let row = rows.first else { return false }
+    guard try row.get("feature_id", as: FeatureID.self) == feature, try row.get("amount", as: Int64.self) == amount
+    else {
+      throw APIFailure.idempotencyConflict
+    }
+    return true
+  }
+
+  private func count(
+    _ event: String, _ feature: LicenseFeature, _ amount: Int64, _ license: RuntimeLicense,
+    in transaction: PostgresTransaction
+  ) async throws {
+    let (caller, now) = (license.caller, license.now)
+    guard feature.isUsable(at: now) else { throw APIFailure.featureNotEnabled(feature.featureCode) }
+    if let remaining = feature.remaining, amount > remaining {
+      throw APIFailure.featureQuotaExceeded(remaining: remaining)
+    }
+    guard amount <= Checks.maximumInteger - feature.totalConsumptions else {
+      throw APIFailure.validation(field: "amount", "makes the use too large to count")
+    }
+    try await transaction.query(
+      """
+      UPDATE license_server.license_features
+         SET total_consumptions = total_consumptions + \(amount)
+       WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND feature_id = \(feature.featureID)
+      """)
+    try await transaction.query(
+      """
+      INSERT INTO license_server.usage_events
+             (tenant_id, license_id, event_id, feature_id, amount, created_at)
+      VALUES (\(caller.tenant), \(license.id), \(event), \(feature.featureID), \(amount), \(now))
+      """)
+    try await EventLog.append(
+      .usageConsumed, license.id.rawValue, by: caller, at: now,
+      metadata: ["feature_code": .string(feature.featureCode), "amount": .integer(amount), "event_id": .string(event)],
+      in: transaction)
+  }
+}

@@ -1,0 +1,118 @@
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import Postgres
+import ServerKit
+
+/// A license as its application meets it, within one transaction.
+struct RuntimeLicense: Sendable {
+  var record: LicenseRecord
+  var policy: Policy
+  var caller: Caller
+  var now: Date
+
+  var id: LicenseID { record.license.id }
+  var status: LicenseStatus { record.license.status }
+
+  /// - Parameter locked: whether seats or use are about to change.
+  static func load(
+    _ id: LicenseID, for caller: Caller, locked: Bool, now: Date, in transaction: PostgresTransaction
+  ) async throws -> RuntimeLicense {
+    let record = try await LicenseRecord.find(id, for: caller, locked: locked, now: now, in: transaction)
+    let policy = try await Policies.find(record.license.policyID, for: caller, in: transaction)
+    return RuntimeLicense(record: record, policy: policy, caller: caller, now: now)
+  }
+
+  /// Refuses everything but active and grace_period: 403.
+  func requireUsable() throws(APIFailure) {
+    if let start = record.license.startsAt, now < start {
+      throw .licenseInactive("it starts at \(RFC3339.string(from: start))")
+    }
+    switch status {
+    case .active, .gracePeriod: return
+    case .expired: throw .licenseExpired
+    case .suspended, .revoked: throw .licenseInactive(status.rawValue)
+    }
+  }
+
+  /// The device with this binding, whatever its state.
+  func device(_ binding: Binding, in transaction: PostgresTransaction) async throws -> Device? {
+    let rows = try await transaction.query(
+      """
+      SELECT \(fragment: Devices.columns)
+        FROM license_server.devices
+       WHERE tenant_id = \(caller.tenant) AND license_id = \(id) AND binding_key = \(binding.key)
+      """)
+    return try rows.first.map(Device.init(row:))
+  }
+
+  /// The active device with this binding.
+  /// - Throws: 403 for a blocked one, 404 for any other: activate first.
+  func activeDevice(_ binding: Binding, in transaction: PostgresTransaction) async throws -> Device {
+    guard let device = try await device(binding, in: transaction) else { throw APIFailure.notFound("device") }
+    switch device.status {
+    case .active: return device
+    case .blacklisted: throw APIFailure.deviceBlacklisted
+    case .deactivated, .reset, .expired: throw APIFailure.notFound("device")
+    }
+  }
+
+  /// Whether the version that the application names is covered; nil when it names none.
+  func eligibility(of version: String?, in transaction: PostgresTransaction) async throws -> VersionEligibility? {
+    guard let version else { return nil }
+    let rows = try await transaction.query(
+      """
+      SELECT EXISTS (SELECT 1
+                       FROM license_server.product_versions
+                      WHERE tenant_id = \(caller.tenant) AND product_id = \(record.license.productID)) AS has_catalog,
+             (SELECT released_at
+                FROM license_server.product_versions
+               WHERE tenant_id = \(caller.tenant) AND product_id = \(record.license.productID)
+                 AND version = \(version)) AS released_at
+      """)
+    guard let row = rows.first else { return nil }
+    return VersionGate.eligibility(
+      of: version, hasCatalog: try row.get("has_catalog"), releasedAt: try row.get("released_at"),
+      eligibleThrough: VersionGate.eligibleThrough(record.license, type: record.type), now: now)
+  }
+
+  /// The features as the application sees them, by code.
+  func features(in transaction: PostgresTransaction) async throws -> [FeatureEntitlement] {
+    try await transaction.query(
+      """
+      \(fragment: LicenseFeatures.selection)
+       WHERE a.tenant_id = \(caller.tenant) AND a.license_id = \(id)
+       ORDER BY f.code
+      """
+    ).all { row in
+      let given = try LicenseFeature(row: row)
+      return FeatureEntitlement(
+        code: given.featureCode, enabled: given.isUsable(at: now), quota: given.maxConsumptions,
+        consumed: given.maxConsumptions == nil ? nil : given.totalConsumptions, remaining: given.remaining)
+    }
+  }
+
+  /// The answer of activate, validate, check and consume.
+  func entitlement(
+    device: DeviceID, eligibility: VersionEligibility?, in transaction: PostgresTransaction
+  ) async throws -> RuntimeEntitlementResponseData {
+    RuntimeEntitlementResponseData(
+      licenseID: id, status: status.rawValue, licenseType: record.type,
+      entitlementVersion: record.license.entitlementVersion, issuedAt: now, nextCheckAt: nextCheck,
+      expiresAt: record.lifecycle.expiresAt, deviceID: device, features: try await features(in: transaction),
+      versionEligibility: eligibility)
+  }
+
+  /// After the policy's interval, or when the answer changes by itself, whichever is earlier.
+  private var nextCheck: Date {
+    let interval = now.addingTimeInterval(Double(policy.validationIntervalMinutes) * 60)
+    let change = status == .gracePeriod ? record.lifecycle.endsAt : record.lifecycle.expiresAt
+    return change.map { min($0, interval) } ?? interval
+  }
+}
+
+extension LicenseFeature {
+  /// Switched on and not ended.
+  func isUsable(at now: Date) -> Bool { enabled && expiresAt.map { now < $0 } ?? true }
+}

@@ -1,0 +1,66 @@
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import Postgres
+
+/// Appends to the audit trail, in the transaction of the change it tells of: no change without its entry, and no entry
+/// without its change.
+enum EventLog {
+  /// What happened. The raw value is the contract's `event_type`.
+  enum Kind: String, Sendable {
+    case productCreated = "product.created"
+    case productUpdated = "product.updated"
+    case productDeleted = "product.deleted"
+    case productVersionCreated = "product_version.created"
+    case policyCreated = "policy.created"
+    case policyUpdated = "policy.updated"
+    case policyDeleted = "policy.deleted"
+    case featureCreated = "feature.created"
+    case featureAssigned = "feature.assigned"
+    case featureRemoved = "feature.removed"
+    case customerCreated = "customer.created"
+    case customerUpdated = "customer.updated"
+    case customerDeleted = "customer.deleted"
+    case orderCreated = "order.created"
+    case orderUpdated = "order.updated"
+    case subscriptionCreated = "subscription.created"
+    case subscriptionUpdated = "subscription.updated"
+    case licenseCreated = "license.created"
+    case licenseRenewed = "license.renewed"
+    case licenseSuspended = "license.suspended"
+    case licenseReinstated = "license.reinstated"
+    case licenseRevoked = "license.revoked"
+    case licenseTransferred = "license.transferred"
+    case licenseActivated = "license.activated"
+    case licenseDeactivated = "license.deactivated"
+    case usageConsumed = "usage.consumed"
+    case usageReset = "usage.reset"
+    case deviceReset = "device.reset"
+    case deviceBlacklisted = "device.blacklisted"
+    case apiKeyCreated = "api_key.created"
+
+    /// The kind of record it happened to: what stands before the dot, but a feature or usage event belongs to a license.
+    var resourceType: String {
+      switch self {
+      case .featureAssigned, .featureRemoved, .usageConsumed, .usageReset: "license"
+      default: String(rawValue.prefix(while: { $0 != "." }))
+      }
+    }
+  }
+
+  /// Appends one entry. `metadata` never holds a key, a token, a buyer's address or a binding value.
+  static func append(
+    _ kind: Kind, _ resource: String, by caller: Caller, at now: Date, metadata: JSONObject = JSONObject(),
+    in transaction: PostgresTransaction
+  ) async throws {
+    try await transaction.query(
+      """
+      INSERT INTO license_server.events
+             (tenant_id, event_type, actor_type, actor_id,
+              resource_type, resource_id, metadata, ip_address, created_at)
+      VALUES (\(caller.tenant), \(kind.rawValue), \(caller.actor.type.rawValue), \(caller.actor.id),
+              \(kind.resourceType), \(resource), \(metadata.stored)::json, \(caller.address), \(now))
+      """)
+  }
+}

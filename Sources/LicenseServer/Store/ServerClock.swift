@@ -1,0 +1,17 @@
+import Foundation
+
+/// The time the server works with, in whole seconds: what is stored is then exactly what the contract's timestamps show,
+/// over HTTP and in the process alike.
+struct ServerClock: Sendable {
+  let read: @Sendable () -> Date
+
+  func now() -> Date { read().wholeSeconds }
+}
+
+extension Date {
+  /// The same time without its fraction of a second.
+  var wholeSeconds: Date { Date(timeIntervalSince1970: timeIntervalSince1970.rounded(.down)) }
+
+  /// A day is 24 hours here: what was paid for does not change with daylight saving.
+  func addingDays(_ days: Int) -> Date { addingTimeInterval(Double(days) * 86_400) }
+}
