@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Iterator
 
 import pytest
 
@@ -65,19 +65,14 @@ def product(stack: Stack) -> Product:
 
 
 @pytest.fixture
-def fresh_stack(tmp_path: Path) -> Iterator[Stack]:
-    """A simulator and a product of one test's own, for tests that kill, disturb or multiply them."""
-    stack = Stack(tmp_path)
+def fresh_stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A simulator and a product of one test's own, for tests that kill, disturb or multiply them. A parameter is the
+    API version of the webhook endpoint."""
+    stack = Stack(tmp_path, api_version=getattr(request, "param", None))
     try:
         yield stack.start()
     finally:
         stack.close()
-
-
-@pytest.fixture
-def new_vendor(stack: Stack) -> Callable[..., Vendor]:
-    """Makes vendors with settings of their own, `api_version` for example."""
-    return stack.new_vendor
 
 
 @pytest.fixture

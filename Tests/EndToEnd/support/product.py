@@ -7,7 +7,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 import licensekit
 import requests
@@ -26,6 +26,7 @@ class Secrets:
     admin_token: str = field(default_factory=lambda: "admin-" + secrets.token_hex(24))
     api_token: str = field(default_factory=lambda: "lkm_" + secrets.token_hex(24))
     encryption_keys: str = field(default_factory=lambda: "e2e:" + base64.b64encode(os.urandom(32)).decode())
+    webhook_secret: str = field(default_factory=lambda: "whsec_" + secrets.token_hex(16))
 
 
 class Product:
@@ -37,14 +38,16 @@ class Product:
         folder: Path,
         name: str = "licensekit",
         replica_of: "Product | None" = None,
-        environment: Mapping[str, str] | None = None,
+        api_version: str | None = None,
     ) -> None:
+        """`api_version` is that of the webhook endpoint: it decides the shape of the events."""
         self.simulator = simulator
         self.secrets = replica_of.secrets if replica_of else Secrets()
         self.database = replica_of.database if replica_of else create_database()
         self._owns_database = replica_of is None
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.webhook_secret = self.secrets.webhook_secret
         app = simulator.app
         self.environment = {
             "DATABASE_URL": self.database,
@@ -58,13 +61,15 @@ class Product:
             "STRIPE_APP_CLIENT_SECRET": app.live_secret_key,
             "STRIPE_APP_CLIENT_ID_TEST": app.test_client_id,
             "STRIPE_APP_CLIENT_SECRET_TEST": app.test_secret_key,
-            "STRIPE_WEBHOOK_SECRET": app.webhook_secret,
+            "STRIPE_WEBHOOK_SECRET": self.webhook_secret,
             "STRIPE_APP_SIGNING_SECRET": app.signing_secret,
             "STRIPE_ADMIN_TOKEN": self.secrets.admin_token,
             "LICENSEKIT_API_TOKEN": self.secrets.api_token,
             "ENCRYPTION_KEYS": self.secrets.encryption_keys,
             "LOG_LEVEL": "info",
-        } | dict(environment or {})
+        }
+        self._api_version = api_version
+        self._is_registered = False
         self.process = Process(name, [binary("licensekit"), "serve"], self.environment, folder)
 
     # Life
@@ -72,6 +77,9 @@ class Product:
     def start(self) -> "Product":
         self.process.start()
         self.process.wait_until(self.is_ready, "GET /readyz answers 200")
+        if not self._is_registered:
+            self.simulator.add_endpoint(f"{self.url}/stripe/webhook", self.webhook_secret, api_version=self._api_version)
+            self._is_registered = True
         return self
 
     def is_ready(self) -> bool:

@@ -11,8 +11,9 @@ from .vendor import Vendor
 
 
 class Stack:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, api_version: str | None = None) -> None:
         self.folder = folder
+        self._api_version = api_version
         folder.mkdir(parents=True, exist_ok=True)
         self.simulator = Simulator(folder)
         self.products: list[Product] = []
@@ -20,7 +21,7 @@ class Stack:
     def start(self) -> "Stack":
         try:
             self.simulator.start()
-            self.products.append(Product(self.simulator, self.folder).start())
+            self.products.append(Product(self.simulator, self.folder, api_version=self._api_version).start())
         except BaseException:
             self.close()
             raise

@@ -121,10 +121,6 @@ class Vendor:
     def refund(self, sale: Sale, amount: int | None = None) -> None:
         self.simulator.refund(self.account, sale, amount=amount)
 
-    def charge_of(self, sale: Sale) -> str:
-        intent = self.stripe.v1.payment_intents.retrieve(sale.payment_intent)
-        return str(intent.latest_charge)
-
     # Looking
 
     def fulfillments(self, **filters: Any) -> list[dict[str, Any]]:
@@ -153,10 +149,7 @@ class Vendor:
 
     def deliveries_settled(self, seconds: float = 30) -> None:
         """Waits until Stripe has no delivery of this account under way or planned."""
-        eventually(
-            lambda: self.simulator.pending_deliveries(self.account), lambda count: count == 0,
-            "every delivery arrived", seconds,
-        )
+        self.simulator.wait_until_delivered(self.account, seconds)
 
     def settle(self, seconds: float = 30) -> None:
         """Waits until every event was delivered and nothing of this tenant is left to do."""
