@@ -69,7 +69,7 @@ final class CurlMultiLoop {
         Self.endAll(mail.jobs)
         break
       }
-      mail.jobs.forEach(start)
+      for job in mail.jobs { start(job) }
       for ticket in mail.cancelled {
         if let handle = handles[ObjectIdentifier(ticket)] { end(handle, .cancelled) }
       }

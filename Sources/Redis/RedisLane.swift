@@ -71,7 +71,8 @@ final class RedisLane {
       mailbox.foundStale()
       connect()
       guard let replacement = self.connection else {
-        return batch.forEach { $0.answer(.failure(.unavailable("not connected"))) }
+        for command in batch { command.answer(.failure(.unavailable("not connected"))) }
+        return
       }
       return exchange(batch, on: replacement)
     }
