@@ -1,8 +1,12 @@
 """What every test here can ask for.
 
-`script/test e2e` provides Postgres and Redis (DATABASE_URL, REDIS_URL) and the built commands. The shared simulator and
-product are started before the tests are collected, so that STRIPE_SIMULATOR_URL, LICENSEKIT_BASE_URL and
-LICENSEKIT_API_TOKEN are in the environment for every test file, and each test plays with a vendor of its own.
+`script/test e2e` provides Postgres and Redis (DATABASE_URL, REDIS_URL) and the built commands. The processes that the
+tests share are started before the tests are collected, so that every test file finds in the environment:
+
+STRIPE_SIMULATOR_URL                       a simulator with its default credentials, for tests of the simulator itself
+LICENSEKIT_BASE_URL, LICENSEKIT_API_TOKEN  the product, which has a simulator of its own
+
+Each test plays with a vendor of its own.
 """
 
 from __future__ import annotations
@@ -15,30 +19,42 @@ from typing import Iterator
 import pytest
 
 from support.product import Product
+from support.simulator import DEFAULT_APP, Simulator
 from support.stack import Stack
 from support.vendor import Vendor
 
 _folder = pytest.StashKey[tempfile.TemporaryDirectory]()
+_simulator = pytest.StashKey[Simulator]()
 _stack = pytest.StashKey[Stack]()
+_problem = pytest.StashKey[Exception]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
-    folder = tempfile.TemporaryDirectory(prefix="lk-e2e.")
-    session.config.stash[_folder] = folder
-    stack = Stack(Path(folder.name) / "shared").start()
-    session.config.stash[_stack] = stack
-    os.environ["STRIPE_SIMULATOR_URL"] = stack.simulator.url
+    stash = session.config.stash
+    stash[_folder] = tempfile.TemporaryDirectory(prefix="lk-e2e.")
+    folder = Path(stash[_folder].name)
+    stash[_simulator] = Simulator(folder / "alone", DEFAULT_APP).start()
+    os.environ["STRIPE_SIMULATOR_URL"] = stash[_simulator].url
+    try:
+        stack = Stack(folder / "shared").start()
+    except Exception as problem:  # reported by each test that needs the product
+        stash[_problem] = problem
+        return
+    stash[_stack] = stack
     os.environ["LICENSEKIT_BASE_URL"] = stack.product.url
     os.environ["LICENSEKIT_API_TOKEN"] = stack.product.secrets.api_token
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _stack in session.config.stash:
-        session.config.stash[_stack].close()
-    if _folder in session.config.stash:
-        session.config.stash[_folder].cleanup()
+    stash = session.config.stash
+    if _stack in stash:
+        stash[_stack].close()
+    if _simulator in stash:
+        stash[_simulator].close()
+    if _folder in stash:
+        stash[_folder].cleanup()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -56,6 +72,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config) -> Stack:
     """The simulator and the product that most tests share. Tests stay apart by using a vendor of their own."""
+    if _stack not in pytestconfig.stash:
+        raise RuntimeError("the product did not start") from pytestconfig.stash[_problem]
     return pytestconfig.stash[_stack]
 
 
@@ -79,18 +97,3 @@ def fresh_stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stac
 def vendor(stack: Stack) -> Vendor:
     """A vendor that has just installed the app."""
     return stack.new_vendor()
-
-
-@pytest.fixture(scope="session")
-def stripe_simulator_url(stack: Stack) -> str:
-    return stack.simulator.url
-
-
-@pytest.fixture(scope="session")
-def licensekit_base_url(stack: Stack) -> str:
-    return stack.product.url
-
-
-@pytest.fixture(scope="session")
-def licensekit_api_token(stack: Stack) -> str:
-    return stack.product.secrets.api_token

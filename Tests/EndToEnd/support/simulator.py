@@ -27,6 +27,10 @@ class App:
     signing_secret: str = field(default_factory=lambda: "absec_" + secrets.token_hex(16))
 
 
+DEFAULT_APP = App("ca_test_simulator", "ca_live_simulator", "sk_test_simulator", "sk_live_simulator")
+"""What the simulator assumes when it is told nothing."""
+
+
 @dataclass(frozen=True)
 class Merchant:
     """A Stripe account that may install the app, with its own test-mode secret key."""
@@ -48,8 +52,9 @@ class Sale:
 
 
 class Simulator:
-    def __init__(self, folder: Path) -> None:
-        self.app = App()
+    def __init__(self, folder: Path, app: App | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.app = app or App()
         self.url = ""
         self._port_file = folder / "stripe-simulator.port"
         command = [

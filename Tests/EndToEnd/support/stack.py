@@ -14,7 +14,6 @@ class Stack:
     def __init__(self, folder: Path, api_version: str | None = None) -> None:
         self.folder = folder
         self._api_version = api_version
-        folder.mkdir(parents=True, exist_ok=True)
         self.simulator = Simulator(folder)
         self.products: list[Product] = []
 
