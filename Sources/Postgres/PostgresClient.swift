@@ -9,7 +9,6 @@ import Synchronization
 /// one that broke is replaced, and one that the server closed while idle is renewed before its next use.
 public final class PostgresClient: Sendable, Service {
   public let configuration: PostgresConfiguration
-  private let logger: Logger
   private let pool: ConnectionPool
   private let listener: Listener
   private let lanes = Mutex<[WeakLane]>([])
@@ -18,7 +17,6 @@ public final class PostgresClient: Sendable, Service {
 
   public init(_ configuration: PostgresConfiguration, logger: Logger) {
     self.configuration = configuration
-    self.logger = logger
     pool = ConnectionPool(configuration, logger: logger)
     listener = Listener(configuration, logger: logger)
   }
@@ -104,11 +102,16 @@ public final class PostgresClient: Sendable, Service {
   public func listen(_ channel: String) -> AsyncStream<PostgresNotification> { listener.listen(channel) }
 
   /// A connection with its own thread, outside the pool, for bulk work. It connects at its first use.
-  /// - Parameter sessionRole: the role of the session, instead of the configuration's.
-  public func lane(name: String = "pg-lane", sessionRole: String? = nil) -> PostgresLane {
+  /// - Parameters:
+  ///   - sessionRole: the role of the session, instead of the configuration's.
+  ///   - reconnects: false when the session holds something, such as an advisory lock: once the connection broke, all
+  ///     further work fails with `.connection` instead of going on without it.
+  public func lane(
+    name: String = "pg-lane", sessionRole: String? = nil, reconnects: Bool = true
+  ) -> PostgresLane {
     var configuration = configuration
     if let sessionRole { configuration.sessionRole = sessionRole }
-    let lane = PostgresLane(configuration, name: name)
+    let lane = PostgresLane(configuration, name: name, reconnects: reconnects)
     lanes.withLock { lanes in
       lanes.removeAll { $0.lane == nil }
       lanes.append(WeakLane(lane: lane))

@@ -228,6 +228,16 @@ private struct Event: Sendable {
     }
   }
 
+  @Test("a lane that must not reconnect fails after its session was lost")
+  func noReconnect() async throws {
+    try await withDatabase { database in
+      let lane = database.client.lane(reconnects: false)
+      try await lane.execute("SELECT pg_advisory_lock(1)")
+      _ = await failure { try await lane.execute("SELECT pg_terminate_backend(pg_backend_pid())") }
+      for _ in 0..<2 { #expect(await failure { try await lane.execute("SELECT 1") }?.code == .connection) }
+    }
+  }
+
   @Test("cancelling a task ends what it runs on a lane")
   func cancelled() async throws {
     try await withDatabase { database in

@@ -11,6 +11,7 @@ actor TestServer {
   private static let templatePrefix = "testtemplate_"
 
   private var admin: PostgresClient?
+  private var hasSwept = false
   /// One task for each list of directories, shared by all who need it.
   private var templates: [[String]: Task<String, any Error>] = [:]
 
@@ -32,6 +33,10 @@ actor TestServer {
     migrations: [String], configure: @Sendable (inout PostgresConfiguration) -> Void
   ) async throws -> TestDatabase {
     let admin = try administrator()
+    if !hasSwept {
+      hasSwept = true
+      try await Self.dropStale(admin)
+    }
     let template = migrations.isEmpty ? "template0" : try await template(migrations)
     let name = "\(Self.databasePrefix)\(Int(Date().timeIntervalSince1970))_\(TestEnvironment.uniqueSuffix())"
     try await Self.create(name, template: template, admin)
@@ -69,10 +74,9 @@ actor TestServer {
     let name = "\(templatePrefix)\(day)_\(hash)"
 
     // One template at a time on the whole server: migrations may create roles, which all databases share.
-    let lane = admin.lane(name: "pg-template")
+    let lane = admin.lane(name: "pg-template", reconnects: false)
     do {
       try await lane.execute("SELECT pg_advisory_lock(7283645510)")
-      try await dropStale(admin, today: day)
       let exists = try await lane.execute("SELECT 1 FROM pg_database WHERE datname = \(name)")
       if exists.isEmpty { try await build(name, directories, admin) }
       await lane.close()
@@ -130,8 +134,9 @@ actor TestServer {
   }
 
   /// Drops databases of test runs that began more than an hour ago, and templates of earlier days.
-  private static func dropStale(_ admin: PostgresClient, today: Int) async throws {
+  private static func dropStale(_ admin: PostgresClient) async throws {
     let now = Int(Date().timeIntervalSince1970)
+    let today = now / 86_400
     for row in try await admin.query("SELECT datname::text AS name FROM pg_database WHERE datname LIKE 'test%'") {
       let name: String = try row.get("name")
       guard let time = name.split(separator: "_").dropFirst().first.flatMap({ Int($0) }) else { continue }

@@ -1,12 +1,13 @@
 /// One connection with its own thread, for bulk work that should not compete for the pool.
 ///
-/// Work runs in the order it was handed over. A connection that broke is renewed at the next use.
+/// Work runs in the order it was handed over. Unless told otherwise, a connection that broke is renewed at the
+/// next use.
 public final class PostgresLane: Sendable {
   private let thread = ConnectionThread()
   private let ended = LaneEnd()
 
-  init(_ configuration: PostgresConfiguration, name: String) {
-    if !thread.start(name: name, configuration, onEnd: { [ended] in ended.happened() }) {
+  init(_ configuration: PostgresConfiguration, name: String, reconnects: Bool) {
+    if !thread.start(name: name, configuration, reconnects: reconnects, onEnd: { [ended] in ended.happened() }) {
       thread.finish()
       ended.happened()
     }

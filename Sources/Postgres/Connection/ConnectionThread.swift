@@ -10,10 +10,10 @@ final class ConnectionThread: Sendable {
 
   /// Starts the thread. False: the system has no thread left.
   func start(
-    name: String, _ configuration: PostgresConfiguration, onEnd: @escaping @Sendable () -> Void
+    name: String, _ configuration: PostgresConfiguration, reconnects: Bool = true, onEnd: @escaping @Sendable () -> Void
   ) -> Bool {
     OSThread.start(name) { [monitor] in
-      let connection = LibpqConnection(configuration)
+      let connection = LibpqConnection(configuration, reconnects: reconnects)
       while let job = monitor.wait({ state, _ -> Job?? in
         if let job = state.jobs.popFirst() { return .some(job) }
         return state.isFinishing ? .some(nil) : nil

@@ -8,10 +8,16 @@ final class LibpqConnection {
   private(set) var state = ConnectionState()
   /// The last attempt to connect failed.
   private(set) var couldNotConnect = false
+  private let reconnects: Bool
+  private var wasConnected = false
   let cancelSlot: CancelSlot
 
-  init(_ configuration: PostgresConfiguration, cancelSlot: CancelSlot = CancelSlot()) {
+  /// - Parameter reconnects: false for sessions that hold something (an advisory lock) which a new session would lack.
+  init(
+    _ configuration: PostgresConfiguration, reconnects: Bool = true, cancelSlot: CancelSlot = CancelSlot()
+  ) {
     self.configuration = configuration
+    self.reconnects = reconnects
     self.cancelSlot = cancelSlot
     statements = StatementCache(limit: configuration.maximumPreparedStatements)
   }
@@ -22,6 +28,9 @@ final class LibpqConnection {
 
   func connect() throws(PostgresError) {
     guard state.phase != .closed else { throw PostgresError(.closed, "the connection is closed") }
+    guard reconnects || !wasConnected else {
+      throw PostgresError(.connection, "the session was lost, and with it what it held")
+    }
     drop()
     couldNotConnect = true
     let parameters = configuration.connectionParameters()
@@ -44,6 +53,7 @@ final class LibpqConnection {
     PQsetNoticeProcessor(new, { _, _ in }, nil)
     connection = new
     couldNotConnect = false
+    wasConnected = true
     cancelSlot.connected(new)
     state.connected()
   }
@@ -59,9 +69,9 @@ final class LibpqConnection {
     try connect()
   }
 
-  /// After a FATAL message of the server the socket ends; peek once more for that end.
+  /// After a FATAL message of the server the socket ends; wait a moment for that end. Hardly anything else comes unasked.
   private func hasPendingFatal(_ connection: OpaquePointer) -> Bool {
-    guard clibpq_poll_readable(PQsocket(connection), -1, 0) != 0 else { return false }
+    guard clibpq_poll_readable(PQsocket(connection), -1, 10) != 0 else { return false }
     return PQconsumeInput(connection) == 0 || PQstatus(connection) != CONNECTION_OK
   }
 
@@ -147,10 +157,6 @@ final class LibpqConnection {
         _ = try run(nil, inTransaction: false) { connection in PQexec(connection, "COMMIT") }
       } catch {
         rollBack()
-        // A server that goes down can end the session after it has committed.
-        if state.phase == .disconnected, error.code != .outcomeUnknown {
-          throw PostgresError(.outcomeUnknown, "the connection broke during COMMIT: " + error.message)
-        }
         throw error
       }
     case .rollBackBecauseFailed:
@@ -306,8 +312,8 @@ final class LibpqConnection {
       }
       var error = PostgresError.server(result)
       if isLost {
-        // The server said why it ends the session, so it did not finish the statement.
-        error.code = .connection
+        // The server said why it ended the session. It can do so even after it has committed.
+        error.code = inTransaction ? .connection : .outcomeUnknown
       } else if error.sqlState == .queryCanceled {
         error.code = ticket?.isCancelled == true ? .cancelled : .timeout
       }

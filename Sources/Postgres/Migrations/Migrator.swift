@@ -54,7 +54,7 @@ public struct Migrator: Sendable {
   @discardableResult
   public func migrate() async throws -> [Applied] {
     let files = try MigrationFile.all(in: directory)
-    let lane = client.lane(name: "pg-migrate")
+    let lane = client.lane(name: "pg-migrate", reconnects: false)
     do {
       try await lane.run { try $0.script("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0") }
       try await lock(lane)
