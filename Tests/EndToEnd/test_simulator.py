@@ -47,6 +47,16 @@ def control(method, path, body=None, expect=200):
     return json.loads(text)
 
 
+def developer(livemode=False):
+    """The app's credentials in one mode, as this simulator was started with them."""
+    return next(each for each in control("GET", "developers") if each["livemode"] is livemode)
+
+
+def settled(account):
+    """Waits until every delivery of the account has arrived or was given up."""
+    control("POST", "wait_idle", {"account": account, "timeout_ms": 30000})
+
+
 class Shop:
     """One merchant account in test mode, with a catalogue and the app installed."""
 
@@ -62,7 +72,7 @@ class Shop:
 
     def app(self, version=NEW):
         """The app's client: the developer's key on behalf of the merchant."""
-        return client("sk_test_simulator", version, stripe_account=self.id)
+        return client(developer()["secret_key"], version, stripe_account=self.id)
 
     def own(self, version=NEW):
         """The merchant's own client."""
@@ -136,7 +146,7 @@ def endpoint(receiver):
 
 def authorize(account, **query):
     """Goes through the authorize page as the merchant; the query of the callback."""
-    parameters = {"client_id": "ca_test_simulator", "redirect_uri": "http://127.0.0.1/back", "auto": account, **query}
+    parameters = {"client_id": developer()["client_id"], "redirect_uri": "http://127.0.0.1/back", "auto": account, **query}
     status, headers, _ = http_call("GET", "/oauth/v2/authorize?" + urllib.parse.urlencode(parameters))
     assert status == 302
     location = headers["Location"]
@@ -150,7 +160,7 @@ def authorize(account, **query):
 def test_a_code_is_exchanged_once_and_the_token_reads_the_account(shop):
     back = authorize(shop.id, state="opaque&state")
     assert back["state"] == "opaque&state"
-    oauth = client("sk_test_simulator").oauth
+    oauth = client(developer()["secret_key"]).oauth
     token = oauth.token({"grant_type": "authorization_code", "code": back["code"]})
     assert token.stripe_user_id == shop.id
     assert token.scope == "stripe_apps" and token.token_type == "bearer" and token.livemode is False
@@ -161,7 +171,7 @@ def test_a_code_is_exchanged_once_and_the_token_reads_the_account(shop):
 
 
 def test_a_refresh_rolls_the_refresh_token_and_keeps_the_access_token(shop):
-    oauth = client("sk_test_simulator").oauth
+    oauth = client(developer()["secret_key"]).oauth
     first = oauth.token({"grant_type": "authorization_code", "code": authorize(shop.id)["code"]})
     second = oauth.token({"grant_type": "refresh_token", "refresh_token": first.refresh_token})
     assert second.refresh_token != first.refresh_token
@@ -179,15 +189,15 @@ def test_basic_authentication_works_and_the_other_modes_key_does_not(shop):
         status, _, text = http_call("POST", "/v1/oauth/token", body, {"Authorization": "Basic " + basic})
         return status, json.loads(text)
 
-    status, answer = post("sk_live_simulator")
+    status, answer = post(developer(livemode=True)["secret_key"])
     assert status == 400 and answer["error"] == "invalid_grant"
     assert "does not belong to you" in answer["error_description"]
     assert post("sk_nobody")[0] == 401
-    assert post("sk_test_simulator")[0] == 200
+    assert post(developer()["secret_key"])[0] == 200
 
 
 def test_the_authorize_page_offers_accounts_and_a_refusal(shop):
-    query = urllib.parse.urlencode({"client_id": "ca_test_simulator", "redirect_uri": "http://127.0.0.1/back", "state": "s"})
+    query = urllib.parse.urlencode({"client_id": developer()["client_id"], "redirect_uri": "http://127.0.0.1/back", "state": "s"})
     status, _, page = http_call("GET", "/oauth/v2/chnlink_1/authorize?" + query)
     assert status == 200 and shop.id in page and "Deny" in page
     denied = authorize("deny", state="s")
@@ -198,11 +208,11 @@ def test_the_authorize_page_offers_accounts_and_a_refusal(shop):
 
 def test_an_uninstall_kills_the_token_and_tells_the_app(shop, receiver, endpoint):
     endpoint(secret="whsec_uninstall")
-    token = client("sk_test_simulator").oauth.token(
+    token = client(developer()["secret_key"]).oauth.token(
         {"grant_type": "authorization_code", "code": authorize(shop.id)["code"]}
     )
     control("POST", f"accounts/{shop.id}/uninstall", {"livemode": False})
-    control("POST", "wait_idle", {})
+    settled(shop.id)
     with pytest.raises(stripe.PermissionError) as failure:
         client(token.access_token).v1.products.list()
     assert failure.value.error.code == "account_invalid"
@@ -212,7 +222,7 @@ def test_an_uninstall_kills_the_token_and_tells_the_app(shop, receiver, endpoint
     # Nothing of this merchant is heard of any more.
     heard = len(receiver.events(shop.id))
     shop.scenario("sell", price=shop.prices["perpetual"])
-    control("POST", "wait_idle", {})
+    settled(shop.id)
     assert len(receiver.events(shop.id)) == heard
 
 
@@ -220,7 +230,7 @@ def test_a_dashboard_install_comes_back_without_state(shop):
     made = control("POST", f"accounts/{shop.id}/install", {"redirect_uri": "http://127.0.0.1/back"})
     query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(made["callback_url"]).query))
     assert set(query) == {"code"}
-    assert client("sk_test_simulator").oauth.token({"grant_type": "authorization_code", "code": query["code"]})
+    assert client(developer()["secret_key"]).oauth.token({"grant_type": "authorization_code", "code": query["code"]})
 
 
 # --- The API
@@ -299,7 +309,7 @@ def test_a_missing_permission_is_refused_and_its_events_are_not_heard(shop, rece
     assert failure.value.error.code == "more_permissions_required_for_application"
     assert shop.app().v1.products.list().data
     shop.scenario("sell", price=shop.prices["perpetual"], customer="new")
-    control("POST", "wait_idle", {})
+    settled(shop.id)
     assert not [each for each in receiver.events(shop.id) if each["type"].startswith(("checkout.", "customer."))]
 
 
@@ -371,7 +381,7 @@ def test_both_shapes_of_a_subscription_and_its_invoice(shop):
 def test_deliveries_are_signed_with_every_secret_and_verify(shop, receiver, endpoint):
     endpoint(secret=None, secrets=["whsec_new", "whsec_old"])
     sale = shop.scenario("sell", price=shop.prices["perpetual"], customer="new")
-    control("POST", "wait_idle", {})
+    settled(shop.id)
     mine = [(body, header) for body, header in receiver.received if json.loads(body)["account"] == shop.id]
     assert len(mine) == len(sale["events"])
     for body, header in mine:
@@ -404,7 +414,7 @@ def test_a_subscription_sends_what_stripe_sends(shop):
 def test_old_endpoints_get_old_objects_and_no_invoice_payments(shop, receiver, endpoint):
     endpoint(api_version=OLD)
     made = shop.scenario("subscribe", price=shop.prices["pro_monthly"])["ids"]
-    control("POST", "wait_idle", {})
+    settled(shop.id)
     events = {each["type"]: each for each in receiver.events(shop.id)}
     assert events["invoice.paid"]["data"]["object"]["subscription"] == made["subscription"]
     assert events["invoice.paid"]["api_version"] == OLD
@@ -416,7 +426,7 @@ def test_a_refused_delivery_is_tried_again_with_a_fresh_signature(shop, receiver
     endpoint()
     receiver.answers[:] = [500, 302]
     shop.scenario("bare_payment", amount=500, metadata={"product": "x"})
-    control("POST", "wait_idle", {})
+    settled(shop.id)
     ids = [each["id"] for each in receiver.events(shop.id)]
     assert len(ids) == len(set(ids)) + 2
     assert all(
@@ -432,30 +442,30 @@ def test_test_events_reach_the_live_endpoint_only_when_both_modes_are_installed(
     both = Shop(install=["test", "live"])
     for shop in (test_only, both):
         shop.scenario("sell", price=shop.prices["perpetual"])
-    control("POST", "wait_idle", {})
+        settled(shop.id)
     assert not receiver.events(test_only.id)
     assert [each for each in receiver.events(both.id) if each["livemode"] is False]
 
 
 def test_held_deliveries_are_released_in_the_order_asked_for(shop, receiver, endpoint):
     endpoint()
-    control("POST", "deliveries/hold", {})
+    control("POST", "deliveries/hold", {"account": shop.id})
     try:
         events = [each["id"] for each in shop.scenario("sell", price=shop.prices["perpetual"])["events"]]
     finally:
-        control("POST", "deliveries/release", {"order": list(reversed(events))})
-    control("POST", "wait_idle", {})
+        control("POST", "deliveries/release", {"account": shop.id, "order": list(reversed(events))})
+    settled(shop.id)
     assert [each["id"] for each in receiver.events(shop.id)] == list(reversed(events))
 
 
 def test_a_dropped_delivery_is_found_by_asking_for_failures(shop, receiver, endpoint):
     endpoint()
-    control("POST", "faults", {"deliveries": {"drop_next": 1, "types": ["checkout.session.completed"]}})
+    control("POST", "faults", {"deliveries": {"drop": 1, "types": ["checkout.session.completed"], "accounts": [shop.id]}})
     try:
         sale = shop.scenario("sell", price=shop.prices["perpetual"])
     finally:
         control("DELETE", "faults")
-    control("POST", "wait_idle", {})
+    settled(shop.id)
     failed = shop.app().v1.events.list({"delivery_success": False, "types": ["checkout.session.completed"]}).data
     assert [each.data.object.id for each in failed] == [sale["ids"]["session"]]
     assert "checkout.session.completed" not in [each["type"] for each in receiver.events(shop.id)]

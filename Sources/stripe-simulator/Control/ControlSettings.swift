@@ -32,7 +32,8 @@ enum ControlSettings {
 
   static func show(_ developer: Developer) -> JSONValue {
     object([
-      "livemode": flag(developer.livemode), "client_id": .string(developer.clientID), "name": .string(developer.name),
+      "livemode": flag(developer.livemode), "secret_key": .string(developer.secretKey),
+      "client_id": .string(developer.clientID), "name": .string(developer.name),
       "redirect_uris": strings(developer.redirectURIs),
       "permissions": developer.permissions.map { strings($0.sorted()) } ?? .null,
     ])

@@ -27,26 +27,29 @@ struct SnapshotWriter: Service {
   let logger: Logger
 
   func run() async throws {
-    var written: UInt64?
+    // A large world takes longer to write, so it is written less often: never more than a tenth of the time.
     await cancelWhenGracefulShutdown {
       var last: UInt64?
       while !Task.isCancelled {
+        let start = ContinuousClock.now
         last = await save(after: last)
-        do { try await Task.sleep(for: .seconds(1)) } catch { return }
+        let spent = ContinuousClock.now - start
+        do { try await Task.sleep(for: max(.seconds(1), spent * 10)) } catch { return }
       }
     }
-    written = await save(after: written)
+    _ = await save(after: nil)
   }
 
   private func save(after last: UInt64?) async -> UInt64 {
     let count = await simulator.changeCount
     guard count != last else { return count }
-    let bytes = await simulator.with { Snapshot.fields(of: $0) }
+    let state = await simulator.with { Snapshot.fields(of: $0) }
     do {
-      try file.write(JSONValue.object(bytes).encoded())
+      try file.write(JSONValue.object(state).encoded())
     } catch {
       logger.error("The state could not be written", metadata: ["error": "\(error)"])
     }
-    return await simulator.changeCount
+    // Looking at the world counted as one change.
+    return count + 1
   }
 }

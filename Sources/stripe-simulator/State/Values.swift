@@ -11,6 +11,8 @@ func strings(_ values: [String]) -> JSONValue { .array(values.map { .string($0) 
 /// An object with its keys in the order written.
 func object(_ pairs: KeyValuePairs<String, JSONValue>) -> JSONValue { .object(fields(pairs)) }
 func fields(_ pairs: KeyValuePairs<String, JSONValue>) -> Fields { Fields(pairs.map { ($0.key, $0.value) }) }
+/// The same under a name that a member called `fields` does not hide.
+func record(_ pairs: KeyValuePairs<String, JSONValue>) -> Fields { fields(pairs) }
 
 extension JSONValue {
   var asText: String? {
