@@ -8,7 +8,8 @@ import JSON
 /// "Permissions"); they have lists of their own.
 public struct StripeSession: Sendable {
   let client: StripeClient
-  let credential: StripeCredential
+  /// What its calls are made with; whoever hands out sessions recognises a refused one by it.
+  public let credential: StripeCredential
   let budget: StripeClient.Budget?
 
   /// The most elements that a list is read to. A list that is longer fails rather than pass for complete.

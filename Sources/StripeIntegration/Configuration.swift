@@ -1,0 +1,110 @@
+public import Cryptography
+public import StripeAPI
+
+/// Everything the Stripe integration is told by its environment, read once and checked as a whole.
+public struct IntegrationConfiguration: Sendable {
+  /// How Stripe is called for a merchant; an app cannot change its kind later (Stripe Apps docs, "Authentication").
+  public enum APIAccess: String, Sendable, Hashable, CaseIterable {
+    /// With the tokens of each installation.
+    case oauth
+    /// With the developer's own key and a `Stripe-Account` header.
+    case platform
+  }
+
+  /// The app's credentials in one mode. Live and test are separate installations with separate keys.
+  public struct Mode: Sendable {
+    /// `ca_…`
+    public let clientID: String
+    /// The developer's secret keys of this mode; the first is used, the others while it is being replaced.
+    public let secretKeys: [String]
+    /// What starts an installation in this mode.
+    public let authorizeLink: AuthorizeLink
+
+    /// - Precondition: there is at least one secret key.
+    public init(clientID: String, secretKeys: [String], authorizeLink: AuthorizeLink = AuthorizeLink()) {
+      precondition(!secretKeys.isEmpty, "a mode has at least one secret key")
+      self.clientID = clientID
+      self.secretKeys = secretKeys
+      self.authorizeLink = authorizeLink
+    }
+  }
+
+  /// The service-wide LicenseKit, for connections without one of their own.
+  public struct LicenseKit: Sendable {
+    /// Nil only where the server runs in the same process.
+    public let baseURL: String?
+    /// In the same process, the token of the default tenant.
+    public let token: String
+    /// Where a vendor goes after an installation; nil for this service's own console.
+    public let appURL: String?
+
+    public init(baseURL: String?, token: String, appURL: String? = nil) {
+      self.baseURL = baseURL
+      self.token = token
+      self.appURL = appURL
+    }
+  }
+
+  /// At least one of the two is there.
+  public let live: Mode?
+  public let test: Mode?
+  /// Every secret that a webhook may be signed with. One endpoint can receive both modes' events, so all are tried.
+  public let webhookSecrets: [String]
+  /// Every secret that a request of the Dashboard app may be signed with.
+  public let appSigningSecrets: [String]
+  /// Where browsers and Stripe reach this service, without a slash at the end.
+  public let publicBaseURL: String
+  public let stripeAPIBaseURL: String
+  /// Origins of the Dashboard app.
+  public let allowedOrigins: [String]
+  /// The operator's token for the admin routes.
+  public let adminToken: String
+  public let apiAccess: APIAccess
+  /// Seals what must not be readable in a database dump.
+  public let keyRing: KeyRing
+  public let licenseKit: LicenseKit
+
+  public init(
+    live: Mode?, test: Mode?, webhookSecrets: [String], appSigningSecrets: [String], publicBaseURL: String,
+    stripeAPIBaseURL: String = StripeClient.defaultBaseURL,
+    allowedOrigins: [String] = IntegrationConfiguration.defaultAllowedOrigins, adminToken: String,
+    apiAccess: APIAccess = .oauth, keyRing: KeyRing, licenseKit: LicenseKit
+  ) {
+    self.live = live
+    self.test = test
+    self.webhookSecrets = webhookSecrets
+    self.appSigningSecrets = appSigningSecrets
+    self.publicBaseURL = publicBaseURL
+    self.stripeAPIBaseURL = stripeAPIBaseURL
+    self.allowedOrigins = allowedOrigins
+    self.adminToken = adminToken
+    self.apiAccess = apiAccess
+    self.keyRing = keyRing
+    self.licenseKit = licenseKit
+  }
+
+  /// The sandboxed frame of the Dashboard app, whose origin is opaque, and the Dashboard itself.
+  public static let defaultAllowedOrigins = ["null", "https://dashboard.stripe.com"]
+
+  /// The credentials of a mode; nil when it is not configured.
+  public func mode(livemode: Bool) -> Mode? { livemode ? live : test }
+
+  /// Whether cookies are sent over HTTPS only.
+  public var usesSecureCookies: Bool { publicBaseURL.lowercased().hasPrefix("https:") }
+
+  /// The address that the app's manifest lists under `allowed_redirect_uris`, to the character.
+  public var redirectURI: String { publicBaseURL + "/stripe/oauth/callback" }
+
+  /// The name of this service in calls to Stripe.
+  public static let userAgent = "LicenseKit-Stripe/1 (https://licensekit.dev)"
+}
+
+extension IntegrationConfiguration: CustomStringConvertible, CustomReflectable {
+  /// Names what is configured, never a secret.
+  public var description: String {
+    let modes = [live.map { _ in "live" }, test.map { _ in "test" }].compactMap { $0 }.joined(separator: ", ")
+    return "IntegrationConfiguration(\(modes), \(apiAccess.rawValue), \(publicBaseURL))"
+  }
+
+  public var customMirror: Mirror { Mirror(self, children: ["publicBaseURL": publicBaseURL]) }
+}

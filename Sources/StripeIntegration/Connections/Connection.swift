@@ -1,0 +1,104 @@
+public import Foundation
+public import StripeAPI
+
+/// Where an installation of the app stands.
+public enum ConnectionStatus: String, Sendable, Hashable, Codable, CaseIterable {
+  /// Stripe announced the installation; the browser has not come back with a code yet.
+  case pending
+  case connected
+  case disconnected
+}
+
+/// An installation as the operator's pages show it: no token is in it.
+public struct ConnectionSummary: Sendable, Hashable, Codable {
+  public let accountID: Stripe.AccountID
+  public let livemode: Bool
+  public let status: ConnectionStatus
+  public let installedAt: Date?
+  public let uninstalledAt: Date?
+  public let accessTokenExpiresAt: Date?
+  /// Nil when the service-wide LicenseKit is used.
+  public let licensekitBaseURL: String?
+  /// Why nothing is done for the account until a person acts; nil while all is well.
+  public let parkedReason: String?
+  public let parkedDetail: String?
+  public let parkedAt: Date?
+  public let createdAt: Date
+  public let updatedAt: Date
+
+  /// The tenant this row is about.
+  public var tenant: Tenant { Tenant(account: accountID, livemode: livemode) }
+}
+
+/// Which connections a list shows.
+public struct ConnectionFilter: Sendable, Hashable {
+  public var status: ConnectionStatus?
+  public var livemode: Bool?
+  /// True for the parked ones only, false for the others only.
+  public var isParked: Bool?
+
+  public init(status: ConnectionStatus? = nil, livemode: Bool? = nil, isParked: Bool? = nil) {
+    self.status = status
+    self.livemode = livemode
+    self.isParked = isParked
+  }
+}
+
+/// The LicenseKit that a connection brings along.
+public struct ConnectionLicenseKit: Sendable, Hashable {
+  /// Nil: the service's own address.
+  public let baseURL: String?
+  public let token: String
+
+  public init(baseURL: String?, token: String) {
+    self.baseURL = baseURL
+    self.token = token
+  }
+}
+
+extension ConnectionLicenseKit: CustomStringConvertible, CustomReflectable {
+  /// The address, without the token.
+  public var description: String { "LicenseKit at \(baseURL ?? "the service's address")" }
+  public var customMirror: Mirror { Mirror(self, children: ["baseURL": baseURL as Any]) }
+}
+
+/// The tokens of a connection as they are stored, opened.
+struct StoredTokens: Sendable {
+  let status: ConnectionStatus
+  /// Grows with each new pair.
+  let generation: Int64
+  let access: String?
+  let refresh: String?
+  /// How long the access token still lives, by the database's clock.
+  let remaining: Duration
+  let parkedReason: TenantUnavailable.Reason?
+  let parkedDetail: String?
+
+  /// What stops calls to Stripe for good, if anything does.
+  var obstacle: TenantUnavailable? {
+    guard status == .connected else { return .notConnected(status) }
+    switch parkedReason {
+    case .stripeCredential?, .stripeAccountGone?:
+      return TenantUnavailable(parkedReason ?? .stripeCredential, parkedDetail ?? "")
+    default: return nil
+    }
+  }
+}
+
+extension TenantUnavailable {
+  static func notConnected(_ status: ConnectionStatus?) -> TenantUnavailable {
+    switch status {
+    case .disconnected?: TenantUnavailable(.notConnected, "The app was uninstalled. Install it again.")
+    case .pending?: TenantUnavailable(.notConnected, "The installation was begun at Stripe and never finished here.")
+    case .connected?, nil: TenantUnavailable(.notConnected, "The account has not installed the app.")
+    }
+  }
+
+  /// Stripe ended the tokens, or an answer that carried new ones was lost; only a new authorization helps.
+  static func authorizationLost(_ stripesWords: String) -> TenantUnavailable {
+    TenantUnavailable(
+      .stripeCredential,
+      "Stripe no longer accepts this connection's authorization (\(stripesWords)). Authorize the app again: "
+        + "open /stripe/oauth/install and choose this account. Nothing that was sold meanwhile is lost.")
+  }
+}

@@ -1,0 +1,103 @@
+import HTTPTypes
+import ServerKit
+
+/// What a person sees when an installation ends without going on elsewhere. The text says what happened and what to do; ids
+/// and Stripe's words stay out of it.
+enum ConnectionPages {
+  struct Page: Hashable {
+    let status: HTTPResponse.Status
+    let title: String
+    let text: String
+    /// Offers the way to begin anew.
+    var offersInstall = true
+  }
+
+  /// - Parameter installPath: where an installation begins.
+  static func html(_ page: Page, installPath: String, next: String? = nil) -> HTMLPage {
+    let install: HTML =
+      page.offersInstall ? "<p><a href=\"\(installPath)\">Start the installation</a></p>" : ""
+    let go: HTML = next.map { "<p><a href=\"\($0)\">Continue</a></p>" } ?? ""
+    return HTMLPage(
+      title: page.title, body: "<main><h1>\(page.title)</h1><p>\(page.text)</p>\(go)\(install)</main>")
+  }
+
+  static func page(for outcome: InstallOutcome) -> Page {
+    switch outcome {
+    case .denied:
+      Page(
+        status: .forbidden, title: "Not connected",
+        text: "The installation was cancelled at Stripe. Nothing was connected and nothing was changed.")
+    case .stateMissing:
+      Page(
+        status: .badRequest, title: "One more step",
+        text: "This installation was started at Stripe. So that your account cannot be connected by somebody else, "
+          + "please start the installation from here; it takes one more click at Stripe.")
+    case .stateUnknown:
+      Page(
+        status: .badRequest, title: "This link is no longer good",
+        text: "It was used before, or it is older than fifteen minutes. If your account is connected already, there is "
+          + "nothing to do; otherwise start the installation again.")
+    case .browserUnknown:
+      Page(
+        status: .forbidden, title: "Not connected",
+        text: "The installation must end in the browser in which it was started, with cookies allowed. Nothing was "
+          + "connected. Please start it again.")
+    case .codeMissing:
+      Page(
+        status: .badRequest, title: "Not connected",
+        text: "Stripe sent no authorization code along. Nothing was connected. Please start the installation again.")
+    case .exchangeRefused:
+      Page(
+        status: .badRequest, title: "Not connected",
+        text:
+          "Stripe did not accept the authorization code: it is good once and for five minutes. Nothing was connected. "
+          + "Please start the installation again.")
+    case .keyRefused:
+      Page(
+        status: .badGateway, title: "Not connected",
+        text: "Stripe does not accept this service's own key. That is not your fault, and only its operator can put it "
+          + "right. Nothing was connected.", offersInstall: false)
+    case .exchangeUnavailable:
+      Page(
+        status: .serviceUnavailable, title: "Stripe could not be reached",
+        text: "Nothing was connected. Please start the installation again in a moment.")
+    case .otherMode(let begunLive):
+      Page(
+        status: .conflict, title: "Not connected",
+        text:
+          "This installation was started for \(begunLive ? "live" : "test") mode, but Stripe answered with an account in "
+          + "\(begunLive ? "test" : "live") mode. Nothing was connected. Please start again and stay in one mode.")
+    case .linkUnusable:
+      Page(
+        status: .gone, title: "This install link is used up",
+        text:
+          "An install link is good once, for one account, and for seven days. Nothing was connected. Please ask for a "
+          + "new one.", offersInstall: false)
+    case .modeNotConfigured(let livemode):
+      Page(
+        status: .notFound, title: "This mode is not available",
+        text: "This service is not set up for Stripe's \(livemode ? "live" : "test") mode.", offersInstall: false)
+    case .requestMalformed:
+      Page(
+        status: .badRequest, title: "This address is not complete",
+        text: "Something in the address is missing, repeated or misspelt. Please start the installation again.")
+    case .storageUnavailable:
+      Page(
+        status: .serviceUnavailable, title: "Please try again",
+        text:
+          "This service cannot store anything at the moment. Nothing was connected. Please start the installation again "
+          + "in a minute.")
+    case .inProgress:
+      Page(
+        status: .accepted, title: "Almost done",
+        text: "Your account is being connected. Please load this page again in a moment.", offersInstall: false)
+    case .failedBefore:
+      Page(
+        status: .badRequest, title: "Not connected",
+        text: "This installation did not succeed. Please start it again.")
+    case .alreadyConnected, .connected:
+      Page(
+        status: .ok, title: "Connected", text: "Your Stripe account is connected.", offersInstall: false)
+    }
+  }
+}

@@ -1,0 +1,141 @@
+public import HTTPTransport
+import HTTPTypes
+import Hummingbird
+import Identity
+import Logging
+import Postgres
+public import Redis
+public import ServerKit
+import StripeAPI
+
+/// The routes a vendor's browser takes to install the app.
+public struct ConnectionRoutes: Sendable {
+  private let configuration: IntegrationConfiguration
+  private let installation: Installation
+  private let connected: @Sendable (Tenant) async throws -> [SetCookie]
+
+  /// - Parameters:
+  ///   - transport: carries the exchange of codes.
+  ///   - keyPrefix: before every key in Redis.
+  ///   - connected: called when an installation is stored: the place to wake the workers, and to give the browser a session
+  ///     with the console, since its user has just shown at Stripe to administer the account.
+  public init(
+    configuration: IntegrationConfiguration, store: ConnectionStore, transport: any HTTPSending, redis: RedisClient?,
+    keyPrefix: String = "", connected: @escaping @Sendable (Tenant) async throws -> [SetCookie] = { _ in [] }
+  ) {
+    self.configuration = configuration
+    self.connected = connected
+    let oauth = StripeOAuth(
+      apiBaseURL: configuration.stripeAPIBaseURL, transport: transport, userAgent: IntegrationConfiguration.userAgent,
+      deadline: .seconds(10))
+    installation = Installation(
+      configuration: configuration, store: store,
+      states: InstallStates(redis: redis, keyPrefix: keyPrefix),
+      links: InstallLinks(
+        redis: redis, keyRing: configuration.keyRing, publicBaseURL: configuration.publicBaseURL, keyPrefix: keyPrefix),
+      endpoint: TokenEndpoint(oauth: oauth, live: configuration.live, test: configuration.test))
+  }
+
+  public func addRoutes(to router: AppRouter) {
+    router.get("stripe/oauth/install") { request, context in await install(request, context) }
+    router.get("stripe/oauth/callback") { request, context in await callback(request, context) }
+  }
+
+  private static let cookiePath = "/stripe/oauth"
+
+  // MARK: Routes
+
+  private func install(_ request: Request, _ context: AppContext) async -> Response {
+    guard Self.isVisit(request) else { return Answer.empty(status: .serviceUnavailable) }
+    let livemode: Bool?
+    let link: String?
+    do {
+      livemode = try request.query.value("mode", as: InstallMode.self).map { $0 == .live }
+      link = try request.query.string("link", maximumLength: 200)
+    } catch {
+      return page(.requestMalformed)
+    }
+    do {
+      switch try await installation.begin(livemode: livemode, link: link) {
+      case .end(let outcome): return page(outcome)
+      case .go(let start):
+        return Answer.redirect(
+          to: start.location,
+          cookies: [
+            SetCookie(
+              start.begun.cookieName, start.begun.browser, path: Self.cookiePath, maximumAge: InstallStates.lifetime,
+              isSecure: configuration.usesSecureCookies)
+          ])
+      }
+    } catch {
+      context.logger.error("an installation could not begin", metadata: ["error": "\(Self.describe(error))"])
+      return page(.storageUnavailable)
+    }
+  }
+
+  private func callback(_ request: Request, _ context: AppContext) async -> Response {
+    guard Self.isVisit(request) else { return Answer.empty(status: .serviceUnavailable) }
+    let query: CallbackRequest
+    do {
+      query = CallbackRequest(
+        state: try request.query.string("state", maximumLength: 200),
+        code: try request.query.string("code", maximumLength: 1_000),
+        error: try request.query.string("error", maximumLength: 200))
+    } catch {
+      return page(.requestMalformed)
+    }
+    do {
+      let outcome = try await installation.finish(query, browser: request.cookie, logger: context.logger)
+      guard case .connected(let tenant) = outcome else { return page(outcome) }
+      return Answer.redirect(to: destination(of: tenant), cookies: await session(of: tenant, context))
+    } catch {
+      context.logger.error("an installation could not be stored", metadata: ["error": "\(Self.describe(error))"])
+      return page(.storageUnavailable)
+    }
+  }
+
+  private enum InstallMode: String, CaseIterable { case live, test }
+
+  // MARK: Answers
+
+  /// The connection is stored; that the browser gets no session is no reason to say otherwise.
+  private func session(of tenant: Tenant, _ context: AppContext) async -> [SetCookie] {
+    do {
+      return try await connected(tenant)
+    } catch {
+      context.logger.error("no console session after an installation", metadata: ["error": "\(Self.describe(error))"])
+      return []
+    }
+  }
+
+  private func destination(of tenant: Tenant) -> String {
+    URLBuilder.adding(
+      query: [("account_id", tenant.account.rawValue), ("livemode", tenant.livemode ? "true" : "false")],
+      to: configuration.licenseKit.appURL ?? configuration.publicBaseURL + "/stripe/console/")
+  }
+
+  private func page(_ outcome: InstallOutcome) -> Response {
+    let page = ConnectionPages.page(for: outcome)
+    var next: String?
+    if case .alreadyConnected(let tenant) = outcome { next = destination(of: tenant) }
+    return Answer.html(
+      ConnectionPages.html(page, installPath: configuration.publicBaseURL + "/stripe/oauth/install", next: next),
+      status: page.status)
+  }
+
+  /// Whether a person is coming: `HEAD` and a browser's guess at the next page must not use anything up.
+  private static func isVisit(_ request: Request) -> Bool {
+    guard request.method == .get else { return false }
+    let purposes = ["Sec-Purpose", "Purpose"].compactMap { HTTPField.Name($0).flatMap { request.headers[$0] } }
+    return !purposes.contains { $0.lowercased().contains("prefetch") }
+  }
+
+  /// What may be logged of a failure below.
+  private static func describe(_ error: any Error) -> String {
+    switch error {
+    case let error as PostgresError: error.description
+    case let error as RedisError: "redis: \(error.code)"
+    default: "\(type(of: error))"
+    }
+  }
+}

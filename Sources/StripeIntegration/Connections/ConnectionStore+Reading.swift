@@ -1,0 +1,73 @@
+import Foundation
+import Identity
+import Postgres
+import StripeAPI
+
+extension ConnectionStore {
+  private static let summaryColumns: PostgresQuery = """
+    account_id, livemode, status, installed_at, uninstalled_at, access_token_expires_at, licensekit_base_url,
+    parked_reason, parked_detail, parked_at, created_at, updated_at
+    """
+
+  /// One tenant's connection, or nil.
+  public func connection(of tenant: Tenant) async throws -> ConnectionSummary? {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        SELECT \(fragment: Self.summaryColumns)
+          FROM stripe_integration.connections
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """
+      ).first.map(Self.summary)
+    }
+  }
+
+  /// Connections of all tenants, in the order of their ids, for the operator.
+  ///
+  /// - Parameter cursor: `next` of the page before; one that is no cursor begins at the start.
+  public func list(
+    _ filter: ConnectionFilter = ConnectionFilter(), after cursor: String? = nil, limit: Int = 50
+  ) async throws -> (items: [ConnectionSummary], next: String?) {
+    let after = cursor.flatMap(Self.tenant(ofCursor:))
+    let size = min(max(limit, 1), 500)
+    var items = try await database.transaction(as: .operator_) { transaction in
+      try await transaction.query(
+        """
+        SELECT \(fragment: Self.summaryColumns)
+          FROM stripe_integration.connections
+         WHERE (\(after?.account)::text IS NULL
+                OR (account_id, livemode) > (\(after?.account)::text, \(after?.livemode)::boolean))
+           AND (\(filter.status?.rawValue)::text IS NULL OR status = \(filter.status?.rawValue)::text)
+           AND (\(filter.livemode)::boolean IS NULL OR livemode = \(filter.livemode)::boolean)
+           AND (\(filter.isParked)::boolean IS NULL OR (parked_reason IS NOT NULL) = \(filter.isParked)::boolean)
+         ORDER BY account_id, livemode
+         LIMIT \(size + 1)
+        """
+      ).map(Self.summary)
+    }
+    guard items.count > size else { return (items, nil) }
+    items.removeLast()
+    return (items, items.last?.tenant.description)
+  }
+
+  /// The cursor is the last tenant's description: `acct_1/live`.
+  private static func tenant(ofCursor cursor: String) -> Tenant? {
+    let halves = cursor.split(separator: "/", omittingEmptySubsequences: false)
+    guard halves.count == 2, !halves[0].isEmpty, halves[1] == "live" || halves[1] == "test" else { return nil }
+    return Tenant(account: Stripe.AccountID(String(halves[0])), livemode: halves[1] == "live")
+  }
+
+  private static func summary(_ row: PostgresRow) throws -> ConnectionSummary {
+    ConnectionSummary(
+      accountID: try row.get("account_id"), livemode: try row.get("livemode"),
+      status: try status(row.get("status")), installedAt: try row.get("installed_at"),
+      uninstalledAt: try row.get("uninstalled_at"), accessTokenExpiresAt: try row.get("access_token_expires_at"),
+      licensekitBaseURL: try row.get("licensekit_base_url"), parkedReason: try row.get("parked_reason"),
+      parkedDetail: try row.get("parked_detail"), parkedAt: try row.get("parked_at"),
+      createdAt: try row.get("created_at"), updatedAt: try row.get("updated_at"))
+  }
+
+  /// The column is checked by the database; another word could only come from a newer version of this service.
+  static func status(_ text: String) -> ConnectionStatus { ConnectionStatus(rawValue: text) ?? .disconnected }
+}

@@ -1,0 +1,233 @@
+import Cryptography
+import Foundation
+import Identity
+import Postgres
+import StripeAPI
+
+/// The right to roll the tokens of one connection, for a while.
+struct RefreshLease: Sendable {
+  let tenant: Tenant
+  let fence: Int64
+  /// The generation of the refresh token; new tokens are stored only in its place.
+  let generation: Int64
+  let refreshToken: String
+  /// What can still be used when Stripe cannot be reached.
+  let access: String?
+  let remaining: Duration
+
+  /// Longer than a refresh can take, its attempts with each configured key included.
+  static let duration = "45 seconds"
+}
+
+extension ConnectionStore {
+  /// How a refresh begins.
+  enum RefreshStart: Sendable {
+    /// There is a token that lives long enough and is not the rejected one: somebody was faster.
+    case notNeeded(StoredTokens)
+    /// Somebody refreshes at this moment.
+    case busy
+    case begin(RefreshLease)
+  }
+
+  /// The stored tokens.
+  /// - Throws: `TenantUnavailable` when the account has no connection.
+  func tokens(of tenant: Tenant) async throws -> StoredTokens {
+    try await database.transaction(for: tenant) { transaction in
+      let row = try await Self.tokenRow(of: tenant, isLocked: false, transaction)
+      guard let row else { throw TenantUnavailable.notConnected(nil) }
+      return try self.tokens(row, of: tenant)
+    }
+  }
+
+  /// Takes the right to refresh, unless that is no longer necessary or somebody has it.
+  /// - Parameter need: says of the stored tokens whether they are to be replaced.
+  /// - Throws: `TenantUnavailable` when nothing can be refreshed.
+  func beginRefresh(
+    of tenant: Tenant, ifNeeded need: @Sendable (StoredTokens) -> Bool
+  ) async throws -> RefreshStart {
+    try await database.transaction(for: tenant) { transaction in
+      guard let row = try await Self.tokenRow(of: tenant, isLocked: true, transaction) else {
+        throw TenantUnavailable.notConnected(nil)
+      }
+      let tokens = try self.tokens(row, of: tenant)
+      if let obstacle = tokens.obstacle { throw obstacle }
+      guard need(tokens) else { return .notNeeded(tokens) }
+      guard let refreshToken = tokens.refresh else {
+        throw TenantUnavailable.authorizationLost("there is no refresh token")
+      }
+      let lease = try await transaction.query(
+        """
+        UPDATE stripe_integration.connections
+           SET refresh_lease_until = now() + \(RefreshLease.duration)::text::interval,
+               refresh_fence       = refresh_fence + 1
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND refresh_lease_until <= now()
+        RETURNING refresh_fence
+        """
+      ).first
+      guard let lease else { return .busy }
+      return .begin(
+        RefreshLease(
+          tenant: tenant, fence: try lease.get("refresh_fence"), generation: tokens.generation,
+          refreshToken: refreshToken, access: tokens.access, remaining: tokens.remaining))
+    }
+  }
+
+  /// Stores rolled tokens in the place of those they were made from. That the lease ended meanwhile does not matter:
+  /// nobody else can have valid ones.
+  ///
+  /// Whoever was refused meanwhile, because the old refresh token was already rolled, may have parked the tenant; that was
+  /// an error of haste, and ends here.
+  /// - Returns: what is stored after it: these tokens, or those of a new installation.
+  func finishRefresh(_ lease: RefreshLease, with grant: TokenGrant) async throws -> StoredTokens {
+    let tenant = lease.tenant
+    let access = try seals.seal(grant.accessToken, .accessToken, of: tenant)
+    let refresh = try seals.seal(grant.refreshToken, .refreshToken, of: tenant)
+    return try await database.transaction(for: tenant) { transaction in
+      guard let before = try await Self.tokenRow(of: tenant, isLocked: true, transaction) else {
+        throw TenantUnavailable.notConnected(nil)
+      }
+      let stored = try self.tokens(before, of: tenant)
+      guard stored.generation == lease.generation, stored.status == .connected else { return stored }
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.connections
+           SET access_token            = \(access),
+               refresh_token           = \(refresh),
+               access_token_expires_at = now() + \(Self.accessTokenLifetime)::text::interval,
+               refresh_token_issued_at = now(),
+               token_generation        = token_generation + 1,
+               refresh_lease_until     = '-infinity',
+               parked_reason = CASE WHEN parked_reason = 'stripe_credential' THEN NULL ELSE parked_reason END,
+               parked_detail = CASE WHEN parked_reason = 'stripe_credential' THEN NULL ELSE parked_detail END,
+               parked_at     = CASE WHEN parked_reason = 'stripe_credential' THEN NULL ELSE parked_at END,
+               updated_at    = now()
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """)
+      if stored.parkedReason == .stripeCredential { try await Self.resume(tenant, in: transaction) }
+      return StoredTokens(
+        status: .connected, generation: lease.generation + 1, access: grant.accessToken, refresh: grant.refreshToken,
+        remaining: TokenGrant.accessTokenLifetime, parkedReason: nil, parkedDetail: nil)
+    }
+  }
+
+  /// Stripe refused the refresh token. Only when it is still the stored one is the authorization lost; the tenant is then
+  /// parked.
+  /// - Returns: newer tokens, if there are any; nil when the tenant was parked.
+  func refreshWasRefused(_ lease: RefreshLease, _ reason: TenantUnavailable) async throws -> StoredTokens? {
+    let tenant = lease.tenant
+    return try await database.transaction(for: tenant) { transaction in
+      guard let row = try await Self.tokenRow(of: tenant, isLocked: true, transaction) else {
+        throw TenantUnavailable.notConnected(nil)
+      }
+      let stored = try self.tokens(row, of: tenant)
+      guard stored.generation == lease.generation else { return stored }
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.connections
+           SET parked_reason = \(reason.reason.rawValue),
+               parked_detail = \(reason.detail),
+               parked_at     = now(),
+               refresh_lease_until = CASE WHEN refresh_fence = \(lease.fence) THEN '-infinity'
+                                          ELSE refresh_lease_until END,
+               updated_at    = now()
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """)
+      return nil
+    }
+  }
+
+  /// Gives the lease back after a failure that says nothing about the tokens.
+  func abandonRefresh(_ lease: RefreshLease) async throws {
+    try await database.transaction(for: lease.tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.connections
+           SET refresh_lease_until = '-infinity'
+         WHERE account_id    = \(lease.tenant.account)
+           AND livemode      = \(lease.tenant.livemode)
+           AND refresh_fence = \(lease.fence)
+        """)
+    }
+  }
+
+  /// Connections whose refresh token was issued longest ago, for as long as that is before `moment`.
+  func idleTenants(since moment: Date, limit: Int) async throws -> [Tenant] {
+    try await database.transaction(as: .worker) { transaction in
+      try await transaction.query(
+        """
+        SELECT account_id, livemode
+          FROM stripe_integration.connections
+         WHERE status = 'connected'
+           AND refresh_token_issued_at < \(moment)
+           AND (parked_reason IS NULL OR parked_reason NOT IN ('stripe_credential', 'stripe_account_gone'))
+         ORDER BY refresh_token_issued_at
+         LIMIT \(limit)
+        """
+      ).map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+    }
+  }
+
+  /// Seals a connection's secrets anew under the first key of the ring, where another key sealed them.
+  /// - Returns: whether anything was sealed anew.
+  public func reseal(_ tenant: Tenant) async throws -> Bool {
+    try await database.transaction(for: tenant) { transaction in
+      var didReseal = false
+      let row = try await transaction.query(
+        """
+        SELECT access_token, refresh_token, licensekit_token
+          FROM stripe_integration.connections
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           FOR UPDATE
+        """
+      ).first
+      let columns: [(String, ConnectionSeals.Purpose)] = [
+        ("access_token", .accessToken), ("refresh_token", .refreshToken), ("licensekit_token", .licensekitToken),
+      ]
+      for (column, purpose) in columns {
+        guard let sealed: [UInt8] = try row?.get(column), self.seals.keyRing.needsResealing(sealed),
+          let secret = try self.seals.open(sealed, purpose, of: tenant)
+        else { continue }
+        try await transaction.query(
+          """
+          UPDATE stripe_integration.connections
+             SET \(identifier: column) = \(try self.seals.seal(secret, purpose, of: tenant))
+           WHERE account_id = \(tenant.account)
+             AND livemode   = \(tenant.livemode)
+          """)
+        didReseal = true
+      }
+      return didReseal
+    }
+  }
+
+  // MARK: Rows
+
+  private static func tokenRow(
+    of tenant: Tenant, isLocked: Bool, _ transaction: PostgresTransaction
+  ) async throws -> PostgresRow? {
+    let columns: PostgresQuery = """
+      SELECT status, token_generation, access_token, refresh_token, parked_reason, parked_detail,
+             EXTRACT(EPOCH FROM access_token_expires_at - now())::float8 AS remaining
+        FROM stripe_integration.connections
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+      """
+    return try await transaction.query(isLocked ? columns + " FOR UPDATE" : columns).first
+  }
+
+  private func tokens(_ row: PostgresRow, of tenant: Tenant) throws -> StoredTokens {
+    let reason: String? = try row.get("parked_reason")
+    let remaining: Double? = try row.get("remaining")
+    return StoredTokens(
+      status: Self.status(try row.get("status")), generation: try row.get("token_generation"),
+      access: try seals.open(try row.get("access_token"), .accessToken, of: tenant),
+      refresh: try seals.open(try row.get("refresh_token"), .refreshToken, of: tenant),
+      remaining: .seconds(remaining ?? 0), parkedReason: reason.flatMap(TenantUnavailable.Reason.init(rawValue:)),
+      parkedDetail: try row.get("parked_detail"))
+  }
+}

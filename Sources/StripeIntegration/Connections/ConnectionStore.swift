@@ -1,0 +1,261 @@
+public import Cryptography
+import Foundation
+import Identity
+import Postgres
+public import StripeAPI
+
+/// The installations of the app: one row for each tenant, with its tokens sealed.
+public struct ConnectionStore: Sendable {
+  let database: TenantDatabase
+  let seals: ConnectionSeals
+
+  public init(database: TenantDatabase, keyRing: KeyRing) {
+    self.database = database
+    seals = ConnectionSeals(keyRing: keyRing)
+  }
+
+  // MARK: Installing and uninstalling
+
+  /// Stores what an installation brought, in one transaction: the tokens, the end of any standstill, the events that
+  /// waited for the account, and a turn for it.
+  ///
+  /// - Parameter licenseKit: the vendor's own; nil leaves what was stored before.
+  public func connect(
+    _ grant: TokenGrant, licenseKit: ConnectionLicenseKit? = nil, apiAccess: IntegrationConfiguration.APIAccess = .oauth
+  ) async throws {
+    let tenant = Tenant(account: grant.account, livemode: grant.livemode)
+    let access = try seals.seal(grant.accessToken, .accessToken, of: tenant)
+    let refresh = try seals.seal(grant.refreshToken, .refreshToken, of: tenant)
+    let licensekitToken = try licenseKit.map { try seals.seal($0.token, .licensekitToken, of: tenant) }
+    try await database.transaction(for: tenant) { transaction in
+      try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
+      try await transaction.query(
+        """
+        INSERT INTO stripe_integration.connections AS c
+               (account_id, livemode, status, access_token, refresh_token, access_token_expires_at, token_generation,
+                refresh_token_issued_at, installed_at, licensekit_base_url, licensekit_token, api_access)
+        VALUES (\(tenant.account), \(tenant.livemode), 'connected', \(access), \(refresh),
+                now() + \(Self.accessTokenLifetime)::text::interval, 1, now(), now(), \(licenseKit?.baseURL),
+                \(licensekitToken), \(apiAccess.rawValue))
+        ON CONFLICT (account_id, livemode) DO UPDATE
+           SET status                  = 'connected',
+               access_token            = excluded.access_token,
+               refresh_token           = excluded.refresh_token,
+               access_token_expires_at = excluded.access_token_expires_at,
+               token_generation        = c.token_generation + 1,
+               refresh_token_issued_at = excluded.refresh_token_issued_at,
+               refresh_lease_until     = '-infinity',
+               installed_at            = excluded.installed_at,
+               uninstalled_at          = NULL,
+               licensekit_base_url     = CASE WHEN \(licenseKit != nil) THEN excluded.licensekit_base_url
+                                              ELSE c.licensekit_base_url END,
+               licensekit_token        = CASE WHEN \(licenseKit != nil) THEN excluded.licensekit_token
+                                              ELSE c.licensekit_token END,
+               api_access              = excluded.api_access,
+               parked_reason           = NULL,
+               parked_detail           = NULL,
+               parked_at               = NULL,
+               updated_at              = now()
+        """)
+      try await Self.resume(tenant, in: transaction)
+    }
+  }
+
+  /// Stripe's documentation gives an access token one hour (`TokenGrant.accessTokenLifetime`).
+  static let accessTokenLifetime = "\(TokenGrant.accessTokenLifetime.components.seconds) seconds"
+
+  /// Notes that Stripe announced an installation at `moment`. A row that is connected stays as it is (the browser was
+  /// faster), and so does one that was uninstalled after that moment.
+  static func announce(_ tenant: Tenant, at moment: Date, in transaction: PostgresTransaction) async throws {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.connections AS c (account_id, livemode, status)
+      VALUES (\(tenant.account), \(tenant.livemode), 'pending')
+      ON CONFLICT (account_id, livemode) DO UPDATE
+         SET status         = 'pending',
+             uninstalled_at = NULL,
+             updated_at     = now()
+       WHERE c.status = 'disconnected'
+         AND (c.uninstalled_at IS NULL OR c.uninstalled_at <= \(moment))
+      """)
+  }
+
+  /// An installation of an app that calls with the developer's key needs no tokens: the announcement is all there is.
+  static func connectWithoutTokens(_ tenant: Tenant, at moment: Date, in transaction: PostgresTransaction) async throws
+  {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.connections AS c (account_id, livemode, status, installed_at, api_access)
+      VALUES (\(tenant.account), \(tenant.livemode), 'connected', \(moment), 'platform')
+      ON CONFLICT (account_id, livemode) DO UPDATE
+         SET status         = 'connected',
+             api_access     = 'platform',
+             installed_at   = excluded.installed_at,
+             uninstalled_at = NULL,
+             parked_reason  = NULL,
+             parked_detail  = NULL,
+             parked_at      = NULL,
+             updated_at     = now()
+       WHERE c.status <> 'connected'
+         AND (c.uninstalled_at IS NULL OR c.uninstalled_at <= excluded.installed_at)
+      """)
+    try await resume(tenant, in: transaction)
+  }
+
+  /// Ends a connection that Stripe says was uninstalled at `moment`, and removes its tokens. One that was installed after
+  /// that is another installation and stays.
+  /// - Returns: whether it is ended now.
+  static func uninstalled(_ tenant: Tenant, at moment: Date, in transaction: PostgresTransaction) async throws -> Bool {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.connections AS c (account_id, livemode, status, uninstalled_at)
+      VALUES (\(tenant.account), \(tenant.livemode), 'disconnected', \(moment))
+      ON CONFLICT (account_id, livemode) DO UPDATE
+         SET \(fragment: wiping), uninstalled_at = excluded.uninstalled_at
+       WHERE c.installed_at IS NULL OR c.installed_at <= excluded.uninstalled_at
+      """
+    ).affectedRows > 0
+  }
+
+  /// The vendor's LicenseKit stays with the row: after a re-install, sales must not end up in the service's own by default.
+  private static let wiping: PostgresQuery = """
+    status                  = 'disconnected',
+    access_token            = NULL,
+    refresh_token           = NULL,
+    access_token_expires_at = NULL,
+    refresh_token_issued_at = NULL,
+    token_generation        = c.token_generation + 1,
+    refresh_lease_until     = '-infinity',
+    parked_reason           = NULL,
+    parked_detail           = NULL,
+    parked_at               = NULL,
+    updated_at              = now()
+    """
+
+  /// Ends a connection because a person asked for it, and removes its tokens.
+  /// - Returns: whether there was one to end.
+  @discardableResult
+  public func disconnect(_ tenant: Tenant) async throws -> Bool {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.connections AS c
+           SET \(fragment: Self.wiping), uninstalled_at = now()
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND status    <> 'disconnected'
+        """
+      ).affectedRows > 0
+    }
+  }
+
+  // MARK: Standing still and going on
+
+  /// Stops the tenant's queue until a person acts; a later reason replaces an earlier one.
+  @discardableResult
+  public func park(_ tenant: Tenant, _ reason: TenantUnavailable.Reason, detail: String) async throws -> Bool {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.connections
+           SET parked_at     = CASE WHEN parked_reason = \(reason.rawValue) THEN parked_at ELSE now() END,
+               parked_reason = \(reason.rawValue),
+               parked_detail = \(String(detail.prefix(2_000))),
+               updated_at    = now()
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND NOT (\(reason == .notConnected) AND status = 'connected')
+        """
+      ).affectedRows > 0
+    }
+  }
+
+  /// Lets the tenant's queue move again: what waited is taken up at once.
+  /// - Returns: whether it stood still.
+  @discardableResult
+  public func unpark(_ tenant: Tenant) async throws -> Bool {
+    try await database.transaction(for: tenant) { transaction in
+      try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
+      let moved = try await transaction.query(
+        """
+        UPDATE stripe_integration.connections
+           SET parked_reason = NULL,
+               parked_detail = NULL,
+               parked_at     = NULL,
+               updated_at    = now()
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND parked_reason IS NOT NULL
+        """)
+      guard moved.affectedRows > 0 else { return false }
+      try await Self.resume(tenant, in: transaction)
+      return true
+    }
+  }
+
+  /// Events that waited for the account are new again, and the tenant is due.
+  static func resume(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.inbox
+         SET state      = 'new',
+             outcome    = NULL,
+             handled_at = NULL
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND state      = 'waiting'
+         AND EXISTS (SELECT FROM stripe_integration.connections c
+                      WHERE c.account_id = \(tenant.account)
+                        AND c.livemode   = \(tenant.livemode)
+                        AND c.status     = 'connected')
+      """)
+    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
+  }
+
+  // MARK: The vendor's LicenseKit
+
+  /// Gives the connection a LicenseKit of its own, or with nil the service's.
+  /// - Returns: whether there is such a connection.
+  @discardableResult
+  public func setLicenseKit(_ licenseKit: ConnectionLicenseKit?, of tenant: Tenant) async throws -> Bool {
+    let token = try licenseKit.map { try seals.seal($0.token, .licensekitToken, of: tenant) }
+    return try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.connections
+           SET licensekit_base_url = \(licenseKit?.baseURL),
+               licensekit_token    = \(token),
+               updated_at          = now()
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """
+      ).affectedRows > 0
+    }
+  }
+
+  /// What is stored of the vendor's own LicenseKit; both nil for the service's.
+  /// - Throws: `TenantUnavailable` when the account has no connection.
+  func licenseKit(of tenant: Tenant) async throws -> (baseURL: String?, token: String?) {
+    let row = try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        SELECT licensekit_base_url, licensekit_token
+          FROM stripe_integration.connections
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """
+      ).first
+    }
+    guard let row else { throw TenantUnavailable.notConnected(nil) }
+    return (
+      try row.get("licensekit_base_url"),
+      try seals.open(try row.get("licensekit_token"), .licensekitToken, of: tenant)
+    )
+  }
+}
+
+extension ConnectionStore: TenantParking {
+  func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {
+    try await park(tenant, unavailable.reason, detail: unavailable.detail)
+  }
+}

@@ -1,0 +1,101 @@
+public import Cryptography
+public import Foundation
+import JSON
+public import Redis
+import ServerKit
+
+/// A link that installs the app for one vendor, with the vendor's own LicenseKit.
+public struct InstallLink: Sendable {
+  /// What the vendor opens; whoever has it can use it, once.
+  public let url: String
+  public let expiresAt: Date
+}
+
+/// One-time links that bind an installation to a LicenseKit: what they carry is kept in Redis, sealed, for seven days, and
+/// found only by who has the link.
+public struct InstallLinks: Sendable {
+  /// A link cannot be made or used.
+  public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The address is not HTTPS (HTTP is accepted on loopback).
+    case invalidURL
+    case emptyToken
+
+    public var description: String {
+      switch self {
+      case .invalidURL: "the address of LicenseKit must be an https URL (http only on loopback)"
+      case .emptyToken: "the LicenseKit token is empty"
+      }
+    }
+  }
+
+  /// How long a link can be used.
+  public static let lifetime: Duration = .seconds(7 * 86_400)
+
+  private let redis: RedisClient?
+  private let keyRing: KeyRing
+  private let publicBaseURL: String
+  private let keyPrefix: String
+
+  public init(redis: RedisClient?, keyRing: KeyRing, publicBaseURL: String, keyPrefix: String = "") {
+    self.redis = redis
+    self.keyRing = keyRing
+    self.publicBaseURL = publicBaseURL
+    self.keyPrefix = keyPrefix
+  }
+
+  private struct Content: Codable {
+    let baseURL: String?
+    let token: String
+  }
+
+  /// Makes a link.
+  ///
+  /// - Parameters:
+  ///   - licensekitBaseURL: the vendor's LicenseKit; nil for the service's, with the vendor's token.
+  ///   - licensekitToken: what the vendor's LicenseKit is called with.
+  ///   - livemode: the mode it installs in; nil leaves it to the installation's default.
+  /// - Throws: `Failure`, or `RedisError`.
+  public func create(
+    licensekitBaseURL: String?, licensekitToken: String, livemode: Bool? = nil
+  ) async throws -> InstallLink {
+    let baseURL = try licensekitBaseURL.map { text in
+      guard let url = ServiceURL.normalized(text) else { throw Failure.invalidURL }
+      return url
+    }
+    guard !licensekitToken.isEmpty else { throw Failure.emptyToken }
+    let link = Base64.encodeURL(Random.bytes(32))
+    let hash = SHA256.hexHash(link)
+    let content = try JSONCoding.encodedBytes(Content(baseURL: baseURL, token: licensekitToken))
+    let sealed = try keyRing.seal(content, context: ["install_link", hash])
+    try await redis.orThrow().set(contentKey(hash), sealed, expiry: Self.lifetime)
+    var query = [(name: "link", value: link)]
+    if let livemode { query.append((name: "mode", value: livemode ? "live" : "test")) }
+    return InstallLink(
+      url: "\(publicBaseURL)/stripe/oauth/install?\(PercentCoding.query(query))",
+      expiresAt: Date(timeIntervalSinceNow: Self.lifetime / .seconds(1)))
+  }
+
+  /// What the link carries; nil when it was used, or is too old.
+  func content(ofLinkHash hash: String) async throws -> ConnectionLicenseKit? {
+    guard let sealed = try await redis.orThrow().get(contentKey(hash)) else { return nil }
+    let content = try JSONCoding.decode(
+      Content.self, from: try keyRing.open(sealed, context: ["install_link", hash]))
+    return ConnectionLicenseKit(baseURL: content.baseURL, token: content.token)
+  }
+
+  /// Binds the link to the first account that comes through it.
+  /// - Returns: whether it is this one; another account is refused from then on.
+  func claim(linkHash hash: String, for tenant: Tenant) async throws -> Bool {
+    let key = claimKey(hash)
+    if try await redis.orThrow().set(key, tenant.description, onlyIfAbsent: true, expiry: Self.lifetime) { return true }
+    return try await redis.orThrow().get(key) == Array(tenant.description.utf8)
+  }
+
+  /// Ends a link whose installation is stored. The claim stays, so that nobody else gets it even if this were lost.
+  func consume(linkHash hash: String) async throws {
+    _ = try await redis.orThrow().del(contentKey(hash))
+  }
+
+  private func contentKey(_ hash: String) -> String { "\(keyPrefix)install:link:\(hash)" }
+  private func claimKey(_ hash: String) -> String { "\(keyPrefix)install:link-account:\(hash)" }
+}

@@ -1,0 +1,106 @@
+import Cryptography
+import Logging
+import Redis
+import StripeAPI
+
+/// Carries an installation through: from the install route to Stripe, and from the callback to a stored connection.
+struct Installation: Sendable {
+  let configuration: IntegrationConfiguration
+  let store: ConnectionStore
+  let states: InstallStates
+  let links: InstallLinks
+  let endpoint: TokenEndpoint
+
+  /// An installation that may begin.
+  struct Start: Sendable {
+    /// The authorize link with everything in its query.
+    let location: String
+    let begun: InstallStates.Begun
+  }
+
+  enum Begin: Sendable {
+    case go(Start)
+    case end(InstallOutcome)
+  }
+
+  /// - Parameters:
+  ///   - livemode: nil for live where it is configured, else test.
+  ///   - link: the one-time link, if there is one.
+  func begin(livemode: Bool?, link: String?) async throws -> Begin {
+    let livemode = livemode ?? (configuration.live != nil)
+    guard let mode = configuration.mode(livemode: livemode) else {
+      return .end(.modeNotConfigured(livemode: livemode))
+    }
+    let linkHash = link.map { SHA256.hexHash($0) }
+    if let linkHash, try await links.content(ofLinkHash: linkHash) == nil { return .end(.linkUnusable) }
+    let begun = try await states.begin(livemode: livemode, linkHash: linkHash)
+    let location = mode.authorizeLink.url(
+      clientID: mode.clientID, redirectURI: configuration.redirectURI, state: begun.state)
+    return .go(Start(location: location, begun: begun))
+  }
+
+  /// - Parameter browser: the cookie of a name.
+  func finish(_ request: CallbackRequest, browser: (String) -> String?, logger: Logger) async throws -> InstallOutcome {
+    // First of all, so that no callback is ever worked on twice.
+    let found: InstallStates.Found? = if let state = request.state { try await states.consume(state) } else { nil }
+    let cookie = request.state.flatMap { browser(InstallStates.cookieName(of: $0)) }
+    switch InstallDecision.afterState(request, found: found, browser: cookie) {
+    case .end(let outcome):
+      if case .fresh(let state)? = found { await note(outcome, request, state, logger) }
+      return outcome
+    case .exchange(let code, let state):
+      // Goes on when the browser gives up: a code that was exchanged is of no further use to anybody.
+      let outcome = try await Task { try await self.exchange(code, state, logger) }.value
+      await note(outcome, request, state, logger)
+      return outcome
+    }
+  }
+
+  private func exchange(_ code: String, _ state: InstallState, _ logger: Logger) async throws -> InstallOutcome {
+    var licenseKit: ConnectionLicenseKit?
+    if let linkHash = state.linkHash {
+      licenseKit = try await links.content(ofLinkHash: linkHash)
+      guard licenseKit != nil else { return .linkUnusable }
+    }
+    let grant: TokenGrant
+    do throws(StripeOAuthError) {
+      grant = try await endpoint.exchange(code: code, livemode: state.livemode)
+    } catch {
+      logger.warning("the code of an installation was not exchanged", metadata: ["error": "\(error)"])
+      return InstallDecision.afterFailedExchange(error)
+    }
+    guard case .success(let tenant) = InstallDecision.tenant(of: grant, begun: state) else {
+      return .otherMode(begunLive: state.livemode)
+    }
+    if let linkHash = state.linkHash, try await !links.claim(linkHash: linkHash, for: tenant) { return .linkUnusable }
+    try await store.connect(grant, licenseKit: licenseKit, apiAccess: configuration.apiAccess)
+    logger.info("the app was installed", metadata: ["tenant": "\(tenant)"])
+    if let linkHash = state.linkHash {
+      do {
+        try await links.consume(linkHash: linkHash)
+      } catch {
+        // The claim keeps it from everybody else.
+        logger.warning("a used install link could not be removed", metadata: ["tenant": "\(tenant)"])
+      }
+    }
+    return .connected(tenant)
+  }
+
+  /// For the browser that asks again. Without Redis it gets the page for an unknown state.
+  private func note(
+    _ outcome: InstallOutcome, _ request: CallbackRequest, _ state: InstallState, _ logger: Logger
+  ) async {
+    guard let text = request.state else { return }
+    let result =
+      switch outcome {
+      case .connected(let tenant):
+        InstallResult(status: .connected, browserHash: state.browserHash, tenant: tenant)
+      default: InstallResult(status: .failed, browserHash: state.browserHash, tenant: nil)
+      }
+    do {
+      try await states.finish(text, result)
+    } catch {
+      logger.warning("the result of an installation could not be noted", metadata: ["error": "\(error)"])
+    }
+  }
+}

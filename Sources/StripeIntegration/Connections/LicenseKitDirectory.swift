@@ -1,0 +1,84 @@
+public import HTTPTransport
+public import LicenseKitAPI
+import ServerKit
+import Synchronization
+
+/// Finds the LicenseKit of a tenant: the one its connection brought along, else the service's.
+public struct LicenseKitDirectory: LicenseKitAccess {
+  private let store: ConnectionStore
+  private let service: any LicenseKitClient
+  private let serviceClient: @Sendable (String) -> (any LicenseKitClient)?
+  private let transport: any HTTPSending
+  private let cache = ClientCache()
+
+  /// - Parameters:
+  ///   - service: the client of connections without a LicenseKit of their own; in the same process where the server is.
+  ///   - serviceClient: a client of the same server with another token, for connections that brought only a token; nil when
+  ///     there is no way to make one.
+  ///   - transport: carries calls to connections' own servers.
+  public init(
+    store: ConnectionStore, service: any LicenseKitClient,
+    serviceClient: @escaping @Sendable (_ token: String) -> (any LicenseKitClient)?, transport: any HTTPSending
+  ) {
+    self.store = store
+    self.service = service
+    self.serviceClient = serviceClient
+    self.transport = transport
+  }
+
+  /// A directory whose service-wide LicenseKit is reached over HTTP.
+  public init(store: ConnectionStore, baseURL: String, token: String, transport: any HTTPSending) {
+    self.init(
+      store: store, service: LicenseKitHTTPClient(baseURL: baseURL, token: token, transport: transport),
+      serviceClient: { LicenseKitHTTPClient(baseURL: baseURL, token: $0, transport: transport) }, transport: transport)
+  }
+
+  /// - Throws: `TenantUnavailable` when the account has no connection, or one whose LicenseKit cannot be called.
+  public func client(for tenant: Tenant) async throws -> any LicenseKitClient {
+    if let client = cache.client(of: tenant) { return client }
+    let client = try await makeClient(for: tenant)
+    cache.remember(client, of: tenant)
+    return client
+  }
+
+  private func makeClient(for tenant: Tenant) async throws -> any LicenseKitClient {
+    switch try await store.licenseKit(of: tenant) {
+    case (nil, nil): return service
+    case (nil, let token?):
+      guard let client = serviceClient(token) else {
+        throw TenantUnavailable(
+          .licensekitMissing, "The connection has a LicenseKit token, but no address to use it at.")
+      }
+      return client
+    case (.some, nil):
+      // The service's own token is never shown to an address that somebody else chose.
+      throw TenantUnavailable(.licensekitMissing, "The connection has a LicenseKit address, but no token for it.")
+    case (let address?, let token?):
+      guard let baseURL = ServiceURL.normalized(address) else {
+        throw TenantUnavailable(.licensekitMissing, "The connection's LicenseKit address is not an https URL.")
+      }
+      return LicenseKitHTTPClient(baseURL: baseURL, token: token, transport: transport)
+    }
+  }
+}
+
+/// Clients of this process, each trusted for a minute.
+private final class ClientCache: Sendable {
+  private let entries = Mutex<[Tenant: (client: any LicenseKitClient, until: ContinuousClock.Instant)]>([:])
+  private static let prunedAbove = 5_000
+
+  func client(of tenant: Tenant) -> (any LicenseKitClient)? {
+    entries.withLock { entries in
+      guard let entry = entries[tenant], entry.until > .now else { return nil }
+      return entry.client
+    }
+  }
+
+  func remember(_ client: any LicenseKitClient, of tenant: Tenant) {
+    entries.withLock { entries in
+      let now = ContinuousClock.now
+      if entries.count > Self.prunedAbove { entries = entries.filter { $0.value.until > now } }
+      entries[tenant] = (client, now + .seconds(60))
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import Foundation
+public import HTTPTransport
+import Identity
+public import Logging
+public import Redis
+public import StripeAPI
+import Synchronization
+
+/// Hands out sessions with Stripe whose credential is valid now, and keeps the tokens of every connection alive.
+///
+/// Opened tokens stay in this process for a minute at most before the database is asked again, so that a session costs no
+/// query and a connection that ended is not used for long. How tokens are refreshed stands in ``TokenRefresher``.
+public struct TokenVault: StripeAccess {
+  private let store: ConnectionStore
+  private let client: StripeClient
+  private let endpoint: TokenEndpoint
+  private let apiAccess: IntegrationConfiguration.APIAccess
+  private let budget: CallBudget
+  private let cache = TokenCache()
+  private let refresher: TokenRefresher
+
+  /// - Parameters:
+  ///   - client: what the sessions are made of.
+  ///   - oauth: the token endpoint; its deadline should be about ten seconds.
+  ///   - redis: where replicas share each tenant's budget of calls; without it each keeps its own.
+  ///   - keyPrefix: before every key in Redis.
+  public init(
+    configuration: IntegrationConfiguration, store: ConnectionStore, client: StripeClient, oauth: StripeOAuth,
+    redis: RedisClient?, keyPrefix: String = "", logger: Logger
+  ) {
+    self.store = store
+    self.client = client
+    endpoint = TokenEndpoint(oauth: oauth, live: configuration.live, test: configuration.test)
+    apiAccess = configuration.apiAccess
+    budget = CallBudget(redis: redis, keyPrefix: keyPrefix)
+    refresher = TokenRefresher(store: store, endpoint: endpoint, logger: logger)
+  }
+
+  /// The vault of a service, calling Stripe where the configuration says.
+  public init(
+    configuration: IntegrationConfiguration, store: ConnectionStore, transport: any HTTPSending, redis: RedisClient?,
+    keyPrefix: String = "", logger: Logger
+  ) {
+    self.init(
+      configuration: configuration, store: store,
+      client: StripeClient(
+        apiBaseURL: configuration.stripeAPIBaseURL, transport: transport, userAgent: IntegrationConfiguration.userAgent),
+      oauth: StripeOAuth(
+        apiBaseURL: configuration.stripeAPIBaseURL, transport: transport, userAgent: IntegrationConfiguration.userAgent,
+        deadline: .seconds(10)),
+      redis: redis, keyPrefix: keyPrefix, logger: logger)
+  }
+
+  public func session(for tenant: Tenant, replacing rejected: StripeSession?) async throws -> StripeSession {
+    switch apiAccess {
+    case .oauth:
+      let token = try await accessToken(of: tenant, insteadOf: rejected?.credential)
+      return session(tenant, .accessToken(token))
+    case .platform:
+      return session(tenant, try await platformCredential(for: tenant, insteadOf: rejected?.credential))
+    }
+  }
+
+  private func session(_ tenant: Tenant, _ credential: StripeCredential) -> StripeSession {
+    client.session(credential, budget: { [budget] in try await budget.take(for: tenant) })
+  }
+
+  // MARK: Tokens
+
+  private func accessToken(of tenant: Tenant, insteadOf rejected: StripeCredential?) async throws -> String {
+    if let token = cache.token(of: tenant), .accessToken(token) != rejected { return token }
+    let stored = try await store.tokens(of: tenant)
+    if let obstacle = stored.obstacle {
+      cache.forget(tenant)
+      throw obstacle
+    }
+    if let token = stored.access, !TokenRefresher.isDue(stored), .accessToken(token) != rejected {
+      cache.remember(stored, of: tenant)
+      return token
+    }
+    do {
+      let fresh = try await refresher.refresh(tenant, insteadOf: rejected)
+      cache.remember(fresh, of: tenant)
+      return try Self.usable(fresh)
+    } catch let error as TenantUnavailable {
+      cache.forget(tenant)
+      throw error
+    }
+  }
+
+  private static func usable(_ tokens: StoredTokens) throws -> String {
+    if let obstacle = tokens.obstacle { throw obstacle }
+    guard let token = tokens.access else { throw TenantUnavailable.notConnected(tokens.status) }
+    return token
+  }
+
+  // MARK: The developer's key
+
+  private func platformCredential(
+    for tenant: Tenant, insteadOf rejected: StripeCredential?
+  ) async throws -> StripeCredential {
+    if cache.token(of: tenant) == nil {
+      let stored = try await store.tokens(of: tenant)
+      guard stored.status == .connected else { throw TenantUnavailable.notConnected(stored.status) }
+      cache.rememberConnected(tenant, generation: stored.generation)
+    }
+    let credentials = endpoint.secretKeys(livemode: tenant.livemode).map { key in
+      StripeCredential.platform(key: key, account: tenant.account)
+    }
+    let next = rejected.flatMap { credentials.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
+    guard credentials.indices.contains(next) else {
+      // The key is the operator's: no vendor could mend it, so no tenant is parked for it.
+      throw StripeError(message: "no configured key is accepted by Stripe", retry: .retry(after: .seconds(60)))
+    }
+    return credentials[next]
+  }
+
+  // MARK: Keeping alive
+
+  /// How old a refresh token becomes before it is rolled without need. It lives a year from its issue.
+  public static let idleLimit: Duration = .seconds(30 * 86_400)
+
+  /// Rolls the tokens of connections that nobody used for long, oldest first, one after another.
+  ///
+  /// - Parameters:
+  ///   - limit: the most that one call takes up.
+  /// - Returns: how many were refreshed.
+  @discardableResult
+  public func refreshIdleConnections(olderThan age: Duration = TokenVault.idleLimit, limit: Int = 200) async throws
+    -> Int
+  {
+    guard apiAccess == .oauth else { return 0 }
+    let moment = Date(timeIntervalSinceNow: -(age / .seconds(1)))
+    var refreshed = 0
+    for tenant in try await store.idleTenants(since: moment, limit: limit) {
+      try Task.checkCancellation()
+      if try await refresher.refreshIdle(tenant) { refreshed += 1 }
+    }
+    return refreshed
+  }
+}
+
+/// Opened access tokens of this process.
+final class TokenCache: Sendable {
+  private struct Entry {
+    let token: String
+    let generation: Int64
+    /// When the token is to be refreshed, or the database to be asked again.
+    let until: ContinuousClock.Instant
+  }
+
+  private let entries = Mutex<[Tenant: Entry]>([:])
+  /// The longest that an ended connection is still used by this process.
+  static let longestTrust: Duration = .seconds(60)
+  private static let pauseAfterFailure: Duration = .seconds(10)
+  private static let prunedAbove = 5_000
+
+  func token(of tenant: Tenant) -> String? {
+    entries.withLock { entries in
+      guard let entry = entries[tenant], entry.until > .now else { return nil }
+      return entry.token
+    }
+  }
+
+  /// An older generation never replaces a newer one.
+  func remember(_ tokens: StoredTokens, of tenant: Tenant) {
+    guard let token = tokens.access else { return }
+    // One that should have been refreshed by now and could not: not asked for again with every session.
+    let short = min(tokens.remaining - TokenRefresher.shortestUse, Self.pauseAfterFailure)
+    let life = max(min(tokens.remaining - TokenRefresher.margin, Self.longestTrust), short)
+    insert(Entry(token: token, generation: tokens.generation, until: .now + life), tenant)
+  }
+
+  /// That a tenant without tokens is connected.
+  func rememberConnected(_ tenant: Tenant, generation: Int64) {
+    insert(Entry(token: "", generation: generation, until: .now + Self.longestTrust), tenant)
+  }
+
+  private func insert(_ entry: Entry, _ tenant: Tenant) {
+    entries.withLock { entries in
+      if entries.count > Self.prunedAbove {
+        let now = ContinuousClock.now
+        entries = entries.filter { $0.value.until > now }
+      }
+      if let known = entries[tenant], known.generation > entry.generation { return }
+      entries[tenant] = entry
+    }
+  }
+
+  func forget(_ tenant: Tenant) { entries.withLock { $0[tenant] = nil } }
+}
