@@ -110,8 +110,10 @@ extension Stripe {
       created = other.created
     }
 
+    /// The value unless it is null. Written out, because `nil` beside a `JSONValue` would mean JSON's null.
     private static func present(_ value: JSONValue?) -> JSONValue? {
-      value.flatMap { $0.isNull ? nil : $0 }
+      guard let value, !value.isNull else { return nil }
+      return value
     }
 
     private static func line(_ value: JSONValue) throws(StripeObjectError) -> Line {
