@@ -2,7 +2,7 @@
 -- so an existing role is no error. None of them can log in: the service's own user takes one on for a transaction.
 --
 --   stripe_integration_tenant    a request or job of one tenant; row-level security shows it that tenant's rows only
---   stripe_integration_receiver  the webhook receiver: may insert into the inbox of any tenant and do nothing else
+--   stripe_integration_receiver  the webhook receiver: inserts into the inbox of any tenant, and opens again what comes again
 --   stripe_integration_worker    finds and claims work across tenants: sees queue columns only
 --   stripe_integration_operator  the operator's own pages and sweeps: reads queue states and connections across tenants
 

@@ -22,10 +22,16 @@ $$;
 -- Audit entries are written once.
 REVOKE UPDATE, DELETE ON stripe_integration.audit FROM stripe_integration_tenant;
 
--- The receiver inserts, and cannot even read back what it inserted.
-GRANT INSERT (account_id, livemode, event_id, type, created, body) ON stripe_integration.inbox
+-- The receiver inserts. Of what is there it can only open an event again that is delivered again: a failure must never
+-- swallow a resend.
+GRANT INSERT (account_id, livemode, event_id, type, created, body),
+      SELECT (account_id, livemode, event_id, state),
+      UPDATE (state)
+   ON stripe_integration.inbox
    TO stripe_integration_receiver;
-CREATE POLICY receiver ON stripe_integration.inbox FOR INSERT TO stripe_integration_receiver WITH CHECK (true);
+CREATE POLICY receiver_inserts ON stripe_integration.inbox FOR INSERT TO stripe_integration_receiver WITH CHECK (true);
+CREATE POLICY receiver_finds ON stripe_integration.inbox FOR SELECT TO stripe_integration_receiver USING (true);
+CREATE POLICY receiver_reopens ON stripe_integration.inbox FOR UPDATE TO stripe_integration_receiver USING (true);
 
 -- The worker finds which tenants have something to do, and claims turns.
 GRANT SELECT (account_id, livemode, state, received_at) ON stripe_integration.inbox TO stripe_integration_worker;

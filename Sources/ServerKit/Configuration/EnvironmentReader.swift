@@ -31,10 +31,12 @@ public struct EnvironmentReader {
     if !problems.isEmpty { throw ConfigurationProblems(problems) }
   }
 
-  /// Notes a problem that a caller found, such as two variables that contradict each other.
+  /// Notes a problem that a caller found, such as two variables that contradict each other. The first problem of a
+  /// variable is the one that is told.
   public mutating func report(
     _ name: String, expected: String, example: String, found: ConfigurationProblem.Found = .nothing
   ) {
+    guard !problems.contains(where: { $0.name == name }) else { return }
     problems.append(ConfigurationProblem(name: name, expected: expected, example: example, found: found))
   }
 

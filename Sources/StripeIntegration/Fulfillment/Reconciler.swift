@@ -18,6 +18,7 @@ public struct Reconciler: Sendable {
   let licenseKit: any LicenseKitAccess
   let vault: KeyVault
   let redis: RedisClient?
+  let recent: RecentEvents
   let clock: @Sendable () -> Date
   let logger: Logger
   let policy = FailurePolicy()
@@ -59,6 +60,7 @@ public struct Reconciler: Sendable {
   private func handle(_ error: any Error, of run: ReconcilerRun) async throws {
     let lease = run.lease
     let response = policy.response(to: error, attempts: lease.attempts, jitter: Double.random(in: 0..<1))
+    if response != .yield { await recent.doubt(lease.tenant) }
     switch response {
     case .yield: return
     case .retry(let pause, let reason):

@@ -9,6 +9,7 @@ import StripeAPI
 struct EventRouter: Sendable {
   let database: TenantDatabase
   let application: any ApplicationEventHandling
+  let recent: RecentEvents
   let logger: Logger
 
   static let batchSize = 50
@@ -103,6 +104,7 @@ struct EventRouter: Sendable {
       event = try StripeEvent(parsing: Array(body.utf8))
       effect = try EventTable.effect(of: event)
     } catch {
+      await recent.doubt(tenant)
       logger.warning("event cannot be read", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
       return (.failed, "The event cannot be read: \(error)")
     }

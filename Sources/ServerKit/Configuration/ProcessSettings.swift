@@ -1,0 +1,46 @@
+import Foundation
+public import Logging
+
+/// What every server process needs from its environment, whatever it serves.
+public struct ProcessSettings: Sendable {
+  /// `HTTP_ADDRESS`, by default `127.0.0.1:8080`; port 0 takes a free one.
+  public var address: ServerAddress
+  /// `DATABASE_URL`
+  public var databaseURL: String
+  /// `REDIS_URL`; nil goes on without Redis.
+  public var redisURL: String?
+  /// `DATABASE_CONNECTIONS`: the most connections of the pool, by default 16.
+  public var databaseConnections: Int
+  /// `LOG_LEVEL` and `LOG_FORMAT`
+  public var logLevel: Logger.Level
+  public var logFormat: LogFormat
+  /// `PORT_FILE`: where the bound address is written once the server listens.
+  public var portFile: String?
+
+  /// Reads the settings; what is missing or wrong is collected in the reader.
+  public static func read(from environment: inout EnvironmentReader) -> ProcessSettings {
+    ProcessSettings(
+      address: environment.address("HTTP_ADDRESS", default: ServerAddress(host: "127.0.0.1", port: 8080)),
+      databaseURL: environment.required(
+        "DATABASE_URL", expected: "a PostgreSQL URL", example: "postgres://licensekit@127.0.0.1:5432/licensekit",
+        isSecret: true),
+      redisURL: environment.optional("REDIS_URL", isSecret: true),
+      databaseConnections: environment.int("DATABASE_CONNECTIONS", in: 2...500, default: 16),
+      logLevel: environment.choice("LOG_LEVEL", default: Logger.Level.info),
+      logFormat: environment.choice("LOG_FORMAT", default: LogFormat.text),
+      portFile: environment.optional("PORT_FILE"))
+  }
+}
+
+extension ProcessSettings {
+  /// Says where the server listens: in the log and, where one is named, in the port file.
+  public func announce(_ address: ServerAddress, logger: Logger) {
+    logger.info("listening", metadata: ["address": "\(address)"])
+    guard let portFile else { return }
+    do {
+      try "\(address)\n".write(toFile: portFile, atomically: true, encoding: .utf8)
+    } catch {
+      logger.error("the port file cannot be written", metadata: ["file": "\(portFile)"])
+    }
+  }
+}

@@ -1,0 +1,94 @@
+public import Foundation
+public import HTTPTransport
+import Identity
+public import LicenseKitAPI
+public import Logging
+public import Postgres
+public import Redis
+public import ServerKit
+public import ServiceLifecycle
+import StripeAPI
+
+/// The Stripe integration, put together: the one place that shows what it consists of.
+public struct IntegrationServer: Sendable {
+  /// The directory of the schema's migrations.
+  public static let migrationsDirectory = "integration"
+
+  /// What a replica does; apart, each can be scaled by itself.
+  public enum Role: String, Sendable, CaseIterable {
+    /// Answers HTTP.
+    case web
+    /// Routes events and reconciles purchases.
+    case worker
+    case all
+  }
+
+  let database: TenantDatabase
+  let inbox: InboxWriter
+  let receiver: WebhookReceiver
+  let workers: Workers
+  let keepAlive: KeepAlive
+
+  /// - Parameters:
+  ///   - licenseKit: the service-wide LicenseKit.
+  ///   - licenseKitClient: the service-wide LicenseKit with a connection's own token.
+  ///   - clock: the time that decisions are made by.
+  public init(
+    configuration: IntegrationConfiguration, postgres: PostgresClient, redis: RedisClient?, transport: HTTPTransport,
+    licenseKit: any LicenseKitClient,
+    licenseKitClient: @escaping @Sendable (_ token: String) -> (any LicenseKitClient)?,
+    clock: @escaping @Sendable () -> Date = { Date() }, logger: Logger
+  ) {
+    let database = TenantDatabase(postgres)
+    let wakeUp = WakeUp()
+    let recent = RecentEvents(redis: redis)
+    let keys = KeyVault(keyRing: configuration.keyRing)
+    let connections = ConnectionStore(database: database, keyRing: configuration.keyRing)
+    let tokens = TokenVault(
+      configuration: configuration, store: connections, transport: transport, redis: redis, logger: logger)
+    let directory = LicenseKitDirectory(
+      store: connections, service: licenseKit, serviceClient: licenseKitClient, transport: transport)
+
+    self.database = database
+    inbox = InboxWriter(client: postgres, logger: logger)
+    receiver = WebhookReceiver(
+      secrets: configuration.webhookSecrets.compactMap { try? WebhookSecret($0) }, inbox: inbox, recent: recent,
+      wakeUp: wakeUp, clock: clock, logger: logger)
+    workers = Workers(
+      router: EventRouter(
+        database: database, application: ApplicationEvents(apiAccess: configuration.apiAccess, logger: logger),
+        recent: recent, logger: logger),
+      turns: Turns(database: database),
+      reconciler: Reconciler(
+        database: database, stripe: tokens, licenseKit: directory, vault: keys, redis: redis, recent: recent,
+        clock: clock, logger: logger),
+      parking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 4, pollInterval: .seconds(1),
+      logger: logger)
+    keepAlive = KeepAlive(vault: tokens, logger: logger)
+  }
+
+  /// The routes under `/stripe`.
+  public func addRoutes(to router: AppRouter) {
+    receiver.addRoutes(to: router)
+  }
+
+  /// The background work of a replica in this role.
+  public func services(for role: Role) -> [any Service] {
+    role == .web ? [] : [workers, keepAlive]
+  }
+
+  /// Writes what waits; to be called when no request is under way any more.
+  public func shutdown() async { await inbox.shutdown() }
+
+  /// Whether the integration can do its work.
+  public var readinessCheck: ReadinessCheck {
+    ReadinessCheck("stripe_integration") { [database] in
+      do {
+        try await database.transaction(as: .operator_) { transaction in
+          _ = try await transaction.query("SELECT account_id FROM stripe_integration.turns LIMIT 1")
+        }
+        return nil
+      } catch { return "unavailable" }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Identity
+import JSON
+import Logging
+import Metrics
+import Postgres
+import ServerKit
+import StripeAPI
+
+/// Takes in what Stripe delivers: checks the signature over the bytes as they came, stores the event, and answers 200
+/// when it is durable and not before. What the event means is worked out later.
+struct WebhookReceiver: Sendable {
+  /// Larger than any event seen; Stripe publishes no limit.
+  static let maximumBody = 2 * 1024 * 1024
+
+  let secrets: [WebhookSecret]
+  let inbox: InboxWriter
+  let recent: RecentEvents
+  let wakeUp: WakeUp
+  let clock: @Sendable () -> Date
+  let logger: Logger
+
+  private let accepted = Counter(label: "stripe_webhooks_accepted_total")
+  private let repeated = Counter(label: "stripe_webhooks_repeated_total")
+  private let refused = Counter(label: "stripe_webhooks_refused_total")
+
+  init(
+    secrets: [WebhookSecret], inbox: InboxWriter, recent: RecentEvents, wakeUp: WakeUp,
+    clock: @escaping @Sendable () -> Date, logger: Logger
+  ) {
+    self.secrets = secrets
+    self.inbox = inbox
+    self.recent = recent
+    self.wakeUp = wakeUp
+    self.clock = clock
+    self.logger = logger
+  }
+
+  func addRoutes(to router: AppRouter) {
+    router.post("/stripe/webhook") { request, context in try await receive(request, context) }
+  }
+
+  private func receive(_ request: Request, _ context: AppContext) async throws -> Response {
+    let body = try await request.bodyBytes(limit: Self.maximumBody)
+    do {
+      try WebhookSignature.verify(
+        header: request.headers[Self.signatureHeader], payload: body, secrets: secrets, now: clock())
+    } catch {
+      refused.increment()
+      throw APIFailure(
+        .badRequest, code: "SIGNATURE_INVALID", message: "The Stripe-Signature header does not fit the body.",
+        detail: "expected a v1 signature of one of the endpoint's secrets, at most 300 s old; found: \(error.code)")
+    }
+    let envelope: EventEnvelope
+    do {
+      envelope = try EventEnvelope(scanning: body)
+    } catch {
+      refused.increment()
+      throw APIFailure(.badRequest, code: "INVALID_JSON", message: "The body is not a Stripe event.", detail: "\(error)")
+    }
+    // Only events of connected accounts name an account; those of the developer's own are no vendor's business.
+    if let account = envelope.account {
+      let item = InboxItem(
+        tenant: Tenant(account: account, livemode: envelope.livemode), envelope: envelope,
+        body: String(decoding: body, as: UTF8.self))
+      try await store(item)
+    }
+    return try Answer.data(Received(received: true), context: context)
+  }
+
+  private func store(_ item: InboxItem) async throws {
+    if await recent.isKnown(item) {
+      repeated.increment()
+      return
+    }
+    do {
+      try await inbox.store(item)
+    } catch {
+      logger.error("event not stored", metadata: ["tenant": "\(item.tenant)", "error": "\(error)"])
+      throw APIFailure.unavailable(
+        "The event could not be stored; deliver it again.", code: "STORAGE_UNAVAILABLE", retryAfter: .seconds(5))
+    }
+    accepted.increment()
+    wakeUp.signal()
+    await recent.remember(item)
+  }
+
+  private struct Received: Encodable { let received: Bool }
+
+  private static let signatureHeader: HTTPField.Name = .init("Stripe-Signature") ?? .authorization
+}

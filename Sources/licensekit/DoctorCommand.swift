@@ -1,0 +1,48 @@
+import ArgumentParser
+import LicenseServer
+import Logging
+import Postgres
+import Redis
+import ServerKit
+import StripeIntegration
+
+/// `licensekit doctor`: checks what the service needs, and says what is missing.
+struct Doctor: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Check the configuration and everything it points at.")
+
+  func run() async throws {
+    let settings = try ServerSettings.readOrExit()
+    bootstrapLogging(level: .critical, format: settings.process.logFormat)
+    print("ok       configuration")
+    let parts = try Parts(settings, logger: Logger(label: "licensekit"))
+    var healthy = true
+    func check(_ name: String, _ body: () async throws -> String?) async {
+      do {
+        let problem = try await body()
+        if problem != nil { healthy = false }
+        print(problem.map { "problem  \(name): \($0)" } ?? "ok       \(name)")
+      } catch {
+        healthy = false
+        print("problem  \(name): \(error)")
+      }
+    }
+    await check("database") {
+      try await parts.postgres.query("SELECT 1")
+      return nil
+    }
+    await check("schema of the LicenseKit server") { await parts.server.readinessCheck.problem() }
+    if let integration = parts.integration {
+      await check("schema of the Stripe integration") { await integration.readinessCheck.problem() }
+    }
+    if let redis = parts.redis {
+      await check("Redis") {
+        try await redis.ping()
+        return nil
+      }
+    } else {
+      print("note     REDIS_URL is not set: installing and rate limits need Redis")
+    }
+    await parts.close()
+    if !healthy { throw ExitCode.failure }
+  }
+}

@@ -1,0 +1,84 @@
+import Cryptography
+import HTTPTransport
+import LicenseKitAPI
+import LicenseServer
+import Logging
+import Postgres
+import Redis
+import ServerKit
+import ServiceLifecycle
+import StripeIntegration
+
+/// The program on one page: what it is made of, and in which order it starts and ends.
+struct Parts: Sendable {
+  let postgres: PostgresClient
+  let redis: RedisClient?
+  let transport: HTTPTransport
+  let server: LicenseServer
+  let integration: IntegrationServer?
+  let logger: Logger
+
+  init(_ settings: ServerSettings, logger: Logger) throws {
+    self.logger = logger
+    var database = try PostgresConfiguration(url: settings.process.databaseURL)
+    database.maximumConnections = settings.process.databaseConnections
+    database.applicationName = "licensekit"
+    let postgres = PostgresClient(database, logger: logger)
+    let redis = try settings.process.redisURL.map { RedisClient(try RedisConfiguration(url: $0), logger: logger) }
+    let transport = HTTPTransport(logger: logger)
+    let server = LicenseServer(client: postgres, keyRing: settings.keyRing, logger: logger)
+    self.postgres = postgres
+    self.redis = redis
+    self.transport = transport
+    self.server = server
+    integration = settings.integration.map { configuration in
+      // The service-wide LicenseKit: the one at LICENSEKIT_BASE_URL, or else this very server without a detour over HTTP.
+      let licenseKit: @Sendable (String) -> any LicenseKitClient
+      if let baseURL = configuration.licenseKit.baseURL {
+        licenseKit = { LicenseKitHTTPClient(baseURL: baseURL, token: $0, transport: transport) }
+      } else {
+        licenseKit = { server.inProcessClient(token: $0) }
+      }
+      return IntegrationServer(
+        configuration: configuration, postgres: postgres, redis: redis, transport: transport,
+        licenseKit: licenseKit(configuration.licenseKit.token), licenseKitClient: licenseKit, logger: logger)
+    }
+  }
+
+  /// Brings the schemas up to date; several replicas may do so at once.
+  func migrate() async throws {
+    let directory = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
+    var schemas = [LicenseServer.migrationsDirectory]
+    if integration != nil { schemas.append(IntegrationServer.migrationsDirectory) }
+    for schema in schemas {
+      let applied = try await Migrator(directory: "\(directory)/\(schema)", client: postgres, logger: logger).migrate()
+      for migration in applied {
+        logger.info("migrated", metadata: ["schema": "\(schema)", "migration": "\(migration.version) \(migration.name)"])
+      }
+    }
+  }
+
+  /// Background work of the parts themselves.
+  var services: [any Service] {
+    var services: [any Service] = [postgres]
+    if let redis { services.append(RedisService(redis: redis)) }
+    return services
+  }
+
+  /// After the last request: what waits is written, then everything is closed.
+  func close() async {
+    await integration?.shutdown()
+    await postgres.close()
+    redis?.shutdown()
+    transport.shutdown()
+  }
+}
+
+/// Keeps the Redis client's connections for as long as the service runs.
+private struct RedisService: Service {
+  let redis: RedisClient
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown { await redis.run() }
+  }
+}

@@ -1,0 +1,55 @@
+public import ArgumentParser
+import Cryptography
+import HTTPTransport
+import LicenseKitAPI
+import LicenseServer
+import Logging
+import Postgres
+import Redis
+import ServerKit
+import ServiceLifecycle
+public import StripeIntegration
+
+/// `licensekit serve`: migrates, then listens.
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve the LicenseKit API and, where it is configured, the Stripe integration.")
+
+  @Option(help: "What this replica does for the Stripe integration: web, worker or all.")
+  var role: IntegrationServer.Role = .all
+
+  func run() async throws {
+    let settings = try ServerSettings.readOrExit()
+    bootstrapLogging(level: settings.process.logLevel, format: settings.process.logFormat)
+    let metrics = MetricsRegistry()
+    metrics.bootstrap()
+    let logger = Logger(label: "licensekit")
+
+    let parts = try Parts(settings, logger: logger)
+    try await parts.migrate()
+    try await parts.server.bootstrap(adminToken: settings.adminToken)
+
+    let router = AppRouter(metrics: metrics, translate: translate)
+    parts.server.addRoutes(to: router, metrics: metrics, readiness: parts.integration.map { [$0.readinessCheck] } ?? [])
+    parts.integration?.addRoutes(to: router)
+
+    let http = HTTPService(router: router, address: settings.process.address, logger: logger) { address in
+      settings.process.announce(address, logger: logger)
+    }
+    try await runService(
+      parts.services + (parts.integration?.services(for: role) ?? []) + [http], logger: logger)
+    await parts.close()
+  }
+}
+
+extension IntegrationServer.Role: ExpressibleByArgument {}
+
+/// Trouble with the database is passing trouble to a client.
+@Sendable func translate(_ error: any Error) -> APIFailure? {
+  switch error {
+  case let error as PostgresError where error.isRetryable || error.code == .timeout || error.code == .closed:
+    .unavailable("The database does not answer.", retryAfter: .seconds(2))
+  case is RedisError: .unavailable("Redis does not answer.", retryAfter: .seconds(2))
+  default: nil
+  }
+}

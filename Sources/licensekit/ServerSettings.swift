@@ -1,0 +1,39 @@
+import ArgumentParser
+import Cryptography
+import LicenseServer
+import Logging
+import ServerKit
+import StripeIntegration
+
+/// Everything `licensekit` reads from its environment, read once.
+struct ServerSettings {
+  var process: ProcessSettings
+  var keyRing: KeyRing
+  /// Nil: the Stripe integration is not mounted.
+  var integration: IntegrationConfiguration?
+  /// The bootstrap token of the default tenant.
+  var adminToken: String?
+
+  static func read(from environment: EnvironmentReader) throws(ConfigurationProblems) -> ServerSettings {
+    var environment = environment
+    let process = ProcessSettings.read(from: &environment)
+    let integration = IntegrationConfiguration.read(from: &environment, mounted: true)
+    let adminToken = environment.optional("LICENSEKIT_API_TOKEN", isSecret: true)
+    guard let keyRing = integration?.keyRing ?? environment.keyRing() else {
+      try environment.finish()
+      throw ConfigurationProblems([])
+    }
+    try environment.finish()
+    return ServerSettings(process: process, keyRing: keyRing, integration: integration, adminToken: adminToken)
+  }
+
+  /// Ends the program with every problem on standard error, each naming its variable.
+  static func readOrExit() throws -> ServerSettings {
+    do {
+      return try read(from: EnvironmentReader())
+    } catch {
+      StandardError.write("\(error)\n")
+      throw ExitCode(78)  // EX_CONFIG
+    }
+  }
+}

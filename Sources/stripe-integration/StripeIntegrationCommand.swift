@@ -1,0 +1,82 @@
+public import ArgumentParser
+import HTTPTransport
+import LicenseKitAPI
+import Logging
+import Postgres
+import Redis
+import ServerKit
+import ServiceLifecycle
+public import StripeIntegration
+
+/// The Stripe integration alone, driving a LicenseKit elsewhere.
+@main
+struct StripeIntegrationCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stripe-integration",
+    abstract: "Turns Stripe payments into licenses at the LicenseKit named by LICENSEKIT_BASE_URL.",
+    discussion: "Configuration comes from the environment; docs/configuration.md lists it.",
+    subcommands: [Serve.self])
+}
+
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Migrate, then listen.")
+
+  @Option(help: "What this replica does: web, worker or all.")
+  var role: IntegrationServer.Role = .all
+
+  func run() async throws {
+    let (process, configuration) = try Self.readOrExit()
+    bootstrapLogging(level: process.logLevel, format: process.logFormat)
+    let metrics = MetricsRegistry()
+    metrics.bootstrap()
+    let logger = Logger(label: "stripe-integration")
+
+    var database = try PostgresConfiguration(url: process.databaseURL)
+    database.maximumConnections = process.databaseConnections
+    database.applicationName = "stripe-integration"
+    let postgres = PostgresClient(database, logger: logger)
+    let redis = try process.redisURL.map { RedisClient(try RedisConfiguration(url: $0), logger: logger) }
+    let transport = HTTPTransport(logger: logger)
+    let directory = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
+    _ = try await Migrator(
+      directory: "\(directory)/\(IntegrationServer.migrationsDirectory)", client: postgres, logger: logger
+    ).migrate()
+
+    guard let baseURL = configuration.licenseKit.baseURL else { throw ConfigurationProblems([]) }
+    let licenseKit: @Sendable (String) -> LicenseKitHTTPClient = {
+      LicenseKitHTTPClient(baseURL: baseURL, token: $0, transport: transport)
+    }
+    let integration = IntegrationServer(
+      configuration: configuration, postgres: postgres, redis: redis, transport: transport,
+      licenseKit: licenseKit(configuration.licenseKit.token), licenseKitClient: licenseKit, logger: logger)
+    let router = AppRouter(metrics: metrics)
+    router.addHealthRoutes([integration.readinessCheck])
+    router.addMetricsRoute(metrics)
+    integration.addRoutes(to: router)
+    let http = HTTPService(router: router, address: process.address, logger: logger) { address in
+      process.announce(address, logger: logger)
+    }
+    try await runService([postgres] + integration.services(for: role) + [http], logger: logger)
+    await integration.shutdown()
+    await postgres.close()
+    redis?.shutdown()
+    transport.shutdown()
+  }
+
+  /// Ends the program with every problem on standard error, each naming its variable.
+  private static func readOrExit() throws -> (ProcessSettings, IntegrationConfiguration) {
+    var environment = EnvironmentReader()
+    let process = ProcessSettings.read(from: &environment)
+    let configuration = IntegrationConfiguration.read(from: &environment, mounted: false)
+    do {
+      try environment.finish()
+      guard let configuration else { throw ConfigurationProblems([]) }
+      return (process, configuration)
+    } catch {
+      StandardError.write("\(error)\n")
+      throw ExitCode(78)  // EX_CONFIG
+    }
+  }
+}
+
+extension IntegrationServer.Role: ExpressibleByArgument {}
