@@ -7,6 +7,9 @@ import base64
 import http.server
 import json
 import os
+import pathlib
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -650,3 +653,103 @@ def test_a_slow_call_waits(shop):
     start = time.monotonic()
     shop.app().v1.products.list()
     assert time.monotonic() - start >= 0.3
+
+
+# --- A simulator of one test's own: its clock is moved, and it is stopped and started again
+
+
+class Own:
+    """A simulator process with a state file."""
+
+    def __init__(self, folder):
+        build = pathlib.Path(__file__).resolve().parents[2] / ".build" / "debug"
+        self.binary = pathlib.Path(os.environ.get("LICENSEKIT_BIN", build)) / "stripe-simulator"
+        if not self.binary.exists():
+            pytest.skip(f"{self.binary} is not built")
+        self.folder, self.process, self.url = folder, None, ""
+
+    def start(self):
+        port_file = self.folder / "port"
+        port_file.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            [self.binary, "serve", "--address", "127.0.0.1:0", "--port-file", port_file, "--state", self.folder / "state"],
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 20
+        while not port_file.exists():
+            assert self.process.poll() is None and time.monotonic() < deadline, "the simulator did not start"
+            time.sleep(0.02)
+        self.url = f"http://127.0.0.1:{port_file.read_text().strip()}"
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            assert self.process.wait(timeout=20) == 0
+            self.process = None
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Every helper of this file speaks to this simulator while the test runs."""
+    simulator = Own(tmp_path)
+    simulator.start()
+    monkeypatch.setattr(sys.modules[__name__], "BASE", simulator.url)
+    yield simulator
+    simulator.stop()
+
+
+def test_tokens_and_codes_run_out(own):
+    shop = Shop()
+    oauth = client(developer()["secret_key"]).oauth
+    late = authorize(shop.id)["code"]
+    token = oauth.token({"grant_type": "authorization_code", "code": authorize(shop.id)["code"]})
+    control("POST", "clock", {"seconds": 301})
+    with pytest.raises(stripe.oauth_error.InvalidGrantError):
+        oauth.token({"grant_type": "authorization_code", "code": late})
+    assert client(token.access_token).v1.products.list().data
+    control("POST", "clock", {"seconds": 3600})
+    with pytest.raises(stripe.AuthenticationError) as failure:
+        client(token.access_token).v1.products.list()
+    assert failure.value.error.code == "api_key_expired"
+    fresh = oauth.token({"grant_type": "refresh_token", "refresh_token": token.refresh_token})
+    assert client(fresh.access_token).v1.products.list().data
+
+
+def test_a_restart_keeps_everything(own, monkeypatch):
+    shop = Shop()
+    token = client(developer()["secret_key"]).oauth.token(
+        {"grant_type": "authorization_code", "code": authorize(shop.id)["code"]}
+    )
+    made = shop.scenario("subscribe", price=shop.prices["pro_monthly"])["ids"]
+    before = [each.id for each in shop.app().v1.events.list({"limit": 100}).data]
+    customer = shop.app().v1.customers.create({"email": "kept@example.com"}, {"idempotency_key": "kept"})
+    own.stop()
+    own.start()
+    monkeypatch.setattr(sys.modules[__name__], "BASE", own.url)
+    again = client(token.access_token)
+    assert again.v1.subscriptions.retrieve(made["subscription"]).status == "active"
+    assert [each.id for each in again.v1.events.list({"limit": 100}).data][1:] == before
+    assert again.v1.customers.create({"email": "kept@example.com"}, {"idempotency_key": "kept"}).id == customer.id
+    renewed = shop.scenario("renew", subscription=made["subscription"])["ids"]
+    assert renewed["current_period_end"] > made["current_period_end"]
+
+
+def test_a_test_clock_lives_through_a_year(own):
+    shop = Shop()
+    made = shop.scenario("subscribe", price=shop.prices["pro_monthly"])["ids"]
+    seen = control("POST", f"accounts/{shop.id}/advance", {"seconds": 366 * 86400})
+    types = [each["type"] for each in seen["events"]]
+    assert types.count("invoice.paid") == 12 and types.count("invoice.upcoming") in (12, 13)
+    assert len(list(shop.app().v1.invoices.list({"subscription": made["subscription"], "limit": 5}).auto_paging_iter())) == 13
+
+
+def test_the_same_seed_makes_the_same_faults_and_never_the_same_ids(own):
+    shop = Shop()
+    seen = []
+    for _ in range(2):
+        control("POST", "faults", {"seed": 7, "deliveries": {"twin": 0.5}})
+        sales = [shop.scenario("sell", price=shop.prices["perpetual"])["events"] for _ in range(5)]
+        seen.append([[each["type"] for each in sale] for sale in sales])
+    assert seen[0] == seen[1] and any(len(sale) > 5 for sale in seen[0])
+    ids = [each.id for each in shop.own().v1.events.list({"limit": 100}).auto_paging_iter()]
+    assert len(ids) == len(set(ids))

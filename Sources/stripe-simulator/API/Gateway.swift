@@ -48,7 +48,7 @@ enum Gateway {
     trace.shownAccount = call.header("stripe-account")
     let version = try self.version(call, caller, tenant)
     trace.version = version.text
-    let fault = world.faults.apiFault(method: call.method, path: call.path, account: tenant.account, &world.random)
+    let fault = world.faults.apiFault(method: call.method, path: call.path, account: tenant.account, &world.chance)
     trace.delay = fault?.delayMilliseconds ?? 0
     if let fault, fault.status > 0, !fault.takesEffect, fault.status < 500 { throw fault.failure }
     guard let (route, ids) = Routes.match(call.method, call.path), route.exists(version) else {

@@ -5,7 +5,7 @@ enum ControlFaults {
   static func faults(_ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue {
     switch call.method {
     case "POST":
-      if let seed = call.body.number("seed") { world.random = SeededRandom(seed: UInt64(bitPattern: seed)) }
+      if let seed = call.body.number("seed") { world.chance = SeededRandom(seed: UInt64(bitPattern: seed)) }
       if let deliveries = call.body.object("deliveries") { set(deliveries, world) }
       for value in call.body.array("api") {
         guard let fault = value.asObject else { continue }
@@ -27,6 +27,7 @@ enum ControlFaults {
     if let value = body.real("reorder") { world.faults.reorder = value }
     if let value = body.real("delay") { world.faults.delay = value }
     if let value = body.real("drop") { world.faults.drop = value }
+    if let value = body.real("twin") { world.faults.twin = value }
     if let value = body.number("delay_ms") { world.faults.delayMilliseconds = max(0, value) }
     if let value = body.number("duplicate_next") { world.faults.duplicateNext = Int(value) }
     if let value = body.number("drop_next") { world.faults.dropNext = Int(value) }
@@ -50,7 +51,7 @@ enum ControlFaults {
     return object([
       "deliveries": object([
         "duplicate": real(faults.duplicate), "reorder": real(faults.reorder), "delay": real(faults.delay),
-        "drop": real(faults.drop), "delay_ms": .integer(faults.delayMilliseconds),
+        "drop": real(faults.drop), "twin": real(faults.twin), "delay_ms": .integer(faults.delayMilliseconds),
         "duplicate_next": .integer(Int64(faults.duplicateNext)), "drop_next": .integer(Int64(faults.dropNext)),
         "delay_next": .integer(Int64(faults.delayNext)), "types": strings(faults.types),
         "holding": flag(faults.isHolding),

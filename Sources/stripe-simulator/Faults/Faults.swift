@@ -5,6 +5,8 @@ struct Faults: Sendable {
   var reorder = 0.0
   var delay = 0.0
   var drop = 0.0
+  /// How often one change is told by two different events (Stripe docs, Webhooks: handle duplicate events).
+  var twin = 0.0
   var delayMilliseconds: Int64 = 500
   /// Exact counts, used up before the probabilities are asked.
   var duplicateNext = 0
@@ -53,6 +55,12 @@ struct Faults: Sendable {
     }
     if random.happens(reorder) { wait += Int64.random(in: 1...max(1, delayMilliseconds), using: &random) }
     return .deliver(copies: copies, delayMilliseconds: wait)
+  }
+
+  /// Whether the change is to be told twice.
+  func hasTwin(_ type: String, account: String, _ random: inout SeededRandom) -> Bool {
+    guard types.isEmpty || types.contains(type), accounts.isEmpty || accounts.contains(account) else { return false }
+    return random.happens(twin)
   }
 
   /// The fault that meets this call, counted down.

@@ -14,7 +14,7 @@ enum TokenEndpoint {
   }
 
   private static func outcome(_ call: Call, _ world: World) -> Answer {
-    if let fault = world.faults.apiFault(method: call.method, path: call.path, account: nil, &world.random),
+    if let fault = world.faults.apiFault(method: call.method, path: call.path, account: nil, &world.chance),
       fault.status > 0
     {
       return .json(fault.failure.body, status: fault.status)

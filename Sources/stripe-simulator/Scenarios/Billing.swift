@@ -54,10 +54,15 @@ extension Tenant {
       }
     }
     if let end = find(.subscription, id)?.number("trial_end") {
-      plan(.trialWillEnd, id, at: max(now, end - 3 * CalendarTime.day))
-      if end - 3 * CalendarTime.day <= now { emit("customer.subscription.trial_will_end", .subscription, id) }
+      // Three days before the end, or at once when the trial is shorter (Stripe docs, Billing: subscription webhooks).
+      let warning = end - 3 * CalendarTime.day
+      if warning > now {
+        plan(.trialWillEnd, id, at: warning)
+      } else {
+        emit("customer.subscription.trial_will_end", .subscription, id)
+      }
     }
-    plan(.subscriptionPeriodEnds, id, at: periodEnd(id))
+    planPeriodEnd(id)
     return id
   }
 
@@ -125,7 +130,39 @@ extension Tenant {
     case .some: break
     case nil: if !isUnpaid { plan(.invoiceIsFinalized, invoice, at: now + CalendarTime.hour) }
     }
-    plan(.subscriptionPeriodEnds, id, at: periodEnd(id))
+    planPeriodEnd(id)
+  }
+
+  /// Plans what comes by itself at the end of the running period, and a week before it.
+  func planPeriodEnd(_ id: String) {
+    let end = periodEnd(id)
+    plan(.subscriptionPeriodEnds, id, at: end)
+    let notice = end - 7 * CalendarTime.day
+    if notice > now { plan(.invoiceIsUpcoming, id, at: notice) }
+  }
+
+  /// `invoice.upcoming`: a preview of the next invoice, which has no id yet.
+  private func announceInvoice(_ id: String, at moment: Int64) {
+    guard let subscription = find(.subscription, id),
+      ["active", "trialing"].contains(subscription.text("status") ?? ""),
+      !subscription.bool("cancel_at_period_end"), periodEnd(id) == moment + 7 * CalendarTime.day
+    else { return }
+    let total = items(id).reduce(0) { $0 + amount($1.text("_price") ?? "", $1.number("quantity") ?? 1) }
+    var old = fields([
+      "object": "invoice", "amount_due": .integer(total), "billing_reason": "upcoming",
+      "created": .integer(periodEnd(id)),
+      "currency": subscription["currency"] ?? .null, "customer": subscription["customer"] ?? .null,
+      "lines": embeddedList([], url: "/v1/invoices/upcoming/lines"), "livemode": flag(livemode), "status": "draft",
+      "total": .integer(total),
+    ])
+    var new = old
+    old["subscription"] = .string(id)
+    new["parent"] = object([
+      "quote_details": .null,
+      "subscription_details": object(["metadata": subscription["metadata"] ?? .null, "subscription": .string(id)]),
+      "type": "subscription_details",
+    ])
+    emit("invoice.upcoming", Rendering(id: id, old: old, new: new), previous: nil)
   }
 
   private func rollPeriod(_ item: Fields) {
@@ -174,10 +211,11 @@ extension Tenant {
     switch item.task {
     case .subscriptionPeriodEnds: periodEnds(item.id)
     case .trialWillEnd:
-      guard find(.subscription, item.id)?.text("status") == "trialing" else { return }
-      if let end = find(.subscription, item.id)?.number("trial_end"), end - now == 3 * CalendarTime.day {
-        emit("customer.subscription.trial_will_end", .subscription, item.id)
-      }
+      guard let subscription = find(.subscription, item.id), subscription.text("status") == "trialing",
+        subscription.number("trial_end") == item.at + 3 * CalendarTime.day
+      else { return }
+      emit("customer.subscription.trial_will_end", .subscription, item.id)
+    case .invoiceIsUpcoming: announceInvoice(item.id, at: item.at)
     case .invoiceIsFinalized:
       guard find(.invoice, item.id)?.text("status") == "draft" else { return }
       finalizeInvoice(item.id)

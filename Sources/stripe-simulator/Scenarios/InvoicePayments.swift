@@ -106,7 +106,9 @@ extension Tenant {
     let payer = Payer(email: invoice.text("customer_email"), name: invoice.text("customer_name"))
     _ = failPayment(intent, payer: payer)
     let attempts = (invoice.number("attempt_count") ?? 0) + 1
-    let isFirst = invoice.text("billing_reason") == "subscription_create"
+    let status = find(.subscription, subscription)?.text("status")
+    // A first payment that is declined leaves the subscription incomplete and is not tried again by itself.
+    let isFirst = status == "incomplete"
     let retryDays = merchant.dunning.retryDays
     let next: Int64? =
       isFirst || attempts > Int64(retryDays.count) ? nil : now + retryDays[Int(attempts) - 1] * CalendarTime.day
@@ -115,7 +117,7 @@ extension Tenant {
     }
     emit("invoice.payment_failed", .invoice, id)
     if isFirst { return }
-    if find(.subscription, subscription)?.text("status") == "active" {
+    if status == "active" {
       update(.subscription, subscription, event: "customer.subscription.updated") {
         edit(.subscription, subscription) { $0["status"] = "past_due" }
       }

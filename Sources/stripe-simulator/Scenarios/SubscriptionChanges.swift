@@ -107,7 +107,7 @@ extension Tenant {
     finalizeInvoice(invoice)
     payInvoice(invoice)
     emit("customer.subscription.resumed", .subscription, id)
-    plan(.subscriptionPeriodEnds, id, at: periodEnd(id))
+    planPeriodEnd(id)
   }
 
   /// Ends a trial now.

@@ -3,6 +3,7 @@ struct Agenda {
   enum Task: String, Sendable {
     case subscriptionPeriodEnds = "period_end"
     case trialWillEnd = "trial_will_end"
+    case invoiceIsUpcoming = "upcoming"
     case invoiceIsFinalized = "finalize"
     case invoiceIsRetried = "retry"
     case sessionExpires = "session_expires"

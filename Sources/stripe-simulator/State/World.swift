@@ -2,7 +2,10 @@ import JSON
 
 /// Everything the simulator knows. A plain object graph that only the `Simulator` actor touches; nothing in it does I/O.
 final class World {
+  /// Where ids come from; never set back, so that no id comes twice.
   var random: SeededRandom
+  /// Where faults come from; a control request can set its seed.
+  var chance: SeededRandom
   private let wallClock: () -> Int64
   /// Seconds that the simulated time is ahead of the machine's.
   var clockOffset: Int64 = 0
@@ -22,6 +25,7 @@ final class World {
 
   init(seed: UInt64, wallClock: @escaping () -> Int64) {
     random = SeededRandom(seed: seed)
+    chance = SeededRandom(seed: ~seed)
     self.wallClock = wallClock
   }
 

@@ -12,12 +12,16 @@ struct Courier: Service {
 
   func run() async throws {
     await withDiscardingTaskGroup { group in
+      // The earliest moment at which a timer will look again; one timer is enough.
+      var timer = Int64.max
       for await _ in simulator.wakes.cancelOnGracefulShutdown() {
+        if timer <= Monotonic.now() { timer = .max }
         let (letters, wait) = await simulator.takeLetters()
         for letter in letters {
           group.addTask { await deliver(letter) }
         }
-        if let wait {
+        if let wait, Monotonic.now() + wait + 1 < timer {
+          timer = Monotonic.now() + wait + 1
           group.addTask {
             try? await Task.sleep(for: .milliseconds(wait + 1))
             simulator.wake()

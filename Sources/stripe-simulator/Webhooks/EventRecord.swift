@@ -75,6 +75,12 @@ extension Tenant {
       merchantVersion: merchant.apiVersion, cause: cause, objectID: rendering.id, data: data, pendingWebhooks: 0,
       allDelivered: true)
     record(event)
+    if world.faults.hasTwin(type, account: account, &world.chance) {
+      var twin = event
+      twin.id = world.newID("evt_")
+      twin.serial = world.nextSerial()
+      record(twin)
+    }
     return event.id
   }
 

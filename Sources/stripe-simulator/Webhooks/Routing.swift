@@ -4,7 +4,7 @@ extension World {
     guard let event = tenant.event(eventID) else { return }
     var pending = 0
     for endpoint in post.endpoints where hears(endpoint, event, of: tenant) {
-      switch faults.fate(of: event.type, account: tenant.account, &random) {
+      switch faults.fate(of: event.type, account: tenant.account, &chance) {
       case .drop:
         post.add(delivery(event, tenant, endpoint, state: .dropped))
         tenant.editEvent(eventID) { $0.allDelivered = false }
@@ -72,7 +72,7 @@ extension World {
   /// them). One goes out when the attempt before it has ended, so the order really is the order of arrival.
   func release(account: String?, order: [String], isShuffled: Bool, inParallel: Bool) -> Int {
     var held = post.held.filter { account == nil || $0.tenant.account == account }
-    if isShuffled { held.shuffle(using: &random) }
+    if isShuffled { held.shuffle(using: &chance) }
     if !order.isEmpty {
       var rank: [String: Int] = [:]
       for (position, id) in order.enumerated() { rank[id] = position }
