@@ -11,8 +11,8 @@ enum CheckoutPage {
       default: throw StripeFailure(status: 404, message: "There is no such page.")
       }
     } catch {
-      let body: HTML = "<h1>Not found</h1><p>\(error.message)</p>"
-      return .html(HTMLPage(title: "Not found", body: body).rendered, status: error.status)
+      let body: HTML = "<main><h1>Not found</h1><p>\(error.message)</p></main>"
+      return .html(HTMLPage(title: "Not found", body: body, stylesheet: StyleSheet.path).rendered, status: error.status)
     }
   }
 
@@ -50,9 +50,9 @@ enum CheckoutPage {
   private static func page(_ id: String, _ session: Fields, _ tenant: Tenant) -> String {
     let currency = (session.text("currency") ?? "").uppercased()
     let lines: [HTML] = tenant.sessionLines(id).map { line in
-      "<li>\(line.number("quantity") ?? 1) × \(line.text("description") ?? "item"): \(line.number("amount_total") ?? 0) \(currency)</li>"
+      "<li>\(line.number("quantity") ?? 1) × \(line.text("description") ?? "item"): \(price(line.number("amount_total"), currency))</li>"
     }
-    let total: HTML = "<p>Total: \(session.number("amount_total") ?? 0) \(currency) (smallest unit)</p>"
+    let total: HTML = "<p><strong>Total: \(price(session.number("amount_total"), currency))</strong></p>"
     let form: HTML
     if session.text("status") == "open" {
       form = """
@@ -66,7 +66,18 @@ enum CheckoutPage {
     }
     return HTMLPage(
       title: "Pay \(tenant.merchant.name)",
-      body: "<main><h1>\(tenant.merchant.name)</h1><ul>\(lines)</ul>\(total)\(form)</main>"
+      body: "<main><h1>\(tenant.merchant.name)</h1><ul>\(lines)</ul>\(total)\(form)</main>",
+      stylesheet: StyleSheet.path
     ).rendered
+  }
+
+  /// An amount in the smallest unit as people write it.
+  private static func price(_ amount: Int64?, _ currency: String) -> String {
+    let amount = amount ?? 0
+    if ["JPY", "KRW", "VND", "CLP", "ISK", "UGX", "XAF", "XOF", "XPF"].contains(currency) {
+      return "\(amount) \(currency)"
+    }
+    let cents = amount % 100
+    return "\(amount / 100).\(cents < 10 ? "0" : "")\(cents) \(currency)"
   }
 }

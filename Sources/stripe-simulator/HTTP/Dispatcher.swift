@@ -19,6 +19,8 @@ struct Dispatcher {
       return await simulator.with { Gateway.answer(call, $0) }
     case "c", "buy":
       return await simulator.with { CheckoutPage.answer(call, $0) }
+    case "style.css":
+      return Answer(status: 200, contentType: "text/css; charset=utf-8", body: StyleSheet.text)
     case "_control":
       return await ControlAPI.answer(call, simulator)
     case nil:

@@ -6,7 +6,9 @@ import ServerKit
 enum AuthorizePage {
   static func answer(_ call: Call, _ world: World) -> Answer {
     guard call.segments.last == "authorize", call.method == "GET" || call.method == "POST" else {
-      return .html(HTMLPage(title: "Not found", body: "<h1>Not found</h1>").rendered, status: 404)
+      return .html(
+        HTMLPage(title: "Not found", body: "<main><h1>Not found</h1></main>", stylesheet: StyleSheet.path).rendered,
+        status: 404)
     }
     var query = FormDecoding.decode(call.query) ?? Fields([])
     if call.method == "POST" {
@@ -39,6 +41,7 @@ enum AuthorizePage {
   /// The address to go back to: the given one if the app lists it, else the first one listed.
   private static func redirectURI(_ given: String?, _ developer: Developer) -> String? {
     guard let given else { return developer.redirectURIs.first }
+    guard given.hasPrefix("https://") || given.hasPrefix("http://") else { return nil }
     if developer.redirectURIs.isEmpty || developer.redirectURIs.contains(given) { return given }
     return nil
   }
@@ -50,31 +53,27 @@ enum AuthorizePage {
   }
 
   private static func invalidLink(_ reason: String) -> Answer {
-    let body: HTML = "<h1>The provided OAuth link is invalid</h1><p>\(reason)</p>"
-    return .html(HTMLPage(title: "Invalid link", body: body).rendered, status: 400)
+    let body: HTML = "<main><h1>The provided OAuth link is invalid</h1><p>\(reason)</p></main>"
+    return .html(HTMLPage(title: "Invalid link", body: body, stylesheet: StyleSheet.path).rendered, status: 400)
   }
 
   private static func page(
     _ developer: Developer, redirect: String, state: String?, path: String, _ world: World
   ) -> Answer {
     let mode = developer.livemode ? "live" : "test"
-    let hidden: HTML = """
-      <input type="hidden" name="client_id" value="\(developer.clientID)">\
-      <input type="hidden" name="redirect_uri" value="\(redirect)">
-      """
     let stateField: HTML = state.map { "<input type=\"hidden\" name=\"state\" value=\"\($0)\">" } ?? ""
     let rows: [HTML] = world.merchantOrder.compactMap { world.merchants[$0] }.map { merchant in
       """
-      <li><form method="post" action="\(path)">\(hidden)\(stateField)\
-      <button name="decision" value="\(merchant.id)">Install</button> \(merchant.name) (\(merchant.id))</form></li>
+      <li><button name="decision" value="\(merchant.id)">Install</button> \(merchant.name) <small>\(merchant.id)</small></li>
       """
     }
     let permissions = developer.permissions.map { $0.sorted().joined(separator: ", ") } ?? "everything"
     let body: HTML = """
-      <main><h1>Install \(developer.name)</h1><p>Simulated Stripe, \(mode) mode. The app asks for: \(permissions).</p>
-      <ul>\(rows)</ul>
-      <form method="post" action="\(path)">\(hidden)\(stateField)<button name="decision" value="deny">Deny</button></form></main>
+      <main><h1>Install \(developer.name)</h1><p>Simulated Stripe, \(mode) mode. The app asks for: \(permissions).</p>\
+      <form method="post" action="\(path)"><input type="hidden" name="client_id" value="\(developer.clientID)">\
+      <input type="hidden" name="redirect_uri" value="\(redirect)">\(stateField)\
+      <ul>\(rows)</ul><p><button name="decision" value="deny">Deny</button></p></form></main>
       """
-    return .html(HTMLPage(title: "Install \(developer.name)", body: body).rendered)
+    return .html(HTMLPage(title: "Install \(developer.name)", body: body, stylesheet: StyleSheet.path).rendered)
   }
 }
