@@ -26,6 +26,7 @@ public struct IntegrationServer: Sendable {
   let database: TenantDatabase
   let inbox: InboxWriter
   let receiver: WebhookReceiver
+  let connectionRoutes: ConnectionRoutes
   let workers: Workers
   let keepAlive: KeepAlive
 
@@ -54,6 +55,8 @@ public struct IntegrationServer: Sendable {
     receiver = WebhookReceiver(
       secrets: configuration.webhookSecrets.compactMap { try? WebhookSecret($0) }, inbox: inbox, recent: recent,
       wakeUp: wakeUp, clock: clock, logger: logger)
+    connectionRoutes = ConnectionRoutes(
+      configuration: configuration, store: connections, transport: transport, redis: redis)
     workers = Workers(
       router: EventRouter(
         database: database, application: ApplicationEvents(apiAccess: configuration.apiAccess, logger: logger),
@@ -70,6 +73,7 @@ public struct IntegrationServer: Sendable {
   /// The routes under `/stripe`.
   public func addRoutes(to router: AppRouter) {
     receiver.addRoutes(to: router)
+    connectionRoutes.addRoutes(to: router)
   }
 
   /// The background work of a replica in this role.
