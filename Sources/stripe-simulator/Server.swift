@@ -81,10 +81,10 @@ struct ClockTicker: Service {
     await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
         do { try await Task.sleep(for: .seconds(1)) } catch { return }
+        let isDue = await simulator.read { world in world.tenants.values.contains { $0.hasDueTask } }
+        guard isDue else { continue }
         await simulator.with { world in
-          for tenant in world.tenants.values {
-            if let next = tenant.agenda.next, next.at <= tenant.now { tenant.advance(to: tenant.now) }
-          }
+          for tenant in world.tenants.values where tenant.hasDueTask { tenant.advance(to: tenant.now) }
         }
       }
     }

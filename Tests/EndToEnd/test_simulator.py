@@ -378,6 +378,41 @@ def test_both_shapes_of_a_subscription_and_its_invoice(shop):
     assert new.v1.invoices.list({"subscription": made["subscription"]}).data[0].id == made["invoice"]
 
 
+def test_long_invoices_and_subscriptions_show_ten_lines_and_page_the_rest(shop):
+    made = shop.scenario("subscribe", price=shop.prices["pro_monthly"], repeat_lines=12)["ids"]
+    for version in (OLD, NEW):
+        app = shop.app(version)
+        invoice = app.v1.invoices.retrieve(made["invoice"])
+        assert len(invoice.lines.data) == 10 and invoice.lines.has_more
+        assert len(list(app.v1.invoices.line_items.list(made["invoice"], {"limit": 7}).auto_paging_iter())) == 12
+        subscription = app.v1.subscriptions.retrieve(made["subscription"])
+        assert len(subscription["items"].data) == 10 and subscription["items"].has_more
+        paged = app.v1.subscription_items.list({"subscription": made["subscription"], "limit": 100})
+        assert [each.id for each in paged.data] == made["items"] and not paged.has_more
+
+
+def test_credit_notes_and_invoices_paid_elsewhere_in_both_shapes(shop):
+    made = shop.scenario("invoice", price=shop.prices["perpetual"])["ids"]
+    note = shop.scenario("refund", invoice=made["invoice"], amount=900, credit_note=True)["ids"]
+    assert shop.app(OLD).v1.credit_notes.retrieve(note["credit_note"]).refund == note["refund"]
+    assert shop.app(NEW).v1.credit_notes.retrieve(note["credit_note"]).refunds[0].refund == note["refund"]
+    elsewhere = shop.scenario("invoice", price=shop.prices["perpetual"], then="out_of_band")
+    types = [each["type"] for each in elsewhere["events"]]
+    assert "invoice.paid" in types and "invoice.payment_succeeded" not in types
+    assert shop.app(OLD).v1.invoices.retrieve(elsewhere["ids"]["invoice"]).paid_out_of_band is True
+    assert shop.app(NEW).v1.invoices.retrieve(elsewhere["ids"]["invoice"]).amount_paid == 4900
+
+
+def test_checkout_makes_the_subscription_before_the_payment_for_old_integrations_only():
+    def states(version):
+        shop = Shop(api_version=version)
+        shop.scenario("subscribe", price=shop.prices["pro_monthly"])
+        event = shop.own(version).v1.events.list({"type": "customer.subscription.created"}).data[0]
+        return event.data.object.status
+
+    assert states(OLD) == "incomplete" and states(NEW) == "active"
+
+
 # --- Webhooks
 
 

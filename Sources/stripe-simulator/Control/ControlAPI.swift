@@ -29,7 +29,7 @@ enum ControlAPI {
   private static func waitIdle(_ account: String?, timeout: Int64, _ simulator: Simulator) async -> Answer {
     let deadline = Monotonic.now() + timeout
     while true {
-      let pending = await simulator.with { $0.post.pending(of: account) }
+      let pending = await simulator.read { $0.post.pending(of: account) }
       let isLate = Monotonic.now() >= deadline
       if pending == 0 || isLate {
         let value = object([

@@ -196,6 +196,8 @@ extension Tenant {
     if let invoice = find(.subscription, id)?.text("latest_invoice") { voidInvoice(invoice) }
   }
 
+  var hasDueTask: Bool { agenda.next.map { $0.at <= now } ?? false }
+
   /// Lives through everything that is due until `target` on this merchant's clock, each thing at its own time.
   func advance(to target: Int64) {
     while let item = agenda.next, item.at <= target {

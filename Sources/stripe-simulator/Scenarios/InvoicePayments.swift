@@ -68,6 +68,7 @@ extension Tenant {
   func payOutOfBand(_ id: String) {
     guard find(.invoice, id)?.text("status") == "open" else { return }
     edit(.invoice, id) { $0["_out_of_band"] = true }
+    cancelPayment(of: id)
     markPaid(id, charge: nil)
     if let subscription = find(.invoice, id)?.text("_subscription") { activate(subscription) }
   }
@@ -144,7 +145,26 @@ extension Tenant {
       $0.merge(["status": "void", "auto_advance": false, "next_payment_attempt": .null])
       $0.transition("voided_at", now)
     }
+    cancelPayment(of: id)
     emit("invoice.voided", .invoice, id)
+  }
+
+  /// Nobody will pay this intent any more: `payment_intent.canceled`.
+  private func cancelPayment(of invoice: String) {
+    guard let intent = find(.invoice, invoice)?.text("_payment_intent"),
+      let status = find(.paymentIntent, intent)?.text("status"), status != "succeeded", status != "canceled"
+    else { return }
+    edit(.paymentIntent, intent) {
+      $0.merge(["status": "canceled", "canceled_at": .integer(now), "cancellation_reason": "void_invoice"])
+    }
+    for payment in all(.invoicePayment, where: "invoice", is: invoice).compactMap({ $0.text("id") }) {
+      edit(.invoicePayment, payment) {
+        $0.merge([
+          "status": "canceled", "status_transitions": object(["canceled_at": .integer(now), "paid_at": .null]),
+        ])
+      }
+    }
+    emit("payment_intent.canceled", .paymentIntent, intent)
   }
 
   func markUncollectible(_ id: String) {

@@ -27,6 +27,9 @@ actor Simulator {
     return try body(world)
   }
 
+  /// Looks at the world. `body` must leave it as it is: a change made here would not be saved.
+  func read<Result: Sendable>(_ body: @Sendable (World) throws -> Result) rethrows -> Result { try body(world) }
+
   func takeLetters() -> (letters: [Letter], wait: Int64?) { world.takeLetters() }
 
   func finishDelivery(_ id: Int64, _ attempt: Delivery.Attempt) {

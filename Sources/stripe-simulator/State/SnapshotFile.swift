@@ -43,13 +43,12 @@ struct SnapshotWriter: Service {
   private func save(after last: UInt64?) async -> UInt64 {
     let count = await simulator.changeCount
     guard count != last else { return count }
-    let state = await simulator.with { Snapshot.fields(of: $0) }
+    let state = await simulator.read { Snapshot.fields(of: $0) }
     do {
       try file.write(JSONValue.object(state).encoded())
     } catch {
       logger.error("The state could not be written", metadata: ["error": "\(error)"])
     }
-    // Looking at the world counted as one change.
-    return count + 1
+    return count
   }
 }
