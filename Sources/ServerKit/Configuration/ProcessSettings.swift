@@ -22,7 +22,7 @@ public struct ProcessSettings: Sendable {
     ProcessSettings(
       address: environment.address("HTTP_ADDRESS", default: ServerAddress(host: "127.0.0.1", port: 8080)),
       databaseURL: environment.required(
-        "DATABASE_URL", expected: "a PostgreSQL URL", example: "postgres://licensekit@127.0.0.1:5432/licensekit",
+        "DATABASE_URL", expected: "a PostgreSQL URL", example: "postgres://user@127.0.0.1:5432/database",
         isSecret: true),
       redisURL: environment.optional("REDIS_URL", isSecret: true),
       databaseConnections: environment.int("DATABASE_CONNECTIONS", in: 2...500, default: 16),
