@@ -1,9 +1,11 @@
+import Cryptography
 import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
 import LicenseServer
 import Postgres
+import ServerKit
 import TestSupport
 import Testing
 
@@ -174,16 +176,33 @@ struct TenancyTests {
     }
   }
 
-  @Test("secrets are stored as hashes only, and many replicas may bootstrap at once")
+  @Test("replicas that start at once on a new database agree on one signing key and one admin token")
+  func bootstrap() async throws {
+    try await withDatabase(migrations: ["migrations/server"]) { database in
+      let keyRing = try KeyRing(parsing: KeyRing.newEntry(id: "test"))
+      let server = LicenseServer(client: database.client, keyRing: keyRing, logger: Fixture.logger)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<8 { group.addTask { try await server.bootstrap(adminToken: Fixture.adminToken) } }
+        try await group.waitForAll()
+      }
+      let client = server.inProcessClient(token: Fixture.adminToken)
+      #expect(try await client.listAPIKeys(limit: nil).count == 1)
+      #expect(try await client.listPublicKeys().map(\.status) == [.active])
+
+      let administration = server.administration
+      try await administration.createTenant("acme", name: "Acme")
+      let taken = try await administration.createToken(for: "acme", name: "t", scopes: [.admin]).token
+      await #expect(throws: APIFailure.self) { try await server.bootstrap(adminToken: taken) }
+      await #expect(throws: APIFailure.self) {
+        try await administration.createToken(for: "nobody", name: "t", scopes: [.admin])
+      }
+    }
+  }
+
+  @Test("secrets are stored as hashes only")
   func secrets() async throws {
     try await withLicenseServer { fixture in
       let made = try await fixture.admin.issue(fixture.admin.makeCatalog())
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for _ in 0..<8 { group.addTask { try await fixture.server.bootstrap(adminToken: Fixture.adminToken) } }
-        try await group.waitForAll()
-      }
-      #expect(try await fixture.admin.listAPIKeys(limit: nil).count == 1)
-      #expect(try await fixture.admin.listPublicKeys().count == 1)
       for (table, secret) in [("licenses", made.licenseKey), ("api_keys", Fixture.adminToken)] {
         let rows = try await fixture.database.client.query(
           "SELECT count(*) AS n FROM license_server.\(identifier: table) t WHERE position(\(secret) IN t::text) > 0")

@@ -15,6 +15,9 @@ struct LicenseLifecycle: Hashable, Sendable {
   /// `expiresAt` and the policy's grace.
   var endsAt: Date?
 
+  /// The first moment that RFC 3339 cannot write: the year 10000.
+  private static let endOfTime = Date(timeIntervalSince1970: 253_402_300_800)
+
   /// The status a reader sees at a moment: both ends belong to what follows them.
   func status(at now: Date) -> LicenseStatus {
     switch state {
@@ -78,7 +81,9 @@ struct LicenseLifecycle: Hashable, Sendable {
     case (nil, let days?):
       try Checks.range(days, "extend_by_days", 1...36_500)
       // Time left is kept; a license that has run out starts anew from now.
-      return max(expiresAt ?? now, now).addingDays(days)
+      let wanted = max(expiresAt ?? now, now).addingDays(days)
+      guard wanted < Self.endOfTime else { throw .validation(field: "extend_by_days", "leads beyond the year 9999") }
+      return wanted
     }
   }
 }

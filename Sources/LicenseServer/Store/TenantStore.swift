@@ -34,7 +34,7 @@ struct TenantStore: Sendable {
     }
   }
 
-  /// What a caller is told about an error of the database: 503 when it is away or busy, 422 for text that it cannot hold,
+  /// What a caller is told about an error of the database: 503 when it is away or busy, 422 for a value that it cannot hold,
   /// 409 for a record that others refer to. Unique violations are told by whoever knows the constraint.
   private func translating<T>(_ body: () async throws -> T) async throws -> T {
     do { return try await body() } catch let error as PostgresError {
@@ -47,7 +47,10 @@ struct TenantStore: Sendable {
       case .encoding:
         throw APIFailure.validation("a text contains a character that cannot be stored")
       case .server(sqlState: .foreignKeyViolation):
-        throw APIFailure.conflict("the record is referred to by others")
+        throw APIFailure.conflict("the record is referred to by others, or refers to one that is gone")
+      case .server(let state) where state.classCode == "22":
+        logger.warning("the database refused a value", metadata: ["error": "\(error)"])
+        throw APIFailure.validation("a value cannot be stored")
       default:
         throw error
       }

@@ -63,9 +63,12 @@ public struct TenantAdministration: Sendable {
   }
 
   /// Makes a management token. The raw token is in the answer and nowhere else.
+  /// - Throws: ``ServerKit/APIFailure``: 404 for a tenant that is not there.
   public func createToken(
     for tenant: TenantID, name: String, scopes: [ManagementScope], allowedCIDRs: [String] = [], expiresAt: Date? = nil
   ) async throws -> APIKeyCreateResponse {
+    let known = try await client.query("SELECT FROM license_server.tenants WHERE tenant_id = \(tenant)")
+    guard !known.isEmpty else { throw APIFailure.notFound("tenant") }
     let keys = APIKeys(store: policies.store, clock: clock)
     let body = APIKeyCreateRequest(name: name, scopes: scopes, allowedCidrs: allowedCIDRs, expiresAt: expiresAt)
     return try await keys.create(body, for: .operatorCaller(tenant))
@@ -114,6 +117,7 @@ public struct TenantAdministration: Sendable {
 
   /// Makes sure of the default tenant, its signing key, and of `adminToken` as an admin token of it. Any number of replicas
   /// may do it at once, any number of times.
+  /// - Throws: ``ServerKit/APIFailure``: 409 for a token that is another tenant's.
   func bootstrap(adminToken: String?) async throws {
     let now = clock.now()
     try await client.transaction { transaction in
@@ -125,7 +129,7 @@ public struct TenantAdministration: Sendable {
         """)
       _ = try await signingKeys.insertActive(for: .defaultTenant, now: now, in: transaction)
       guard let adminToken else { return }
-      try await transaction.query(
+      let rows = try await transaction.query(
         """
         INSERT INTO license_server.api_keys
                (tenant_id, id, name, key_prefix, token_hash, scopes, created_at)
@@ -135,6 +139,7 @@ public struct TenantAdministration: Sendable {
             DO UPDATE SET scopes = excluded.scopes, allowed_cidrs = '{}', is_active = true, expires_at = NULL
          WHERE api_keys.tenant_id = excluded.tenant_id
         """)
+      guard rows.affectedRows == 1 else { throw APIFailure.conflict("the token belongs to another tenant") }
     }
   }
 }
