@@ -238,60 +238,61 @@ struct ContractTests {
     }
   }
 
-  @Test(
-    "what is wrong with a request is said by its status, its code and the field",
-    arguments: [
-      ("POST", "/api/v1/products", #"{"name":"A","code":"a","colour":"red"}"#, 400, "INVALID_JSON", "colour"),
-      ("POST", "/api/v1/products", #"{"name":"A"}"#, 422, "VALIDATION_ERROR", "code"),
-      ("POST", "/api/v1/products", #"{"name":"A","code":7}"#, 400, "INVALID_JSON", "code"),
-      ("POST", "/api/v1/products", #"{"name":" ","code":"a"}"#, 422, "VALIDATION_ERROR", "name"),
-      ("POST", "/api/v1/products", #"{"name":"#, 400, "INVALID_JSON", ""),
-      ("POST", "/api/v1/products", "{\"name\":\"A\\u0000\",\"code\":\"a\"}", 422, "VALIDATION_ERROR", "name"),
-      ("POST", "/api/v1/products/{product}/features", #"{"name":"A","code":"é"}"#, 422, "VALIDATION_ERROR", "code"),
-      (
-        "POST", "/api/v1/products/{product}/policies", #"{"name":"A","code":"a","license_type":"free"}"#, 422,
-        "VALIDATION_ERROR", "license_type"
-      ),
-      (
-        "POST", "/api/v1/products/{product}/orders",
-        #"{"external_system":"s","external_id":"1","status":"paid","period_start":"2026-01-01T00:00:00Z"}"#, 422,
-        "VALIDATION_ERROR", "period_end"
-      ),
-      (
-        "POST", "/api/v1/products/{product}/subscriptions",
-        #"{"external_system":"s","external_id":"1","status":"active","current_period_start":"2026-01-01T00:00:00Z","current_period_end":"2026-02-01T00:00:00Z","canceled_at":"2026-01-01T00:00:00Z"}"#,
-        422, "VALIDATION_ERROR", "canceled_at"
-      ),
-      ("POST", "/api/v1/products/prod_none/features", #"{"name":"A","code":"a"}"#, 404, "NOT_FOUND", "product"),
-      ("GET", "/api/v1/products/a%2Fb", nil, 404, "NOT_FOUND", ""),
-      ("GET", "/api/v1/products?limit=0", nil, 400, "INVALID_QUERY", "limit"),
-      ("GET", "/api/v1/licenses?status=dead", nil, 400, "INVALID_QUERY", "status"),
-      ("GET", "/api/v1/licenses?expires_before=soon", nil, 400, "INVALID_QUERY", "expires_before"),
-      ("GET", "/api/v1/events?cursor=0", nil, 400, "INVALID_QUERY", "cursor"),
-      (
-        "POST", "/api/v1/licenses/lic_none/renew", #"{"extend_by_days":1}"#, 400, "IDEMPOTENCY_KEY_REQUIRED",
-        "Idempotency-Key"
-      ),
-      ("POST", "/api/v1/licenses/lic_none/suspend", nil, 404, "NOT_FOUND", "license"),
-      ("GET", "/api/v1/licenses/lic_none/devices", nil, 404, "NOT_FOUND", "license"),
-      (
-        "POST", "/api/v1/api-keys", #"{"name":"k","allowed_cidrs":["10.0.0.0/33"]}"#, 422, "VALIDATION_ERROR",
-        "allowed_cidrs[0]"
-      ),
-      ("POST", "/api/v1/api-keys", #"{"name":"k","scopes":["root"]}"#, 422, "VALIDATION_ERROR", "scopes[0]"),
-      ("PUT", "/api/v1/products", nil, 405, "METHOD_NOT_ALLOWED", ""),
-    ] as [(String, String, String?, Int, String, String)])
-  func errors(_ method: String, _ path: String, _ body: String?, _ status: Int, _ code: String, _ field: String)
-    async throws
-  {
+  /// Method, path, body; status, code, and what the detail names.
+  static let refusals: [(String, String, String?, Int, String, String)] = [
+    ("POST", "/api/v1/products", #"{"name":"A","code":"a","colour":"red"}"#, 400, "INVALID_JSON", "colour"),
+    ("POST", "/api/v1/products", #"{"name":"A"}"#, 422, "VALIDATION_ERROR", "code"),
+    ("POST", "/api/v1/products", #"{"name":"A","code":7}"#, 400, "INVALID_JSON", "code"),
+    ("POST", "/api/v1/products", #"{"name":" ","code":"a"}"#, 422, "VALIDATION_ERROR", "name"),
+    ("POST", "/api/v1/products", #"{"name":"#, 400, "INVALID_JSON", ""),
+    ("POST", "/api/v1/products", "{\"name\":\"A\\u0000\",\"code\":\"a\"}", 422, "VALIDATION_ERROR", "name"),
+    ("POST", "/api/v1/products/{product}/features", #"{"name":"A","code":"é"}"#, 422, "VALIDATION_ERROR", "code"),
+    (
+      "POST", "/api/v1/products/{product}/policies", #"{"name":"A","code":"a","license_type":"free"}"#, 422,
+      "VALIDATION_ERROR", "license_type"
+    ),
+    (
+      "POST", "/api/v1/products/{product}/orders",
+      #"{"external_system":"s","external_id":"1","status":"paid","period_start":"2026-01-01T00:00:00Z"}"#, 422,
+      "VALIDATION_ERROR", "period_end"
+    ),
+    (
+      "POST", "/api/v1/products/{product}/subscriptions",
+      #"{"external_system":"s","external_id":"1","status":"active","current_period_start":"2026-01-01T00:00:00Z","current_period_end":"2026-02-01T00:00:00Z","canceled_at":"2026-01-01T00:00:00Z"}"#,
+      422, "VALIDATION_ERROR", "canceled_at"
+    ),
+    ("POST", "/api/v1/products/prod_none/features", #"{"name":"A","code":"a"}"#, 404, "NOT_FOUND", "product"),
+    ("GET", "/api/v1/products/a%2Fb", nil, 404, "NOT_FOUND", ""),
+    ("GET", "/api/v1/products?limit=0", nil, 400, "INVALID_QUERY", "limit"),
+    ("GET", "/api/v1/licenses?status=dead", nil, 400, "INVALID_QUERY", "status"),
+    ("GET", "/api/v1/licenses?expires_before=soon", nil, 400, "INVALID_QUERY", "expires_before"),
+    ("GET", "/api/v1/events?cursor=0", nil, 400, "INVALID_QUERY", "cursor"),
+    (
+      "POST", "/api/v1/licenses/lic_none/renew", #"{"extend_by_days":1}"#, 400, "IDEMPOTENCY_KEY_REQUIRED",
+      "Idempotency-Key"
+    ),
+    ("POST", "/api/v1/licenses/lic_none/suspend", nil, 404, "NOT_FOUND", "license"),
+    ("GET", "/api/v1/licenses/lic_none/devices", nil, 404, "NOT_FOUND", "license"),
+    (
+      "POST", "/api/v1/api-keys", #"{"name":"k","allowed_cidrs":["10.0.0.0/33"]}"#, 422, "VALIDATION_ERROR",
+      "allowed_cidrs[0]"
+    ),
+    ("POST", "/api/v1/api-keys", #"{"name":"k","scopes":["root"]}"#, 422, "VALIDATION_ERROR", "scopes[0]"),
+    ("PUT", "/api/v1/products", nil, 405, "METHOD_NOT_ALLOWED", ""),
+  ]
+
+  @Test("what is wrong with a request is said by its status, its code and the field")
+  func errors() async throws {
     try await withLicenseServer { fixture in
       let product = try await fixture.admin.createProduct(ProductCreateRequest(name: "P", code: "p"))
-      let reply = try await fixture.send(method, path.replacing("{product}", with: product.id.rawValue), body)
-      #expect(reply.status == status, "\(reply.text)")
-      #expect(reply.code == code)
-      #expect(field.isEmpty || reply.detail?.contains(field) == true, "\(reply.text)")
-      #expect(reply.json?["error"]?["message"]?.string != nil)
-      #expect(reply.json?["meta"]?["timestamp"]?.string != nil)
+      for (method, path, body, status, code, field) in Self.refusals {
+        let reply = try await fixture.send(method, path.replacing("{product}", with: product.id.rawValue), body)
+        #expect(reply.status == status, "\(method) \(path): \(reply.text)")
+        #expect(reply.code == code, "\(method) \(path): \(reply.text)")
+        #expect(field.isEmpty || reply.detail?.contains(field) == true, "\(method) \(path): \(reply.text)")
+        #expect(reply.json?["error"]?["message"]?.string != nil)
+        #expect(reply.json?["meta"]?["timestamp"]?.string != nil)
+      }
     }
   }
 
