@@ -27,8 +27,11 @@ public struct IntegrationServer: Sendable {
   let inbox: InboxWriter
   let receiver: WebhookReceiver
   let connectionRoutes: ConnectionRoutes
+  let appViews: AppViews
+  let adminRoutes: AdminRoutes
   let workers: Workers
   let keepAlive: KeepAlive
+  let retention: Retention
 
   /// - Parameters:
   ///   - licenseKit: the service-wide LicenseKit.
@@ -57,6 +60,12 @@ public struct IntegrationServer: Sendable {
       wakeUp: wakeUp, clock: clock, logger: logger)
     connectionRoutes = ConnectionRoutes(
       configuration: configuration, store: connections, transport: transport, redis: redis)
+    appViews = AppViews(
+      configuration: configuration, database: database, licenseKit: directory, redis: redis, clock: clock,
+      logger: logger)
+    adminRoutes = AdminRoutes(
+      configuration: configuration, database: database, stripe: tokens, licenseKit: directory, vault: keys,
+      connections: connections, wakeUp: wakeUp, redis: redis, clock: clock, logger: logger)
     workers = Workers(
       router: EventRouter(
         database: database, application: ApplicationEvents(apiAccess: configuration.apiAccess, logger: logger),
@@ -68,17 +77,20 @@ public struct IntegrationServer: Sendable {
       parking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 4, pollInterval: .seconds(1),
       logger: logger)
     keepAlive = KeepAlive(vault: tokens, logger: logger)
+    retention = Retention(database: database, interval: .seconds(3_600), logger: logger)
   }
 
   /// The routes under `/stripe`.
   public func addRoutes(to router: AppRouter) {
     receiver.addRoutes(to: router)
     connectionRoutes.addRoutes(to: router)
+    appViews.addRoutes(to: router)
+    adminRoutes.addRoutes(to: router)
   }
 
   /// The background work of a replica in this role.
   public func services(for role: Role) -> [any Service] {
-    role == .web ? [] : [workers, keepAlive]
+    role == .web ? [] : [workers, keepAlive, retention]
   }
 
   /// Writes what waits; to be called when no request is under way any more.

@@ -29,7 +29,7 @@ struct Serve: AsyncParsableCommand {
     try await parts.migrate()
     try await parts.server.bootstrap(adminToken: settings.adminToken)
 
-    let router = AppRouter(metrics: metrics, translate: translate)
+    let router = AppRouter(metrics: metrics, translate: IntegrationServer.apiFailure)
     parts.server.addRoutes(to: router, metrics: metrics, readiness: parts.integration.map { [$0.readinessCheck] } ?? [])
     parts.integration?.addRoutes(to: router)
 
@@ -43,13 +43,3 @@ struct Serve: AsyncParsableCommand {
 }
 
 extension IntegrationServer.Role: ExpressibleByArgument {}
-
-/// Trouble with the database is passing trouble to a client.
-@Sendable func translate(_ error: any Error) -> APIFailure? {
-  switch error {
-  case let error as PostgresError where error.isRetryable || error.code == .timeout || error.code == .closed:
-    .unavailable("The database does not answer.", retryAfter: .seconds(2))
-  case is RedisError: .unavailable("Redis does not answer.", retryAfter: .seconds(2))
-  default: nil
-  }
-}

@@ -49,7 +49,7 @@ struct Serve: AsyncParsableCommand {
     let integration = IntegrationServer(
       configuration: configuration, postgres: postgres, redis: redis, transport: transport,
       licenseKit: licenseKit(configuration.licenseKit.token), licenseKitClient: licenseKit, logger: logger)
-    let router = AppRouter(metrics: metrics)
+    let router = AppRouter(metrics: metrics, translate: IntegrationServer.apiFailure)
     router.addHealthRoutes([integration.readinessCheck])
     router.addMetricsRoute(metrics)
     integration.addRoutes(to: router)
