@@ -1,0 +1,121 @@
+import Foundation
+import Testing
+
+/// What the documentation promises, against the code.
+@Suite("The documentation")
+struct DocumentationTests {
+  // MARK: Events
+
+  private struct EventTable {
+    var withEffect: Set<String> = []
+    var without: Set<String> = []
+
+    /// Reads the `switch` of the table's source.
+    init() throws {
+      let code = try SourceTree.File(path: "Sources/StripeIntegration/Webhooks/EventTable.swift").code
+      let table = code[(code.range(of: "switch event.type")?.upperBound ?? code.startIndex)...]
+      let cases = table.matches(of: /case\s+((?:"[a-z_.]+"\s*,?\s*)+):([\s\S]*?)(?=\n\s*(?:case\s+"|default:))/)
+      for entry in cases {
+        let types = entry.1.matches(of: /"([a-z_.]+)"/).map { String($0.1) }
+        if entry.2.contains(/\.learn\(|\.application\(/) {
+          withEffect.formUnion(types)
+        } else {
+          without.formUnion(types)
+        }
+      }
+    }
+  }
+
+  /// The names in the first column of the tables under a heading.
+  private func firstColumn(of document: String, under heading: String) throws -> Set<String> {
+    var names: Set<String> = []
+    var isUnder = false
+    for line in try SourceTree.text(document).split(separator: "\n") {
+      if line.hasPrefix("## ") { isUnder = line.dropFirst(3) == heading }
+      guard isUnder, line.hasPrefix("| `") else { continue }
+      let cell = line.dropFirst(2).prefix { $0 != "|" }
+      names.formUnion(cell.matches(of: /`([^`]+)`/).map { String($0.1) })
+    }
+    return names
+  }
+
+  @Test("every event type that has an effect is in docs/events.md, and no other")
+  func events() throws {
+    let table = try EventTable()
+    #expect(table.withEffect.count > 20)
+    expectEqual(table.withEffect, try firstColumn(of: "docs/events.md", under: "Events with an effect"))
+    expectEqual(table.without, try firstColumn(of: "docs/events.md", under: "Events that are known and ignored"))
+  }
+
+  // MARK: Configuration
+
+  /// The variables that the two services read, out of the files that read an environment.
+  private func variablesRead() throws -> Set<String> {
+    var names: Set<String> = []
+    for module in ["ServerKit", "LicenseServer", "StripeIntegration", "licensekit", "stripe-integration"] {
+      for file in try SourceTree.files(in: "Sources/\(module)")
+      where file.code.contains(/EnvironmentReader|environmentOverride|ProcessInfo/) {
+        names.formUnion(file.code.matches(of: /"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"/).map { String($0.1) })
+        // Those that exist once more for test mode.
+        for list in file.code.matches(of: /= \[([^\]]*)\]\.flatMap \{ \[\$0, \$0 \+ "_TEST"\] \}/) {
+          names.formUnion(list.1.matches(of: /"([A-Z_]+)"/).map { "\($0.1)_TEST" })
+        }
+      }
+    }
+    return names
+  }
+
+  private static let sections = ["Server", "Stripe", "LicenseKit", "Secrets at rest"]
+  /// Not for a service in production, so not in the example of one.
+  private static let toolSection = "For tools"
+
+  @Test("every environment variable that is read is in docs/configuration.md, and no other")
+  func variables() throws {
+    let read = try variablesRead()
+    #expect(read.count > 20)
+    var documented: Set<String> = []
+    for section in Self.sections + [Self.toolSection] {
+      documented.formUnion(try firstColumn(of: "docs/configuration.md", under: section))
+    }
+    expectEqual(read, documented)
+  }
+
+  @Test("the example of a deployment has every variable of a service, and no other")
+  func exampleOfDeployment() throws {
+    let example = try SourceTree.text("deploy/example.env").matches(of: /(?m)^#?([A-Z][A-Z0-9_]+)=/).map {
+      String($0.1)
+    }
+    #expect(example.count == Set(example).count, "a variable stands there twice")
+    var documented: Set<String> = []
+    for section in Self.sections { documented.formUnion(try firstColumn(of: "docs/configuration.md", under: section)) }
+    // These are set by the container file and the compose file.
+    let elsewhere = try SourceTree.text("deploy/compose.yaml") + SourceTree.text("deploy/Containerfile")
+    let given = documented.filter { elsewhere.contains("\($0): ") || elsewhere.contains("\($0)=") }
+    #expect(Set(example).isSubset(of: documented), "\(Set(example).subtracting(documented).sorted())")
+    #expect(
+      documented.subtracting(given).isSubset(of: example),
+      "\(documented.subtracting(given).subtracting(example).sorted())")
+  }
+
+  @Test("a link between documents leads to a file", arguments: ["README.md", "loadtest/README.md"] + documents)
+  func links(_ document: String) throws {
+    let folder = (document as NSString).deletingLastPathComponent
+    for link in try SourceTree.text(document).matches(of: /\]\(([^)#:]+)(?:#[^)]*)?\)/) {
+      let target = SourceTree.root.appendingPathComponent(folder).appendingPathComponent(String(link.1))
+      #expect(FileManager.default.fileExists(atPath: target.path), "\(document) links to \(link.1)")
+    }
+  }
+
+  private static let documents = [
+    "architecture", "configuration", "events", "operating", "security", "api", "simulator",
+  ].map { "docs/\($0).md" }
+
+  private func expectEqual(
+    _ code: Set<String>, _ document: Set<String>, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let missing = code.subtracting(document).sorted()
+    let surplus = document.subtracting(code).sorted()
+    #expect(missing.isEmpty, "in the code and not in the document", sourceLocation: sourceLocation)
+    #expect(surplus.isEmpty, "in the document and not in the code", sourceLocation: sourceLocation)
+  }
+}

@@ -1,0 +1,154 @@
+import Testing
+
+/// Modules are rooms with doors in one direction. What stands here is the plan; a new arrow is put here first, with a
+/// reason, and only if it points down.
+@Suite("The rooms")
+struct ModuleTests {
+  /// What a module may import.
+  struct Door {
+    let module: String
+    /// Modules of this package.
+    let own: Set<String>
+    /// Everything else.
+    let outside: Set<String>
+
+    init(_ module: String, _ own: Set<String>, outside: Set<String> = []) {
+      self.module = module
+      self.own = own
+      self.outside = outside
+    }
+  }
+
+  static let systemLibraries = ["CCurl", "CHiredis", "CLibpq", "COpenSSL"]
+  static let commands = ["licensekit", "stripe-integration", "stripe-simulator"]
+
+  /// From the bottom up: a module may import modules above it in this list only.
+  static let doors = [
+    Door("Identity", [], outside: []),
+    Door("JSON", ["Identity"], outside: ["Foundation"]),
+    Door("Cryptography", ["COpenSSL"], outside: ["Foundation"]),
+    Door(
+      "Postgres", ["CLibpq", "Identity"],
+      outside: ["Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization"]),
+    Door(
+      "Redis", ["CHiredis", "Cryptography"],
+      outside: ["Dispatch", "Foundation", "Logging", "ServiceLifecycle", "Synchronization"]),
+    Door("HTTPTransport", ["CCurl"], outside: ["Foundation", "Logging", "Synchronization"]),
+    Door(
+      "ServerKit", ["JSON", "Cryptography"],
+      outside: [
+        "Configuration", "CoreMetrics", "Foundation", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging",
+        "Metrics",
+        "NIOCore", "NIOHTTPTypes", "NIOHTTP1", "ServiceLifecycle", "Synchronization", "UnixSignals",
+      ]),
+    Door(
+      "StripeAPI", ["Identity", "JSON", "Cryptography", "HTTPTransport"],
+      outside: ["Foundation", "Logging", "Synchronization"]),
+    Door("LicenseKitAPI", ["Identity", "JSON", "HTTPTransport"], outside: ["Foundation"]),
+    Door(
+      "LicenseServer", ["Identity", "JSON", "Cryptography", "Postgres", "ServerKit", "LicenseKitAPI"],
+      outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
+    Door(
+      "StripeIntegration",
+      [
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "StripeAPI",
+        "LicenseKitAPI",
+      ],
+      outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
+    Door(
+      "licensekit",
+      [
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "LicenseKitAPI",
+        "LicenseServer", "StripeIntegration",
+      ],
+      outside: ["ArgumentParser", "Foundation", "Logging", "ServiceLifecycle"]),
+    Door(
+      "stripe-integration",
+      [
+        "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "LicenseKitAPI", "StripeIntegration",
+      ],
+      outside: ["ArgumentParser", "Foundation", "Logging", "ServiceLifecycle"]),
+    // Stands in for Stripe, so it knows nothing of the product it is used to test.
+    Door(
+      "stripe-simulator", ["Identity", "JSON", "Cryptography", "HTTPTransport", "ServerKit"],
+      outside: [
+        "ArgumentParser", "Foundation", "HTTPTypes", "Hummingbird", "Logging", "NIOCore", "ServiceLifecycle",
+        "Synchronization",
+      ]),
+  ]
+
+  @Test("every module has a place in the plan")
+  func plan() throws {
+    #expect(Set(try SourceTree.folders(in: "Sources")) == Set(Self.doors.map(\.module) + Self.systemLibraries))
+  }
+
+  @Test("the plan's own arrows point down")
+  func arrows() {
+    var below = Set(Self.systemLibraries)
+    for door in Self.doors {
+      #expect(door.own.isSubset(of: below), "\(door.module) is allowed what stands above it")
+      if !Self.commands.contains(door.module) { below.insert(door.module) }
+    }
+  }
+
+  @Test("a module imports what its doors allow and nothing else", arguments: doors.map(\.module))
+  func imports(_ module: String) throws {
+    let door = try #require(Self.doors.first { $0.module == module })
+    for file in try SourceTree.files(in: "Sources/\(module)") {
+      let forbidden = file.imports.subtracting(door.own).subtracting(door.outside)
+      #expect(forbidden.isEmpty, "\(file.path) imports \(forbidden.sorted().joined(separator: ", "))")
+    }
+  }
+
+  @Test("the license server knows nothing of Stripe")
+  func licenseServer() throws {
+    for file in try SourceTree.files(in: "Sources/LicenseServer") {
+      #expect(!file.imports.contains { $0.lowercased().contains("stripe") }, "\(file.path)")
+      #expect(!file.code.contains(/\bStripe[A-Z]|\bstripe_/), "\(file.path) has something of Stripe's in its code")
+    }
+  }
+
+  @Test("the integration reaches the license server only through the contract")
+  func integration() throws {
+    for file in try SourceTree.files(in: "Sources/StripeIntegration") {
+      #expect(!file.imports.contains("LicenseServer"), "\(file.path)")
+      #expect(!file.code.contains("license_server."), "\(file.path) reads the license server's tables")
+    }
+    for file in try SourceTree.files(in: "Sources/LicenseServer") {
+      #expect(!file.code.contains("stripe_integration."), "\(file.path) reads the integration's tables")
+    }
+  }
+
+  @Test("the core that decides is pure: no database, no network, no clock, no chance, no waiting")
+  func pureCore() throws {
+    let allowed: Set = ["Foundation", "Identity", "JSON", "LicenseKitAPI", "StripeAPI"]
+    let files = try SourceTree.files(in: "Sources/StripeIntegration/Purchases")
+    #expect(!files.isEmpty)
+    for file in files {
+      let forbidden = file.imports.subtracting(allowed)
+      #expect(forbidden.isEmpty, "\(file.path) imports \(forbidden.sorted().joined(separator: ", "))")
+      for impure in [
+        /\bDate\(\)/, /\bDate\.now\b/, /\bUUID\(\)/, /\brandom\b/, /\bTask\b/, /\basync\b/, /\bawait\b/,
+        /\bFileManager\b/,
+        /\bProcessInfo\b/, /\bURLSession\b/,
+      ] {
+        if let found = file.code.firstMatch(of: impure) {
+          Issue.record("\(file.path) has \"\(file.code[found.range])\"")
+        }
+      }
+    }
+  }
+
+  @Test(
+    "a general module has no word of this product",
+    arguments: ["Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit"] + systemLibraries
+  )
+  func generalModules(_ module: String) throws {
+    for file in try SourceTree.files(in: "Sources/\(module)", kinds: ["swift", "h", "modulemap"]) {
+      let words = file.text.matches(of: /(?i)stripe|licen[sc]e|vendor|buyer|invoice|fulfil|dashboard/).map {
+        String($0.0)
+      }
+      #expect(words.isEmpty, "\(file.path) speaks of \(Set(words).sorted().joined(separator: ", "))")
+    }
+  }
+}
