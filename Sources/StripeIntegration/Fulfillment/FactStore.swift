@@ -33,9 +33,11 @@ struct FactStore {
   }
 
   /// Takes in Stripe's answer. What was learned since the question was asked is not replaced but joined.
-  func learnAnswer(_ answer: Snapshot, answeredAt: Date, knowing: Fact?) async throws {
+  /// - Parameter newestKnown: the newest second of anything that was known of the purchase when Stripe was asked.
+  func learnAnswer(_ answer: Snapshot, answeredAt: Date, knowing: Fact?, newestKnown: Date?) async throws {
     let known = try await fact(answer.key)
-    let fetched = Fact.fetched(answer, answeredAt: answeredAt, knowing: known == knowing ? known : nil)
+    let fetched = Fact.fetched(
+      answer, answeredAt: answeredAt, knowing: known == knowing ? known : nil, newestKnown: newestKnown)
     try await store(known == knowing ? fetched : known.map { $0.joined(with: fetched) } ?? fetched)
   }
 

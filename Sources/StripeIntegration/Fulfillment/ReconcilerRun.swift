@@ -98,7 +98,8 @@ struct ReconcilerRun {
       if !aliases.isEmpty { try await index.lock() }
       try await lease.hold(in: transaction)
       try await FactStore(tenant: lease.tenant, transaction: transaction)
-        .learnAnswer(answer.snapshot, answeredAt: answer.answeredAt, knowing: known)
+        .learnAnswer(
+          answer.snapshot, answeredAt: answer.answeredAt, knowing: known, newestKnown: knowledge.newest)
       try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
         .add(.note, "Asked Stripe for \(question.sentence).")
       guard !aliases.isEmpty else { return }

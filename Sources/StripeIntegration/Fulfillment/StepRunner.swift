@@ -40,7 +40,8 @@ struct StepRunner {
       if let license = recorded.licenseID(key) {
         _ = try await licenseKit.assignLicenseFeature(
           license,
-          LicenseFeatureAssignRequest(featureID: grant.featureID, enabled: true, maxConsumptions: grant.maxConsumptions))
+          LicenseFeatureAssignRequest(featureID: grant.featureID, enabled: true, maxConsumptions: grant.maxConsumptions)
+        )
       }
       return Outcome(result: .done)
     case .removeFeature(let key, let feature):
@@ -164,17 +165,20 @@ struct StepRunner {
     let order = unit.order.flatMap { recorded.orders[.init(product: unit.key.product, externalID: $0)]?.id }
     let subscription = subscriptionID(unit.subscription, unit.key.product, recorded)
     let wasCutOff = recorded.units[unit.key].map { $0.license == .issuing && $0.generation == generation } ?? false
-    let made = try await licenseKit.createLicense(
-      LicenseCreateRequest(
-        productID: unit.key.product, policyID: policy, customerID: customerID(recorded), orderID: order,
-        subscriptionID: subscription, customerEmail: customer?.email, customerName: customer?.name,
-        startsAt: unit.startsAt, expiresAt: unit.expiresAt,
-        metadata: JSONObject(ids + [("stripe_line", .string(unit.key.line)), ("unit", .string(name))])),
-      idempotencyKey: name)
+    let body = LicenseCreateRequest(
+      productID: unit.key.product, policyID: policy, customerID: customerID(recorded), orderID: order,
+      subscriptionID: subscription, customerEmail: customer?.email, customerName: customer?.name,
+      startsAt: unit.startsAt, expiresAt: unit.expiresAt,
+      metadata: JSONObject(ids + [("stripe_line", .string(unit.key.line)), ("unit", .string(name))]))
+    // The key covers the body: an attempt after a renewal or a changed address is another request, which a server
+    // refuses under the key of the first. What the first left behind is then revoked below.
+    let key = SHA256.hexHash("\(name) \(try JSONCoding.encode(body).canonicalText())")
+    let made = try await licenseKit.createLicense(body, idempotencyKey: key)
     if wasCutOff { try await revokeOrphans(of: name, besides: made.license.id, unit: unit, order: order, subscription) }
     let hint = "\(made.license.licenseKeyPrefix)…\(made.license.licenseKeyLast4)"
     return Outcome(
-      result: .license(made.license.id), key: made.licenseKey, keyHint: hint, note: "License \(made.license.id), \(hint)")
+      result: .license(made.license.id), key: made.licenseKey, keyHint: hint,
+      note: "License \(made.license.id), \(hint)")
   }
 
   private func revokeOrphans(
@@ -182,9 +186,11 @@ struct StepRunner {
     _ subscription: LicenseKitAPI.SubscriptionID?
   ) async throws {
     guard order != nil || subscription != nil else { return }
+    // By subscription where there is one: the attempt before may have named another order of it.
     let licenses = try await licenseKit.listLicenses(
       LicenseFilter(
-        productID: unit.key.product, orderID: order, subscriptionID: order == nil ? subscription : nil, limit: 200))
+        productID: unit.key.product, orderID: subscription == nil ? order : nil, subscriptionID: subscription,
+        limit: 200))
     for license in licenses where license.id != kept && license.status != .revoked {
       if license.metadata["unit"]?.string == name { _ = try await licenseKit.revokeLicense(license.id) }
     }

@@ -1,5 +1,5 @@
-public import Identity
 public import Foundation
+public import Identity
 import LicenseKitAPI
 public import StripeAPI
 
@@ -37,7 +37,8 @@ public struct Decider: Sendable {
   public func decide(_ knowledge: Knowledge) -> Decision {
     let contested = knowledge.contested.compactMap { knowledge[$0].flatMap(Question.refetching) }
     if !contested.isEmpty {
-      return Decision(status: .pending, reason: "Two events of one second disagree; Stripe is asked.", questions: contested)
+      return Decision(
+        status: .pending, reason: "Two events of one second disagree; Stripe is asked.", questions: contested)
     }
     switch knowledge.findRoot() {
     case .ask(let questions):
@@ -66,6 +67,13 @@ public struct Decider: Sendable {
     let price: Stripe.PriceID?
     let product: Stripe.ProductID?
     let quantity: Int
+    /// What the line had been before, as far as it was paid, newest first.
+    var former: [Former] = []
+
+    struct Former: Hashable {
+      let price: Stripe.PriceID?
+      let product: Stripe.ProductID?
+    }
   }
 
   /// Applies the terms to every line of a purchase and sums the purchase up.
@@ -76,13 +84,15 @@ public struct Decider: Sendable {
     var standings: [Standing] = []
     var unmapped: [String] = []
     for line in sold {
-      let agreements = agreements(for: line)
-      if agreements.isEmpty { unmapped += [line.price?.rawValue, line.product?.rawValue].compactMap { $0 } }
-      for agreement in agreements {
+      let terms = terms(of: line)
+      if !terms.areCurrent { unmapped += [line.price?.rawValue, line.product?.rawValue].compactMap { $0 } }
+      for agreement in terms.agreements {
         if line.quantity > Self.maximumUnitsPerLine, agreement.terms.quantity == .perUnit {
           return Decision(
             status: .failed,
-            reason: "A line has a quantity of \(line.quantity); more than \(Self.maximumUnitsPerLine) licenses need a person's consent.")
+            reason:
+              "A line has a quantity of \(line.quantity); more than \(Self.maximumUnitsPerLine) licenses need a person's consent."
+          )
         }
         guard let outcome = detail(line, agreement) else { continue }
         standings.append(outcome.standing)
@@ -102,21 +112,32 @@ public struct Decider: Sendable {
   }
 
   /// The terms a line is under: those agreed when it was first fulfilled. A line that changed its price is sold anew,
-  /// under what the mapping says now; where the new price has no mapping, who pays keeps what they have.
-  private func agreements(for line: SoldLine) -> [Agreement] {
+  /// under what the mapping says now. Where the new price has no mapping, who pays keeps what they had last, as the paid
+  /// invoices tell it: what was recorded on the way would depend on the order in which the news came.
+  private func terms(of line: SoldLine) -> (agreements: [Agreement], areCurrent: Bool) {
     let kept = agreed.filter { $0.key.line == line.key }.sorted { $0.key.product < $1.key.product }.map(\.value)
-    let current = kept.filter { $0.price == line.price }
-    if !current.isEmpty { return current }
-    let mapped = Mapping.applying(to: line.price, product: line.product, among: mappings)
-      .map { Agreement(mappingID: $0.id, price: line.price, terms: $0.terms) }
-    return mapped.isEmpty ? kept : mapped
+    func agreements(_ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
+      let agreed = kept.filter { $0.price == price }
+      if !agreed.isEmpty { return agreed }
+      return Mapping.applying(to: price, product: product, among: mappings)
+        .map { Agreement(mappingID: $0.id, price: price, terms: $0.terms) }
+    }
+    let current = agreements(line.price, line.product)
+    if !current.isEmpty { return (current, true) }
+    for former in line.former {
+      let last = agreements(former.price, former.product)
+      if !last.isEmpty { return (last, false) }
+    }
+    return (Set(kept.map(\.price)).count == 1 ? kept : [], false)
   }
 
   private static func summary(_ standings: [Standing], unmapped: [String]) -> (PurchaseStatus, String?) {
     if standings.isEmpty {
       return unmapped.isEmpty
         ? (.ended, "Nothing that can be licensed was sold.")
-        : (.waitingMapping, "No mapping for \(unmapped.joined(separator: ", ")) yet. Add one and this sale is fulfilled.")
+        : (
+          .waitingMapping, "No mapping for \(unmapped.joined(separator: ", ")) yet. Add one and this sale is fulfilled."
+        )
     }
     let rest = unmapped.isEmpty ? nil : "Not licensed, since there is no mapping: \(unmapped.joined(separator: ", "))."
     if standings.contains(where: { $0.access == .granted }) { return (.fulfilled, rest) }
@@ -130,7 +151,8 @@ public struct Decider: Sendable {
 
   /// The units of a line under its terms. What was never paid sells none.
   func units(
-    of line: SoldLine, _ agreement: Agreement, standing: Standing, startsAt: Date?, order: String?, subscription: String?
+    of line: SoldLine, _ agreement: Agreement, standing: Standing, startsAt: Date?, order: String?,
+    subscription: String?
   ) -> [DesiredUnit] {
     let terms = agreement.terms
     let access: DesiredAccess
@@ -145,7 +167,8 @@ public struct Decider: Sendable {
       features.removeAll { $0.featureID == feature }
       features.append(.init(featureID: feature, maxConsumptions: Int64(line.quantity)))
     }
-    let expiresAt = terms.isDated ? standing.paidThrough.map { $0.addingTimeInterval(subscription == nil ? 0 : terms.grace) } : nil
+    let expiresAt =
+      terms.isDated ? standing.paidThrough.map { $0.addingTimeInterval(subscription == nil ? 0 : terms.grace) } : nil
     let count = terms.quantity == .perUnit ? max(0, line.quantity) : min(1, max(0, line.quantity))
     return (0..<count).map { index in
       DesiredUnit(

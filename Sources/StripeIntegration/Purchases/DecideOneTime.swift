@@ -1,5 +1,5 @@
-import Identity
 import Foundation
+import Identity
 import LicenseKitAPI
 import StripeAPI
 
@@ -49,7 +49,7 @@ extension Decider {
         ? Decision(status: .ended, reason: "Stripe does not know invoice \(id).")
         : Decision(status: .pending, questions: [.invoice(id)])
     }
-    var questions = knowledge.moneyQuestions
+    var questions = knowledge.moneyQuestions + knowledge.unlinkedPaymentQuestions
     if invoice.hasMoreLines { questions.append(.invoice(id)) }
     // An invoice that a Checkout Session made looks the same; its payment tells.
     if invoice.status == .paid, invoice.total > 0, knowledge.paymentsNamed.isEmpty, !knowledge.isMissing(FactKey(id)) {
@@ -87,13 +87,13 @@ extension Decider {
     return [.charge(charge)]
   }
 
-  private func oneTimeLine(
+  func oneTimeLine(
     _ line: SoldLine, _ agreement: Agreement, source: String, standing: Standing
   ) -> LineOutcome {
     let order = "\(source):\(line.key)"
     let isRefunded = if case .ended(revoke: true, _) = standing.access { true } else { false }
     var orders: [DesiredOrder] = []
-    if case .awaitingPayment = standing.access {} else {
+    if !standing.awaitsPayment {
       orders = [
         DesiredOrder(
           externalID: order, product: agreement.terms.product, isRefunded: isRefunded, subscription: nil,
@@ -105,7 +105,7 @@ extension Decider {
       line: DesiredLine(
         key: LineKey(line: line.key, product: agreement.terms.product), agreement: agreement,
         price: line.price, stripeProduct: line.product, quantity: line.quantity,
-        subscription: nil, orders: orders, units: units),
+        subscription: nil, orders: orders, units: units, awaitsPayment: standing.awaitsPayment),
       standing: standing)
   }
 }

@@ -1,5 +1,5 @@
-import Identity
 import Foundation
+import Identity
 import LicenseKitAPI
 import StripeAPI
 
@@ -30,10 +30,23 @@ extension Decider {
 
     let items = subscription.items.filter { !$0.isMetered }
     let byKey = Dictionary(items.map { ($0.id.rawValue, $0) }, uniquingKeysWith: { first, _ in first })
-    let sold = items.map {
-      SoldLine(key: $0.id.rawValue, price: $0.price, product: $0.product, quantity: $0.quantity)
-    }
+    let extras = knowledge.oneTimeLines(of: subscription)
+    let extrasByKey = Dictionary(extras.map { ($0.line.id.rawValue, $0) }, uniquingKeysWith: { first, _ in first })
+    let sold =
+      items.map { item in
+        SoldLine(
+          key: item.id.rawValue, price: item.price, product: item.product, quantity: item.quantity,
+          former: knowledge.formerPrices(of: item, in: subscription))
+      }
+      + extras.map {
+        SoldLine(key: $0.line.id.rawValue, price: $0.line.price, product: $0.line.product, quantity: $0.line.quantity)
+      }
     return decision(lines: sold, customer: customer) { line, agreement in
+      if let extra = extrasByKey[line.key] {
+        return oneTimeLine(
+          line, agreement, source: id.rawValue,
+          standing: knowledge.standing(of: extra.invoice, terms: agreement.terms, now: now))
+      }
       guard let item = byKey[line.key] else { return nil }
       let standing = knowledge.standing(of: item, in: subscription, terms: agreement.terms, now: now)
       return subscriptionLine(line, agreement, item: item, subscription: subscription, standing: standing, knowledge)
@@ -53,18 +66,19 @@ extension Decider {
         isRefunded: knowledge.moneyBack(on: knowledge.charges(paying: entry.invoice)).isFullyRefunded,
         subscription: record, periodStart: entry.line.periodStart, periodEnd: entry.line.periodEnd)
     }
-    let isAwaiting = if case .awaitingPayment = standing.access { true } else { false }
-    let wasSold = standing.paidThrough != nil && !isAwaiting
+    let wasSold = standing.paidThrough != nil && !standing.awaitsPayment
     let start = paid.compactMap(\.line.periodStart).min() ?? item.currentPeriodStart ?? subscription.created
-    let units = wasSold
+    let units =
+      wasSold
       ? units(
         of: line, agreement, standing: standing, startsAt: start, order: orders.first?.externalID, subscription: record)
       : []
     return LineOutcome(
       line: DesiredLine(
-        key: LineKey(line: line.key, product: product), agreement: agreement, price: line.price, stripeProduct: line.product, quantity: line.quantity,
+        key: LineKey(line: line.key, product: product), agreement: agreement, price: line.price,
+        stripeProduct: line.product, quantity: line.quantity,
         subscription: wasSold ? desiredRecord(record, product: product, item: item, subscription: subscription) : nil,
-        orders: wasSold ? orders : [], units: units),
+        orders: wasSold ? orders : [], units: units, awaitsPayment: standing.awaitsPayment),
       standing: standing)
   }
 

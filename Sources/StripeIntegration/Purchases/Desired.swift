@@ -1,5 +1,5 @@
-public import Identity
 public import Foundation
+public import Identity
 public import LicenseKitAPI
 public import StripeAPI
 
@@ -96,6 +96,8 @@ public struct DesiredLine: Hashable, Sendable {
   public let subscription: DesiredSubscription?
   public let orders: [DesiredOrder]
   public let units: [DesiredUnit]
+  /// Nothing was paid for it yet: nothing is issued, and nothing that was issued is touched.
+  public let awaitsPayment: Bool
 }
 
 /// The states in which the admin API shows a purchase.

@@ -1,5 +1,6 @@
-import Identity
 public import Foundation
+import Identity
+import JSON
 
 /// The newest known version of one Stripe object, or of the answer to one question.
 public struct Fact: Hashable, Sendable {
@@ -48,11 +49,19 @@ public struct Fact: Hashable, Sendable {
   ///   - answer: the snapshot in the answer.
   ///   - answeredAt: the second in which Stripe answered (its `Date` header). Events of that very second may be younger
   ///     than the answer, so it counts as of the second before.
-  public static func fetched(_ answer: Snapshot, answeredAt: Date, knowing known: Fact?) -> Fact {
-    let wholeSecond = Date(timeIntervalSince1970: answeredAt.timeIntervalSince1970.rounded(.down) - 1)
-    return Fact(answer, asOf: max(wholeSecond, known?.asOf ?? wholeSecond), source: .fetch)
+  ///   - newestKnown: the newest second of anything that was known when the question was asked. The answer is not older,
+  ///     whichever object it is about; without this, an answer given within the second of the event that made it
+  ///     necessary would never be new enough.
+  public static func fetched(
+    _ answer: Snapshot, answeredAt: Date, knowing known: Fact?, newestKnown: Date? = nil
+  ) -> Fact {
+    var asOf = Date(timeIntervalSince1970: answeredAt.timeIntervalSince1970.rounded(.down) - 1)
+    for second in [known?.asOf, newestKnown] { if let second { asOf = max(asOf, second) } }
+    return Fact(answer, asOf: asOf, source: .fetch)
   }
 
-  /// An arbitrary but fixed order of unequal snapshots.
-  private static func ordering(_ snapshot: Snapshot) -> String { String(reflecting: snapshot) }
+  /// An arbitrary but fixed order of unequal snapshots: by their text with sorted keys, the same in every process.
+  private static func ordering(_ snapshot: Snapshot) -> String {
+    (try? JSONCoding.encode(snapshot).canonicalText()) ?? snapshot.key.rawValue
+  }
 }

@@ -1,5 +1,5 @@
-import Identity
 public import Foundation
+import Identity
 import StripeAPI
 
 /// Everything that is known of one purchase: the facts about its Stripe objects.
@@ -18,8 +18,11 @@ public struct Knowledge: Hashable, Sendable {
 
   /// Takes in Stripe's answer to a question that was asked with this knowledge.
   public mutating func learnAnswer(_ answer: Snapshot, answeredAt: Date) {
-    facts[answer.key] = .fetched(answer, answeredAt: answeredAt, knowing: facts[answer.key])
+    facts[answer.key] = .fetched(answer, answeredAt: answeredAt, knowing: facts[answer.key], newestKnown: newest)
   }
+
+  /// The newest second that anything here was true in: an answer to a question asked now is not older.
+  public var newest: Date? { facts.values.map(\.asOf).max() }
 
   /// All Stripe ids of this purchase that the facts name.
   public var aliases: Set<String> { Set(facts.values.flatMap(\.snapshot.aliases)) }

@@ -1,5 +1,5 @@
-public import Identity
 import Foundation
+public import Identity
 public import LicenseKitAPI
 public import StripeAPI
 

@@ -1,5 +1,5 @@
-import Identity
 import Foundation
+import Identity
 import StripeAPI
 
 /// What is known of money that moved back, for a set of payments.
@@ -25,6 +25,7 @@ extension Knowledge {
       let refundSeen = asOf(FactKey(refund.id)) ?? .distantPast
       if let chargeSeen = asOf(FactKey(charge)) {
         if chargeSeen < refundSeen { questions.append(.charge(charge)) }
+        if chargeSeen == refundSeen { questions += refundQuestions(charge) }
       } else {
         questions.append(.charge(charge))
       }
@@ -35,6 +36,20 @@ extension Knowledge {
     return Self.unique(questions)
   }
 
+  /// Within one second only the amounts tell whether a charge was seen before or after what is known of its refunds: it
+  /// has at least what was refunded, and no more once a refund is known to have failed. Where they disagree, either may
+  /// be the older, so both are asked for; what Stripe has answered about all of them stands.
+  private func refundQuestions(_ id: Stripe.ChargeID) -> [Question] {
+    guard let charge = charge(id) else { return [] }
+    let own = refunds.filter { $0.charge == id }
+    let standing = own.filter { $0.status != "failed" && $0.status != "canceled" }
+    let sum = standing.reduce(0) { $0 + $1.amount }
+    let agrees = own.count == standing.count ? charge.amountRefunded >= sum : charge.amountRefunded == sum
+    let keys = [FactKey(id)] + own.map { FactKey($0.id) }
+    if agrees || keys.allSatisfy(hasFetched) { return [] }
+    return [.charge(id)] + own.map { .refund($0.id) }
+  }
+
   /// Judges a set of charges by their absolute amounts; amounts are never added up over events.
   func moneyBack(on charges: [Stripe.Charge]) -> MoneyBack {
     var result = MoneyBack()
@@ -42,7 +57,9 @@ extension Knowledge {
     if !paid.isEmpty, paid.allSatisfy(\.isFullyRefunded) {
       let unsettled = refunds.contains { refund in
         (refund.status == "pending" || refund.status == "requires_action")
-          && paid.contains { $0.id == refund.charge || ($0.paymentIntent != nil && $0.paymentIntent == refund.paymentIntent) }
+          && paid.contains {
+            $0.id == refund.charge || ($0.paymentIntent != nil && $0.paymentIntent == refund.paymentIntent)
+          }
       }
       if unsettled { result.isRefundPending = true } else { result.isFullyRefunded = true }
     }
@@ -79,7 +96,11 @@ extension Knowledge {
   var unlinkedPaymentQuestions: [Question] {
     var questions: [Question] = []
     let linked = Set(invoices.flatMap { charges(paying: $0) }.map(\.id))
-    for charge in charges where !linked.contains(charge.id) && (charge.amountRefunded > 0 || charge.isDisputed) {
+    let concerned = Set(refunds.compactMap(\.charge) + disputes.compactMap(\.charge))
+    for charge in charges
+    where !linked.contains(charge.id)
+      && (charge.amountRefunded > 0 || charge.isDisputed || concerned.contains(charge.id))
+    {
       guard let payment = charge.paymentIntent else { continue }
       if let answer = invoicePayments(of: payment) {
         questions += answer.filter { invoice($0.invoice) == nil && !isMissing(FactKey($0.invoice)) }

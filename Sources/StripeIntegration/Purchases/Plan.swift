@@ -1,5 +1,5 @@
-import Identity
 public import Foundation
+import Identity
 import LicenseKitAPI
 import StripeAPI
 
@@ -56,7 +56,7 @@ public struct Plan: Hashable, Sendable {
     let policy = line.agreement.terms.policy
     guard let known = recorded.units[unit.key] else {
       // Nothing is issued to be taken away at once.
-      if unit.access == .active {
+      if unit.access == .active, unit.expiresAt.map({ $0 > now }) ?? true {
         steps.append(.issue(unit, policy: policy, generation: 1))
         steps += unit.features.map { .assignFeature(unit.key, $0) }
       }
@@ -70,7 +70,12 @@ public struct Plan: Hashable, Sendable {
       return
     }
 
-    switch (unit.access, status) {
+    var access = unit.access
+    if access == .active, let until = unit.expiresAt, expiresAt.map({ $0 > until }) ?? true {
+      // An expiry is never moved back: a license that would outlive what is paid for is stopped when that ends.
+      if until <= now { access = .ended } else { nextLook = min(nextLook ?? until, until) }
+    }
+    switch (access, status) {
     case (.revoked, .revoked): break
     case (.revoked, _): steps.append(.revoke(unit.key, because: reason ?? "the sale was undone"))
     case (.active, .revoked):
@@ -79,10 +84,12 @@ public struct Plan: Hashable, Sendable {
     case (.active, _):
       planFeatures(unit, known: features)
       planRenewal(unit, expiresAt: expiresAt)
-      if status == .suspended { steps.append(.reinstate(unit.key)) }
+      // What has expired cannot be reinstated; it comes back by its renewal.
+      let isOver = expiresAt.map { max($0, unit.expiresAt ?? $0) <= now } ?? false
+      if status == .suspended, !isOver { steps.append(.reinstate(unit.key)) }
     case (.suspended, .active), (.ended, .active):
       // An expired license needs no suspension to be over, and one that is to come back is reinstated by its renewal.
-      if unit.access == .ended, let expiresAt, expiresAt <= now { break }
+      if access == .ended, let expiresAt, expiresAt <= now { break }
       steps.append(.suspend(unit.key, because: reason ?? "access is withheld"))
     case (.suspended, _), (.ended, _): break
     }
@@ -101,32 +108,39 @@ public struct Plan: Hashable, Sendable {
   }
 
   /// Units recorded for what is sold no more: a removed line, a lowered quantity, a plan changed for another product.
-  /// They end the way the vendor chose for cancellations, after their replacements exist.
+  ///
+  /// They end at once, after their replacements exist: Stripe credits the rest of the period, seats shrink at once too,
+  /// and a purchase that was first looked at after the change has never had them.
   private mutating func planForRest(_ decision: Decision, _ recorded: Recorded, _ now: Date) {
-    var wanted: Set<UnitKey> = []
-    var untouched: Set<LineKey> = []
-    for line in decision.lines {
-      if line.units.isEmpty { untouched.insert(line.key) }
-      wanted.formUnion(line.units.map(\.key))
-    }
+    let wanted = Set(decision.lines.flatMap { $0.units.map(\.key) })
+    let untouched = Set(decision.lines.filter(\.awaitsPayment).map(\.key.line))
     for (key, unit) in recorded.units.sorted(by: { $0.key < $1.key }) where !wanted.contains(key) {
-      let line = LineKey(line: key.line, product: key.product)
-      guard !untouched.contains(line), let terms = recorded.agreed[line]?.terms,
-        case .issued(_, let status, let expiresAt, _) = unit.license
+      guard !untouched.contains(key.line),
+        let terms = recorded.agreed[LineKey(line: key.line, product: key.product)]?.terms
       else { continue }
+      guard case .issued(_, let status, let expiresAt, _) = unit.license else {
+        // Cut off while it was issued: only a license that is known can be ended.
+        steps.append(.issue(Self.unsold(key, decision, recorded), policy: terms.policy, generation: unit.generation))
+        continue
+      }
       switch (terms.onCancel, status) {
       case (_, .revoked), (.suspend, .suspended), (.expire, .suspended): break
       case (.revoke, _): steps.append(.revoke(key, because: "it is sold no more"))
-      case (.suspend, .active): steps.append(.suspend(key, because: "it is sold no more"))
-      case (.expire, .active):
-        let paidThrough = expiresAt.map { $0.addingTimeInterval(-terms.grace) } ?? now
-        if paidThrough <= now {
-          if expiresAt.map({ $0 > now }) ?? true { steps.append(.suspend(key, because: "it is sold no more")) }
-        } else {
-          nextLook = min(nextLook ?? paidThrough, paidThrough)
-        }
+      case (.suspend, .active), (.expire, .active):
+        if let expiresAt, expiresAt <= now { break }
+        steps.append(.suspend(key, because: "it is sold no more"))
       }
     }
+  }
+
+  /// A unit that nothing is wanted of any more, under the records it was begun with.
+  private static func unsold(_ key: UnitKey, _ decision: Decision, _ recorded: Recorded) -> DesiredUnit {
+    let name = "\(decision.root?.stripeID ?? ""):\(key.line)"
+    let record = Recorded.RecordKey(product: key.product, externalID: name)
+    return DesiredUnit(
+      key: key, access: .ended, startsAt: nil, expiresAt: nil, features: [],
+      order: recorded.orders[record] == nil ? nil : name,
+      subscription: recorded.subscriptions[record] == nil ? nil : name)
   }
 
   /// An order is fulfilled when its licenses exist, and refunded when its money went back.

@@ -1,5 +1,5 @@
-public import Identity
 public import Foundation
+public import Identity
 public import LicenseKitAPI
 import StripeAPI
 

@@ -1,5 +1,5 @@
-public import Identity
 import Foundation
+public import Identity
 public import StripeAPI
 
 /// What a purchase is at its root: the Stripe object whose lines are what was sold.

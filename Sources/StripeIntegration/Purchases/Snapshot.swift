@@ -35,7 +35,9 @@ public struct FactKey: RawRepresentable, Hashable, Sendable, Codable, Comparable
   public init<Subject>(_ id: ID<Subject>) { rawValue = id.rawValue }
 
   static func lineItems(of session: Stripe.CheckoutSessionID) -> FactKey { .init(rawValue: "\(session)/line_items") }
-  static func sessions(of payment: Stripe.PaymentIntentID) -> FactKey { .init(rawValue: "\(payment)/checkout_sessions") }
+  static func sessions(of payment: Stripe.PaymentIntentID) -> FactKey {
+    .init(rawValue: "\(payment)/checkout_sessions")
+  }
   static func invoicePayments(of payment: Stripe.PaymentIntentID) -> FactKey {
     .init(rawValue: "\(payment)/invoice_payments")
   }

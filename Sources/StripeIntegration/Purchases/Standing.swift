@@ -1,5 +1,5 @@
-import Identity
 import Foundation
+import Identity
 
 /// Why access is withheld although something was sold. Several can hold at once; the license comes back when none is
 /// left.
@@ -46,4 +46,6 @@ struct Standing: Hashable {
   var paidThrough: Date?
   /// The earliest later moment at which the answer may be another one without any event.
   var nextChange: Date?
+
+  var awaitsPayment: Bool { if case .awaitingPayment = access { true } else { false } }
 }

@@ -1,5 +1,5 @@
-public import Identity
 public import Foundation
+public import Identity
 public import LicenseKitAPI
 public import StripeAPI
 
@@ -35,7 +35,8 @@ public enum Step: Hashable, Sendable {
         : "Issue a new license \(unit.key.ordinal) of line \(unit.key.line), since the former one was revoked"
     case .assignFeature(let key, let grant):
       "Assign feature \(grant.featureID)\(grant.maxConsumptions.map { " with \($0)" } ?? "") to license \(key.ordinal) of line \(key.line)"
-    case .removeFeature(let key, let feature): "Remove feature \(feature) from license \(key.ordinal) of line \(key.line)"
+    case .removeFeature(let key, let feature):
+      "Remove feature \(feature) from license \(key.ordinal) of line \(key.line)"
     case .renew(let key, let until, _, _):
       "Renew license \(key.ordinal) of line \(key.line) until \(until.formatted(.iso8601))"
     case .suspend(let key, let because): "Suspend license \(key.ordinal) of line \(key.line): \(because)"

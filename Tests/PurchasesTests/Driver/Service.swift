@@ -1,0 +1,212 @@
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import StripeAPI
+
+@testable import StripeIntegration
+
+/// The reconciler's shell without its database: facts, aliases, purchases and their records as values, by the same rules
+/// as `EventRouter`, `PurchaseIndex`, `ReconcilerRun` and `StepRunner`.
+struct Service {
+  struct Purchase {
+    var recorded = Recorded()
+    var needsLook = true
+    var nextLook: Date?
+    var decision: Decision?
+  }
+
+  /// Stops a run after some calls to LicenseKit, before or after the last of them took place.
+  struct Crash {
+    var calls: Int
+    var isBeforeCall: Bool
+  }
+
+  static let tenant = Tenant(account: "acct_1", livemode: true)
+
+  let mappings: [Mapping]
+  private(set) var facts: [FactKey: Fact] = [:]
+  private(set) var owners: [String: Int] = [:]
+  private(set) var purchases: [Int: Purchase] = [:]
+  private var customers: [String: LicenseKitAPI.CustomerID] = [:]
+  private(set) var kit: FakeLicenseKit
+  /// Rules that were broken on the way.
+  private(set) var problems: [String] = []
+  private(set) var questionsAsked = 0
+
+  init(mappings: [Mapping], isIdempotent: Bool) {
+    self.mappings = mappings
+    kit = FakeLicenseKit(isIdempotent: isIdempotent)
+  }
+
+  private struct Crashed: Error {}
+
+  // MARK: Events
+
+  mutating func deliver(_ event: ModelEvent) {
+    guard case .learn(let snapshot, let attention) = event.effect else { return }
+    let fact = Fact(snapshot, asOf: Date(timeIntervalSince1970: TimeInterval(event.created)), source: .event)
+    facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
+    guard attention != .none, let purchase = purchase(of: snapshot.aliases, creating: attention == .always) else {
+      return
+    }
+    purchases[purchase]?.needsLook = true
+  }
+
+  private mutating func purchase(of aliases: [String], creating: Bool) -> Int? {
+    guard !aliases.isEmpty else { return nil }
+    let found = Set(aliases.compactMap { owners[$0] }).sorted()
+    let kept: Int
+    if let first = found.first(where: { !(purchases[$0]?.recorded.units.isEmpty ?? true) }) ?? found.first {
+      kept = first
+      for merged in found where merged != kept { move(merged, into: kept) }
+    } else {
+      guard creating else { return nil }
+      kept = (purchases.keys.max() ?? 0) + owners.count + 1
+      purchases[kept] = Purchase()
+    }
+    for alias in aliases where owners[alias] == nil { owners[alias] = kept }
+    return kept
+  }
+
+  private mutating func move(_ merged: Int, into kept: Int) {
+    guard let from = purchases.removeValue(forKey: merged), var into = purchases[kept] else { return }
+    into.recorded.units.merge(from.recorded.units) { mine, _ in mine }
+    into.recorded.agreed.merge(from.recorded.agreed) { mine, _ in mine }
+    into.recorded.orders.merge(from.recorded.orders) { mine, _ in mine }
+    into.recorded.subscriptions.merge(from.recorded.subscriptions) { mine, _ in mine }
+    into.recorded.writeBacks.merge(from.recorded.writeBacks) { mine, _ in mine }
+    into.needsLook = true
+    purchases[kept] = into
+    for (alias, owner) in owners where owner == merged { owners[alias] = kept }
+  }
+
+  func knowledge(of purchase: Int) -> Knowledge {
+    Knowledge(facts.values.filter { owners[$0.key.subject] == purchase })
+  }
+
+  // MARK: Reconciling
+
+  /// Marks the purchases whose moment has come.
+  mutating func wake(now: Date) {
+    for (id, purchase) in purchases { if let next = purchase.nextLook, next <= now { purchases[id]?.needsLook = true } }
+  }
+
+  var nextLook: Date? { purchases.values.compactMap(\.nextLook).min() }
+  var waiting: [Int] { purchases.filter(\.value.needsLook).keys.sorted() }
+
+  /// Looks at one purchase as often as it takes to come to an end, or to a crash.
+  mutating func reconcile(_ id: Int, in stripe: StripeModel, crash: Crash? = nil) {
+    guard purchases[id] != nil else { return }
+    purchases[id]?.needsLook = false
+    var crash = crash
+    do {
+      let now = Date(timeIntervalSince1970: TimeInterval(stripe.now))
+      guard let decision = try decide(id, in: stripe, now: now) else { return }
+      purchases[id]?.decision = decision
+      let planned = try apply(decision, to: id, now: now, crash: &crash)
+      purchases[id]?.nextLook = [decision.nextLook, planned].compactMap { $0 }.min()
+    } catch is Crashed {
+      purchases[id]?.needsLook = true
+    } catch {
+      problems.append("an answer could not be read: \(error)")
+    }
+  }
+
+  private func decider(_ id: Int, now: Date) -> Decider {
+    Decider(tenant: Self.tenant, mappings: mappings, agreed: purchases[id]?.recorded.agreed ?? [:], now: now)
+  }
+
+  /// - Returns: nil when the purchase turned out to be another one.
+  private mutating func decide(_ id: Int, in stripe: StripeModel, now: Date) throws -> Decision? {
+    for _ in 0..<12 {
+      let knowledge = knowledge(of: id)
+      let decision = decider(id, now: now).decide(knowledge)
+      if decision.questions.isEmpty { return decision }
+      for question in decision.questions {
+        questionsAsked += 1
+        let answer = try stripe.answer(question)
+        // Stripe answers somewhere within the second.
+        let fetched = Fact.fetched(
+          answer, answeredAt: now.addingTimeInterval(0.4), knowing: facts[answer.key],
+          newestKnown: knowledge.newest)
+        facts[answer.key] = fetched
+        if let owner = purchase(of: answer.aliases, creating: false), owner != id { purchases[owner]?.needsLook = true }
+        if purchases[id] == nil { return nil }
+      }
+    }
+    problems.append(
+      "the facts of purchase \(id) do not settle: \(decider(id, now: now).decide(knowledge(of: id)).questions)")
+    return nil
+  }
+
+  private mutating func apply(_ decision: Decision, to id: Int, now: Date, crash: inout Crash?) throws -> Date? {
+    guard var recorded = purchases[id]?.recorded else { return nil }
+    for line in decision.lines where !line.units.isEmpty { recorded.agreed[line.key] = line.agreement }
+    if let code = decision.customer?.code, let customer = customers[code] { recorded.customers[code] = customer }
+    purchases[id]?.recorded = recorded
+    for _ in 0..<5 {
+      let plan = Plan(decision, recorded: recorded, now: now)
+      if plan.steps.isEmpty { return plan.nextLook }
+      for step in plan.steps { try take(step, decision, id, now: now, &recorded, &crash) }
+    }
+    problems.append("the plan never becomes empty: \(Plan(decision, recorded: recorded, now: now).steps)")
+    return nil
+  }
+
+  // MARK: Steps
+
+  private mutating func take(
+    _ step: Step, _ decision: Decision, _ id: Int, now: Date, _ recorded: inout Recorded, _ crash: inout Crash?
+  ) throws {
+    var wasCutOff = false
+    if case .issue(let unit, _, let generation) = step {
+      wasCutOff = recorded.units[unit.key].map { $0.license == .issuing && $0.generation == generation } ?? false
+      purchases[id]?.recorded.begin(unit, generation: generation)
+    }
+    crash?.calls -= 1
+    let isLast = crash.map { $0.calls <= 0 } ?? false
+    if isLast, crash?.isBeforeCall == true { throw Crashed() }
+    let result = call(step, recorded, wasCutOff: wasCutOff, now: now)
+    if isLast { throw Crashed() }
+    if case .issue(let unit, _, let generation) = step { recorded.begin(unit, generation: generation) }
+    recorded.apply(step, result)
+    purchases[id]?.recorded = recorded
+    if case .createCustomer(let customer) = step { customers[customer.code] = recorded.customers[customer.code] }
+  }
+
+  private mutating func call(_ step: Step, _ recorded: Recorded, wasCutOff: Bool, now: Date) -> StepResult {
+    switch step {
+    case .createCustomer(let customer): return .customer(.init("cst_" + customer.code))
+    case .createSubscription(let record): return .subscription(.init("sbr_" + record.externalID))
+    case .createOrder(let order): return .order(.init("ord_" + order.externalID))
+    case .issue(let unit, let policy, let generation):
+      return .license(issue(unit, policy: policy, generation: generation, wasCutOff: wasCutOff))
+    case .assignFeature(let key, let grant): if let id = recorded.licenseID(key) { kit.assign(grant, to: id) }
+    case .removeFeature(let key, let feature): if let id = recorded.licenseID(key) { kit.remove(feature, from: id) }
+    case .renew(let key, let until, _, _): if let id = recorded.licenseID(key) { kit.renew(id, until: until) }
+    case .suspend(let key, _): if let id = recorded.licenseID(key) { kit.suspend(id) }
+    case .reinstate(let key): if let id = recorded.licenseID(key) { kit.reinstate(id, now: now) }
+    case .revoke(let key, _): if let id = recorded.licenseID(key) { kit.revoke(id) }
+    case .updateSubscription, .setOrderStatus, .writeBack: break
+    }
+    return .done
+  }
+
+  /// As `StepRunner` does: the same call again where the body is the same, and else what an attempt left behind is
+  /// found by its order or subscription and its name, and revoked.
+  private mutating func issue(_ unit: DesiredUnit, policy: PolicyID, generation: Int, wasCutOff: Bool) -> LicenseID {
+    let name = "\(unit.key)/\(generation)"
+    let body = "\(name) \(policy) \(String(describing: unit.expiresAt)) \(unit.order ?? "") \(unit.subscription ?? "")"
+    let made = kit.create(
+      .init(name: name, unit: unit.key, order: unit.order, subscription: unit.subscription, expiresAt: unit.expiresAt),
+      key: body)
+    guard wasCutOff else { return made }
+    for (id, license) in kit.licenses where id != made && license.name == name && license.status != .revoked {
+      let isFound =
+        unit.subscription != nil ? license.subscription == unit.subscription : license.order == unit.order
+      if isFound { kit.revoke(id) }
+    }
+    return made
+  }
+}

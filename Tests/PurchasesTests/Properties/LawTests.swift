@@ -1,0 +1,59 @@
+import Foundation
+import Testing
+
+@testable import StripeIntegration
+
+@Suite("The law: any order, any repetition, any split over crashes ends in the same licenses")
+struct LawTests {
+  @Test("Random histories", arguments: Runs.parts)
+  func randomHistories(seeds: Range<UInt64>) {
+    for seed in seeds {
+      let history = Generator.history(seed: seed)
+      guard !Self.faults(in: history, seed: seed).isEmpty else { continue }
+      let smallest = shrunk(history) { !Self.faults(in: $0, seed: seed).isEmpty }
+      let faults = Self.faults(in: smallest, seed: seed)
+      Issue.record("seed \(seed)\n\(smallest)\n\(faults.prefix(6).joined(separator: "\n"))")
+      return
+    }
+  }
+
+  /// Everything that is wrong with how a history ends, told several ways.
+  static func faults(in history: History, seed: UInt64) -> [String] {
+    let moments = history.moments()
+    var faults: [String] = []
+    var expected: [Seconds: Usable]?
+    for delivery in [Delivery.prompt, .backwards, .wild(seed &* 2 &+ 1), .wild(seed &* 2 &+ 2)] {
+      var run = DeliveryRun(history, moments: moments, delivery)
+      let outcome = run.run()
+      faults += outcome.problems.map { "\(delivery): \($0)" }
+      faults += check(outcome, history.offer).map { "\(delivery): \($0)" }
+      guard let expected else {
+        expected = outcome.usable
+        continue
+      }
+      for checkpoint in Outcome.checkpoints where expected[checkpoint] != outcome.usable[checkpoint] {
+        faults.append(
+          "\(delivery): after \(checkpoint / day) days usable \(text(outcome.usable[checkpoint])), told promptly \(text(expected[checkpoint]))"
+        )
+      }
+    }
+    return faults
+  }
+
+  /// Sold and paid is usable, and nothing else is.
+  private static func check(_ outcome: Outcome, _ offer: Offer) -> [String] {
+    let verdict = Oracle(stripe: outcome.stripe, offer: offer).verdict()
+    let usable = Set((outcome.usable[0] ?? [:]).keys)
+    let missing = verdict.must.subtracting(usable).sorted().map { "paid for, but not usable: \($0)" }
+    let excess = usable.subtracting(verdict.must).subtracting(verdict.may).sorted()
+      .map { "usable, but not paid for: \($0)" }
+    return missing + excess
+  }
+
+  private static func text(_ usable: Usable?) -> String {
+    (usable ?? [:]).sorted { $0.key < $1.key }.map {
+      "\($0.key) \($0.value.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })"
+    }
+    .joined(separator: ", ")
+  }
+}

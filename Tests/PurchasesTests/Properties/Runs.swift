@@ -1,0 +1,15 @@
+import Foundation
+
+/// How many random histories a run looks at: `PROPERTY_RUNS`, or enough to finish within a minute.
+enum Runs {
+  static let count = ProcessInfo.processInfo.environment["PROPERTY_RUNS"].flatMap { Int($0) } ?? 2_000
+  /// Run one seed again: `PROPERTY_SEED`.
+  static let only = ProcessInfo.processInfo.environment["PROPERTY_SEED"].flatMap { UInt64($0) }
+
+  /// The seeds, in parts that run beside each other.
+  static let parts: [Range<UInt64>] = {
+    if let only { return [only..<(only + 1)] }
+    let parts = 8
+    return (0..<parts).map { UInt64($0 * count / parts)..<UInt64(($0 + 1) * count / parts) }
+  }()
+}
