@@ -151,6 +151,7 @@ final class CurlMultiLoop {
     guard code != CURLM_OK else { return }
     // Not expected ever (out of memory, or a defect). Requests still end at their deadlines; only do not spin.
     logger.error("libcurl multi failed", metadata: ["reason": "\(String(cString: curl_multi_strerror(code)))"])
+    // The thread is the loop's own.
     Thread.sleep(forTimeInterval: 0.01)
   }
 
