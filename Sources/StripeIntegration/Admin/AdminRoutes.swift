@@ -1,16 +1,144 @@
 import Foundation
+import HTTPTypes
+import Hummingbird
+import JSON
 import LicenseKitAPI
 import Logging
+import Postgres
 import Redis
 import ServerKit
+import StripeAPI
 
-/// The routes for vendors and for the operator.
+/// The routes for vendors and for the operator: what is mapped, what became of each sale and why, and what can be done
+/// about it.
+///
+/// A caller is the operator, with the service's token, or a vendor, with a token of its own. Every route is about one
+/// tenant, and reads and writes that tenant's rows only; just the operator's list of connections goes across.
 struct AdminRoutes: Sendable {
+  let database: TenantDatabase
+  let stripe: any StripeAccess
+  let licenseKit: any LicenseKitAccess
+  let vault: KeyVault
+  let connections: ConnectionStore
+  let wakeUp: WakeUp
+  let clock: @Sendable () -> Date
+  let mappings: MappingEditor
+  let tokens: AdminTokenStore
+  private let authenticator: AdminAuthenticator
+  private let rateLimit: TenantRateLimit
+
+  /// - Parameters:
+  ///   - redis: counts requests for the limit; without it there is none.
+  ///   - keyPrefix: before every key in Redis.
+  ///   - burst: how many requests a caller may make at once about one tenant, and in four seconds in the long run.
   init(
     configuration: IntegrationConfiguration, database: TenantDatabase, stripe: any StripeAccess,
     licenseKit: any LicenseKitAccess, vault: KeyVault, connections: ConnectionStore, wakeUp: WakeUp,
-    redis: RedisClient? = nil, clock: @escaping @Sendable () -> Date, logger: Logger
-  ) {}
+    redis: RedisClient? = nil, keyPrefix: String = "", burst: Int = 120,
+    clock: @escaping @Sendable () -> Date, logger: Logger
+  ) {
+    self.database = database
+    self.stripe = stripe
+    self.licenseKit = licenseKit
+    self.vault = vault
+    self.connections = connections
+    self.wakeUp = wakeUp
+    self.clock = clock
+    mappings = MappingEditor(database: database, wakeUp: wakeUp)
+    tokens = AdminTokenStore(database: database)
+    authenticator = AdminAuthenticator(operatorToken: configuration.adminToken, tokens: tokens)
+    rateLimit = TenantRateLimit(
+      redis: redis, prefix: keyPrefix + "stripe:admin:", capacity: burst, perSecond: Double(burst) / 4)
+  }
 
-  func addRoutes(to router: AppRouter) {}
+  func addRoutes(to router: AppRouter) {
+    router.get("stripe/admin/catalog", use: tenant(stripeCatalog))
+    router.get("stripe/admin/licensekit/catalog", use: tenant(licenseKitCatalog))
+
+    router.get("stripe/admin/mappings", use: tenant(listMappings))
+    router.post("stripe/admin/mappings", use: tenant(createMapping))
+    router.get("stripe/admin/mappings/{id}", use: tenant(getMapping))
+    router.patch("stripe/admin/mappings/{id}", use: tenant(patchMapping))
+    router.delete("stripe/admin/mappings/{id}", use: tenant(deleteMapping))
+
+    router.get("stripe/admin/fulfillments", use: tenant(listFulfillments))
+    router.get("stripe/admin/fulfillments/{id}", use: tenant(getFulfillment))
+    router.post("stripe/admin/fulfillments/{id}/replay", use: tenant(replayFulfillment))
+    router.post("stripe/admin/fulfillments/{id}/licenses/{license_id}/reveal", use: tenant(revealKey))
+
+    router.get("stripe/admin/events", use: tenant(listEvents))
+    router.get("stripe/admin/events/{id}", use: tenant(getEvent))
+    router.post("stripe/admin/events/{id}/replay", use: tenant(replayEvent))
+
+    router.get("stripe/admin/connections", use: listConnections)
+    router.post("stripe/admin/connections/unpark", use: tenant(unparkConnection))
+    router.put("stripe/admin/connections/licensekit", use: tenant(setLicenseKit))
+
+    router.get("stripe/admin/tokens", use: tenant(listTokens))
+    router.post("stripe/admin/tokens", use: tenant(createToken))
+    router.delete("stripe/admin/tokens/{id}", use: tenant(deleteToken))
+
+    router.get("stripe/admin/audit", use: tenant(listAudit))
+  }
+
+  // MARK: Who asks, and about whom
+
+  func caller(of request: Request) async throws -> AdminCaller { try await authenticator.caller(of: request) }
+
+  /// Counts a request of a caller.
+  func countRequest(of caller: AdminCaller, about tenant: Tenant?) async throws {
+    let subject = tenant?.description ?? "all"
+    try await rateLimit.take(caller == .serviceOperator ? "operator:\(subject)" : subject)
+  }
+
+  /// A route about one tenant, which the query or the body names; for a vendor's own token it need not.
+  private func tenant(
+    _ handle: @escaping @Sendable (AdminCall) async throws -> Response
+  ) -> @Sendable (Request, AppContext) async throws -> Response {
+    { request, context in
+      let caller = try await self.caller(of: request)
+      var body = try await Self.body(of: request)
+      let query = request.query
+      let account = try Self.account(query, &body)
+      let livemode = try Self.livemode(query, &body)
+      let tenant = try caller.tenant(account: account, livemode: livemode)
+      try await countRequest(of: caller, about: tenant)
+      return try await handle(
+        AdminCall(caller: caller, tenant: tenant, query: query, body: body, context: context))
+    }
+  }
+
+  private static func body(of request: Request) async throws -> JSONObject {
+    guard request.method != .get, request.method != .head else { return JSONObject() }
+    let bytes = try await request.bodyBytes(limit: 1 << 18)
+    guard !bytes.isEmpty else { return JSONObject() }
+    let value: JSONValue
+    do {
+      value = try JSONValue(parsing: bytes, maximumDepth: 16)
+    } catch {
+      throw APIFailure.invalidJSON("\(error)")
+    }
+    guard let object = value.object else { throw APIFailure.invalidJSON("the body must be an object") }
+    return object
+  }
+
+  private static func account(_ query: QueryReader, _ body: inout JSONObject) throws(APIFailure) -> String? {
+    let named = try query.string("account_id", maximumLength: 255)
+    guard let value = body["account_id"] else { return named }
+    body["account_id"] = nil
+    if value.isNull { return named }
+    guard let text = value.string else { throw .invalidJSON("account_id: expected a string") }
+    guard named ?? text == text else { throw .invalidQuery(field: "account_id", "differs from the one in the body") }
+    return text
+  }
+
+  private static func livemode(_ query: QueryReader, _ body: inout JSONObject) throws(APIFailure) -> Bool? {
+    let named = try query.bool("livemode")
+    guard let value = body["livemode"] else { return named }
+    body["livemode"] = nil
+    if value.isNull { return named }
+    guard let bool = value.bool else { throw .invalidJSON("livemode: expected true or false") }
+    guard named ?? bool == bool else { throw .invalidQuery(field: "livemode", "differs from the one in the body") }
+    return bool
+  }
 }

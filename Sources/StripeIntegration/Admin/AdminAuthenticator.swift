@@ -1,0 +1,57 @@
+import Cryptography
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Identity
+import ServerKit
+import StripeAPI
+
+/// Tells who a bearer token belongs to.
+struct AdminAuthenticator: Sendable {
+  private let operatorHash: [UInt8]
+  private let tokens: AdminTokenStore
+
+  init(operatorToken: String, tokens: AdminTokenStore) {
+    operatorHash = SHA256.hash(Array(operatorToken.utf8))
+    self.tokens = tokens
+  }
+
+  /// - Throws: 401 without a token that is known and not expired.
+  func caller(of request: Request) async throws -> AdminCaller {
+    guard let token = Self.bearer(request) else { throw APIFailure.unauthorized("a bearer token is required") }
+    // Hashes are compared, so that the time tells nothing about the token, not even its length.
+    if constantTimeEqual(SHA256.hash(Array(token.utf8)), operatorHash) { return .serviceOperator }
+    if let tenant = AdminToken.tenant(of: token), let name = try await tokens.name(of: token, for: tenant) {
+      return .vendor(tenant, tokenName: name)
+    }
+    throw APIFailure.unauthorized("the token is not known or no longer valid")
+  }
+
+  private static func bearer(_ request: Request) -> String? {
+    guard let header = request.headers[.authorization], header.utf8.count <= 1_024 else { return nil }
+    let parts = header.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, parts[0].lowercased() == "bearer", !parts[1].isEmpty else { return nil }
+    return String(parts[1])
+  }
+}
+
+/// A vendor's token: `sit_<account>_<live|test>_<random>`. It names its tenant, so that it is looked up among that
+/// tenant's rows only.
+enum AdminToken {
+  static func make(for tenant: Tenant) -> String {
+    Random.token(prefix: "sit_\(tenant.account.rawValue)_\(tenant.livemode ? "live" : "test")_")
+  }
+
+  /// The tenant that a token claims; whether it is right, its hash tells.
+  static func tenant(of token: String) -> Tenant? {
+    let parts = token.split(separator: "_", omittingEmptySubsequences: false)
+    guard parts.count >= 4, parts[0] == "sit", let mode = parts.dropLast().last, mode == "live" || mode == "test" else {
+      return nil
+    }
+    let account = parts[1..<(parts.count - 2)].joined(separator: "_")
+    guard account.hasPrefix("acct_"), StripeIDText.isPlausible(account) else { return nil }
+    return Tenant(account: Stripe.AccountID(account), livemode: mode == "live")
+  }
+
+  static func hash(_ token: String) -> String { SHA256.hexHash(token) }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Hummingbird
+import Identity
+import JSON
+import ServerKit
+import StripeAPI
+
+/// Who calls an admin route.
+enum AdminCaller: Hashable, Sendable {
+  /// Whoever runs the service; names a tenant in each request.
+  case serviceOperator
+  /// A vendor with a token of its own; can only mean itself.
+  case vendor(Tenant, tokenName: String)
+
+  /// How the audit log names the caller.
+  var actor: String {
+    switch self {
+    case .serviceOperator: "operator"
+    case .vendor(_, let name): "token:\(name)"
+    }
+  }
+
+  /// The tenant that a request is about.
+  ///
+  /// - Parameters:
+  ///   - account: `account_id` as the request names it.
+  ///   - livemode: as the request names it.
+  /// - Throws: 400 `INVALID_QUERY` when the operator leaves one out; 403 when a vendor names somebody else.
+  func tenant(account: String?, livemode: Bool?) throws(APIFailure) -> Tenant {
+    switch self {
+    case .serviceOperator:
+      guard let account else { throw .invalidQuery(field: "account_id", "is required with the operator's token") }
+      guard let livemode else { throw .invalidQuery(field: "livemode", "is required with the operator's token") }
+      guard account.hasPrefix("acct_"), StripeIDText.isPlausible(account) else {
+        throw .invalidQuery(field: "account_id", "must be the id of a Stripe account, such as acct_1")
+      }
+      return Tenant(account: Stripe.AccountID(account), livemode: livemode)
+    case .vendor(let tenant, _):
+      guard account ?? tenant.account.rawValue == tenant.account.rawValue,
+        livemode ?? tenant.livemode == tenant.livemode
+      else { throw .forbidden("this token belongs to another account or mode") }
+      return tenant
+    }
+  }
+}
+
+/// One authenticated request to an admin route, about one tenant.
+struct AdminCall: Sendable {
+  let caller: AdminCaller
+  let tenant: Tenant
+  let query: QueryReader
+  /// The fields of the JSON body but those that name the tenant; empty without a body.
+  let body: JSONObject
+  let context: AppContext
+
+  /// The body as a value, strictly; see `Request.decodeBody`.
+  func decodeBody<T: Decodable>(_ type: T.Type = T.self) throws(APIFailure) -> T {
+    try Self.decode(type, from: body)
+  }
+
+  static func decode<T: Decodable>(_ type: T.Type = T.self, from body: JSONObject) throws(APIFailure) -> T {
+    do {
+      return try JSONCoding.decode(type, from: .object(body), unknownFields: .reject)
+    } catch {
+      throw JSONBody.apiFailure(for: error)
+    }
+  }
+
+  /// A path parameter that names a record; what cannot be an id is not found.
+  func id(_ parameter: String) throws -> String {
+    let text = try context.pathParameter(parameter)
+    guard StripeIDText.isPlausible(text) else { throw APIFailure.notFound() }
+    return text
+  }
+
+  /// An audit entry in this caller's name.
+  func entry(_ action: String, _ target: String, detail: String? = nil) -> AuditLog.Entry {
+    AuditLog.Entry(
+      actor: caller.actor, action: action, target: target, requestID: context.requestID, detail: detail)
+  }
+}
+
+/// Texts that may be ids: of Stripe (which promises at most 255 characters), LicenseKit or this service.
+enum StripeIDText {
+  static func isPlausible(_ text: String) -> Bool {
+    (1...255).contains(text.utf8.count)
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."):
+          true
+        default: false
+        }
+      }
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Hummingbird
+import Identity
+import LicenseKitAPI
+import Postgres
+import ServerKit
+
+extension AdminRoutes {
+  func listFulfillments(_ call: AdminCall) async throws -> Response {
+    let request = try PageRequest(call.query)
+    let cursor = try request.time()
+    let filter = FulfillmentReader.Filter(
+      status: try call.query.value("status"), object: try Self.plausible("object", in: call.query))
+    let now = clock()
+    let page = try await database.transaction(for: call.tenant) { transaction in
+      let reader = FulfillmentReader(tenant: call.tenant, transaction: transaction)
+      let page = try await reader.page(filter, after: cursor, limit: request.limit + 1)
+        .page(request.limit) { $0.cursor.text }
+      let parts = try await FulfillmentParts(of: page.items, tenant: call.tenant, transaction: transaction)
+      return (items: page.items.map { FulfillmentView($0, parts, of: call.tenant, now: now) }, next: page.next)
+    }
+    return try Answer.page(page.items, nextCursor: page.next, context: call.context)
+  }
+
+  func getFulfillment(_ call: AdminCall) async throws -> Response {
+    let id = try call.id("id")
+    let view = try await database.transaction(for: call.tenant) { transaction in
+      try await fulfillment(id, of: call.tenant, in: transaction)
+    }
+    guard let view else { throw APIFailure.notFound() }
+    return try Answer.data(view, context: call.context)
+  }
+
+  /// Lets a purchase be looked at again, whatever it came to.
+  func replayFulfillment(_ call: AdminCall) async throws -> Response {
+    let id = try call.id("id")
+    let view = try await database.transaction(for: call.tenant) { transaction -> FulfillmentView? in
+      let reader = FulfillmentReader(tenant: call.tenant, transaction: transaction)
+      guard let purchase = try await reader.purchase(of: id) else { return nil }
+      let index = PurchaseIndex(tenant: call.tenant, transaction: transaction)
+      try await index.lock()
+      try await index.mark(purchase)
+      try await Timeline(tenant: call.tenant, purchase: purchase, transaction: transaction)
+        .add(.note, "Replay asked for.", detail: call.caller.actor)
+      try await AuditLog(tenant: call.tenant, transaction: transaction)
+        .add(call.entry("fulfillment.replay", purchase.rawValue))
+      return try await fulfillment(purchase.rawValue, of: call.tenant, in: transaction)
+    }
+    guard let view else { throw APIFailure.notFound() }
+    wakeUp.signal()
+    return try Answer.data(view, context: call.context)
+  }
+
+  /// The key of a license in the clear, with the entry in the audit log that says who saw it.
+  func revealKey(_ call: AdminCall) async throws -> Response {
+    let (id, license) = (try call.id("id"), LicenseID(try call.id("license_id")))
+    let key = try await database.transaction(for: call.tenant) { transaction -> String? in
+      let reader = FulfillmentReader(tenant: call.tenant, transaction: transaction)
+      guard let purchase = try await reader.purchase(of: id) else { return nil }
+      let isOfPurchase =
+        try await transaction.query(
+          """
+          SELECT FROM stripe_integration.units
+           WHERE account_id  = \(call.tenant.account)
+             AND livemode    = \(call.tenant.livemode)
+             AND license_id  = \(license)
+             AND purchase_id = \(purchase)
+          """
+        ).count > 0
+      guard isOfPurchase, let key = try await vault.reveal(license, of: call.tenant, in: transaction) else {
+        return nil
+      }
+      try await AuditLog(tenant: call.tenant, transaction: transaction)
+        .add(call.entry("license.reveal", license.rawValue, detail: purchase.rawValue))
+      return key
+    }
+    guard let key else { throw APIFailure.notFound() }
+    return try Answer.data(RevealedKey(licenseKey: key), context: call.context)
+  }
+
+  private struct RevealedKey: Encodable { let licenseKey: String }
+
+  private func fulfillment(
+    _ id: String, of tenant: Tenant, in transaction: PostgresTransaction
+  ) async throws -> FulfillmentView? {
+    let reader = FulfillmentReader(tenant: tenant, transaction: transaction)
+    guard let purchase = try await reader.purchase(of: id), let row = try await reader.row(purchase) else { return nil }
+    let parts = try await FulfillmentParts(of: [row], tenant: tenant, transaction: transaction)
+    var view = FulfillmentView(row, parts, of: tenant, now: clock())
+    view.timeline = try await reader.timeline(of: purchase)
+    return view
+  }
+
+  static func plausible(_ name: String, in query: QueryReader) throws(APIFailure) -> String? {
+    guard let text = try query.string(name, maximumLength: 255) else { return nil }
+    guard StripeIDText.isPlausible(text) else { throw .invalidQuery(field: name, "is not an id") }
+    return text
+  }
+}

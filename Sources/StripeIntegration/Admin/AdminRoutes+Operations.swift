@@ -1,0 +1,182 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Identity
+import Postgres
+import ServerKit
+import StripeAPI
+
+// Connections, tokens and the audit log.
+
+extension AdminRoutes {
+  // MARK: Connections
+
+  /// The operator sees all tenants, or one that the query names; a vendor sees itself.
+  func listConnections(_ request: Request, _ context: AppContext) async throws -> Response {
+    let caller = try await caller(of: request)
+    let query = request.query
+    let page = try PageRequest(query)
+    let (account, livemode) = (try query.string("account_id", maximumLength: 255), try query.bool("livemode"))
+    if caller == .serviceOperator, account == nil {
+      try await countRequest(of: caller, about: nil)
+      let filter = ConnectionFilter(
+        status: try query.value("status"), livemode: livemode, isParked: try query.bool("parked"))
+      let found = try await connections.list(filter, after: try page.text(), limit: page.limit)
+      return try Answer.page(
+        found.items.map(ConnectionView.init), nextCursor: found.next.map(PageCursor.encode), context: context)
+    }
+    let tenant = try caller.tenant(account: account, livemode: livemode)
+    try await countRequest(of: caller, about: tenant)
+    let own = try await connections.connection(of: tenant).map { [ConnectionView($0)] } ?? []
+    return try Answer.page(own, nextCursor: String?.none, context: context)
+  }
+
+  /// Lets a connection's queue move again.
+  func unparkConnection(_ call: AdminCall) async throws -> Response {
+    guard try await connections.connection(of: call.tenant) != nil else { throw APIFailure.notFound() }
+    try await record(call.entry("connection.unpark", call.tenant.description), of: call.tenant)
+    try await connections.unpark(call.tenant)
+    wakeUp.signal()
+    return try await connection(call)
+  }
+
+  /// Gives the connection a LicenseKit of its own; without address and token, the service's.
+  func setLicenseKit(_ call: AdminCall) async throws -> Response {
+    let body = try call.decodeBody(LicenseKitBody.self)
+    let licenseKit = try body.checked(isOperator: call.caller == .serviceOperator)
+    guard let before = try await connections.connection(of: call.tenant) else { throw APIFailure.notFound() }
+    try await record(
+      call.entry("connection.licensekit", call.tenant.description, detail: licenseKit?.baseURL ?? "the service's"),
+      of: call.tenant)
+    try await connections.setLicenseKit(licenseKit, of: call.tenant)
+    // What stood still for want of a LicenseKit is tried with this one.
+    if before.parkedReason == TenantUnavailable.Reason.licensekitCredential.rawValue
+      || before.parkedReason == TenantUnavailable.Reason.licensekitMissing.rawValue
+    {
+      try await connections.unpark(call.tenant)
+      wakeUp.signal()
+    }
+    return try await connection(call)
+  }
+
+  private func connection(_ call: AdminCall) async throws -> Response {
+    guard let connection = try await connections.connection(of: call.tenant) else { throw APIFailure.notFound() }
+    return try Answer.data(ConnectionView(connection), context: call.context)
+  }
+
+  private func record(_ entry: AuditLog.Entry, of tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      try await AuditLog(tenant: tenant, transaction: transaction).add(entry)
+    }
+  }
+
+  private struct LicenseKitBody: Decodable {
+    var baseURL: String?
+    var token: String?
+
+    func checked(isOperator: Bool) throws(APIFailure) -> ConnectionLicenseKit? {
+      guard baseURL != nil || token != nil else { return nil }
+      guard let token, (1...1_024).contains(token.utf8.count), token.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+      else { throw .validation(field: "token", "is required, in printable ASCII") }
+      guard let baseURL else { return ConnectionLicenseKit(baseURL: nil, token: token) }
+      // A vendor's server is elsewhere: nobody but the operator points this service at its own machine.
+      guard let normalized = ServiceURL.normalized(baseURL), isOperator || normalized.lowercased().hasPrefix("https:")
+      else { throw .validation(field: "base_url", "must be an https URL, without user, password or fragment") }
+      return ConnectionLicenseKit(baseURL: normalized, token: token)
+    }
+  }
+
+  // MARK: Tokens
+
+  func listTokens(_ call: AdminCall) async throws -> Response {
+    let request = try PageRequest(call.query)
+    let page = try await tokens.page(of: call.tenant, after: try request.text(), limit: request.limit + 1)
+      .page(request.limit) { PageCursor.encode($0.id) }
+    return try Answer.page(page.items, nextCursor: page.next, context: call.context)
+  }
+
+  /// A new token for a vendor: the operator's to give. The answer is the only place that shows it.
+  func createToken(_ call: AdminCall) async throws -> Response {
+    guard call.caller == .serviceOperator else { throw APIFailure.forbidden("only the operator creates tokens") }
+    let body = try call.decodeBody(TokenBody.self)
+    guard (1...100).contains(body.name.count), !body.name.utf8.contains(0) else {
+      throw APIFailure.validation(field: "name", "must have 1 to 100 characters")
+    }
+    if let expiresAt = body.expiresAt, expiresAt <= clock() {
+      throw APIFailure.validation(field: "expires_at", "must be in the future")
+    }
+    let made = try await tokens.create(
+      name: body.name, expiresAt: body.expiresAt, for: call.tenant, audit: call.entry("token.create", body.name))
+    return try Answer.data(
+      NewToken(
+        id: made.summary.id, token: made.token, accountID: call.tenant.account, livemode: call.tenant.livemode,
+        name: made.summary.name, createdAt: made.summary.createdAt, expiresAt: made.summary.expiresAt),
+      status: .created, context: call.context)
+  }
+
+  /// Ends a token; a vendor may end its own.
+  func deleteToken(_ call: AdminCall) async throws -> Response {
+    let id = try call.id("id")
+    guard try await tokens.delete(id, of: call.tenant, audit: call.entry("token.delete", id)) else {
+      throw APIFailure.notFound()
+    }
+    return Answer.empty()
+  }
+
+  private struct TokenBody: Decodable {
+    var name: String
+    var expiresAt: Date?
+  }
+
+  private struct NewToken: Encodable {
+    let id: String
+    let token: String
+    let accountID: Stripe.AccountID
+    let livemode: Bool
+    let name: String
+    let createdAt: Date
+    @OrNull var expiresAt: Date?
+  }
+
+  // MARK: Audit
+
+  func listAudit(_ call: AdminCall) async throws -> Response {
+    let request = try PageRequest(call.query)
+    let before = try request.number()
+    let page = try await database.transaction(for: call.tenant) { transaction in
+      try await AuditLog(tenant: call.tenant, transaction: transaction).page(before: before, limit: request.limit + 1)
+    }.page(request.limit) { PageCursor.encode(String($0.id)) }
+    return try Answer.page(page.items, nextCursor: page.next, context: call.context)
+  }
+}
+
+/// A connection as the admin routes show it.
+private struct ConnectionView: Encodable {
+  let accountID: Stripe.AccountID
+  let livemode: Bool
+  let status: ConnectionStatus
+  @OrNull var installedAt: Date?
+  @OrNull var uninstalledAt: Date?
+  @OrNull var accessTokenExpiresAt: Date?
+  @OrNull var licensekitBaseURL: String?
+  @OrNull var parkedReason: String?
+  @OrNull var parkedDetail: String?
+  @OrNull var parkedAt: Date?
+  let createdAt: Date
+  let updatedAt: Date
+
+  init(_ summary: ConnectionSummary) {
+    accountID = summary.accountID
+    livemode = summary.livemode
+    status = summary.status
+    installedAt = summary.installedAt
+    uninstalledAt = summary.uninstalledAt
+    accessTokenExpiresAt = summary.accessTokenExpiresAt
+    licensekitBaseURL = summary.licensekitBaseURL
+    parkedReason = summary.parkedReason
+    parkedDetail = summary.parkedDetail
+    parkedAt = summary.parkedAt
+    createdAt = summary.createdAt
+    updatedAt = summary.updatedAt
+  }
+}

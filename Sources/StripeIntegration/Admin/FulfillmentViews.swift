@@ -1,0 +1,79 @@
+import Foundation
+import Identity
+import LicenseKitAPI
+import StripeAPI
+
+/// A purchase as the admin routes show it.
+struct FulfillmentView: Encodable, Sendable {
+  let id: PurchaseID
+  let accountID: Stripe.AccountID
+  let livemode: Bool
+  let status: String
+  let purchase: Purchase
+  let customer: Customer
+  let lines: [Line]
+  @OrNull var reason: String?
+  let createdAt: Date
+  let updatedAt: Date
+  /// When it is looked at next; null while nothing is known to change by itself.
+  @OrNull var nextLookAt: Date?
+  /// Failures in a row.
+  let attempts: Int
+  /// Only where one purchase is shown.
+  var timeline: [TimelineEntry]?
+
+  struct Purchase: Encodable, Sendable {
+    /// `subscription`, `checkout`, `invoice`, or `unknown` until it is worked out.
+    let kind: String
+    let stripeID: String
+    let aliases: [String]
+  }
+
+  struct Customer: Encodable, Sendable {
+    @OrNull var stripeID: String?
+    @OrNull var licensekitID: String?
+  }
+
+  struct Line: Encodable, Sendable {
+    let stripeLineID: String
+    @OrNull var stripePriceID: String?
+    @OrNull var stripeProductID: String?
+    /// 0 for a line that is sold no more.
+    let quantity: Int
+    @OrNull var mappingID: String?
+    @OrNull var licensekitProductID: ProductID?
+    @OrNull var licensekitOrderID: String?
+    @OrNull var licensekitSubscriptionID: String?
+    let licenses: [License]
+  }
+
+  struct License: Encodable, Sendable {
+    let id: LicenseID
+    let ordinal: Int
+    /// As this service left it: `active`, `suspended`, `revoked`, or `expired` by time.
+    let status: LicenseStatus
+    @OrNull var keyHint: String?
+    @OrNull var expiresAt: Date?
+  }
+
+  struct TimelineEntry: Encodable, Sendable {
+    let at: Date
+    /// `event`, `decision`, `step` or `note`.
+    let kind: String
+    let title: String
+    @OrNull var state: String?
+    @OrNull var detail: String?
+    @OrNull var finishedAt: Date?
+  }
+}
+
+extension LicenseStatus {
+  /// What a license is by our own records. An expiry needs nobody's doing, so that time decides it.
+  init(recorded: Recorded.Unit.Status, expiresAt: Date?, now: Date) {
+    switch recorded {
+    case .revoked: self = .revoked
+    case .suspended: self = .suspended
+    case .active: self = expiresAt.map { $0 <= now } ?? false ? .expired : .active
+    }
+  }
+}
