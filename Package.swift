@@ -59,9 +59,10 @@ let package = Package(
     module("JSON", ["Identity"]),
     module("Cryptography", ["COpenSSL"]),
     module("Postgres", ["CLibpq", "Identity", logging, lifecycle]),
-    module("Redis", ["CHiredis", "Cryptography", logging]),
+    module("Redis", ["CHiredis", logging]),
     module("HTTPTransport", ["CCurl", logging]),
-    module("ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
+    module(
+      "ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
 
     // The two outside systems.
     module("StripeAPI", ["Identity", "JSON", "Cryptography", "HTTPTransport", logging]),
@@ -70,22 +71,39 @@ let package = Package(
     // The products.
     module(
       "LicenseServer",
-      ["LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "ServerKit", logging, lifecycle, hummingbird, metrics]),
+      [
+        "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "ServerKit", logging, lifecycle, hummingbird,
+        metrics,
+      ]),
     module(
       "StripeIntegration",
       [
-        "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit",
+        "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography",
+        "ServerKit",
         logging, lifecycle, hummingbird, metrics,
       ]),
 
     // The commands.
-    command("licensekit", ["LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird]),
-    command("stripe-integration", ["StripeIntegration", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit", "JSON", logging, lifecycle, hummingbird]),
-    command("stripe-simulator", ["Identity", "JSON", "Cryptography", "HTTPTransport", "ServerKit", logging, lifecycle, hummingbird]),
+    command(
+      "licensekit",
+      [
+        "LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "HTTPTransport", "Cryptography",
+        "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird,
+      ]),
+    command(
+      "stripe-integration",
+      [
+        "StripeIntegration", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit", "JSON", logging,
+        lifecycle, hummingbird,
+      ]),
+    command(
+      "stripe-simulator",
+      ["Identity", "JSON", "Cryptography", "HTTPTransport", "ServerKit", logging, lifecycle, hummingbird]),
 
     // Tests: one target a module, and the whole product driven from outside in script/test (Tests/EndToEnd, Python).
     .target(
-      name: "TestSupport", dependencies: ["Postgres", "Redis", logging], path: "Tests/TestSupport", swiftSettings: strict),
+      name: "TestSupport", dependencies: ["Postgres", "Redis", logging], path: "Tests/TestSupport",
+      swiftSettings: strict),
   ]
     + [
       tests("JSONTests", ["JSON", "Identity"]),
@@ -94,15 +112,21 @@ let package = Package(
       tests("RedisTests", ["Redis", "TestSupport", logging]),
       tests("HTTPTransportTests", ["HTTPTransport", hummingbird, logging]),
       tests("ServerKitTests", ["ServerKit", "JSON", "HTTPTransport", hummingbird, logging]),
-      tests("StripeAPITests", ["StripeAPI", "JSON", "Cryptography", "HTTPTransport", "ServerKit", "Identity", hummingbird, logging]),
+      tests(
+        "StripeAPITests",
+        ["StripeAPI", "JSON", "Cryptography", "HTTPTransport", "ServerKit", "Identity", hummingbird, logging]),
       tests(
         "LicenseServerTests",
-        ["LicenseServer", "LicenseKitAPI", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit", "Identity", "TestSupport", hummingbird, logging, lifecycle]),
+        [
+          "LicenseServer", "LicenseKitAPI", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit",
+          "Identity", "TestSupport", hummingbird, logging, lifecycle,
+        ]),
       tests("PurchasesTests", ["StripeIntegration", "StripeAPI", "LicenseKitAPI", "JSON", "Identity"]),
       tests(
         "StripeIntegrationTests",
         [
-          "StripeIntegration", "LicenseServer", "StripeAPI", "LicenseKitAPI", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit",
+          "StripeIntegration", "LicenseServer", "StripeAPI", "LicenseKitAPI", "JSON", "Postgres", "Redis",
+          "HTTPTransport", "Cryptography", "ServerKit",
           "Identity", "TestSupport", hummingbird, logging, lifecycle,
         ]),
       tests("ArchitectureTests", []),

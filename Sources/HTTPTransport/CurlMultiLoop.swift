@@ -82,7 +82,7 @@ final class CurlMultiLoop {
     mailbox.detach()
     Self.endAll(mailbox.take().jobs)
     for handle in Array(active.keys) { end(handle, .cancelled) }
-    spareHandles.forEach { curl_easy_cleanup($0) }
+    for handle in spareHandles { curl_easy_cleanup(handle) }
     curl_multi_cleanup(multi)
   }
 

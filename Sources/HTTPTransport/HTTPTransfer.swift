@@ -144,10 +144,10 @@ final class HTTPTransfer: CurlTransfer {
 
   private static func version(of easy: CurlEasy) -> HTTPProtocolVersion {
     switch ccurl_info_long(easy.handle, CURLINFO_HTTP_VERSION) {
-    case Int(CURL_HTTP_VERSION_1_0): .http1_0
+    case Int(CURL_HTTP_VERSION_1_0): .http10
     case Int(CURL_HTTP_VERSION_2_0): .http2
     case Int(CURL_HTTP_VERSION_3): .http3
-    default: .http1_1
+    default: .http11
     }
   }
 

@@ -14,7 +14,7 @@ public struct HTTPTransportResponse: Sendable {
     status: Int,
     headers: HTTPHeaderList = [],
     body: [UInt8] = [],
-    httpVersion: HTTPProtocolVersion = .http1_1
+    httpVersion: HTTPProtocolVersion = .http11
   ) {
     self.status = status
     self.headers = headers
@@ -31,8 +31,8 @@ public struct HTTPTransportResponse: Sendable {
 
 /// The version of HTTP that an answer came with.
 public enum HTTPProtocolVersion: String, Sendable, Hashable {
-  case http1_0 = "1.0"
-  case http1_1 = "1.1"
+  case http10 = "1.0"
+  case http11 = "1.1"
   case http2 = "2"
   case http3 = "3"
 }

@@ -100,7 +100,7 @@ public struct IntegrationServer: Sendable {
   public var readinessCheck: ReadinessCheck {
     ReadinessCheck("stripe_integration") { [database] in
       do {
-        try await database.transaction(as: .operator_) { transaction in
+        try await database.transaction(as: .operatorPages) { transaction in
           _ = try await transaction.query("SELECT account_id FROM stripe_integration.turns LIMIT 1")
         }
         return nil

@@ -41,7 +41,8 @@ struct Admin: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Create a management token; it is shown once.")
     @Option(help: "The tenant's id.") var tenant = "default"
     @Option(help: "What the token is for.") var name: String
-    @Option(help: "A scope, for example license:read; may be given several times. None is admin.") var scope: [String] = []
+    @Option(help: "A scope, for example license:read; may be given several times. None is admin.") var scope: [String] =
+      []
 
     func run() async throws {
       let scopes = try scope.map { text in

@@ -53,7 +53,8 @@ struct Parts: Sendable {
     for schema in schemas {
       let applied = try await Migrator(directory: "\(directory)/\(schema)", client: postgres, logger: logger).migrate()
       for migration in applied {
-        logger.info("migrated", metadata: ["schema": "\(schema)", "migration": "\(migration.version) \(migration.name)"])
+        logger.info(
+          "migrated", metadata: ["schema": "\(schema)", "migration": "\(migration.version) \(migration.name)"])
       }
     }
   }

@@ -23,7 +23,7 @@ struct SendingTests {
     #expect(response.text == "hello")
     #expect(response.headers["x-seen"] != nil)
     #expect(response.headers.all("X-TWICE") == ["1", "2"])
-    #expect(response.httpVersion == .http1_1)
+    #expect(response.httpVersion == .http11)
   }
 
   @Test("The head holds the given fields once, no Expect, and no Content-Type that nobody asked for")

@@ -306,8 +306,8 @@ final class LibpqConnection {
       return .failure(PostgresError(.misuse, "COPY is not supported"))
     default:
       defer { PQclear(result) }
-      // Without an SQLSTATE the message is libpq's own: the connection broke.
-      guard PQresultErrorField(result, 67 /* C */) != nil else {
+      // 67 is 'C', the field with the SQLSTATE (PG_DIAG_SQLSTATE). Without it the message is libpq's own: the connection broke.
+      guard PQresultErrorField(result, 67) != nil else {
         return .failure(lossError(Self.message(of: connection), inTransaction: inTransaction))
       }
       var error = PostgresError.server(result)

@@ -31,7 +31,7 @@ extension ConnectionStore {
   ) async throws -> (items: [ConnectionSummary], next: String?) {
     let after = cursor.flatMap(Self.tenant(ofCursor:))
     let size = min(max(limit, 1), 500)
-    var items = try await database.transaction(as: .operator_) { transaction in
+    var items = try await database.transaction(as: .operatorPages) { transaction in
       try await transaction.query(
         """
         SELECT \(fragment: Self.summaryColumns)

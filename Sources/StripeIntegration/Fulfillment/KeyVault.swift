@@ -13,7 +13,8 @@ struct KeyVault: Sendable {
   }
 
   /// Stores the key in the transaction that marks the license as issued: LicenseKit never tells it again.
-  func store(_ key: String, of license: LicenseID, for tenant: Tenant, in transaction: PostgresTransaction) async throws {
+  func store(_ key: String, of license: LicenseID, for tenant: Tenant, in transaction: PostgresTransaction) async throws
+  {
     let sealed = try keyRing.seal(Array(key.utf8), context: context(tenant, license))
     try await transaction.query(
       """

@@ -1,5 +1,5 @@
-public import Postgres
 import Identity
+public import Postgres
 
 /// The integration's tables, opened for one tenant at a time.
 ///
@@ -11,7 +11,7 @@ public struct TenantDatabase: Sendable {
     case tenant = "stripe_integration_tenant"
     case receiver = "stripe_integration_receiver"
     case worker = "stripe_integration_worker"
-    case operator_ = "stripe_integration_operator"
+    case operatorPages = "stripe_integration_operator"
   }
 
   public let client: PostgresClient

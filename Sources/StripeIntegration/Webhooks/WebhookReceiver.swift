@@ -58,7 +58,8 @@ struct WebhookReceiver: Sendable {
       envelope = try EventEnvelope(scanning: body)
     } catch {
       refused.increment()
-      throw APIFailure(.badRequest, code: "INVALID_JSON", message: "The body is not a Stripe event.", detail: "\(error)")
+      throw APIFailure(
+        .badRequest, code: "INVALID_JSON", message: "The body is not a Stripe event.", detail: "\(error)")
     }
     // Only events of connected accounts name an account; those of the developer's own are no vendor's business.
     if let account = envelope.account {
