@@ -39,7 +39,8 @@ public struct LicenseServer: Sendable {
   /// What only the operator does: tenants, tokens, signing keys, limits of policies.
   public var administration: TenantAdministration {
     TenantAdministration(
-      client: client, signingKeys: services.signingKeys, policies: services.policies, clock: services.clock)
+      client: client, signingKeys: services.signingKeys, keyRing: services.issuing.keyRing, policies: services.policies,
+      clock: services.clock)
   }
 
   /// Whether the database answers, under the name that the contract's `ReadyData` has for it.

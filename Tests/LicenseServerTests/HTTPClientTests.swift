@@ -49,7 +49,7 @@ struct HTTPClientTests {
         body: Array(
           #"{"error":{"code":"\#(code)","message":"m","detail":"d"},"meta":{"request_id":"req_1","timestamp":"t"}}"#
             .utf8),
-        httpVersion: .http1_1)
+        httpVersion: .http11)
     }
     let error = await failure { _ = try await client.getProduct("prod_1") }
     #expect(error?.retry == retry)
@@ -65,7 +65,7 @@ struct HTTPClientTests {
     arguments: [(200, "<html>"), (200, #"{"data":{"id":1}}"#), (201, #"{"data":{}}"#), (502, "bad gateway")])
   func unreadable(_ status: Int, _ body: String) async {
     let client = Self.client { _ throws(HTTPTransportError) in
-      HTTPTransportResponse(status: status, headers: [], body: Array(body.utf8), httpVersion: .http1_1)
+      HTTPTransportResponse(status: status, headers: [], body: Array(body.utf8), httpVersion: .http11)
     }
     let error = await failure { _ = try await client.getProduct("prod_1") }
     #expect(error?.code == "UNKNOWN_ERROR")

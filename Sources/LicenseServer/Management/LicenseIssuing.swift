@@ -22,27 +22,24 @@ struct LicenseIssuing: Sendable {
     let now = clock.now()
     let call = try idempotencyKey.map {
       try IdempotentCall(
-        "createLicense", tenant: caller.tenant, subject: "", key: IdempotentCall.checked(key: $0), request: body,
+        IdempotentCall.createLicense, tenant: caller.tenant, subject: "", key: IdempotentCall.checked(key: $0),
+        request: body,
         retention: IdempotentCall.day)
     }
     return try await store.transaction(caller.tenant) { transaction in
       if let call {
         try await call.lock(in: transaction)
         if let sealed = try await call.replay(now: now, in: transaction) {
-          return StoredAnswer(bytes: try keyRing.open(sealed, context: Self.sealContext(call)))
+          return StoredAnswer(bytes: try keyRing.open(sealed, context: call.sealContext))
         }
       }
       let answer = try StoredAnswer(try await issue(body, for: caller, now: now, in: transaction))
       if let call {
         try await call.store(
-          try keyRing.seal(answer.bytes, context: Self.sealContext(call)), now: now, in: transaction)
+          try keyRing.seal(answer.bytes, context: call.sealContext), now: now, in: transaction)
       }
       return answer
     }
-  }
-
-  private static func sealContext(_ call: IdempotentCall) -> [String] {
-    ["license_server", call.tenant.rawValue, call.operation, call.key]
   }
 
   private func check(_ body: LicenseCreateRequest) throws(APIFailure) {

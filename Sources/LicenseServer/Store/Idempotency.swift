@@ -33,6 +33,17 @@ struct IdempotentCall: Sendable {
 
   static let day: TimeInterval = 86_400
 
+  /// The operation whose answer holds a license key and is therefore kept sealed.
+  static let createLicense = "createLicense"
+
+  /// What a kept answer is sealed for: it opens for this tenant and this key only.
+  static func sealContext(tenant: TenantID, operation: String, key: String) -> [String] {
+    ["license_server", tenant.rawValue, operation, key]
+  }
+
+  /// The same for this call.
+  var sealContext: [String] { Self.sealContext(tenant: tenant, operation: operation, key: key) }
+
   /// Refuses a missing, empty or oversized key before anything is looked up.
   static func checked(key: String?) throws(APIFailure) -> String {
     guard let key, (1...255).contains(key.utf8.count), !key.utf8.contains(0) else { throw .idempotencyKeyRequired }

@@ -78,7 +78,7 @@ final class SigningKeys: Sendable {
     return rows.affectedRows == 1
   }
 
-  private static func context(_ tenant: TenantID, _ kid: String) -> [String] {
+  static func context(_ tenant: TenantID, _ kid: String) -> [String] {
     ["license_server", tenant.rawValue, "signing_key", kid]
   }
 }

@@ -10,6 +10,7 @@ import ServerKit
 public struct TenantAdministration: Sendable {
   let client: PostgresClient
   let signingKeys: SigningKeys
+  let keyRing: KeyRing
   let policies: Policies
   let clock: ServerClock
 

@@ -1,0 +1,71 @@
+import Cryptography
+import Foundation
+import Identity
+import Postgres
+
+extension TenantAdministration {
+  /// Seals everything this server keeps sealed under the key ring's first key, so that an older key can be taken out of the
+  /// ring. Safe to run while the server works, and to run again.
+  ///
+  /// - Returns: how many secrets were sealed anew.
+  /// - Throws: when a secret was sealed under a key that the ring does not have; what was done before stays done.
+  public func reseal() async throws -> Int {
+    try await resealSigningKeys() + resealAnswers()
+  }
+
+  private func resealSigningKeys() async throws -> Int {
+    var changed = 0
+    let rows = try await client.query("SELECT tenant_id, kid, sealed_private_key FROM license_server.signing_keys")
+    for row in rows {
+      let (tenant, kid) = (try row.get("tenant_id", as: TenantID.self), try row.get("kid", as: String.self))
+      let sealed: [UInt8] = try row.get("sealed_private_key")
+      guard let anew = try anew(sealed, context: SigningKeys.context(tenant, kid)) else { continue }
+      changed += try await client.query(
+        """
+        UPDATE license_server.signing_keys
+           SET sealed_private_key = \(anew)
+         WHERE tenant_id = \(tenant) AND kid = \(kid) AND sealed_private_key = \(sealed)
+        """
+      ).affectedRows
+    }
+    return changed
+  }
+
+  /// The kept answers of `createLicense`, a page at a time: there may be a day's worth of sales.
+  private func resealAnswers() async throws -> Int {
+    var changed = 0
+    var after = (tenant: "", key: "")
+    while true {
+      let rows = try await client.query(
+        """
+        SELECT tenant_id, key, answer
+          FROM license_server.idempotency_records
+         WHERE operation = \(IdempotentCall.createLicense) AND subject = '' AND (tenant_id, key) > (\(after.tenant), \(after.key))
+         ORDER BY tenant_id, key
+         LIMIT 500
+        """)
+      for row in rows {
+        after = (try row.get("tenant_id"), try row.get("key"))
+        let sealed: [UInt8] = try row.get("answer")
+        let context = IdempotentCall.sealContext(
+          tenant: TenantID(after.tenant), operation: IdempotentCall.createLicense, key: after.key)
+        guard let anew = try anew(sealed, context: context) else { continue }
+        changed += try await client.query(
+          """
+          UPDATE license_server.idempotency_records
+             SET answer = \(anew)
+           WHERE tenant_id = \(after.tenant) AND operation = \(IdempotentCall.createLicense) AND subject = ''
+             AND key = \(after.key) AND answer = \(sealed)
+          """
+        ).affectedRows
+      }
+      if rows.count < 500 { return changed }
+    }
+  }
+
+  /// The same secret under the first key; nil when it is already.
+  private func anew(_ sealed: [UInt8], context: [String]) throws -> [UInt8]? {
+    guard keyRing.needsResealing(sealed) else { return nil }
+    return try keyRing.seal(keyRing.open(sealed, context: context), context: context)
+  }
+}
