@@ -108,7 +108,8 @@ struct ReconcilerRun {
     }
   }
 
-  /// Runs calls to Stripe; a credential that is refused is replaced once.
+  /// Runs calls to Stripe; a credential that is refused is replaced once. One of before a new installation is refused as if
+  /// the account were gone.
   private mutating func withSession<T>(_ body: (StripeSession) async throws -> T) async throws -> T {
     let current: StripeSession
     if let session {
@@ -119,7 +120,7 @@ struct ReconcilerRun {
     }
     do {
       return try await body(current)
-    } catch let error as StripeError where error.retry == .credential {
+    } catch let error as StripeError where error.retry == .credential || error.retry == .accountGone {
       let fresh = try await reconciler.stripe.session(for: tenant, replacing: current)
       session = fresh
       return try await body(fresh)
@@ -161,15 +162,16 @@ struct ReconcilerRun {
   }
 
   private func take(_ step: Step, with runner: StepRunner, _ recorded: inout Recorded) async throws {
-    let entry = try await start(step)
+    let before = recorded
+    recorded.begin(step)
+    let entry = try await start(step, recorded)
     let outcome: StepRunner.Outcome
     do {
-      outcome = try await runner.run(step, recorded)
+      outcome = try await runner.run(step, before)
     } catch {
       try await fail(entry, error)
       throw error
     }
-    if case .issue(let unit, _, let generation) = step { recorded.begin(unit, generation: generation) }
     recorded.apply(step, outcome.result)
     let after = recorded
     try await database.transaction(for: tenant) { [lease, reconciler] transaction in
@@ -184,13 +186,11 @@ struct ReconcilerRun {
     }
   }
 
-  private func start(_ step: Step) async throws -> Int64 {
+  private func start(_ step: Step, _ begun: Recorded) async throws -> Int64 {
     try await database.transaction(for: tenant) { [lease] transaction in
       try await lease.hold(in: transaction)
-      if case .issue(let unit, _, let generation) = step {
-        try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
-          .begin(unit, generation: generation)
-      }
+      try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .begin(step, begun)
       return try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
         .add(.step, step.sentence, state: .started) ?? 0
     }
@@ -212,7 +212,7 @@ struct ReconcilerRun {
   /// Writes ids to Stripe's object. What the vendor has not permitted is noted and not tried again.
   private mutating func writeBack(_ step: Step) async throws {
     guard case .writeBack(let target, let metadata) = step else { return }
-    let entry = try await start(step)
+    let entry = try await start(step, Recorded())
     let key = "licensekit:\(target.stripeID):\(metadata.hashText)"
     var (state, note) = (Timeline.State.succeeded, String?.none)
     do {

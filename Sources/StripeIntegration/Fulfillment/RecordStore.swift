@@ -38,7 +38,7 @@ struct RecordStore {
     for row in try await transaction.query(
       """
       SELECT line_key, licensekit_product_id, ordinal, generation, license_id, license_status, expires_at,
-             features::text AS features
+             features::text AS features, unsettled
         FROM stripe_integration.units
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
@@ -71,8 +71,20 @@ struct RecordStore {
     ).first?.get("licensekit_id")
   }
 
+  /// Records what a step is about to do, so that a crash leaves no doubt unmarked.
+  /// - Parameter recorded: the records with `Recorded.begin` of the step.
+  func begin(_ step: Step, _ recorded: Recorded) async throws {
+    switch step {
+    case .issue(let unit, _, let generation): try await begin(unit, generation: generation)
+    case .suspend(let key, _), .reinstate(let key), .revoke(let key, _), .assignFeature(let key, _),
+      .removeFeature(let key, _):
+      try await putUnit(key, recorded, keyHint: nil)
+    default: break
+    }
+  }
+
   /// Records that a license is being issued: from now on there may be one.
-  func begin(_ unit: DesiredUnit, generation: Int) async throws {
+  private func begin(_ unit: DesiredUnit, generation: Int) async throws {
     try await transaction.query(
       """
       INSERT INTO stripe_integration.units
@@ -84,6 +96,7 @@ struct RecordStore {
              license_id     = NULL,
              license_status = NULL,
              features       = NULL,
+             unsettled      = NULL,
              order_id       = excluded.order_id,
              updated_at     = now()
       """)
@@ -95,14 +108,19 @@ struct RecordStore {
     case (.createCustomer(let customer), .customer(let id)):
       try await put("customer", customer.code, id.rawValue, applied: "{}", isShared: true)
     case (.createSubscription(let record), .subscription(let id)):
-      try await put("subscription", Self.key(record.product, record.externalID), id.rawValue, applied: try StoredJSON.text(record))
+      try await put(
+        "subscription", Self.key(record.product, record.externalID), id.rawValue, applied: try StoredJSON.text(record))
     case (.updateSubscription(let record), _):
       if let id = recorded.subscriptions[.init(product: record.product, externalID: record.externalID)]?.id {
-        try await put("subscription", Self.key(record.product, record.externalID), id.rawValue, applied: try StoredJSON.text(record))
+        try await put(
+          "subscription", Self.key(record.product, record.externalID), id.rawValue, applied: try StoredJSON.text(record)
+        )
       }
     case (.createOrder(let order), _), (.setOrderStatus(let order, _), _):
       if let known = recorded.orders[.init(product: order.product, externalID: order.externalID)] {
-        try await put("order", Self.key(order.product, order.externalID), known.id.rawValue, applied: try StoredJSON.text(["status": known.status.rawValue]))
+        try await put(
+          "order", Self.key(order.product, order.externalID), known.id.rawValue,
+          applied: try StoredJSON.text(["status": known.status.rawValue]))
       }
     case (.issue(let unit, _, _), .license): try await putUnit(unit.key, recorded, keyHint: keyHint)
     case (.assignFeature(let key, _), _), (.removeFeature(let key, _), _), (.renew(let key, _, _, _), _),
@@ -121,9 +139,11 @@ struct RecordStore {
     }
   }
 
-  /// Keeps the terms under which the lines were sold.
+  /// Keeps the terms under which the lines were sold: all parts of a bundle at once, also those that nothing is issued
+  /// for yet.
   func agree(_ lines: [DesiredLine], knowing: [LineKey: Decider.Agreement]) async throws {
-    for line in lines where knowing[line.key] != line.agreement && !line.units.isEmpty {
+    let sold = Set(lines.filter { !$0.units.isEmpty }.map(\.key.line))
+    for line in lines where knowing[line.key] != line.agreement && sold.contains(line.key.line) {
       try await transaction.query(
         """
         INSERT INTO stripe_integration.lines
@@ -192,7 +212,9 @@ struct RecordStore {
         id, status: status ?? .active, expiresAt: try row.get("expires_at"),
         features: try row.get("features", as: String?.self).map { try StoredJSON.value(from: $0) } ?? [])
     }
-    recorded.units[key] = Recorded.Unit(generation: try row.get("generation"), license: license)
+    recorded.units[key] = Recorded.Unit(
+      generation: try row.get("generation"), license: license,
+      unsettled: try row.get("unsettled", as: String?.self).flatMap(Recorded.Unit.Unsettled.init(rawValue:)))
   }
 
   private func put(
@@ -218,6 +240,7 @@ struct RecordStore {
              license_status = \(status.rawValue),
              expires_at     = \(expiresAt),
              features       = \(try StoredJSON.text(features))::text::jsonb,
+             unsettled      = \(recorded.units[key]?.unsettled?.rawValue),
              key_hint       = COALESCE(\(keyHint), key_hint),
              issued_at      = COALESCE(issued_at, now()),
              updated_at     = now()

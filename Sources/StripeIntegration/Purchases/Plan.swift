@@ -70,6 +70,12 @@ public struct Plan: Hashable, Sendable {
       return
     }
 
+    if known.unsettled == .revoke, status != .revoked {
+      // It may be revoked already, and that cannot be undone: first it is so for certain.
+      steps.append(.revoke(unit.key, because: "it was being revoked"))
+      return
+    }
+    let isCertain = known.unsettled == nil
     var access = unit.access
     if access == .active, let until = unit.expiresAt, expiresAt.map({ $0 > until }) ?? true {
       // An expiry is never moved back: a license that would outlive what is paid for is stopped when that ends.
@@ -86,12 +92,13 @@ public struct Plan: Hashable, Sendable {
       planRenewal(unit, expiresAt: expiresAt)
       // What has expired cannot be reinstated; it comes back by its renewal.
       let isOver = expiresAt.map { max($0, unit.expiresAt ?? $0) <= now } ?? false
-      if status == .suspended, !isOver { steps.append(.reinstate(unit.key)) }
-    case (.suspended, .active), (.ended, .active):
+      if status == .suspended || !isCertain, !isOver { steps.append(.reinstate(unit.key)) }
+    case (_, .revoked): break
+    case (.suspended, _), (.ended, _):
+      if status == .suspended, isCertain { break }
       // An expired license needs no suspension to be over, and one that is to come back is reinstated by its renewal.
       if access == .ended, let expiresAt, expiresAt <= now { break }
       steps.append(.suspend(unit.key, because: reason ?? "access is withheld"))
-    case (.suspended, _), (.ended, _): break
     }
   }
 
@@ -113,21 +120,20 @@ public struct Plan: Hashable, Sendable {
   /// and a purchase that was first looked at after the change has never had them.
   private mutating func planForRest(_ decision: Decision, _ recorded: Recorded, _ now: Date) {
     let wanted = Set(decision.lines.flatMap { $0.units.map(\.key) })
-    let untouched = Set(decision.lines.filter(\.awaitsPayment).map(\.key.line))
+    let untouched = Set(decision.lines.filter(\.awaitsPayment).map(\.key))
     for (key, unit) in recorded.units.sorted(by: { $0.key < $1.key }) where !wanted.contains(key) {
-      guard !untouched.contains(key.line),
-        let terms = recorded.agreed[LineKey(line: key.line, product: key.product)]?.terms
-      else { continue }
+      let line = LineKey(line: key.line, product: key.product)
+      guard !untouched.contains(line), let terms = recorded.agreed[line]?.terms else { continue }
       guard case .issued(_, let status, let expiresAt, _) = unit.license else {
         // Cut off while it was issued: only a license that is known can be ended.
         steps.append(.issue(Self.unsold(key, decision, recorded), policy: terms.policy, generation: unit.generation))
         continue
       }
-      switch (terms.onCancel, status) {
-      case (_, .revoked), (.suspend, .suspended), (.expire, .suspended): break
-      case (.revoke, _): steps.append(.revoke(key, because: "it is sold no more"))
-      case (.suspend, .active), (.expire, .active):
-        if let expiresAt, expiresAt <= now { break }
+      if status == .revoked { continue }
+      if terms.onCancel == .revoke || unit.unsettled == .revoke {
+        steps.append(.revoke(key, because: "it is sold no more"))
+      } else if status == .active || unit.unsettled != nil {
+        if let expiresAt, expiresAt <= now { continue }
         steps.append(.suspend(key, because: "it is sold no more"))
       }
     }

@@ -14,13 +14,19 @@ public struct Recorded: Hashable, Sendable {
     /// What was last done to the license; its expiry is a matter of time and not recorded as a status.
     public enum Status: String, Hashable, Sendable, Codable { case active, suspended, revoked }
 
+    /// A change of the license that was begun: whether it took effect is not known before it is recorded as done.
+    public enum Unsettled: String, Hashable, Sendable, Codable { case suspend, reinstate, revoke }
+
     /// Grows when a revoked license is replaced by a new one.
     public var generation: Int
     public var license: License
+    /// Set between the two records of a step, and by a crash for longer.
+    public var unsettled: Unsettled?
 
-    public init(generation: Int, license: License) {
+    public init(generation: Int, license: License, unsettled: Unsettled? = nil) {
       self.generation = generation
       self.license = license
+      self.unsettled = unsettled
     }
   }
 
@@ -101,17 +107,41 @@ extension Recorded {
     case (.removeFeature(let key, let feature), _):
       change(key) { _, _, features in features.removeAll { $0.featureID == feature } }
     case (.renew(let key, let until, _, _), _): change(key) { _, expiresAt, _ in expiresAt = until }
-    case (.suspend(let key, _), _): change(key) { status, _, _ in status = .suspended }
-    case (.reinstate(let key), _): change(key) { status, _, _ in status = .active }
-    case (.revoke(let key, _), _): change(key) { status, _, _ in status = .revoked }
+    case (.suspend(let key, _), _): settle(key, .suspended)
+    case (.reinstate(let key), _): settle(key, .active)
+    case (.revoke(let key, _), _): settle(key, .revoked)
     case (.writeBack(let target, let metadata), _): writeBacks[target.stripeID] = metadata
     default: break
     }
   }
 
-  /// Issuing a unit has begun: from here on it is finished, whatever happens in between.
-  public mutating func begin(_ unit: DesiredUnit, generation: Int) {
-    units[unit.key] = Unit(generation: generation, license: .issuing)
+  /// The records before a step is taken: what is begun is finished or done again, whatever happens in between and
+  /// whatever is wanted by then.
+  public mutating func begin(_ step: Step) {
+    switch step {
+    case .issue(let unit, _, let generation):
+      units[unit.key] = Unit(generation: generation, license: .issuing)
+    case .suspend(let key, _): units[key]?.unsettled = .suspend
+    case .reinstate(let key): units[key]?.unsettled = .reinstate
+    case .revoke(let key, _): units[key]?.unsettled = .revoke
+    case .assignFeature(let key, let grant):
+      change(key) { _, _, features in
+        features.removeAll { $0.featureID == grant.featureID }
+        features.append(.unsettled(grant.featureID))
+      }
+    case .removeFeature(let key, let feature):
+      change(key) { _, _, features in
+        features.removeAll { $0.featureID == feature }
+        features.append(.unsettled(feature))
+      }
+    case .createCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus, .renew, .writeBack:
+      break
+    }
+  }
+
+  private mutating func settle(_ key: UnitKey, _ settled: Unit.Status) {
+    change(key) { status, _, _ in status = settled }
+    units[key]?.unsettled = nil
   }
 
   private mutating func change(
@@ -121,4 +151,10 @@ extension Recorded {
     body(&status, &expiresAt, &features)
     units[key]?.license = .issued(id, status: status, expiresAt: expiresAt, features: features)
   }
+}
+
+extension Terms.FeatureGrant {
+  /// Stands in the records for a feature that was being assigned or removed. No quota is negative, so that it equals no
+  /// wanted grant.
+  static func unsettled(_ feature: FeatureID) -> Terms.FeatureGrant { .init(featureID: feature, maxConsumptions: -1) }
 }

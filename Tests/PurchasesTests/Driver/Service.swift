@@ -142,7 +142,8 @@ struct Service {
 
   private mutating func apply(_ decision: Decision, to id: Int, now: Date, crash: inout Crash?) throws -> Date? {
     guard var recorded = purchases[id]?.recorded else { return nil }
-    for line in decision.lines where !line.units.isEmpty { recorded.agreed[line.key] = line.agreement }
+    let sold = Set(decision.lines.filter { !$0.units.isEmpty }.map(\.key.line))
+    for line in decision.lines where sold.contains(line.key.line) { recorded.agreed[line.key] = line.agreement }
     if let code = decision.customer?.code, let customer = customers[code] { recorded.customers[code] = customer }
     purchases[id]?.recorded = recorded
     for _ in 0..<5 {
@@ -162,14 +163,14 @@ struct Service {
     var wasCutOff = false
     if case .issue(let unit, _, let generation) = step {
       wasCutOff = recorded.units[unit.key].map { $0.license == .issuing && $0.generation == generation } ?? false
-      purchases[id]?.recorded.begin(unit, generation: generation)
     }
+    recorded.begin(step)
+    purchases[id]?.recorded = recorded
     crash?.calls -= 1
     let isLast = crash.map { $0.calls <= 0 } ?? false
     if isLast, crash?.isBeforeCall == true { throw Crashed() }
     let result = call(step, recorded, wasCutOff: wasCutOff, now: now)
     if isLast { throw Crashed() }
-    if case .issue(let unit, _, let generation) = step { recorded.begin(unit, generation: generation) }
     recorded.apply(step, result)
     purchases[id]?.recorded = recorded
     if case .createCustomer(let customer) = step { customers[customer.code] = recorded.customers[customer.code] }
