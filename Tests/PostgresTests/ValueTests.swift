@@ -50,8 +50,8 @@ private enum Mood: String, PostgresCodable, PostgresArrayElement, CaseIterable {
     try await withDatabase { database in
       var generator = SystemRandomNumberGenerator()
       for _ in 0..<200 {
-        // Years 1900 to 2100, whole microseconds.
-        let microseconds = Int64.random(in: -2_208_988_800_000_000...4_102_444_800_000_000, using: &generator)
+        // Years 1970 to 2060: there a `Date` is exact to the microsecond.
+        let microseconds = Int64.random(in: 0...2_840_140_800_000_000, using: &generator)
         let date = Date(timeIntervalSince1970: Double(microseconds) / 1_000_000)
         let row = try await database.client.query(
           "SELECT \(date) AS v, (extract(epoch FROM \(date)) * 1000000)::int8 AS us, ARRAY[\(date)] AS list")

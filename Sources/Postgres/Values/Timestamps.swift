@@ -56,10 +56,11 @@ enum TimestampFormat {
 
   static func parse(_ text: UnsafeBufferPointer<UInt8>) -> Date? {
     var scanner = Scanner(text)
-    guard let year = scanner.number(4...7), scanner.skip("-"), let month = scanner.number(2...2), scanner.skip("-"),
+    guard let writtenYear = scanner.number(4...7), scanner.skip("-"), let month = scanner.number(2...2),
+      scanner.skip("-"),
       let day = scanner.number(2...2), (1...12).contains(month), (1...31).contains(day)
     else { return nil }
-    var seconds = daysFromEpoch(year: year, month: month, day: day) * 86_400
+    var seconds: Int64 = 0
     var microseconds: Int64 = 0
     if scanner.skip(" ") {
       guard let hour = scanner.number(2...2), scanner.skip(":"), let minute = scanner.number(2...2),
@@ -85,7 +86,10 @@ enum TimestampFormat {
         seconds -= sign * offset
       }
     }
-    guard scanner.isAtEnd else { return nil }  // " BC" among others
+    // The year before 1 AD is 1 BC.
+    let isBC = scanner.skip(" ") && scanner.skip("B") && scanner.skip("C")
+    guard scanner.isAtEnd else { return nil }
+    seconds += daysFromEpoch(year: isBC ? 1 - writtenYear : writtenYear, month: month, day: day) * 86_400
     let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
     return overflow ? nil : date(microseconds: product + microseconds)
   }
