@@ -74,7 +74,7 @@ public struct IntegrationServer: Sendable {
       reconciler: Reconciler(
         database: database, stripe: tokens, licenseKit: directory, vault: keys, redis: redis, recent: recent,
         clock: clock, logger: logger),
-      parking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 4, pollInterval: .seconds(1),
+      parking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 8, pollInterval: .seconds(1),
       logger: logger)
     keepAlive = KeepAlive(vault: tokens, logger: logger)
     retention = Retention(database: database, interval: .seconds(3_600), logger: logger)

@@ -213,7 +213,9 @@ struct ReconcilerRun {
   private mutating func writeBack(_ step: Step) async throws {
     guard case .writeBack(let target, let metadata) = step else { return }
     let entry = try await start(step, Recorded())
-    let key = "licensekit:\(target.stripeID):\(metadata.hashText)"
+    // Stripe repeats the answer of a key for a day, its own errors included (API reference, "Idempotent requests"): so each
+    // run has another key. Writing the same values twice does no harm.
+    let key = "licensekit:\(target.stripeID):\(metadata.hashText):\(lease.fence)"
     var (state, note) = (Timeline.State.succeeded, String?.none)
     do {
       _ = try await withSession { try await $0.updateMetadata(of: target, metadata, idempotencyKey: key) }

@@ -9,6 +9,11 @@ struct Turns: Sendable {
 
   /// Purchases that one turn may take up.
   static let length = 20
+  /// A turn takes up nothing more after this, so that a tenant whose calls all hang gives its place away soon.
+  static let time: Duration = .seconds(5)
+  /// A replica that dies in a turn keeps the tenant waiting for this long. One that lives asks for more in time; if a
+  /// single purchase takes longer, another replica joins in, and the leases keep the two apart.
+  static let claim: Duration = .seconds(20)
 
   /// Claims the turn of the tenant that waits longest.
   func claim() async throws -> Tenant? {
@@ -25,13 +30,28 @@ struct Turns: Sendable {
              FOR UPDATE SKIP LOCKED
         )
         UPDATE stripe_integration.turns t
-           SET claimed_until = now() + interval '60 seconds'
+           SET claimed_until = now() + \(Self.claimText)::text::interval
           FROM next n
          WHERE t.account_id = n.account_id
            AND t.livemode   = n.livemode
         RETURNING t.account_id, t.livemode
         """
       ).first.map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+    }
+  }
+
+  private static var claimText: String { "\(claim.components.seconds) seconds" }
+
+  /// Keeps the turn for another while.
+  func hold(_ tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.turns
+           SET claimed_until = now() + \(Self.claimText)::text::interval
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """)
     }
   }
 

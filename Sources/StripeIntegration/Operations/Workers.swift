@@ -25,7 +25,7 @@ public struct Workers: Service {
   public func run() async throws {
     await cancelWhenGracefulShutdown {
       await withTaskGroup(of: Void.self) { group in
-        group.addTask { await self.loop("router") { try await self.routeAll() } }
+        group.addTask { await self.routeContinuously() }
         for number in 0..<concurrency {
           group.addTask { await self.loop("reconciler \(number)") { try await self.serveTurn() } }
         }
@@ -58,14 +58,35 @@ public struct Workers: Service {
     (error as? PostgresError).map { "\($0)" } ?? "\(type(of: error)): \(error)"
   }
 
-  private func routeAll() async throws -> Bool {
+  /// Routes until nothing waits; the tenants take turns, a batch each.
+  private func routeContinuously() async {
+    var rounds = RoutingRounds()
+    await loop("router") { try await routeRound(&rounds) }
+  }
+
+  /// One round over the tenants with work. Trouble with the events of one tenant keeps nobody else waiting: that tenant
+  /// is left out for a while.
+  private func routeRound(_ rounds: inout RoutingRounds) async throws -> Bool {
+    let tenants = try await router.tenantsWithWork(after: rounds.last)
+    rounds.advance(past: tenants, isFull: tenants.count >= EventRouter.tenantsPerRound)
     var routed = 0
-    for tenant in try await router.tenantsWithWork() {
-      routed += try await router.routeBatch(of: tenant)
+    for tenant in tenants where !rounds.isLeftOut(tenant) {
+      do {
+        routed += try await router.routeBatch(of: tenant)
+        rounds.succeeded(tenant)
+      } catch let error as PostgresError where error.concernsConnection {
+        throw error
+      } catch is CancellationError {
+        throw CancellationError()
+      } catch {
+        rounds.failed(tenant)
+        logger.error(
+          "events not routed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
+      }
       if Task.isCancelled { break }
     }
     if routed > 0 { wakeUp.signal() }
-    return routed > 0
+    return rounds.goesOn(afterRouting: routed)
   }
 
   private func serveTurn() async throws -> Bool {
@@ -94,8 +115,16 @@ public struct Workers: Service {
           guard let purchase = waiting.next() else { break }
           group.addTask { try await reconciler.reconcile(purchase, of: tenant) }
         }
+        let begun = ContinuousClock.now
+        var held = begun
         while try await group.next() != nil {
-          guard !Task.isCancelled, let purchase = waiting.next() else { continue }
+          if held.duration(to: .now) > Turns.claim / 4 {
+            try await turns.hold(tenant)
+            held = .now
+          }
+          guard !Task.isCancelled, begun.duration(to: .now) < Turns.time, let purchase = waiting.next() else {
+            continue
+          }
           group.addTask { try await reconciler.reconcile(purchase, of: tenant) }
         }
       }

@@ -13,10 +13,13 @@ struct EventRouter: Sendable {
   let logger: Logger
 
   static let batchSize = 50
+  /// Tenants that one look finds.
+  static let tenantsPerRound = 200
 
-  /// Tenants with events that wait to be routed. The cost follows their number, not that of all tenants: the index of
-  /// open rows is skipped through tenant by tenant.
-  func tenantsWithWork(limit: Int = 200) async throws -> [Tenant] {
+  /// Tenants with events that wait to be routed, in the order of their ids. The cost follows their number, not that of
+  /// all tenants: the index of open rows is skipped through tenant by tenant.
+  /// - Parameter last: begins behind this tenant, so that where there are more than `limit` each gets its round.
+  func tenantsWithWork(after last: Tenant? = nil, limit: Int = tenantsPerRound) async throws -> [Tenant] {
     try await database.transaction(as: .worker) { transaction in
       try await transaction.query(
         """
@@ -24,6 +27,7 @@ struct EventRouter: Sendable {
           (SELECT account_id, livemode
              FROM stripe_integration.inbox
             WHERE state = 'new'
+              AND (account_id, livemode) > (\(last?.account.rawValue ?? "")::text, \(last?.livemode ?? false)::boolean)
             ORDER BY account_id, livemode
             LIMIT 1)
           UNION ALL
@@ -44,8 +48,20 @@ struct EventRouter: Sendable {
   }
 
   /// Routes the oldest open events of one tenant.
+  ///
+  /// An event whose content the database refuses (a text with NUL, say) would undo the batch for ever, and every later
+  /// event of its tenant would wait behind it. So such a batch is routed once more with each event by itself, and what
+  /// is refused then is marked as failed.
   /// - Returns: how many were taken.
   func routeBatch(of tenant: Tenant) async throws -> Int {
+    do {
+      return try await routeBatch(of: tenant, eachApart: false)
+    } catch let error as PostgresError where error.refusesContent {
+      return try await routeBatch(of: tenant, eachApart: true)
+    }
+  }
+
+  private func routeBatch(of tenant: Tenant, eachApart: Bool) async throws -> Int {
     try await database.transaction(for: tenant) { transaction in
       let index = PurchaseIndex(tenant: tenant, transaction: transaction)
       try await index.lock()
@@ -64,7 +80,13 @@ struct EventRouter: Sendable {
       var isConnected = try await self.isConnected(tenant, transaction)
       for row in rows {
         let id: String = try row.get("event_id")
-        let outcome = try await route(body: try row.get("body"), tenant, index, isConnected: &isConnected)
+        let body: String = try row.get("body")
+        let outcome: Outcome
+        if eachApart {
+          outcome = try await routeApart(body: body, tenant, index, isConnected: &isConnected)
+        } else {
+          outcome = try await route(body: body, tenant, index, isConnected: &isConnected)
+        }
         try await transaction.query(
           """
           UPDATE stripe_integration.inbox
@@ -80,6 +102,28 @@ struct EventRouter: Sendable {
       return rows.count
     }
   }
+
+  /// Routes one event so that its failure undoes only what it did.
+  private func routeApart(
+    body: String, _ tenant: Tenant, _ index: PurchaseIndex, isConnected: inout Bool
+  ) async throws -> Outcome {
+    do {
+      let before = isConnected
+      let (outcome, after) = try await index.transaction.savepoint { _ in
+        var isConnected = before
+        let outcome = try await route(body: body, tenant, index, isConnected: &isConnected)
+        return (outcome, isConnected)
+      }
+      isConnected = after
+      return outcome
+    } catch let error as PostgresError where error.refusesContent {
+      await recent.doubt(tenant)
+      logger.warning("event cannot be stored", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
+      return (.failed, "The event's content cannot be stored: \(error.codeName).")
+    }
+  }
+
+  private typealias Outcome = (state: State, text: String?)
 
   private enum State: String { case waiting, done, ignored, failed }
 
@@ -97,7 +141,7 @@ struct EventRouter: Sendable {
 
   private func route(
     body: String, _ tenant: Tenant, _ index: PurchaseIndex, isConnected: inout Bool
-  ) async throws -> (state: State, text: String?) {
+  ) async throws -> Outcome {
     let event: StripeEvent
     let effect: EventEffect
     do {
@@ -123,7 +167,7 @@ struct EventRouter: Sendable {
 
   private func learn(
     _ snapshot: Snapshot, _ attention: EventEffect.Attention, _ event: StripeEvent, _ index: PurchaseIndex
-  ) async throws -> (state: State, text: String?) {
+  ) async throws -> Outcome {
     let fact = Fact(snapshot, asOf: event.created, source: .event)
     let isNews = try await FactStore(tenant: index.tenant, transaction: index.transaction).learn(fact)
     guard attention != .none else { return (.done, "Remembered.") }
@@ -134,6 +178,22 @@ struct EventRouter: Sendable {
       .add(.event, event.type.rawValue, detail: "\(event.id) about \(snapshot.key)\(isNews ? "" : ", nothing new")")
     try await index.mark(purchase)
     return (.done, "Purchase \(purchase)")
+  }
+}
+
+extension PostgresError {
+  /// Whether it is the content that was refused, so that another attempt is refused as well.
+  /// Class 54, program limit exceeded: an id too long for an index.
+  fileprivate var refusesContent: Bool {
+    code == .encoding || code == .decoding || isDataError || sqlState?.classCode == "54"
+  }
+
+  /// Whether the database as a whole is in trouble, so that trying elsewhere is of no use.
+  var concernsConnection: Bool {
+    switch code {
+    case .connection, .outcomeUnknown, .cancelled, .overloaded, .closed, .misuse: true
+    case .timeout, .server, .encoding, .decoding, .migration: false
+    }
   }
 }
 
