@@ -69,38 +69,52 @@ struct StepRunner {
 
   // MARK: Commerce records
 
-  private func createCustomer(_ customer: DesiredCustomer) async throws -> Outcome {
-    do {
-      let made = try await licenseKit.createCustomer(
-        CustomerCreateRequest(
-          name: customer.name, code: customer.code, email: customer.email,
-          metadata: JSONObject(ids + [("stripe_customer", .string(customer.stripeCustomer?.rawValue ?? "guest"))])))
-      return Outcome(result: .customer(made.id))
-    } catch {
-      guard error.retry == .conflict else { throw error }
-      // Made by an attempt whose answer was lost. The contract has no look-up by code, only the newest 200.
-      let known = try await licenseKit.listCustomers(limit: 200).first { $0.code == customer.code }
-      guard let known else { throw error }
-      return Outcome(result: .customer(known.id), note: "It existed already.")
+  /// Makes a record that may exist already, made by an attempt whose answer was lost.
+  ///
+  /// The contract has no look-up by code or outside id, only the newest 200. A record that is older than those by now
+  /// cannot be found again: another one is made under a name beside it, rather than that the sale waits for ever.
+  private func make<Made: Sendable>(
+    _ name: String, create: (String) async throws(LicenseKitError) -> Made,
+    find: (String) async throws(LicenseKitError) -> Made?
+  ) async throws(LicenseKitError) -> (made: Made, note: String?) {
+    var names = [name, "\(name)-2", "\(name)-3"][...]
+    while true {
+      let name = names.removeFirst()
+      do {
+        return (try await create(name), nil)
+      } catch {
+        guard error.retry == .conflict else { throw error }
+        if let known = try await find(name) { return (known, "It existed already.") }
+        if names.isEmpty { throw error }
+      }
     }
   }
 
+  private func createCustomer(_ customer: DesiredCustomer) async throws -> Outcome {
+    let (made, note) = try await make(customer.code) { code throws(LicenseKitError) in
+      try await licenseKit.createCustomer(
+        CustomerCreateRequest(
+          name: customer.name, code: code, email: customer.email,
+          metadata: JSONObject(ids + [("stripe_customer", .string(customer.stripeCustomer?.rawValue ?? "guest"))])))
+    } find: { code throws(LicenseKitError) in
+      try await licenseKit.listCustomers(limit: 200).first { $0.code == code }
+    }
+    return Outcome(result: .customer(made.id), note: note)
+  }
+
   private func createSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> Outcome {
-    do {
-      let made = try await licenseKit.createSubscription(
+    let (made, note) = try await make(record.externalID) { externalID throws(LicenseKitError) in
+      try await licenseKit.createSubscription(
         record.product,
         SubscriptionCreateRequest(
-          customerID: customerID(recorded), externalSystem: externalSystem, externalID: record.externalID,
+          customerID: customerID(recorded), externalSystem: externalSystem, externalID: externalID,
           status: record.status, currentPeriodStart: record.periodStart, currentPeriodEnd: record.periodEnd,
           cancelAtPeriodEnd: record.cancelAtPeriodEnd, canceledAt: record.canceledAt, metadata: JSONObject(ids)))
-      return Outcome(result: .subscription(made.id))
-    } catch {
-      guard error.retry == .conflict else { throw error }
-      let known = try await licenseKit.listProductSubscriptions(record.product, limit: 200)
-        .first { $0.externalSystem == externalSystem && $0.externalID == record.externalID }
-      guard let known else { throw error }
-      return Outcome(result: .subscription(known.id), note: "It existed already.")
+    } find: { externalID throws(LicenseKitError) in
+      try await licenseKit.listProductSubscriptions(record.product, limit: 200)
+        .first { $0.externalSystem == externalSystem && $0.externalID == externalID }
     }
+    return Outcome(result: .subscription(made.id), note: note)
   }
 
   private func updateSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> Outcome {
@@ -115,21 +129,18 @@ struct StepRunner {
   }
 
   private func createOrder(_ order: DesiredOrder, _ recorded: Recorded) async throws -> Outcome {
-    do {
-      let made = try await licenseKit.createOrder(
+    let (made, note) = try await make(order.externalID) { externalID throws(LicenseKitError) in
+      try await licenseKit.createOrder(
         order.product,
         OrderCreateRequest(
           customerID: customerID(recorded), subscriptionID: subscriptionID(order.subscription, order.product, recorded),
-          externalSystem: externalSystem, externalID: order.externalID, status: .paid, periodStart: order.periodStart,
+          externalSystem: externalSystem, externalID: externalID, status: .paid, periodStart: order.periodStart,
           periodEnd: order.periodStart == nil ? nil : order.periodEnd, metadata: JSONObject(ids)))
-      return Outcome(result: .order(made.id))
-    } catch {
-      guard error.retry == .conflict else { throw error }
-      let known = try await licenseKit.listProductOrders(order.product, limit: 200)
-        .first { $0.externalSystem == externalSystem && $0.externalID == order.externalID }
-      guard let known else { throw error }
-      return Outcome(result: .order(known.id), note: "It existed already.")
+    } find: { externalID throws(LicenseKitError) in
+      try await licenseKit.listProductOrders(order.product, limit: 200)
+        .first { $0.externalSystem == externalSystem && $0.externalID == externalID }
     }
+    return Outcome(result: .order(made.id), note: note)
   }
 
   private func customerID(_ recorded: Recorded) -> LicenseKitAPI.CustomerID? {
