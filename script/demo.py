@@ -237,7 +237,7 @@ class Demo:
             (
                 "sell one more, refund it, and look: its license is revoked",
                 f"""ch=$({scenario("sell", {"price": self.done["offers"]["perpetual"]["price"]})} | """
-                """sed 's/.*"charge":"\\([^"]*\\)".*/\\1/')""",
+                """grep -o '"charge": *"[^"]*"' | cut -d '"' -f 4)""",
             ),
             ("", f"""curl -fsS -d "{{\\"charge\\":\\"$ch\\"}}" {scenarios}/refund"""),
             ("", f'{admin}/fulfillments?$TENANT&object=$ch"'),
@@ -273,7 +273,7 @@ class Demo:
         print(flush=True)
         if tries_everything:
             print("==> Trying every line above\n")
-            shell(environment, " && sleep 0.2 && \\\n".join(command for _, command in steps), show=False)
+            shell(environment, "\nsleep 0.2\n".join(command for _, command in steps), show=False)
             say("all of them answered with success")
 
     def is_connected(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 
 import licensekit
@@ -67,9 +68,10 @@ def test_a_key_is_only_revealed_by_the_audited_call(vendor: Vendor) -> None:
     fulfillment = vendor.fulfilled(vendor.sell(item, guest=True).session)
     [license] = licenses_of(fulfillment)
     key = vendor.product.reveal(fulfillment, license["id"])
-    after = vendor.product.fulfillment(fulfillment["id"], vendor.account)
-    assert any("reveal" in json.dumps(entry).lower() for entry in after["timeline"]), after["timeline"]
-    assert key not in json.dumps(after)
+    audit = ok(vendor.product.admin("GET", "/audit", params={"account_id": vendor.account, "livemode": "false"}))["data"]
+    assert [entry["target"] for entry in audit if entry["action"] == "license.reveal"] == [license["id"]], audit
+    shown = vendor.product.fulfillment(fulfillment["id"], vendor.account)
+    assert key not in json.dumps(shown)
     assert key not in vendor.product.process.log()
 
 
@@ -501,7 +503,7 @@ def test_the_timeline_answers_why_there_is_a_license(vendor: Vendor) -> None:
     timeline = vendor.product.fulfillment(fulfillment["id"], vendor.account)["timeline"]
     text = json.dumps(timeline)
     assert "checkout.session.completed" in text
-    assert "lsk_" not in text.replace("lsk_…", "")
+    assert not re.search(r"lsk_[A-Za-z0-9]{9}", text), "a license key stands in the timeline"
     assert len(timeline) >= 3
 
 
@@ -520,7 +522,7 @@ def test_kill_nine_in_the_middle_of_fifty_sales_ends_in_exactly_fifty_licenses(f
     eventually(
         lambda: [f["status"] for f in vendor.fulfillments()],
         lambda statuses: statuses == ["fulfilled"] * 50,
-        "fifty fulfillments", seconds=120,
+        "fifty fulfillments", seconds=240,
     )
     recorded = {license["id"] for f in vendor.fulfillments() for license in licenses_of(f)}
     at_licensekit = [l for l in vendor.licenses_at_licensekit(item) if l["status"] != "revoked"]
