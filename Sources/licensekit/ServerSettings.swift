@@ -17,6 +17,7 @@ struct ServerSettings {
   static func read(from environment: EnvironmentReader) throws(ConfigurationProblems) -> ServerSettings {
     var environment = environment
     let process = ProcessSettings.read(from: &environment)
+    environment.checkServiceAddresses()
     let integration = IntegrationConfiguration.read(from: &environment, mounted: true)
     let adminToken = environment.optional("LICENSEKIT_API_TOKEN", isSecret: true)
     guard let keyRing = integration?.keyRing ?? environment.keyRing() else {

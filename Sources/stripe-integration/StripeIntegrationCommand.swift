@@ -67,6 +67,7 @@ struct Serve: AsyncParsableCommand {
   private static func readOrExit() throws -> (ProcessSettings, IntegrationConfiguration) {
     var environment = EnvironmentReader()
     let process = ProcessSettings.read(from: &environment)
+    environment.checkServiceAddresses()
     let configuration = IntegrationConfiguration.read(from: &environment, mounted: false)
     do {
       try environment.finish()
