@@ -51,7 +51,7 @@ struct StripeCalls: Sendable {
     let session = try await stripe.session(for: tenant, replacing: nil)
     do {
       return try await body(session)
-    } catch let error as StripeError where error.retry == .credential {
+    } catch let error as StripeError where error.retry == .credential || error.retry == .accountGone {
       return try await body(try await stripe.session(for: tenant, replacing: session))
     }
   }
