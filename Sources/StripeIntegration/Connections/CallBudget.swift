@@ -18,8 +18,8 @@ struct CallBudget: Sendable {
     self.keyPrefix = keyPrefix
   }
 
-  /// Calls in a second, and the largest burst.
-  static func callsPerSecond(livemode: Bool) -> Int { livemode ? 10 : 5 }
+  /// Calls in a second, and the largest burst. Stripe allows 100 in live mode and 25 in test mode.
+  static func callsPerSecond(livemode: Bool) -> Int { livemode ? 20 : 10 }
 
   /// Waits for the tenant's turn.
   /// - Throws: `StripeError` with `.rateLimited` when the wait would be too long; `CancellationError`.

@@ -35,11 +35,17 @@ struct ReconcilerRun {
       return
     }
     // The licenses are there: the purchase says so before the write-back, which may wait for Stripe.
-    try await database.transaction(for: tenant) { [lease] transaction in
+    let othersWait = try await database.transaction(for: tenant) { [lease] transaction in
       try await lease.hold(in: transaction)
       try await Self.show(decision, lease, in: transaction)
+      return try await Self.othersWait(besides: lease, in: transaction)
     }
     isFulfilled = true
+    if othersWait, lease.status != decision.status.rawValue {
+      // The calls that Stripe allows go to those first who have no license yet; once, so that none is put off for ever.
+      try await end(decision, nextLook: reconciler.clock())
+      return
+    }
     for step in optional { try await writeBack(step) }
     try await end(decision, nextLook: nextLook)
   }
@@ -243,6 +249,24 @@ struct ReconcilerRun {
         .init(decision: decision, status: decision.status, reason: decision.reason, nextLook: nextLook),
         in: transaction)
     }
+  }
+
+  /// Whether purchases of the tenant wait for their licenses.
+  private static func othersWait(besides lease: PurchaseLease, in transaction: PostgresTransaction) async throws -> Bool
+  {
+    try await transaction.query(
+      """
+      SELECT FROM stripe_integration.purchases
+       WHERE account_id    = \(lease.tenant.account)
+         AND livemode      = \(lease.tenant.livemode)
+         AND attention_at <= now()
+         AND lease_until  <= now()
+         AND status        = 'pending'
+         AND merged_into IS NULL
+         AND purchase_id  <> \(lease.purchase)
+       LIMIT 1
+      """
+    ).first != nil
   }
 
   /// Shows the state of the purchase while the run still goes on.
