@@ -35,6 +35,8 @@ struct ManagementCall: Sendable {
   func limit() throws -> Int? { try request.query.int("limit", in: 1...Int.max) }
 
   /// The body, with nothing in it that the contract does not know.
+  // Swift 6.3.1 cannot optimize a route that this was inlined into: its compiler ends with a crash.
+  @inline(never)
   func body<T: Decodable>(_ type: T.Type = T.self) async throws -> T { try await request.decodeBody(type) }
 
   /// The idempotency key.

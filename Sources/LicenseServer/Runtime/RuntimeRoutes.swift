@@ -62,6 +62,8 @@ struct RuntimeCall: Sendable {
   var request: Request
 
   /// The body, with nothing in it that the contract does not know.
+  // Swift 6.3.1 cannot optimize a route that this was inlined into: its compiler ends with a crash.
+  @inline(never)
   func body<T: Decodable>(_ type: T.Type = T.self) async throws -> T {
     try await request.decodeBody(type, limit: 64 << 10)
   }

@@ -9,6 +9,8 @@ extension Request {
   /// - Parameter limit: the most bytes that are accepted, 1 MiB by default.
   /// - Throws: ``APIFailure/payloadTooLarge(limit:)``; by the declared length where there is one, before anything is
   ///   read. The connection stays usable, since the rest of the body is skipped after the answer.
+  // Swift 6.3.1 cannot optimize a route that this was inlined into: its compiler ends with a crash.
+  @inline(never)
   public func bodyBytes(limit: Int = 1 << 20) async throws -> [UInt8] {
     if let declared = headers[.contentLength].flatMap({ Int($0) }), declared > limit {
       throw APIFailure.payloadTooLarge(limit: limit)
@@ -25,6 +27,8 @@ extension Request {
   /// - Throws: 400 `INVALID_JSON` for text that is not JSON, an unknown field or a wrong type, naming the field, what
   ///   was expected and what came; 422 `VALIDATION_ERROR` for a required field that is missing and for a value of the
   ///   right type that cannot be used; 413 beyond `limit`.
+  // Swift 6.3.1 cannot optimize a route that this was inlined into: its compiler ends with a crash.
+  @inline(never)
   public func decodeBody<T: Decodable>(_ type: T.Type = T.self, limit: Int = 1 << 20) async throws -> T {
     try JSONBody.decode(type, from: try await bodyBytes(limit: limit))
   }
