@@ -114,23 +114,28 @@ struct ReconcilerRun {
     }
   }
 
-  /// Runs calls to Stripe; a credential that is refused is replaced once. One of before a new installation is refused as if
-  /// the account were gone.
+  /// Runs calls to Stripe; a credential that is refused is replaced. One of before a new installation is refused as if the
+  /// account were gone.
+  ///
+  /// Twice: what replaces a token that this process remembered is the stored one, which may have ended as well; what
+  /// replaces that one is new.
   private mutating func withSession<T>(_ body: (StripeSession) async throws -> T) async throws -> T {
-    let current: StripeSession
+    var current: StripeSession
     if let session {
       current = session
     } else {
       current = try await reconciler.stripe.session(for: tenant, replacing: nil)
       session = current
     }
-    do {
-      return try await body(current)
-    } catch let error as StripeError where error.retry == .credential || error.retry == .accountGone {
-      let fresh = try await reconciler.stripe.session(for: tenant, replacing: current)
-      session = fresh
-      return try await body(fresh)
+    for _ in 0..<2 {
+      do {
+        return try await body(current)
+      } catch let error as StripeError where error.retry == .credential || error.retry == .accountGone {
+        current = try await reconciler.stripe.session(for: tenant, replacing: current)
+        session = current
+      }
     }
+    return try await body(current)
   }
 
   // MARK: Applying
