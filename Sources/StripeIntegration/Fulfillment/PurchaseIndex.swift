@@ -54,6 +54,13 @@ struct PurchaseIndex {
       INSERT INTO stripe_integration.purchases (account_id, livemode, purchase_id, stripe_id)
       VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(stripeID))
       """)
+    // A purchase answers to its own id as well: what Stripe says when it is asked on behalf of a purchase belongs to it,
+    // even when the answer names nothing that is known.
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.aliases (account_id, livemode, stripe_id, purchase_id)
+      VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(purchase))
+      """)
     return purchase
   }
 

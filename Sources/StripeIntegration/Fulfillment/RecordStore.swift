@@ -76,8 +76,8 @@ struct RecordStore {
   func begin(_ step: Step, _ recorded: Recorded) async throws {
     switch step {
     case .issue(let unit, _, let generation): try await begin(unit, generation: generation)
-    case .suspend(let key, _), .reinstate(let key), .revoke(let key, _), .assignFeature(let key, _),
-      .removeFeature(let key, _):
+    case .suspend(let key, _), .reinstate(let key), .revoke(let key, _), .renew(let key, _, _, _),
+      .assignFeature(let key, _), .removeFeature(let key, _):
       try await putUnit(key, recorded, keyHint: nil)
     default: break
     }

@@ -97,7 +97,7 @@ public struct Plan: Hashable, Sendable {
     case (.suspended, _), (.ended, _):
       if status == .suspended, isCertain { break }
       // An expired license needs no suspension to be over, and one that is to come back is reinstated by its renewal.
-      if access == .ended, let expiresAt, expiresAt <= now { break }
+      if access == .ended, isCertain, let expiresAt, expiresAt <= now { break }
       steps.append(.suspend(unit.key, because: reason ?? "access is withheld"))
     }
   }
@@ -133,7 +133,7 @@ public struct Plan: Hashable, Sendable {
       if terms.onCancel == .revoke || unit.unsettled == .revoke {
         steps.append(.revoke(key, because: "it is sold no more"))
       } else if status == .active || unit.unsettled != nil {
-        if let expiresAt, expiresAt <= now { continue }
+        if unit.unsettled == nil, let expiresAt, expiresAt <= now { continue }
         steps.append(.suspend(key, because: "it is sold no more"))
       }
     }

@@ -15,7 +15,7 @@ public struct Recorded: Hashable, Sendable {
     public enum Status: String, Hashable, Sendable, Codable { case active, suspended, revoked }
 
     /// A change of the license that was begun: whether it took effect is not known before it is recorded as done.
-    public enum Unsettled: String, Hashable, Sendable, Codable { case suspend, reinstate, revoke }
+    public enum Unsettled: String, Hashable, Sendable, Codable { case suspend, reinstate, revoke, renew }
 
     /// Grows when a revoked license is replaced by a new one.
     public var generation: Int
@@ -106,7 +106,9 @@ extension Recorded {
       }
     case (.removeFeature(let key, let feature), _):
       change(key) { _, _, features in features.removeAll { $0.featureID == feature } }
-    case (.renew(let key, let until, _, _), _): change(key) { _, expiresAt, _ in expiresAt = until }
+    case (.renew(let key, let until, _, _), _):
+      change(key) { _, expiresAt, _ in expiresAt = until }
+      if units[key]?.unsettled == .renew { units[key]?.unsettled = nil }
     case (.suspend(let key, _), _): settle(key, .suspended)
     case (.reinstate(let key), _): settle(key, .active)
     case (.revoke(let key, _), _): settle(key, .revoked)
@@ -124,6 +126,8 @@ extension Recorded {
     case .suspend(let key, _): units[key]?.unsettled = .suspend
     case .reinstate(let key): units[key]?.unsettled = .reinstate
     case .revoke(let key, _): units[key]?.unsettled = .revoke
+    // What is in doubt already stays in doubt.
+    case .renew(let key, _, _, _): if units[key]?.unsettled == nil { units[key]?.unsettled = .renew }
     case .assignFeature(let key, let grant):
       change(key) { _, _, features in
         features.removeAll { $0.featureID == grant.featureID }
@@ -134,7 +138,7 @@ extension Recorded {
         features.removeAll { $0.featureID == feature }
         features.append(.unsettled(feature))
       }
-    case .createCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus, .renew, .writeBack:
+    case .createCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus, .writeBack:
       break
     }
   }

@@ -64,6 +64,7 @@ struct Service {
       guard creating else { return nil }
       kept = (purchases.keys.max() ?? 0) + owners.count + 1
       purchases[kept] = Purchase()
+      owners["ful_\(kept)"] = kept
     }
     for alias in aliases where owners[alias] == nil { owners[alias] = kept }
     return kept
@@ -131,7 +132,8 @@ struct Service {
           answer, answeredAt: now.addingTimeInterval(0.4), knowing: facts[answer.key],
           newestKnown: knowledge.newest)
         facts[answer.key] = fetched
-        if let owner = purchase(of: answer.aliases, creating: false), owner != id { purchases[owner]?.needsLook = true }
+        let aliases = answer.aliases.isEmpty ? [] : answer.aliases + ["ful_\(id)"]
+        if let owner = purchase(of: aliases, creating: false), owner != id { purchases[owner]?.needsLook = true }
         if purchases[id] == nil { return nil }
       }
     }
