@@ -511,24 +511,25 @@ def test_the_timeline_answers_why_there_is_a_license(vendor: Vendor) -> None:
 
 
 def test_kill_nine_in_the_middle_of_fifty_sales_ends_in_exactly_fifty_licenses(fresh_stack) -> None:
-    vendor = fresh_stack.new_vendor()
-    item = vendor.offer_once()
-    sales = []
+    # Five vendors, because each has its own budget of calls to Stripe: one alone would take a minute for fifty sales.
+    vendors = [fresh_stack.new_vendor() for _ in range(5)]
+    items = {vendor: vendor.offer_once() for vendor in vendors}
     for number in range(50):
-        sales.append(vendor.sell(item, guest=True))
-        if number in (12, 30):
-            vendor.product.process.kill()
-            vendor.product.start()
-    eventually(
-        lambda: [f["status"] for f in vendor.fulfillments()],
-        lambda statuses: statuses == ["fulfilled"] * 50,
-        "fifty fulfillments", seconds=240,
-    )
-    recorded = {license["id"] for f in vendor.fulfillments() for license in licenses_of(f)}
-    at_licensekit = [l for l in vendor.licenses_at_licensekit(item) if l["status"] != "revoked"]
-    assert len(recorded) == 50
-    assert {license["id"] for license in at_licensekit} == recorded
-    assert {vendor.fulfillments(object=sale.session)[0]["status"] for sale in sales} == {"fulfilled"}
+        vendor = vendors[number % 5]
+        vendor.sell(items[vendor], guest=True)
+        if number in (12, 30, 49):
+            fresh_stack.product.process.kill()
+            fresh_stack.product.start()
+    for vendor in vendors:
+        fulfillments = eventually(
+            vendor.fulfillments,
+            lambda found: [f["status"] for f in found] == ["fulfilled"] * 10,
+            "ten fulfillments of each vendor", seconds=240,
+        )
+        recorded = {license["id"] for fulfillment in fulfillments for license in licenses_of(fulfillment)}
+        usable = [l["id"] for l in vendor.licenses_at_licensekit(items[vendor]) if l["status"] != "revoked"]
+        assert len(recorded) == 10
+        assert sorted(usable) == sorted(recorded)
 
 
 def test_two_replicas_that_both_get_every_event_issue_one_license_a_sale(fresh_stack) -> None:
