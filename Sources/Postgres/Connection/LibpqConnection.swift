@@ -11,6 +11,8 @@ final class LibpqConnection {
   private let reconnects: Bool
   private var wasConnected = false
   let cancelSlot: CancelSlot
+  /// Whether the server said that it ends this session. At an address that libpq can keep.
+  private let farewell = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
 
   /// - Parameter reconnects: false for sessions that hold something (an advisory lock) which a new session would lack.
   init(
@@ -20,9 +22,13 @@ final class LibpqConnection {
     self.reconnects = reconnects
     self.cancelSlot = cancelSlot
     statements = StatementCache(limit: configuration.maximumPreparedStatements)
+    farewell.initialize(to: false)
   }
 
-  deinit { drop() }
+  deinit {
+    drop()
+    farewell.deallocate()
+  }
 
   // MARK: Connecting
 
@@ -49,8 +55,17 @@ final class LibpqConnection {
       PQfinish(new)
       throw PostgresError(.connection, message)
     }
-    // Notices would go to standard error, and can quote values.
-    PQsetNoticeProcessor(new, { _, _ in }, nil)
+    // Notices would go to standard error, and can quote values. Of interest is only the one that ends an idle session
+    // (a shutdown, an administrator): outside of statements libpq reports that error as a notice, too.
+    farewell.pointee = false
+    PQsetNoticeReceiver(
+      new,
+      { farewell, notice in
+        guard let severity = PQresultErrorField(notice, 86 /* V, severity, not translated */) else { return }
+        if ["FATAL", "PANIC"].contains(String(cString: severity)) {
+          farewell?.assumingMemoryBound(to: Bool.self).pointee = true
+        }
+      }, farewell)
     connection = new
     couldNotConnect = false
     wasConnected = true
@@ -63,16 +78,15 @@ final class LibpqConnection {
   func ensureLive() throws(PostgresError) {
     if let connection, state.phase != .disconnected {
       guard clibpq_poll_readable(PQsocket(connection), -1, 0) != 0 else { return }
-      if PQconsumeInput(connection) == 1, PQstatus(connection) == CONNECTION_OK, !hasPendingFatal(connection) { return }
+      // Something came unasked. `PQisBusy` parses it; a farewell of the server reaches the notice receiver.
+      if PQconsumeInput(connection) == 1, PQisBusy(connection) == 0, PQstatus(connection) == CONNECTION_OK,
+        !farewell.pointee
+      {
+        return
+      }
       lose()
     }
     try connect()
-  }
-
-  /// After a FATAL message of the server the socket ends; wait a moment for that end. Hardly anything else comes unasked.
-  private func hasPendingFatal(_ connection: OpaquePointer) -> Bool {
-    guard clibpq_poll_readable(PQsocket(connection), -1, 10) != 0 else { return false }
-    return PQconsumeInput(connection) == 0 || PQstatus(connection) != CONNECTION_OK
   }
 
   func close() {
