@@ -56,22 +56,35 @@ struct Turns: Sendable {
   }
 
   /// The purchases of the tenant that are due, oldest first; none while the tenant is parked.
+  ///
+  /// After a rush many purchases that have their licenses are due for what is left (see the write-back). A buyer without a
+  /// license does not wait behind them: of those that have theirs every fourth place is taken at most, while others wait.
   func purchases(of tenant: Tenant) async throws -> [PurchaseID] {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
+        WITH due AS NOT MATERIALIZED (
+          SELECT purchase_id, attention_at, status = 'fulfilled' AS is_served
+            FROM stripe_integration.purchases
+           WHERE account_id    = \(tenant.account)
+             AND livemode      = \(tenant.livemode)
+             AND attention_at <= now()
+             AND lease_until  <= now()
+             AND merged_into IS NULL
+             AND NOT EXISTS (SELECT FROM stripe_integration.connections c
+                              WHERE c.account_id = \(tenant.account)
+                                AND c.livemode   = \(tenant.livemode)
+                                AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
+        ), waiting AS (
+          SELECT purchase_id, attention_at FROM due WHERE NOT is_served ORDER BY attention_at LIMIT \(Self.length)
+        ), served AS (
+          SELECT purchase_id, attention_at FROM due WHERE is_served ORDER BY attention_at LIMIT \(Self.length)
+        )
         SELECT purchase_id
-          FROM stripe_integration.purchases
-         WHERE account_id    = \(tenant.account)
-           AND livemode      = \(tenant.livemode)
-           AND attention_at <= now()
-           AND lease_until  <= now()
-           AND merged_into IS NULL
-           AND NOT EXISTS (SELECT FROM stripe_integration.connections c
-                            WHERE c.account_id = \(tenant.account)
-                              AND c.livemode   = \(tenant.livemode)
-                              AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
-         ORDER BY attention_at
+          FROM (SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 4 AS place FROM waiting
+                UNION ALL
+                SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 12 AS place FROM served) p
+         ORDER BY place, attention_at
          LIMIT \(Self.length)
         """
       ).map { row in try row.get("purchase_id") }
