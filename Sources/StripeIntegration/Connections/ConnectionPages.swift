@@ -21,6 +21,14 @@ enum ConnectionPages {
       title: page.title, body: "<main><h1>\(page.title)</h1><p>\(page.text)</p>\(go)\(install)</main>")
   }
 
+  /// Where a vendor lands after an installation when no other place is configured. It is shown to anybody and says nothing
+  /// about any account.
+  static let connected = Page(
+    status: .ok, title: "Your Stripe account is connected",
+    text: "From now on sales are seen here. Next, say which Stripe product gives which license: a mapping is made with "
+      + "POST /stripe/admin/mappings, and sales that came before their mapping are fulfilled as soon as it is there.",
+    offersInstall: false)
+
   static func page(for outcome: InstallOutcome) -> Page {
     switch outcome {
     case .denied:

@@ -39,6 +39,7 @@ public struct ConnectionRoutes: Sendable {
   public func addRoutes(to router: AppRouter) {
     router.get("stripe/oauth/install") { request, context in await install(request, context) }
     router.get("stripe/oauth/callback") { request, context in await callback(request, context) }
+    router.get("stripe/console") { _, _ in page(ConnectionPages.connected, next: nil) }
   }
 
   private static let cookiePath = "/stripe/oauth"
@@ -115,10 +116,13 @@ public struct ConnectionRoutes: Sendable {
   }
 
   private func page(_ outcome: InstallOutcome) -> Response {
-    let page = ConnectionPages.page(for: outcome)
     var next: String?
     if case .alreadyConnected(let tenant) = outcome { next = destination(of: tenant) }
-    return Answer.html(
+    return page(ConnectionPages.page(for: outcome), next: next)
+  }
+
+  private func page(_ page: ConnectionPages.Page, next: String?) -> Response {
+    Answer.html(
       ConnectionPages.html(page, installPath: configuration.publicBaseURL + "/stripe/oauth/install", next: next),
       status: page.status)
   }

@@ -8,8 +8,8 @@ struct PurchaseLease: Sendable {
   /// This lease was taken over, or its purchase turned out to be another one.
   struct Lost: Error {}
 
-  /// Longer than any single call may take.
-  static let duration = "120 seconds"
+  /// Longer than any single call may take, and no longer than a buyer should wait for another replica when one died.
+  static let duration = "60 seconds"
 
   let tenant: Tenant
   let purchase: PurchaseID
