@@ -33,7 +33,7 @@ import Testing
   func acquireTimeout() async throws {
     try await withDatabase(configure: {
       $0.maximumConnections = 1
-      $0.acquireTimeout = .milliseconds(100)
+      $0.acquireTimeout = .seconds(3)
     }) { database in
       let error = try await database.client.transaction { _ in
         await failure { try await database.client.query("SELECT 1") }
