@@ -108,3 +108,13 @@ extension IntegrationConfiguration: CustomStringConvertible, CustomReflectable {
 
   public var customMirror: Mirror { Mirror(self, children: ["publicBaseURL": publicBaseURL]) }
 }
+
+extension IntegrationConfiguration.Mode: CustomStringConvertible, CustomReflectable {
+  public var description: String { "Mode(\(clientID))" }
+  public var customMirror: Mirror { Mirror(self, children: ["clientID": clientID]) }
+}
+
+extension IntegrationConfiguration.LicenseKit: CustomStringConvertible, CustomReflectable {
+  public var description: String { "LicenseKit(\(baseURL ?? "in this process"))" }
+  public var customMirror: Mirror { Mirror(self, children: ["baseURL": baseURL as Any]) }
+}

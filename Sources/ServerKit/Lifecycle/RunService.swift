@@ -10,11 +10,24 @@ public func runService(
   _ services: [any Service], gracefulShutdownTimeout: Duration = .seconds(25), logger: Logger
 ) async throws {
   var configuration = ServiceGroupConfiguration(
-    services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) },
+    services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: NamedService($0)) },
     gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
   configuration.maximumGracefulShutdownDuration = gracefulShutdownTimeout
   configuration.maximumCancellationDuration = .seconds(10)
   try await ServiceGroup(configuration: configuration).run()
+}
+
+/// A service that shows nothing but the name of its type: a service group writes its services into the debug log with
+/// everything they hold, credentials included.
+struct NamedService: Service, CustomStringConvertible, CustomReflectable {
+  private let service: any Service
+
+  init(_ service: any Service) { self.service = service }
+
+  func run() async throws { try await service.run() }
+
+  var description: String { "\(type(of: service))" }
+  var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// Runs a server on a loopback port of the system's choice for as long as `body` takes: for tests and tools.
