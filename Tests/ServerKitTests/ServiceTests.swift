@@ -20,6 +20,21 @@ import Testing
     }
   }
 
+  @Test("Starting services writes their names into the debug log, and nothing that they hold")
+  func serviceNames() async throws {
+    struct Holder: Service {
+      let secret: String
+      func run() async throws {}
+    }
+    let log = LogCollector()
+    // A service that ends is the end of them all.
+    await #expect(throws: (any Error).self) {
+      try await runService([Holder(secret: "hidden-value")], logger: log.logger(level: .trace))
+    }
+    #expect(log.text.contains("Holder"))
+    #expect(!log.text.contains("hidden-value"))
+  }
+
   @Test("A request in progress is finished when the server is told to stop")
   func gracefulShutdown() async throws {
     let (started, start) = AsyncStream<Void>.makeStream()
