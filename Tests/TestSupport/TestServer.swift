@@ -73,6 +73,10 @@ actor TestServer {
     let day = Int(Date().timeIntervalSince1970) / 86_400
     let name = "\(templatePrefix)\(day)_\(hash)"
 
+    // Who needs one that is there does not wait for those that are being built.
+    let isThere = try await admin.query("SELECT 1 FROM pg_database WHERE datname = \(name)")
+    if !isThere.isEmpty { return name }
+
     // One template at a time on the whole server: migrations may create roles, which all databases share.
     let lane = admin.lane(name: "pg-template", reconnects: false)
     do {
