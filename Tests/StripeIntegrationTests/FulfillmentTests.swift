@@ -151,6 +151,30 @@ struct FulfillmentTests {
     }
   }
 
+  @Test(
+    "needs a person when the mapping asks for what LicenseKit refuses, and goes by the corrected mapping after that")
+  func correctedMapping() async throws {
+    try await Shop.open(mapped: false) { shop in
+      sell(shop)
+      try await shop.map { $0.policy = "pol_of_nobody" }
+      try await shop.deliver([completed])
+      try await shop.settle()
+      let failed = try #require(try await shop.purchases().first)
+      #expect(failed.status == "failed")
+      #expect(failed.reason?.contains("mapping") == true)
+      try await shop.database.transaction(for: shop.tenant) { transaction in
+        _ = try await transaction.query("DELETE FROM stripe_integration.mappings")
+      }
+      try await shop.map()
+      try await shop.database.transaction(for: shop.tenant) { transaction in
+        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).mark(failed.id)
+      }
+      try await shop.settle()
+      #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
+      #expect(try await shop.usableLicenses().count == 1)
+    }
+  }
+
   @Test("revokes the license when the payment is refunded in full, and not for a part of it")
   func refunds() async throws {
     try await Shop.open { shop in

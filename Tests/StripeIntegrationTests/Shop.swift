@@ -144,7 +144,7 @@ struct Shop: Sendable {
         SELECT purchase_id
           FROM stripe_integration.purchases
          WHERE merged_into IS NULL
-           AND (attention_at <= \(Shop.now) OR attempts > 0)
+           AND (attention_at <= \(Shop.now) OR (attempts > 0 AND status <> 'failed'))
         """
       ).map { row in try row.get("purchase_id") }
     }

@@ -83,6 +83,8 @@ public struct Reconciler: Sendable {
       try await finish(lease) { transaction in
         try await lease.end(
           .init(decision: run.decision, status: .failed, reason: reason, attempts: lease.attempts + 1), in: transaction)
+        try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+          .dropUnusedAgreements()
         try await note(lease, "Needs a person.", reason, in: transaction)
       }
     }

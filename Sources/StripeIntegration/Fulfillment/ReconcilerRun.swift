@@ -181,6 +181,7 @@ struct ReconcilerRun {
       outcome = try await runner.run(step, before)
     } catch {
       try await fail(entry, error)
+      if let unit = Self.refusedUnit(step, error, before) { try await forget(unit) }
       throw error
     }
     recorded.apply(step, outcome.result)
@@ -194,6 +195,21 @@ struct ReconcilerRun {
       }
       try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
         .finish(entry, .succeeded, detail: outcome.note)
+    }
+  }
+
+  /// The unit of a license that LicenseKit refused to make, when no earlier attempt can have made it.
+  private static func refusedUnit(_ step: Step, _ error: any Error, _ before: Recorded) -> UnitKey? {
+    guard case .issue(let unit, _, _) = step, before.units[unit.key] == nil, let error = error as? LicenseKitError,
+      !error.mayHaveTakenEffect, error.retry != .later
+    else { return nil }
+    return unit.key
+  }
+
+  private func forget(_ unit: UnitKey) async throws {
+    try await database.transaction(for: tenant) { [lease] transaction in
+      try await lease.hold(in: transaction)
+      try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction).forget(unit)
     }
   }
 

@@ -159,6 +159,38 @@ struct RecordStore {
     }
   }
 
+  /// Takes back that a unit is being issued: LicenseKit refused, so that there is no license.
+  func forget(_ unit: UnitKey) async throws {
+    try await transaction.query(
+      """
+      DELETE FROM stripe_integration.units
+       WHERE account_id            = \(tenant.account)
+         AND livemode              = \(tenant.livemode)
+         AND purchase_id           = \(purchase)
+         AND line_key              = \(unit.line)
+         AND licensekit_product_id = \(unit.product)
+         AND ordinal               = \(unit.ordinal)
+         AND license_id IS NULL
+      """)
+  }
+
+  /// Drops agreed terms under which nothing was issued, so that a corrected mapping counts.
+  func dropUnusedAgreements() async throws {
+    try await transaction.query(
+      """
+      DELETE FROM stripe_integration.lines l
+       WHERE l.account_id  = \(tenant.account)
+         AND l.livemode    = \(tenant.livemode)
+         AND l.purchase_id = \(purchase)
+         AND NOT EXISTS (SELECT FROM stripe_integration.units u
+                          WHERE u.account_id            = l.account_id
+                            AND u.livemode              = l.livemode
+                            AND u.purchase_id           = l.purchase_id
+                            AND u.line_key              = l.line_key
+                            AND u.licensekit_product_id = l.licensekit_product_id)
+      """)
+  }
+
   /// Remembers what the purchase has no mapping for, so that a new mapping finds it.
   func setUnmapped(_ ids: [String]) async throws {
     try await transaction.query(

@@ -4,6 +4,9 @@ import LicenseKitAPI
 import StripeAPI
 
 extension Decider {
+  /// How long a free invoice waits for the Checkout Session that may have made it, in seconds.
+  static let patienceForSessions: TimeInterval = 900
+
   /// A one-time sale through Checkout or a Payment Link.
   func decideCheckout(_ id: Stripe.CheckoutSessionID, _ knowledge: Knowledge) -> Decision {
     guard case .checkoutSession(let session)? = knowledge[FactKey(id)] else {
@@ -56,6 +59,13 @@ extension Decider {
       if !knowledge.hasFetched(FactKey(id)) { questions.append(.invoice(id)) }
     }
     guard questions.isEmpty else { return Decision(status: .pending, questions: Knowledge.unique(questions)) }
+    // One without anything to pay has no payment to ask by. Its session, if it has one, tells of itself within minutes.
+    let sessionsAreDue = invoice.created.addingTimeInterval(Self.patienceForSessions)
+    if invoice.status == .paid, invoice.total == 0, knowledge.paymentsNamed.isEmpty, now < sessionsAreDue {
+      return Decision(
+        status: .pending, reason: "Waits a while for a Checkout Session that may have made this free invoice.",
+        nextLook: sessionsAreDue)
+    }
 
     let customer = customer(
       stripe: invoice.customer, guest: id.rawValue, email: invoice.customerEmail, name: invoice.customerName,
