@@ -1,3 +1,5 @@
+import Glibc
+
 extension Bool: PostgresCodable {
   public static var postgresType: PostgresType { .bool }
   public var postgresValue: PostgresValue { .text(self ? "t" : "f") }
@@ -176,7 +178,7 @@ extension Double: PostgresArrayElement {
 extension String: PostgresArrayElement {
   public static var postgresArrayType: PostgresType { .textArray }
   public static func encodeArray(_ elements: [String]) -> PostgresValue {
-    for element in elements where element.utf8.contains(0) { return .refused(reason: PostgresQuery.textWithNUL) }
+    for element in elements where element.containsNUL { return .refused(reason: PostgresQuery.textWithNUL) }
     return ArrayFormat.encode(elementType: .text, elements.map { Array($0.utf8) })
   }
   public static func decodeArray(_ cell: PostgresCell) throws(PostgresError) -> [String] {
@@ -191,5 +193,15 @@ extension PostgresArrayElement where Self: RawRepresentable, RawValue == String 
     try decodeElements(cell, expected: "an array of known \(Self.self)") {
       Self(rawValue: String(decoding: $0, as: UTF8.self))
     }
+  }
+}
+
+extension String {
+  /// Whether there is a zero byte, which Postgres has no place for in a text. Bodies of several thousand bytes go through
+  /// here on the way of every bulk insert, so the C library looks.
+  fileprivate var containsNUL: Bool {
+    utf8.withContiguousStorageIfAvailable { bytes in
+      bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false
+    } ?? utf8.contains(0)
   }
 }

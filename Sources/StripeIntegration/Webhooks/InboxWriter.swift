@@ -10,9 +10,15 @@ struct InboxItem: Sendable {
   let tenant: Tenant
   let envelope: EventEnvelope
   let body: String
-
   /// What makes it one event, whichever endpoint it came through.
-  var key: String { "\(tenant)/\(envelope.id)" }
+  let key: String
+
+  init(tenant: Tenant, envelope: EventEnvelope, body: String) {
+    self.tenant = tenant
+    self.envelope = envelope
+    self.body = body
+    key = "\(tenant)/\(envelope.id)"
+  }
 }
 
 /// Writes deliveries to the inbox, many in one commit: every delivery that waits goes into the next insert, and is
