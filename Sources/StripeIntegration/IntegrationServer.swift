@@ -24,6 +24,8 @@ public struct IntegrationServer: Sendable {
   }
 
   let database: TenantDatabase
+  let connections: ConnectionStore
+  let keys: KeyVault
   let inbox: InboxWriter
   let receiver: WebhookReceiver
   let connectionRoutes: ConnectionRoutes
@@ -54,6 +56,8 @@ public struct IntegrationServer: Sendable {
       store: connections, service: licenseKit, serviceClient: licenseKitClient, transport: transport)
 
     self.database = database
+    self.connections = connections
+    self.keys = keys
     inbox = InboxWriter(client: postgres, logger: logger)
     receiver = WebhookReceiver(
       secrets: configuration.webhookSecrets.compactMap { try? WebhookSecret($0) }, inbox: inbox, recent: recent,
@@ -80,6 +84,10 @@ public struct IntegrationServer: Sendable {
     retention = Retention(database: database, interval: .seconds(3_600), logger: logger)
   }
 
+  /// Accepted deliveries come by the thousand and are counted, not logged; the story of each is in the inbox.
+  public static let accessLog = AccessLogMiddleware(
+    quietRoutes: ["/health", "/healthz", "/readyz", "/metrics", "/stripe/webhook"])
+
   /// The routes under `/stripe`.
   public func addRoutes(to router: AppRouter) {
     receiver.addRoutes(to: router)
@@ -95,6 +103,23 @@ public struct IntegrationServer: Sendable {
 
   /// Writes what waits; to be called when no request is under way any more.
   public func shutdown() async { await inbox.shutdown() }
+
+  /// Seals every secret at rest anew under the first of the configured keys, so that an older one can be taken away. Safe
+  /// beside live work, and to repeat.
+  /// - Returns: how many secrets were sealed anew; the tokens of one connection count as one.
+  public func reseal() async throws -> Int {
+    var count = 0
+    var cursor: String?
+    repeat {
+      let page = try await connections.list(after: cursor, limit: 200)
+      for connection in page.items {
+        if try await connections.reseal(connection.tenant) { count += 1 }
+        count += try await keys.reseal(connection.tenant, in: database)
+      }
+      cursor = page.next
+    } while cursor != nil
+    return count
+  }
 
   /// Whether the integration can do its work.
   public var readinessCheck: ReadinessCheck {

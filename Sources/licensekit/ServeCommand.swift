@@ -29,9 +29,15 @@ struct Serve: AsyncParsableCommand {
     try await parts.migrate()
     try await parts.server.bootstrap(adminToken: settings.adminToken)
 
-    let router = AppRouter(metrics: metrics, translate: IntegrationServer.apiFailure)
-    parts.server.addRoutes(to: router, metrics: metrics, readiness: parts.integration.map { [$0.readinessCheck] } ?? [])
-    parts.integration?.addRoutes(to: router)
+    let router = AppRouter(
+      metrics: metrics, accessLog: IntegrationServer.accessLog, translate: IntegrationServer.apiFailure)
+    let checks = parts.integration.map { [$0.readinessCheck] } ?? []
+    if role == .worker {
+      router.addHealthRoutes([parts.server.readinessCheck] + checks).addMetricsRoute(metrics)
+    } else {
+      parts.server.addRoutes(to: router, metrics: metrics, readiness: checks)
+      parts.integration?.addRoutes(to: router)
+    }
 
     let http = HTTPService(router: router, address: settings.process.address, logger: logger) { address in
       settings.process.announce(address, logger: logger)

@@ -49,10 +49,11 @@ struct Serve: AsyncParsableCommand {
     let integration = IntegrationServer(
       configuration: configuration, postgres: postgres, redis: redis, transport: transport,
       licenseKit: licenseKit(configuration.licenseKit.token), licenseKitClient: licenseKit, logger: logger)
-    let router = AppRouter(metrics: metrics, translate: IntegrationServer.apiFailure)
+    let router = AppRouter(
+      metrics: metrics, accessLog: IntegrationServer.accessLog, translate: IntegrationServer.apiFailure)
     router.addHealthRoutes([integration.readinessCheck])
     router.addMetricsRoute(metrics)
-    integration.addRoutes(to: router)
+    if role != .worker { integration.addRoutes(to: router) }
     let http = HTTPService(router: router, address: process.address, logger: logger) { address in
       process.announce(address, logger: logger)
     }

@@ -16,7 +16,8 @@ struct FailureTests {
     let elapsed = start.duration(to: clock.now)
     #expect(error == .timeout)
     #expect(error?.requestMayHaveBeenSent == true)
-    #expect(elapsed >= .milliseconds(295) && elapsed < .seconds(2))
+    // Far below the server's silence, with room for a busy machine.
+    #expect(elapsed >= .milliseconds(295) && elapsed < .seconds(10))
   }
 
   @Test("Headers that trickle in byte by byte do not stretch the deadline")

@@ -73,7 +73,7 @@ struct TokenBucketTests {
     let start = clock.now
     _ = try await redis.takeToken(bucket: bucket, capacity: 1, perSecond: 4)
     while case .retry = try await redis.takeToken(bucket: bucket, capacity: 1, perSecond: 4) {
-      try #require(start.duration(to: clock.now) < .seconds(5))
+      try #require(start.duration(to: clock.now) < .seconds(20))
     }
     #expect(start.duration(to: clock.now) >= .milliseconds(249))
   }

@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import Identity
 import JSON
@@ -33,6 +34,26 @@ struct FulfillmentTests {
       }
       #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
       #expect(shop.stripe.questions.contains { $0.hasPrefix("POST checkout/sessions/cs_test_1") })
+    }
+  }
+
+  @Test("keeps its key readable when everything is sealed anew and the old encryption key is taken away")
+  func reseals() async throws {
+    try await Shop.open { shop in
+      sell(shop, quantity: 2)
+      try await shop.deliver([completed])
+      try await shop.settle()
+      let license = try #require(try await shop.licenses().first)
+      let key = try await shop.key(of: license.id)
+      let newEntry = try KeyRing.newEntry(id: "k2")
+      let both = KeyVault(keyRing: try KeyRing(parsing: "\(newEntry),\(shop.keyEntry)"))
+      #expect(try await both.reseal(shop.tenant, in: shop.database) == 2)
+      #expect(try await both.reseal(shop.tenant, in: shop.database) == 0)
+      let onlyNew = KeyVault(keyRing: try KeyRing(parsing: newEntry))
+      let revealed = try await shop.database.transaction(for: shop.tenant) { transaction in
+        try await onlyNew.reveal(license.id, of: shop.tenant, in: transaction)
+      }
+      #expect(revealed == key)
     }
   }
 

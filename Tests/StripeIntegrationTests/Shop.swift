@@ -24,6 +24,8 @@ struct Shop: Sendable {
   let line: FaultyLine
   let stripe: StripeObjects
   let vault: KeyVault
+  /// The entry of `ENCRYPTION_KEYS` that seals here.
+  let keyEntry: String
   let router: EventRouter
   let inbox: InboxWriter
   let product: ProductID
@@ -37,7 +39,8 @@ struct Shop: Sendable {
     let migrations = ["server", "integration"].map { PackageRoot.path + "/migrations/" + $0 }
     try await withDatabase(migrations: migrations) { test in
       let logger = Logger(label: "shop", factory: { _ in SwiftLogNoOpLogHandler() })
-      let keyRing = try KeyRing(parsing: try KeyRing.newEntry(id: "k1"))
+      let keyEntry = try KeyRing.newEntry(id: "k1")
+      let keyRing = try KeyRing(parsing: keyEntry)
       let server = LicenseServer(client: test.client, keyRing: keyRing, logger: logger)
       let token = Random.token(prefix: "lkm_")
       try await server.bootstrap(adminToken: token)
@@ -46,7 +49,8 @@ struct Shop: Sendable {
       server.addRoutes(to: routes)
       try await withServer(routes) { address in
         let shop = try await Shop(
-          account: account, client: test.client, keyRing: keyRing, address: address, token: token, transport: transport,
+          account: account, client: test.client, keyEntry: keyEntry, keyRing: keyRing, address: address, token: token,
+          transport: transport,
           logger: logger)
         if mapped { try await shop.map() }
         try await body(shop)
@@ -57,7 +61,7 @@ struct Shop: Sendable {
   }
 
   private init(
-    account: String, client: PostgresClient, keyRing: KeyRing, address: ServerAddress, token: String,
+    account: String, client: PostgresClient, keyEntry: String, keyRing: KeyRing, address: ServerAddress, token: String,
     transport: HTTPTransport, logger: Logger
   ) async throws {
     tenant = Tenant(account: .init(account), livemode: false)
@@ -65,6 +69,7 @@ struct Shop: Sendable {
     line = FaultyLine(transport: transport)
     licenseKit = LicenseKitHTTPClient(baseURL: address.url, token: token, transport: line)
     stripe = StripeObjects()
+    self.keyEntry = keyEntry
     vault = KeyVault(keyRing: keyRing)
     router = EventRouter(
       database: database, application: ApplicationEvents(logger: logger), recent: RecentEvents(redis: nil),

@@ -147,7 +147,7 @@ public enum Answer {
 
 extension HTTPField.Name {
   /// A header name known when the program is written. An illegal one is a programmer error.
-  static func constant(_ name: StaticString) -> HTTPField.Name {
+  public static func constant(_ name: StaticString) -> HTTPField.Name {
     guard let field = HTTPField.Name("\(name)") else { preconditionFailure("\(name) is not a header name") }
     return field
   }

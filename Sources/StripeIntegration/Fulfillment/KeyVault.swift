@@ -25,6 +25,47 @@ struct KeyVault: Sendable {
       """)
   }
 
+  /// Seals the tenant's keys anew that another key than the ring's first has sealed. Safe beside live work, and to repeat.
+  /// - Returns: how many were sealed anew.
+  func reseal(_ tenant: Tenant, in database: TenantDatabase) async throws -> Int {
+    var count = 0
+    var last: LicenseID = ""
+    while true {
+      let page = try await database.transaction(for: tenant) { [last] transaction in
+        try await resealPage(of: tenant, after: last, in: transaction)
+      }
+      count += page.changed
+      guard let next = page.last else { return count }
+      last = next
+    }
+  }
+
+  private func resealPage(
+    of tenant: Tenant, after last: LicenseID, in transaction: PostgresTransaction
+  ) async throws -> (changed: Int, last: LicenseID?) {
+    let rows = try await transaction.query(
+      """
+      SELECT license_id, sealed_key
+        FROM stripe_integration.license_keys
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND license_id > \(last)
+       ORDER BY license_id
+       LIMIT 200
+         FOR UPDATE
+      """)
+    var changed = 0
+    for row in rows {
+      let license: LicenseID = try row.get("license_id")
+      let sealed: [UInt8] = try row.get("sealed_key")
+      guard keyRing.needsResealing(sealed) else { continue }
+      let key = try keyRing.open(sealed, context: context(tenant, license))
+      try await store(String(decoding: key, as: UTF8.self), of: license, for: tenant, in: transaction)
+      changed += 1
+    }
+    return (changed, try rows.last?.get("license_id"))
+  }
+
   /// The key in the clear. Whoever calls this writes an audit entry in the same transaction.
   func reveal(_ license: LicenseID, of tenant: Tenant, in transaction: PostgresTransaction) async throws -> String? {
     let sealed: [UInt8]? = try await transaction.query(

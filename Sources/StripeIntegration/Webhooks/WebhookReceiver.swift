@@ -90,5 +90,5 @@ struct WebhookReceiver: Sendable {
 
   private static let received = Array(#"{"received":true}"#.utf8)
 
-  private static let signatureHeader: HTTPField.Name = .init("Stripe-Signature") ?? .authorization
+  private static let signatureHeader = HTTPField.Name.constant("Stripe-Signature")
 }
