@@ -140,7 +140,10 @@ public struct Decider: Sendable {
         )
     }
     let rest = unmapped.isEmpty ? nil : "Not licensed, since there is no mapping: \(unmapped.joined(separator: ", "))."
-    if standings.contains(where: { $0.access == .granted }) { return (.fulfilled, rest) }
+    if standings.contains(where: { $0.access == .granted }) {
+      let notes = standings.compactMap { $0.access == .granted ? $0.note : nil } + [rest].compactMap { $0 }
+      return (.fulfilled, notes.isEmpty ? nil : Knowledge.unique(notes).joined(separator: " "))
+    }
     for case .withheld(let causes) in standings.map(\.access) {
       return (.suspended, "Suspended: \(causes.sorted().map(\.sentence).joined(separator: "; ")).")
     }

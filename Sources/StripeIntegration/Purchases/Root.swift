@@ -98,8 +98,9 @@ extension Knowledge {
     return ids.sorted()
   }
 
-  static func unique(_ questions: [Question]) -> [Question] {
-    var seen: Set<Question> = []
-    return questions.filter { seen.insert($0).inserted }
+  /// Each element once, in the order of its first appearance.
+  static func unique<Element: Hashable>(_ elements: [Element]) -> [Element] {
+    var seen: Set<Element> = []
+    return elements.filter { seen.insert($0).inserted }
   }
 }

@@ -46,6 +46,8 @@ struct Standing: Hashable {
   var paidThrough: Date?
   /// The earliest later moment at which the answer may be another one without any event.
   var nextChange: Date?
+  /// What the vendor should know although access is granted.
+  var note: String?
 
   var awaitsPayment: Bool { if case .awaitingPayment = access { true } else { false } }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Identity
+import JSON
 import StripeAPI
 
 extension Knowledge {
@@ -206,7 +207,26 @@ extension Knowledge {
     case .incomplete, .incompleteExpired, .unknown: break
     }
     return Standing(
-      access: causes.isEmpty ? .granted : .withheld(causes), paidThrough: paidThrough, nextChange: nextChange)
+      access: causes.isEmpty ? .granted : .withheld(causes), paidThrough: paidThrough, nextChange: nextChange,
+      note: Self.note(on: subscription, paidThrough: paidThrough, nextChange: nextChange))
+  }
+
+  /// What is going to happen to access that is granted now.
+  private static func note(
+    on subscription: Stripe.Subscription, paidThrough: Date, nextChange: Date?
+  ) -> String? {
+    func day(_ date: Date) -> String { String(RFC3339.string(from: date).prefix(10)) }
+    switch subscription.status {
+    case .canceled:
+      return "The subscription was canceled; what is paid for lasts until \(day(paidThrough))."
+    case .pastDue, .active, .trialing:
+      if subscription.status == .pastDue, let nextChange {
+        return "A payment is overdue; access ends on \(day(nextChange)) unless it is paid."
+      }
+      guard subscription.cancelAtPeriodEnd || subscription.cancelAt != nil else { return nil }
+      return "The subscription ends on \(day(subscription.cancelAt ?? paidThrough)) and does not renew."
+    default: return nil
+    }
   }
 }
 

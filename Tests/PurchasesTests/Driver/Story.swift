@@ -104,6 +104,8 @@ struct Story {
 
   var decision: Decision? { service.purchases.values.compactMap(\.decision).first }
   var status: PurchaseStatus? { decision?.status }
+  /// What the vendor is told about the purchase.
+  var reason: String? { decision?.reason }
   var problems: [String] { service.problems + service.kit.refusals }
 }
 

@@ -130,6 +130,7 @@ struct SubscriptionTests {
     story.subscribes(one())
     story.then(.cancelNow)
     #expect(story.licenses == ["lk_a \(end)"])
+    #expect(story.reason?.hasPrefix("The subscription was canceled") == true)
     story.passes(30)
     #expect(story.licenses == ["lk_a \(choice == .expire ? "suspended" : end)"], "the grace is for those who stay")
   }
@@ -140,8 +141,10 @@ struct SubscriptionTests {
     story.subscribes(one())
     story.then(.cancelAtPeriodEnd)
     #expect(story.licenses == ["lk_a active"])
+    #expect(story.reason?.hasPrefix("The subscription ends on 20") == true)
     story.then(.keepAfterAll, .renew)
     #expect(story.licenses == ["lk_a active"])
+    #expect(story.reason == nil)
     story.then(.cancelAtPeriodEnd, .renew)
     #expect(story.licenses == ["lk_a suspended"])
     #expect(story.status == .ended)
