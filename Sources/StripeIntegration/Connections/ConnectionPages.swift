@@ -12,13 +12,26 @@ enum ConnectionPages {
     var offersInstall = true
   }
 
+  /// A file of its own: the pages' content security policy allows no style inside them.
+  static let stylesheetPath = "/stripe/pages.css"
+
+  static let stylesheet = """
+    :root { color-scheme: light dark; }
+    body { margin: 0; min-height: 100vh; display: grid; place-items: center; font: 1rem/1.5 system-ui, sans-serif; }
+    main { box-sizing: border-box; max-width: 38rem; margin: 1.5rem; padding: 2rem; border: 1px solid #8886; border-radius: .75rem; }
+    h1 { margin: 0 0 .75rem; font-size: 1.4rem; }
+    p { margin: .75rem 0 0; }
+    a { display: inline-block; padding: .5rem 1rem; border-radius: .4rem; background: #635bff; color: #fff; text-decoration: none; }
+    """
+
   /// - Parameter installPath: where an installation begins.
   static func html(_ page: Page, installPath: String, next: String? = nil) -> HTMLPage {
     let install: HTML =
       page.offersInstall ? "<p><a href=\"\(installPath)\">Start the installation</a></p>" : ""
     let go: HTML = next.map { "<p><a href=\"\($0)\">Continue</a></p>" } ?? ""
     return HTMLPage(
-      title: page.title, body: "<main><h1>\(page.title)</h1><p>\(page.text)</p>\(go)\(install)</main>")
+      title: page.title, body: "<main><h1>\(page.title)</h1><p>\(page.text)</p>\(go)\(install)</main>",
+      stylesheet: stylesheetPath)
   }
 
   /// Where a vendor lands after an installation when no other place is configured. It is shown to anybody and says nothing

@@ -39,6 +39,9 @@ public struct ConnectionRoutes: Sendable {
   public func addRoutes(to router: AppRouter) {
     router.get("stripe/oauth/install") { request, context in await install(request, context) }
     router.get("stripe/oauth/callback") { request, context in await callback(request, context) }
+    router.get("stripe/pages.css") { _, _ in
+      Answer.text(ConnectionPages.stylesheet, contentType: "text/css; charset=utf-8")
+    }
     router.get("stripe/console") { _, _ in page(ConnectionPages.connected, next: nil) }
   }
 
