@@ -34,6 +34,9 @@ public struct IntegrationServer: Sendable {
   let workers: Workers
   let keepAlive: KeepAlive
   let retention: Retention
+  let licenseWatch: LicenseWatch
+  let jobRunner: JobRunner
+  let jobRetention: JobRetention
 
   /// - Parameters:
   ///   - licenseKit: the service-wide LicenseKit.
@@ -81,7 +84,12 @@ public struct IntegrationServer: Sendable {
       parking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 8, pollInterval: .seconds(1),
       logger: logger)
     keepAlive = KeepAlive(vault: tokens, logger: logger)
+    licenseWatch = LicenseWatch(
+      database: database, licenseKit: directory, wakeUp: wakeUp, interval: .seconds(300), logger: logger)
     retention = Retention(database: database, interval: .seconds(3_600), logger: logger)
+    jobRunner = JobRunner(
+      database: database, works: [:], parking: connections, concurrency: 2, pollInterval: .seconds(1), logger: logger)
+    jobRetention = JobRetention(database: database, interval: .seconds(6 * 3_600), logger: logger)
   }
 
   /// Accepted deliveries come by the thousand and are counted, not logged; the story of each is in the inbox.
@@ -98,7 +106,7 @@ public struct IntegrationServer: Sendable {
 
   /// The background work of a replica in this role.
   public func services(for role: Role) -> [any Service] {
-    role == .web ? [] : [workers, keepAlive, retention]
+    role == .web ? [] : [workers, keepAlive, retention, licenseWatch, jobRunner, jobRetention]
   }
 
   /// Writes what waits; to be called when no request is under way any more.

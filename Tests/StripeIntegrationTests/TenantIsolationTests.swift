@@ -1,5 +1,6 @@
 import Foundation
 import Identity
+import JSON
 import Postgres
 import StripeAPI
 import Testing
@@ -56,6 +57,10 @@ struct TenantIsolationTests {
           try await FulfillmentReader(tenant: shop.tenant, transaction: transaction).purchase(of: "cs_test_1"))
         try await RecordStore(tenant: shop.tenant, purchase: purchase, transaction: transaction)
           .setUnmapped(["prod_else"])
+        let job = try await JobStore(tenant: shop.tenant, transaction: transaction)
+          .create(.backfill, parameters: JSONObject(), by: "test")
+        try await JobReport(tenant: shop.tenant, job: job.id, transaction: transaction)
+          .add([.init(stripeID: "cs_test_1", outcome: "known", detail: JSONObject())])
       }
       try await body(shop, try await tables(shop.database.client))
     }

@@ -65,10 +65,16 @@ struct AdminRoutes: Sendable {
     router.get("stripe/admin/fulfillments/{id}", use: tenant(getFulfillment))
     router.post("stripe/admin/fulfillments/{id}/replay", use: tenant(replayFulfillment))
     router.post("stripe/admin/fulfillments/{id}/licenses/{license_id}/reveal", use: tenant(revealKey))
+    router.post("stripe/admin/fulfillments/{id}/licenses/{license_id}/release", use: tenant(releaseLicense))
 
     router.get("stripe/admin/events", use: tenant(listEvents))
     router.get("stripe/admin/events/{id}", use: tenant(getEvent))
     router.post("stripe/admin/events/{id}/replay", use: tenant(replayEvent))
+
+    router.get("stripe/admin/jobs", use: tenant(listJobs))
+    router.get("stripe/admin/jobs/{id}", use: tenant(getJob))
+    router.get("stripe/admin/jobs/{id}/report", use: tenant(getJobReport))
+    router.post("stripe/admin/jobs/{id}/cancel", use: tenant(cancelJob))
 
     router.get("stripe/admin/connections", use: listConnections)
     router.post("stripe/admin/connections/unpark", use: tenant(unparkConnection))

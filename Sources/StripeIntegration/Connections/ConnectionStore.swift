@@ -187,13 +187,17 @@ public struct ConnectionStore: Sendable {
            AND livemode   = \(tenant.livemode)
            AND parked_reason IS NOT NULL
         """)
-      guard moved.affectedRows > 0 else { return false }
+      guard moved.affectedRows > 0 else {
+        try await Turns.endPause(of: tenant, in: transaction)
+        try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
+        return false
+      }
       try await Self.resume(tenant, in: transaction)
       return true
     }
   }
 
-  /// Events that waited for the account are new again, and the tenant is due.
+  /// Events that waited for the account are new again, and the tenant and its jobs are due.
   static func resume(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """
@@ -209,7 +213,10 @@ public struct ConnectionStore: Sendable {
                         AND c.livemode   = \(tenant.livemode)
                         AND c.status     = 'connected')
       """)
+    try await Turns.endPause(of: tenant, in: transaction)
     try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
+    try await JobTurns.give(to: tenant, in: transaction)
+    try await SweepStore(tenant: tenant, transaction: transaction).ask()
   }
 
   // MARK: The vendor's LicenseKit

@@ -1,0 +1,132 @@
+import Foundation
+import Identity
+import JSON
+import Postgres
+
+/// The right to work on a job, for a while; as `PurchaseLease` is for a purchase. What a run records under a lease that was
+/// taken over, or of a job that was cancelled, is refused.
+struct JobLease: Sendable {
+  /// The lease was taken over, or its job was cancelled.
+  struct Lost: Error {}
+
+  /// Held on to while a piece runs; a replica that died keeps the job waiting for this long.
+  static let duration = "60 seconds"
+  /// How often a run asks for more time.
+  static let renewal: Duration = .seconds(15)
+
+  let job: Job
+  let fence: Int64
+
+  private var tenant: Tenant { job.tenant }
+
+  /// Takes the job of the tenant that waits longest, of those kinds; none while the tenant is parked or not connected.
+  static func take(_ kinds: [JobKind], of tenant: Tenant, in database: TenantDatabase) async throws -> JobLease? {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        WITH next AS (
+          SELECT job_id AS next_id
+            FROM stripe_integration.jobs
+           WHERE account_id   = \(tenant.account)
+             AND livemode     = \(tenant.livemode)
+             AND state IN ('queued', 'running')
+             AND due_at      <= now()
+             AND lease_until <= now()
+             AND kind = ANY(\(kinds.map(\.rawValue)))
+             AND EXISTS (SELECT FROM stripe_integration.connections c
+                          WHERE c.account_id = \(tenant.account)
+                            AND c.livemode   = \(tenant.livemode)
+                            AND c.parked_reason IS NULL
+                            AND c.status     = 'connected')
+           ORDER BY due_at, job_id
+           LIMIT 1
+             FOR UPDATE SKIP LOCKED
+        )
+        UPDATE stripe_integration.jobs
+           SET state       = 'running',
+               lease_until = now() + \(Self.duration)::text::interval,
+               fence       = fence + 1,
+               started_at  = COALESCE(started_at, now()),
+               updated_at  = now()
+          FROM next
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND job_id     = next_id
+        RETURNING \(fragment: JobStore.columns), fence
+        """
+      ).first.map { row in JobLease(job: try JobStore.job(from: row, of: tenant), fence: try row.get("fence")) }
+    }
+  }
+
+  /// Keeps the lease for another while.
+  /// - Throws: `Lost`.
+  func hold(in transaction: PostgresTransaction) async throws {
+    try await update("lease_until = now() + \(Self.duration)::text::interval", in: transaction)
+  }
+
+  /// Records a piece and goes on to the next under the same lease.
+  /// - Returns: the lease with the job as it is now.
+  /// - Throws: `Lost`.
+  func advance(to cursor: JSONValue, _ counts: [String: Int], in transaction: PostgresTransaction) async throws
+    -> JobLease
+  {
+    try await update(
+      """
+      \(fragment: progressed(counts)), cursor = \(cursor.text())::text::json, attempts = 0, reason = NULL,
+      lease_until = now() + \(Self.duration)::text::interval
+      """, in: transaction)
+  }
+
+  /// Records the last piece.
+  /// - Throws: `Lost`.
+  func succeed(_ counts: [String: Int], in transaction: PostgresTransaction) async throws {
+    try await update(
+      """
+      \(fragment: progressed(counts)), attempts = 0, reason = NULL, state = 'succeeded', finished_at = now(),
+      lease_until = '-infinity'
+      """, in: transaction)
+  }
+
+  /// Ends the job for want of a way to do it.
+  /// - Throws: `Lost`.
+  func fail(reason: String, in transaction: PostgresTransaction) async throws {
+    try await update(
+      "state = 'failed', reason = \(reason), finished_at = now(), lease_until = '-infinity'", in: transaction)
+  }
+
+  /// Gives the job back, to go on at once behind the tenant's other jobs, or after a pause.
+  /// - Throws: `Lost`.
+  func release(
+    after pause: TimeInterval = 0, attempts: Int? = nil, reason: String? = nil, in transaction: PostgresTransaction
+  ) async throws {
+    try await update(
+      """
+      lease_until = '-infinity', due_at = now() + make_interval(secs => \(max(0, pause))::double precision),
+      attempts = COALESCE(\(attempts), attempts), reason = COALESCE(\(reason), reason)
+      """, in: transaction)
+  }
+
+  private func progressed(_ counts: [String: Int]) -> PostgresQuery {
+    var progress = job.progress
+    progress.add(counts)
+    return "progress = \(JobStore.text(progress.object))::text::json"
+  }
+
+  @discardableResult
+  private func update(_ changes: PostgresQuery, in transaction: PostgresTransaction) async throws -> JobLease {
+    let row = try await transaction.query(
+      """
+      UPDATE stripe_integration.jobs
+         SET \(fragment: changes), updated_at = now()
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND job_id     = \(job.id)
+         AND fence      = \(fence)
+         AND state      = 'running'
+      RETURNING \(fragment: JobStore.columns)
+      """
+    ).first
+    guard let row else { throw Lost() }
+    return JobLease(job: try JobStore.job(from: row, of: tenant), fence: fence)
+  }
+}

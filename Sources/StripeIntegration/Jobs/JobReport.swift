@@ -1,0 +1,71 @@
+import Identity
+import JSON
+import Postgres
+
+/// What a job found out about each object it looked at, within a transaction of its tenant.
+struct JobReport {
+  struct Entry: Sendable {
+    /// The Stripe id of the object.
+    let stripeID: String
+    /// A stable word.
+    let outcome: String
+    let detail: JSONObject
+  }
+
+  /// An entry as it is shown.
+  struct Shown: Encodable, Sendable {
+    let stripeID: String
+    let outcome: String
+    let detail: JSONObject
+  }
+
+  let tenant: Tenant
+  let job: JobID
+  let transaction: PostgresTransaction
+
+  /// Adds entries; one of an object that has its entry replaces it.
+  func add(_ entries: [Entry]) async throws {
+    // A statement may touch a row once only.
+    let entries = Dictionary(entries.map { ($0.stripeID, $0) }, uniquingKeysWith: { $1 }).values.sorted {
+      $0.stripeID < $1.stripeID
+    }
+    guard !entries.isEmpty else { return }
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.job_reports (account_id, livemode, job_id, stripe_id, outcome, detail)
+      SELECT \(tenant.account)::text, \(tenant.livemode)::boolean, \(job)::text, stripe_id, outcome, detail::json
+        FROM unnest(\(entries.map(\.stripeID))::text[], \(entries.map(\.outcome))::text[],
+                    \(entries.map { JobStore.text($0.detail) })::text[]) AS e (stripe_id, outcome, detail)
+          ON CONFLICT (account_id, livemode, job_id, stripe_id) DO UPDATE
+         SET outcome = excluded.outcome,
+             detail  = excluded.detail
+      """)
+  }
+
+  /// In the order in which they were found, from behind an entry.
+  /// - Returns: entries with their numbers.
+  func page(outcome: String?, after number: Int64?, limit: Int) async throws -> [(number: Int64, entry: Shown)] {
+    var condition: PostgresQuery = ""
+    if let outcome { condition.append("AND outcome = \(outcome) ") }
+    return try await transaction.query(
+      """
+      SELECT entry_id, stripe_id, outcome, detail::text AS detail
+        FROM stripe_integration.job_reports
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND job_id     = \(job)
+         AND entry_id   > \(number ?? 0)
+             \(fragment: condition)
+       ORDER BY entry_id
+       LIMIT \(limit)
+      """
+    ).map { row in
+      (
+        try row.get("entry_id"),
+        Shown(
+          stripeID: try row.get("stripe_id"), outcome: try row.get("outcome"),
+          detail: try JSONValue(parsing: row.get("detail", as: String.self)).object ?? JSONObject())
+      )
+    }
+  }
+}

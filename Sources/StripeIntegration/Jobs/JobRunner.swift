@@ -1,0 +1,196 @@
+import Foundation
+import Identity
+import Logging
+import Postgres
+import ServiceLifecycle
+
+/// Does the jobs of all tenants, piece by piece. Any number of replicas run it side by side; what is to be done and how far
+/// it has come stands in the database.
+struct JobRunner: Service {
+  let database: TenantDatabase
+  /// What this replica can do.
+  let works: [JobKind: any JobWork]
+  let parking: any TenantParking
+  /// Tenants whose jobs are worked on at the same time.
+  let concurrency: Int
+  let pollInterval: Duration
+  let logger: Logger
+  let policy = FailurePolicy()
+
+  /// A turn begins no further piece after this, so that long work of one tenant keeps nobody waiting.
+  static let turn: Duration = .seconds(5)
+
+  private var turns: JobTurns { JobTurns(database: database, kinds: Array(works.keys)) }
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      await withTaskGroup(of: Void.self) { group in
+        for _ in 0..<concurrency { group.addTask { await self.loop() } }
+      }
+    }
+  }
+
+  private func loop() async {
+    var failures = 0
+    while !Task.isCancelled {
+      do {
+        let didWork = try await serveTurn()
+        failures = 0
+        // The replicas' looks are spread a little.
+        if !didWork { try await Task.sleep(for: pollInterval * Double.random(in: 0.75...1.25)) }
+      } catch is CancellationError {
+        return
+      } catch {
+        failures += 1
+        if !Task.isCancelled { logger.error("jobs failed", metadata: ["error": "\(error)"]) }
+        try? await Task.sleep(for: .milliseconds(min(100 << min(failures, 8), 10_000)))
+      }
+    }
+  }
+
+  /// Serves the tenant that waits longest.
+  /// - Returns: whether there was one.
+  func serveTurn() async throws -> Bool {
+    guard let tenant = try await turns.claim() else { return false }
+    do {
+      try await serve(tenant)
+    } catch {
+      try await endTurn(of: tenant)
+      throw error
+    }
+    try await endTurn(of: tenant)
+    return true
+  }
+
+  /// A turn ends properly even when the service is being stopped, so that no other replica waits for it to expire.
+  private func endTurn(of tenant: Tenant) async throws {
+    try await Task { try await turns.end(of: tenant) }.value
+  }
+
+  private func serve(_ tenant: Tenant) async throws {
+    guard var lease = try await JobLease.take(Array(works.keys), of: tenant, in: database),
+      let work = works[lease.job.kind]
+    else { return }
+    do {
+      let begun = ContinuousClock.now
+      while true {
+        let step = try await piece(of: work, lease)
+        guard let next = try await record(step, lease) else { return }
+        lease = next
+        try Task.checkCancellation()
+        if begun.duration(to: .now) > Self.turn {
+          try await finish(lease) { try await $0.release(in: $1) }
+          return
+        }
+      }
+    } catch {
+      try await handle(error, lease)
+    }
+  }
+
+  /// Runs a piece, and asks for more time while it runs.
+  private func piece(of work: any JobWork, _ lease: JobLease) async throws -> JobStep {
+    try await withThrowingTaskGroup(of: JobStep?.self) { group in
+      group.addTask { try await work.step(lease.job) }
+      group.addTask {
+        while true {
+          try await Task.sleep(for: JobLease.renewal)
+          try await database.transaction(for: lease.job.tenant) { transaction in
+            try await lease.hold(in: transaction)
+            try await JobTurns.hold(lease.job.tenant, in: transaction)
+          }
+        }
+      }
+      defer { group.cancelAll() }
+      while let ended = try await group.next() {
+        if let step = ended { return step }
+      }
+      throw CancellationError()
+    }
+  }
+
+  /// Records what a piece did.
+  /// - Returns: the lease to go on with; nil when nothing more is to be done now.
+  private func record(_ step: JobStep, _ lease: JobLease) async throws -> JobLease? {
+    switch step {
+    case .more(let cursor, let counts):
+      return try await database.transaction(for: lease.job.tenant) { transaction in
+        let next = try await lease.advance(to: cursor, counts, in: transaction)
+        try await JobTurns.hold(lease.job.tenant, in: transaction)
+        return next
+      }
+    case .later(let cursor, let counts, let pause):
+      try await database.transaction(for: lease.job.tenant) { transaction in
+        let next = try await lease.advance(to: cursor, counts, in: transaction)
+        try await next.release(after: pause / .seconds(1), in: transaction)
+      }
+      return nil
+    case .done(let counts):
+      try await database.transaction(for: lease.job.tenant) { transaction in
+        try await lease.succeed(counts, in: transaction)
+      }
+      var progress = lease.job.progress
+      progress.add(counts)
+      logger.info("job done", metadata: metadata(lease, ["progress": "\(JobStore.text(progress.object))"]))
+      return nil
+    }
+  }
+
+  private func handle(_ error: any Error, _ lease: JobLease) async throws {
+    do {
+      switch error {
+      case is JobLease.Lost: return
+      case let failure as JobFailure: try await fail(lease, failure.reason)
+      default:
+        try await respond(
+          to: policy.response(to: error, attempts: lease.job.attempts, jitter: .random(in: 0..<1)), lease)
+      }
+    } catch is JobLease.Lost {
+      // Cancelled, or taken over: there is nothing to record any more.
+    }
+  }
+
+  private func respond(to response: FailureResponse, _ lease: JobLease) async throws {
+    switch response {
+    case .yield: return
+    case .retry(let pause, let reason):
+      logger.info("job waits for another attempt", metadata: metadata(lease, ["reason": "\(reason)"]))
+      try await finish(lease) { lease, transaction in
+        try await lease.release(
+          after: pause, attempts: pause == 0 ? nil : lease.job.attempts + 1, reason: pause == 0 ? nil : reason,
+          in: transaction)
+      }
+    case .park(let unavailable):
+      logger.warning(
+        "tenant is parked",
+        metadata: ["tenant": "\(lease.job.tenant)", "reason": "\(unavailable.reason.rawValue)"])
+      try await finish(lease) { lease, transaction in
+        try await lease.release(reason: "Waiting: \(unavailable)", in: transaction)
+      }
+      try await parking.park(lease.job.tenant, unavailable)
+    case .fail(let reason): try await fail(lease, reason)
+    }
+  }
+
+  private func fail(_ lease: JobLease, _ reason: String) async throws {
+    logger.warning("job failed", metadata: metadata(lease, ["reason": "\(reason)"]))
+    try await finish(lease) { try await $0.fail(reason: reason, in: $1) }
+  }
+
+  /// Records how a run ended even when the service is being stopped: the task that ran is cancelled by then.
+  private func finish(
+    _ lease: JobLease, _ body: @escaping @Sendable (JobLease, PostgresTransaction) async throws -> Void
+  ) async throws {
+    try await Task {
+      try await database.transaction(for: lease.job.tenant) { transaction in try await body(lease, transaction) }
+    }.value
+  }
+
+  private func metadata(_ lease: JobLease, _ more: Logger.Metadata) -> Logger.Metadata {
+    var metadata: Logger.Metadata = [
+      "tenant": "\(lease.job.tenant)", "job": "\(lease.job.id)", "kind": "\(lease.job.kind.rawValue)",
+    ]
+    metadata.merge(more) { $1 }
+    return metadata
+  }
+}
