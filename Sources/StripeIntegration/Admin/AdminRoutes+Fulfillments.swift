@@ -39,11 +39,44 @@ extension AdminRoutes {
       guard let purchase = try await reader.purchase(of: id) else { return nil }
       let index = PurchaseIndex(tenant: call.tenant, transaction: transaction)
       try await index.lock()
-      try await index.mark(purchase)
+      try await index.mark(purchase, inspecting: true)
       try await Timeline(tenant: call.tenant, purchase: purchase, transaction: transaction)
         .add(.note, "Replay asked for.", detail: call.caller.actor)
       try await AuditLog(tenant: call.tenant, transaction: transaction)
         .add(call.entry("fulfillment.replay", purchase.rawValue))
+      return try await fulfillment(purchase.rawValue, of: call.tenant, in: transaction)
+    }
+    guard let view else { throw APIFailure.notFound() }
+    wakeUp.signal()
+    return try Answer.data(view, context: call.context)
+  }
+
+  /// Gives a license that was changed by hand at LicenseKit back to the service: from now on it follows the money again.
+  func releaseLicense(_ call: AdminCall) async throws -> Response {
+    let (id, license) = (try call.id("id"), LicenseID(try call.id("license_id")))
+    let view = try await database.transaction(for: call.tenant) { transaction -> FulfillmentView? in
+      let reader = FulfillmentReader(tenant: call.tenant, transaction: transaction)
+      guard let purchase = try await reader.purchase(of: id) else { return nil }
+      let index = PurchaseIndex(tenant: call.tenant, transaction: transaction)
+      try await index.lock()
+      let released = try await transaction.query(
+        """
+        UPDATE stripe_integration.units
+           SET by_hand    = '{}',
+               updated_at = now()
+         WHERE account_id  = \(call.tenant.account)
+           AND livemode    = \(call.tenant.livemode)
+           AND license_id  = \(license)
+           AND purchase_id = \(purchase)
+        """)
+      guard released.affectedRows == 1 else { return nil }
+      // A run that is under way knows the license as it was: it loses its lease and another one looks again.
+      try await index.interrupt(purchase)
+      try await index.mark(purchase)
+      try await Timeline(tenant: call.tenant, purchase: purchase, transaction: transaction)
+        .add(.note, "License \(license) was released: it follows the money again.", detail: call.caller.actor)
+      try await AuditLog(tenant: call.tenant, transaction: transaction)
+        .add(call.entry("license.release", license.rawValue, detail: purchase.rawValue))
       return try await fulfillment(purchase.rawValue, of: call.tenant, in: transaction)
     }
     guard let view else { throw APIFailure.notFound() }

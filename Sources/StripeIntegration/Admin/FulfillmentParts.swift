@@ -19,6 +19,7 @@ struct FulfillmentParts: Sendable {
     let status: Recorded.Unit.Status
     let keyHint: String?
     let expiresAt: Date?
+    let byHand: [ByHand]
   }
 
   private(set) var aliases: [PurchaseID: [String]] = [:]
@@ -117,7 +118,7 @@ struct FulfillmentParts: Sendable {
     for row in try await transaction.query(
       """
       SELECT u.purchase_id, u.line_key, u.licensekit_product_id, u.ordinal, u.order_id, u.license_id, u.license_status,
-             u.expires_at, u.key_hint
+             u.expires_at, u.key_hint, u.by_hand
         FROM unnest(\(ids)::text[]) AS p (purchase_id)
        CROSS JOIN LATERAL (
              SELECT *
@@ -137,7 +138,8 @@ struct FulfillmentParts: Sendable {
       key: UnitKey(
         line: try row.get("line_key"), product: try row.get("licensekit_product_id"), ordinal: try row.get("ordinal")),
       orderExternalID: try row.get("order_id"), license: try row.get("license_id"), status: status ?? .active,
-      keyHint: try row.get("key_hint"), expiresAt: try row.get("expires_at"))
+      keyHint: try row.get("key_hint"), expiresAt: try row.get("expires_at"),
+      byHand: try row.get("by_hand", as: [String].self).compactMap(ByHand.init(rawValue:)).sorted())
   }
 
   private mutating func loadRecords(_ ids: [String], _ tenant: Tenant, _ transaction: PostgresTransaction) async throws
@@ -189,6 +191,10 @@ extension Snapshot {
     case .invoice(let invoice):
       invoice.lines.filter { !$0.isProration }
         .map { .init(key: $0.id.rawValue, price: $0.price, product: $0.product, quantity: $0.quantity) }
+    case .paymentIntent(let payment):
+      payment.sale.map {
+        [.init(key: payment.id.rawValue, price: $0.price, product: $0.product, quantity: $0.quantity ?? 0)]
+      } ?? []
     default: []
     }
   }

@@ -55,6 +55,6 @@ extension FulfillmentView.License {
     self.init(
       id: license, ordinal: unit.key.ordinal,
       status: LicenseStatus(recorded: unit.status, expiresAt: unit.expiresAt, now: now), keyHint: unit.keyHint,
-      expiresAt: unit.expiresAt)
+      expiresAt: unit.expiresAt, changedByHand: unit.byHand)
   }
 }

@@ -54,6 +54,8 @@ struct FulfillmentView: Encodable, Sendable {
     let status: LicenseStatus
     @OrNull var keyHint: String?
     @OrNull var expiresAt: Date?
+    /// What a person changed of it at LicenseKit: it is left so.
+    let changedByHand: [ByHand]
   }
 
   struct TimelineEntry: Encodable, Sendable {

@@ -119,13 +119,15 @@ struct PurchaseIndex {
   }
 
   /// Marks a purchase as needing a look, and gives the tenant a turn.
-  func mark(_ purchase: PurchaseID, at moment: Date? = nil) async throws {
+  /// - Parameter inspecting: whether its licenses are looked at where they are kept.
+  func mark(_ purchase: PurchaseID, at moment: Date? = nil, inspecting: Bool = false) async throws {
     try await transaction.query(
       """
       UPDATE stripe_integration.purchases
          SET attention_at  = LEAST(attention_at, COALESCE(\(moment)::timestamptz, now())),
              attention_seq = attention_seq + 1,
-             attempts      = 0
+             attempts      = 0,
+             inspect       = inspect OR \(inspecting)
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
          AND purchase_id = \(purchase)
@@ -133,14 +135,27 @@ struct PurchaseIndex {
     try await giveTurn(at: moment)
   }
 
-  /// Puts the tenant in line for a turn.
+  /// Makes a run that is under way lose its lease, so that nothing is done by what it knew before.
+  func interrupt(_ purchase: PurchaseID) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.purchases
+         SET fence       = fence + 1,
+             lease_until = '-infinity'
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+      """)
+  }
+
+  /// Puts the tenant in line for a turn, which is not before the end of a pause (`Turns.pause`).
   func giveTurn(at moment: Date? = nil) async throws {
     try await transaction.query(
       """
       INSERT INTO stripe_integration.turns AS t (account_id, livemode, due_at)
       VALUES (\(tenant.account), \(tenant.livemode), COALESCE(\(moment)::timestamptz, now()))
       ON CONFLICT (account_id, livemode) DO UPDATE
-         SET due_at = LEAST(t.due_at, excluded.due_at)
+         SET due_at = GREATEST(t.paused_until, LEAST(t.due_at, excluded.due_at))
       """)
   }
 }

@@ -20,6 +20,8 @@ struct PurchaseLease: Sendable {
   /// As the purchase was left by the run before.
   let status: String
   let reason: String?
+  /// Its licenses are to be looked at where they are kept, whether or not anything is to be done to them.
+  let inspects: Bool
 
   /// Takes the lease, unless somebody has it.
   static func take(
@@ -36,12 +38,13 @@ struct PurchaseLease: Sendable {
            AND purchase_id = \(purchase)
            AND merged_into IS NULL
            AND lease_until <= now()
-        RETURNING fence, attention_seq, attempts, status, reason
+        RETURNING fence, attention_seq, attempts, status, reason, inspect
         """
       ).first.map { row in
         PurchaseLease(
           tenant: tenant, purchase: purchase, fence: try row.get("fence"), attentionSeq: try row.get("attention_seq"),
-          attempts: try row.get("attempts"), status: try row.get("status"), reason: try row.get("reason"))
+          attempts: try row.get("attempts"), status: try row.get("status"), reason: try row.get("reason"),
+          inspects: try row.get("inspect"))
       }
     }
   }
@@ -84,6 +87,7 @@ struct PurchaseLease: Sendable {
              status       = \(ending.status.rawValue),
              reason       = \(ending.reason),
              attempts     = \(ending.attempts),
+             inspect      = inspect AND attention_seq <> \(attentionSeq),
              attention_at = CASE WHEN attention_seq = \(attentionSeq) THEN \(ending.nextLook)::timestamptz ELSE now() END,
              lease_until  = '-infinity',
              updated_at   = now()

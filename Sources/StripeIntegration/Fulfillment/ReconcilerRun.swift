@@ -24,10 +24,12 @@ struct ReconcilerRun {
   private var database: TenantDatabase { reconciler.database }
 
   mutating func work() async throws {
-    let (decision, recorded) = try await decide()
+    let (decided, recorded) = try await decide()
+    decision = decided
+    try await adopt(decided.told(with: recorded, now: reconciler.clock()), recorded)
+    let outcome = try await apply(decided, recorded)
+    let decision = decided.told(with: outcome.recorded, now: reconciler.clock())
     self.decision = decision
-    try await adopt(decision, recorded)
-    let outcome = try await apply(decision, recorded)
     let nextLook = [decision.nextLook, outcome.nextLook].compactMap { $0 }.min()
     let optional = outcome.optional
     if optional.isEmpty {
@@ -155,20 +157,61 @@ struct ReconcilerRun {
 
   private func apply(
     _ decision: Decision, _ recorded: Recorded
-  ) async throws -> (optional: [Step], nextLook: Date?) {
+  ) async throws -> (optional: [Step], nextLook: Date?, recorded: Recorded) {
     var recorded = recorded
     for line in decision.lines { recorded.agreed[line.key] = line.agreement }
     var runner: StepRunner?
+    var seen: Set<UnitKey> = []
     while true {
       let plan = Plan(decision, recorded: recorded, now: reconciler.clock())
       let due = plan.steps.filter { !$0.isOptional }
-      if due.isEmpty { return (plan.steps, plan.nextLook) }
-      if runner == nil {
-        runner = StepRunner(
+      let unseen = licensesToLookAt(before: due, recorded).filter { !seen.contains($0) }
+      if due.isEmpty, unseen.isEmpty { return (plan.steps, plan.nextLook, recorded) }
+      let steps: StepRunner
+      if let runner {
+        steps = runner
+      } else {
+        steps = StepRunner(
           tenant: tenant, licenseKit: try await reconciler.licenseKit.client(for: tenant), customer: decision.customer)
+        runner = steps
       }
-      guard let runner else { return ([], nil) }
-      for step in due { try await take(step, with: runner, &recorded) }
+      guard unseen.isEmpty else {
+        for unit in unseen { try await look(at: unit, with: steps, &recorded) }
+        seen.formUnion(unseen)
+        continue
+      }
+      for step in due { try await take(step, with: steps, &recorded) }
+    }
+  }
+
+  /// Before a license is changed it is looked at, since a person may have changed it at LicenseKit; all of a purchase
+  /// are when that was asked for.
+  private func licensesToLookAt(before steps: [Step], _ recorded: Recorded) -> [UnitKey] {
+    let changed = Set(steps.compactMap(\.changedLicense))
+    return recorded.units.keys.sorted().filter { key in
+      guard case .issued(_, let status, _, _)? = recorded.units[key]?.license, status != .revoked else { return false }
+      return lease.inspects || changed.contains(key)
+    }
+  }
+
+  private func look(at key: UnitKey, with runner: StepRunner, _ recorded: inout Recorded) async throws {
+    guard let license = try await runner.look(at: key, recorded) else { return }
+    let before = recorded.units[key]
+    guard let changes = recorded.units[key]?.observe(license.status, expiresAt: license.expiresAt),
+      recorded.units[key] != before
+    else { return }
+    let after = recorded
+    try await database.transaction(for: tenant) { [lease] transaction in
+      try await lease.hold(in: transaction)
+      try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .observe(key, after)
+      let what =
+        changes.isEmpty
+        ? "is as this service left it again" : "was \(changes.sorted().map(\.sentence).joined(separator: " and "))"
+      try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .add(
+          .note, "License \(key.ordinal) of line \(key.line) \(what) at LicenseKit.",
+          detail: "License \(license.id). What is changed by hand is left so until it is released.")
     }
   }
 
@@ -181,7 +224,7 @@ struct ReconcilerRun {
       outcome = try await runner.run(step, before)
     } catch {
       try await fail(entry, error)
-      if let unit = Self.refusedUnit(step, error, before) { try await forget(unit) }
+      if let unit = Self.refusedUnit(step, error) { try await takeBack(unit, before) }
       throw error
     }
     recorded.apply(step, outcome.result)
@@ -192,24 +235,28 @@ struct ReconcilerRun {
         .record(step, outcome.result, after: after, keyHint: outcome.keyHint)
       if let key = outcome.key, case .license(let id) = outcome.result {
         try await reconciler.vault.store(key, of: id, for: lease.tenant, in: transaction)
+        try await LicenseWatch.begin(for: lease.tenant, in: transaction)
       }
       try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
         .finish(entry, .succeeded, detail: outcome.note)
     }
   }
 
-  /// The unit of a license that LicenseKit refused to make, when no earlier attempt can have made it.
-  private static func refusedUnit(_ step: Step, _ error: any Error, _ before: Recorded) -> UnitKey? {
-    guard case .issue(let unit, _, _) = step, before.units[unit.key] == nil, let error = error as? LicenseKitError,
-      !error.mayHaveTakenEffect, error.retry != .later
+  /// The unit of a license that LicenseKit refused to make.
+  private static func refusedUnit(_ step: Step, _ error: any Error) -> UnitKey? {
+    guard case .issue(let unit, _, _) = step, let error = error as? LicenseKitError, !error.mayHaveTakenEffect,
+      error.retry != .later
     else { return nil }
     return unit.key
   }
 
-  private func forget(_ unit: UnitKey) async throws {
+  /// Leaves a unit as it was before its license was refused, unless an earlier attempt can have made it.
+  private func takeBack(_ unit: UnitKey, _ before: Recorded) async throws {
+    guard before.units[unit]?.license != .issuing else { return }
     try await database.transaction(for: tenant) { [lease] transaction in
       try await lease.hold(in: transaction)
-      try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction).forget(unit)
+      let store = RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+      if before.units[unit] == nil { try await store.forget(unit) } else { try await store.restore(unit, before) }
     }
   }
 

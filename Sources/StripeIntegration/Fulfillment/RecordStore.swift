@@ -38,7 +38,7 @@ struct RecordStore {
     for row in try await transaction.query(
       """
       SELECT line_key, licensekit_product_id, ordinal, generation, license_id, license_status, expires_at,
-             features::text AS features, unsettled
+             features::text AS features, unsettled, policy_id, replaced, by_hand
         FROM stripe_integration.units
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
@@ -75,7 +75,7 @@ struct RecordStore {
   /// - Parameter recorded: the records with `Recorded.begin` of the step.
   func begin(_ step: Step, _ recorded: Recorded) async throws {
     switch step {
-    case .issue(let unit, _, let generation): try await begin(unit, generation: generation)
+    case .issue(let unit, _, _): try await begin(unit, recorded)
     case .suspend(let key, _), .reinstate(let key), .revoke(let key, _), .renew(let key, _, _, _),
       .assignFeature(let key, _), .removeFeature(let key, _):
       try await putUnit(key, recorded, keyHint: nil)
@@ -84,19 +84,24 @@ struct RecordStore {
   }
 
   /// Records that a license is being issued: from now on there may be one.
-  private func begin(_ unit: DesiredUnit, generation: Int) async throws {
+  private func begin(_ unit: DesiredUnit, _ recorded: Recorded) async throws {
+    guard let begun = recorded.units[unit.key] else { return }
     try await transaction.query(
       """
       INSERT INTO stripe_integration.units
-             (account_id, livemode, purchase_id, line_key, licensekit_product_id, ordinal, generation, order_id)
+             (account_id, livemode, purchase_id, line_key, licensekit_product_id, ordinal, generation, order_id,
+              policy_id)
       VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(unit.key.line), \(unit.key.product),
-              \(unit.key.ordinal), \(generation), \(unit.order))
+              \(unit.key.ordinal), \(begun.generation), \(unit.order), \(begun.policy))
       ON CONFLICT (account_id, livemode, purchase_id, line_key, licensekit_product_id, ordinal) DO UPDATE
          SET generation     = excluded.generation,
+             policy_id      = excluded.policy_id,
              license_id     = NULL,
              license_status = NULL,
              features       = NULL,
              unsettled      = NULL,
+             by_hand        = '{}',
+             replaced       = \(begun.replaced.map(\.rawValue))::text[],
              order_id       = excluded.order_id,
              updated_at     = now()
       """)
@@ -124,7 +129,7 @@ struct RecordStore {
       }
     case (.issue(let unit, _, _), .license): try await putUnit(unit.key, recorded, keyHint: keyHint)
     case (.assignFeature(let key, _), _), (.removeFeature(let key, _), _), (.renew(let key, _, _, _), _),
-      (.suspend(let key, _), _), (.reinstate(let key), _), (.revoke(let key, _), _):
+      (.suspend(let key, _), _), (.reinstate(let key), _), (.revoke(let key, _), _), (.revokeReplaced(let key, _), _):
       try await putUnit(key, recorded, keyHint: nil)
     case (.writeBack(let target, let metadata), _):
       try await transaction.query(
@@ -144,6 +149,7 @@ struct RecordStore {
   func agree(_ lines: [DesiredLine], knowing: [LineKey: Decider.Agreement]) async throws {
     let sold = Set(lines.filter { !$0.units.isEmpty }.map(\.key.line))
     for line in lines where knowing[line.key] != line.agreement && sold.contains(line.key.line) {
+      if let former = knowing[line.key] { try await keepPolicy(of: line.key, former.terms.policy) }
       try await transaction.query(
         """
         INSERT INTO stripe_integration.lines
@@ -157,6 +163,32 @@ struct RecordStore {
                updated_at      = now()
         """)
     }
+  }
+
+  /// Writes down under which policy the licenses of a line were issued, where that was not done yet: the terms, which
+  /// told it, are about to change.
+  func keepPolicy(of line: LineKey, _ policy: PolicyID) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.units
+         SET policy_id = \(policy)
+       WHERE account_id            = \(tenant.account)
+         AND livemode              = \(tenant.livemode)
+         AND purchase_id           = \(purchase)
+         AND line_key              = \(line.line)
+         AND licensekit_product_id = \(line.product)
+         AND policy_id IS NULL
+      """)
+  }
+
+  /// Records what LicenseKit says of a unit's license.
+  func observe(_ unit: UnitKey, _ recorded: Recorded) async throws {
+    try await putUnit(unit, recorded, keyHint: nil)
+  }
+
+  /// Takes back that a license was to be replaced: LicenseKit refused, so that the former one stays.
+  func restore(_ unit: UnitKey, _ before: Recorded) async throws {
+    try await putUnit(unit, before, keyHint: nil)
   }
 
   /// Takes back that a unit is being issued: LicenseKit refused, so that there is no license.
@@ -246,7 +278,11 @@ struct RecordStore {
     }
     recorded.units[key] = Recorded.Unit(
       generation: try row.get("generation"), license: license,
-      unsettled: try row.get("unsettled", as: String?.self).flatMap(Recorded.Unit.Unsettled.init(rawValue:)))
+      unsettled: try row.get("unsettled", as: String?.self).flatMap(Recorded.Unit.Unsettled.init(rawValue:)),
+      policy: try row.get("policy_id", as: PolicyID?.self)
+        ?? recorded.agreed[LineKey(line: key.line, product: key.product)]?.terms.policy,
+      replaced: try row.get("replaced", as: [String].self).map { LicenseID($0) },
+      byHand: Set(try row.get("by_hand", as: [String].self).compactMap(ByHand.init(rawValue:))))
   }
 
   private func put(
@@ -264,15 +300,20 @@ struct RecordStore {
   }
 
   private func putUnit(_ key: UnitKey, _ recorded: Recorded, keyHint: String?) async throws {
-    guard case .issued(let id, let status, let expiresAt, let features)? = recorded.units[key]?.license else { return }
+    guard let unit = recorded.units[key], case .issued(let id, let status, let expiresAt, let features) = unit.license
+    else { return }
     try await transaction.query(
       """
       UPDATE stripe_integration.units
-         SET license_id     = \(id),
+         SET generation     = \(unit.generation),
+             policy_id      = COALESCE(\(unit.policy), policy_id),
+             replaced       = \(unit.replaced.map(\.rawValue))::text[],
+             by_hand        = \(unit.byHand.sorted().map(\.rawValue))::text[],
+             license_id     = \(id),
              license_status = \(status.rawValue),
              expires_at     = \(expiresAt),
              features       = \(try StoredJSON.text(features))::text::jsonb,
-             unsettled      = \(recorded.units[key]?.unsettled?.rawValue),
+             unsettled      = \(unit.unsettled?.rawValue),
              key_hint       = COALESCE(\(keyHint), key_hint),
              issued_at      = COALESCE(issued_at, now()),
              updated_at     = now()

@@ -58,9 +58,18 @@ struct StepRunner {
     case .revoke(let key, _):
       if let license = recorded.licenseID(key) { _ = try await licenseKit.revokeLicense(license) }
       return Outcome(result: .done)
+    case .revokeReplaced(_, let license):
+      _ = try await licenseKit.revokeLicense(license)
+      return Outcome(result: .done)
     case .writeBack:
       return Outcome(result: .done)
     }
+  }
+
+  /// The license of a unit as LicenseKit has it now.
+  func look(at key: UnitKey, _ recorded: Recorded) async throws -> License? {
+    guard let license = recorded.licenseID(key) else { return nil }
+    return try await licenseKit.getLicense(license)
   }
 
   private var ids: [(String, JSONValue)] {

@@ -70,6 +70,7 @@ public struct Plan: Hashable, Sendable {
       return
     }
 
+    defer { planReplaced(unit.key, known) }
     if known.unsettled == .revoke, status != .revoked {
       // It may be revoked already, and that cannot be undone: first it is so for certain.
       steps.append(.revoke(unit.key, because: "it was being revoked"))
@@ -82,8 +83,13 @@ public struct Plan: Hashable, Sendable {
       if until <= now { access = .ended } else { nextLook = min(nextLook ?? until, until) }
     }
     switch (access, status) {
+    case (_, .revoked) where known.byHand.contains(.revoked): break
     case (.revoked, .revoked): break
     case (.revoked, _): steps.append(.revoke(unit.key, because: reason ?? "the sale was undone"))
+    case (.active, _) where known.isUnderAnotherPolicy(than: policy) && unit.expiresAt.map({ $0 > now }) ?? true:
+      // No call changes the policy of a license (LicenseKit contract): the new one exists before the old one ends.
+      steps.append(.issue(unit, policy: policy, generation: known.generation + 1))
+      steps += unit.features.map { .assignFeature(unit.key, $0) }
     case (.active, .revoked):
       steps.append(.issue(unit, policy: policy, generation: known.generation + 1))
       steps += unit.features.map { .assignFeature(unit.key, $0) }
@@ -92,14 +98,21 @@ public struct Plan: Hashable, Sendable {
       planRenewal(unit, expiresAt: expiresAt)
       // What has expired cannot be reinstated; it comes back by its renewal.
       let isOver = expiresAt.map { max($0, unit.expiresAt ?? $0) <= now } ?? false
-      if status == .suspended || !isCertain, !isOver { steps.append(.reinstate(unit.key)) }
+      let isWanted = !known.byHand.contains(.suspended)
+      if status == .suspended || !isCertain, !isOver, isWanted { steps.append(.reinstate(unit.key)) }
     case (_, .revoked): break
     case (.suspended, _), (.ended, _):
       if status == .suspended, isCertain { break }
+      if isCertain, known.holdsAgainstSuspension(for: access.causes) { break }
       // An expired license needs no suspension to be over, and one that is to come back is reinstated by its renewal.
       if access == .ended, isCertain, let expiresAt, expiresAt <= now { break }
       steps.append(.suspend(unit.key, because: reason ?? "access is withheld"))
     }
+  }
+
+  /// What a new license has taken the place of ends once that one exists.
+  private mutating func planReplaced(_ key: UnitKey, _ known: Recorded.Unit) {
+    steps += known.replaced.map { .revokeReplaced(key, $0) }
   }
 
   private mutating func planRenewal(_ unit: DesiredUnit, expiresAt: Date?) {
@@ -129,11 +142,13 @@ public struct Plan: Hashable, Sendable {
         steps.append(.issue(Self.unsold(key, decision, recorded), policy: terms.policy, generation: unit.generation))
         continue
       }
+      planReplaced(key, unit)
       if status == .revoked { continue }
       if terms.onCancel == .revoke || unit.unsettled == .revoke {
         steps.append(.revoke(key, because: "it is sold no more"))
       } else if status == .active || unit.unsettled != nil {
         if unit.unsettled == nil, let expiresAt, expiresAt <= now { continue }
+        if unit.unsettled == nil, unit.holdsAgainstSuspension(for: nil) { continue }
         steps.append(.suspend(key, because: "it is sold no more"))
       }
     }
@@ -176,6 +191,7 @@ public struct Plan: Hashable, Sendable {
     case .subscription(let id): wanted.append((.subscription(id), metadata))
     case .checkout(let id): wanted.append((.checkoutSession(id), metadata))
     case .invoice(let id): wanted.append((.invoice(id), metadata))
+    case .payment: break
     }
     if let payment = decision.payment { wanted.append((.paymentIntent(payment), metadata)) }
     if let customer, let stripeCustomer = decision.customer?.stripeCustomer {
@@ -191,4 +207,17 @@ public struct Plan: Hashable, Sendable {
     let joined = ids.joined(separator: ",")
     return joined.count <= 500 ? joined : "\(ids[0]) and \(ids.count - 1) more"
   }
+}
+
+extension Recorded.Unit {
+  /// Whether the license was issued under a policy that is not the one wanted, and nobody has taken it in hand.
+  fileprivate func isUnderAnotherPolicy(than wanted: PolicyID) -> Bool {
+    guard let policy, policy != wanted else { return false }
+    return byHand.isDisjoint(with: [.suspended, .revoked])
+  }
+}
+
+extension DesiredAccess {
+  /// Why access is withheld; nil when it simply ends.
+  fileprivate var causes: Set<Cause>? { if case .suspended(let causes) = self { causes } else { nil } }
 }

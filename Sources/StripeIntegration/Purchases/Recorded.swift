@@ -22,11 +22,23 @@ public struct Recorded: Hashable, Sendable {
     public var license: License
     /// Set between the two records of a step, and by a crash for longer.
     public var unsettled: Unsettled?
+    /// The policy it was issued under; nil where that was not written down.
+    public var policy: PolicyID?
+    /// Licenses that this one takes the place of, still to be revoked. The buyer always has one that works.
+    public var replaced: [LicenseID]
+    /// What a person changed at LicenseKit, and this service leaves so.
+    public var byHand: Set<ByHand>
 
-    public init(generation: Int, license: License, unsettled: Unsettled? = nil) {
+    public init(
+      generation: Int, license: License, unsettled: Unsettled? = nil, policy: PolicyID? = nil,
+      replaced: [LicenseID] = [], byHand: Set<ByHand> = []
+    ) {
       self.generation = generation
       self.license = license
       self.unsettled = unsettled
+      self.policy = policy
+      self.replaced = replaced
+      self.byHand = byHand
     }
   }
 
@@ -96,9 +108,10 @@ extension Recorded {
       orders[.init(product: order.product, externalID: order.externalID)] = .init(id: id, status: .paid)
     case (.setOrderStatus(let order, let status), _):
       orders[.init(product: order.product, externalID: order.externalID)]?.status = status
-    case (.issue(let unit, _, let generation), .license(let id)):
+    case (.issue(let unit, let policy, let generation), .license(let id)):
       units[unit.key] = Unit(
-        generation: generation, license: .issued(id, status: .active, expiresAt: unit.expiresAt, features: []))
+        generation: generation, license: .issued(id, status: .active, expiresAt: unit.expiresAt, features: []),
+        policy: policy, replaced: units[unit.key]?.replaced ?? [])
     case (.assignFeature(let key, let grant), _):
       change(key) { _, _, features in
         features.removeAll { $0.featureID == grant.featureID }
@@ -109,9 +122,12 @@ extension Recorded {
     case (.renew(let key, let until, _, _), _):
       change(key) { _, expiresAt, _ in expiresAt = until }
       if units[key]?.unsettled == .renew { units[key]?.unsettled = nil }
+      // What was paid for reaches beyond what a person had given.
+      units[key]?.byHand.remove(.extended)
     case (.suspend(let key, _), _): settle(key, .suspended)
     case (.reinstate(let key), _): settle(key, .active)
     case (.revoke(let key, _), _): settle(key, .revoked)
+    case (.revokeReplaced(let key, let license), _): units[key]?.replaced.removeAll { $0 == license }
     case (.writeBack(let target, let metadata), _): writeBacks[target.stripeID] = metadata
     default: break
     }
@@ -121,8 +137,12 @@ extension Recorded {
   /// whatever is wanted by then.
   public mutating func begin(_ step: Step) {
     switch step {
-    case .issue(let unit, _, let generation):
-      units[unit.key] = Unit(generation: generation, license: .issuing)
+    case .issue(let unit, let policy, let generation):
+      var replaced = units[unit.key]?.replaced ?? []
+      if case .issued(let former, let status, _, _)? = units[unit.key]?.license, status != .revoked {
+        replaced.append(former)
+      }
+      units[unit.key] = Unit(generation: generation, license: .issuing, policy: policy, replaced: replaced)
     case .suspend(let key, _): units[key]?.unsettled = .suspend
     case .reinstate(let key): units[key]?.unsettled = .reinstate
     case .revoke(let key, _): units[key]?.unsettled = .revoke
@@ -138,7 +158,8 @@ extension Recorded {
         features.removeAll { $0.featureID == feature }
         features.append(.unsettled(feature))
       }
-    case .createCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus, .writeBack:
+    case .createCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus, .revokeReplaced,
+      .writeBack:
       break
     }
   }

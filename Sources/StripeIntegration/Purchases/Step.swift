@@ -18,6 +18,8 @@ public enum Step: Hashable, Sendable {
   case suspend(UnitKey, because: String)
   case reinstate(UnitKey)
   case revoke(UnitKey, because: String)
+  /// Ends a license that another one has taken the place of.
+  case revokeReplaced(UnitKey, LicenseID)
   /// Ids written to an object of Stripe's, as its metadata.
   case writeBack(MetadataTarget, [String: String])
 
@@ -32,7 +34,7 @@ public enum Step: Hashable, Sendable {
     case .issue(let unit, _, let generation):
       generation == 1
         ? "Issue license \(unit.key.ordinal) of line \(unit.key.line)"
-        : "Issue a new license \(unit.key.ordinal) of line \(unit.key.line), since the former one was revoked"
+        : "Issue a new license \(unit.key.ordinal) of line \(unit.key.line) in place of the former one"
     case .assignFeature(let key, let grant):
       "Assign feature \(grant.featureID)\(grant.maxConsumptions.map { " with \($0)" } ?? "") to license \(key.ordinal) of line \(key.line)"
     case .removeFeature(let key, let feature):
@@ -42,7 +44,20 @@ public enum Step: Hashable, Sendable {
     case .suspend(let key, let because): "Suspend license \(key.ordinal) of line \(key.line): \(because)"
     case .reinstate(let key): "Reinstate license \(key.ordinal) of line \(key.line)"
     case .revoke(let key, let because): "Revoke license \(key.ordinal) of line \(key.line): \(because)"
+    case .revokeReplaced(let key, let license):
+      "Revoke \(license), which a new license \(key.ordinal) of line \(key.line) has taken the place of"
     case .writeBack(let target, _): "Write the LicenseKit ids to \(target.stripeID)"
+    }
+  }
+
+  /// The unit whose license this step changes, or replaces.
+  var changedLicense: UnitKey? {
+    switch self {
+    case .issue(let unit, _, _): unit.key
+    case .renew(let key, _, _, _), .suspend(let key, _), .reinstate(let key), .revoke(let key, _): key
+    case .createCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus, .assignFeature,
+      .removeFeature, .revokeReplaced, .writeBack:
+      nil
     }
   }
 

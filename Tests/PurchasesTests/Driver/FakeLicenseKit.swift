@@ -15,6 +15,9 @@ struct FakeLicenseKit {
     var expiresAt: Date?
     var features: [FeatureID: Int64?] = [:]
 
+    /// As LicenseKit shows it.
+    func seen(at moment: Date) -> LicenseStatus { .init(recorded: status, expiresAt: expiresAt, now: moment) }
+
     func isUsable(at moment: Date) -> Bool { status == .active && expiresAt.map { $0 > moment } ?? true }
   }
 

@@ -14,6 +14,8 @@ struct Service {
     var needsLook = true
     var nextLook: Date?
     var decision: Decision?
+    /// Its licenses are looked at where they are kept.
+    var inspects = false
   }
 
   /// Stops a run after some calls to LicenseKit, before or after the last of them took place.
@@ -33,6 +35,8 @@ struct Service {
   /// Rules that were broken on the way.
   private(set) var problems: [String] = []
   private(set) var questionsAsked = 0
+  /// The fewest licenses that worked at the same time, since the first did.
+  private(set) var leastUsable = Int.max
 
   init(mappings: [Mapping], isIdempotent: Bool) {
     self.mappings = mappings
@@ -106,6 +110,8 @@ struct Service {
       guard let decision = try decide(id, in: stripe, now: now) else { return }
       purchases[id]?.decision = decision
       let planned = try apply(decision, to: id, now: now, crash: &crash)
+      purchases[id]?.inspects = false
+      if let recorded = purchases[id]?.recorded { purchases[id]?.decision = decision.told(with: recorded, now: now) }
       purchases[id]?.nextLook = [decision.nextLook, planned].compactMap { $0 }.min()
     } catch is Crashed {
       purchases[id]?.needsLook = true
@@ -148,13 +154,46 @@ struct Service {
     for line in decision.lines where sold.contains(line.key.line) { recorded.agreed[line.key] = line.agreement }
     if let code = decision.customer?.code, let customer = customers[code] { recorded.customers[code] = customer }
     purchases[id]?.recorded = recorded
-    for _ in 0..<5 {
+    var seen: Set<UnitKey> = []
+    for _ in 0..<8 {
       let plan = Plan(decision, recorded: recorded, now: now)
+      let unseen = licensesToLookAt(before: plan.steps, recorded, all: purchases[id]?.inspects == true)
+        .filter { seen.insert($0).inserted }
+      for key in unseen {
+        guard let license = recorded.licenseID(key).flatMap({ kit.licenses[$0] }) else { continue }
+        _ = recorded.units[key]?.observe(license.seen(at: now), expiresAt: license.expiresAt)
+        purchases[id]?.recorded = recorded
+      }
+      if !unseen.isEmpty { continue }
       if plan.steps.isEmpty { return plan.nextLook }
       for step in plan.steps { try take(step, decision, id, now: now, &recorded, &crash) }
     }
     problems.append("the plan never becomes empty: \(Plan(decision, recorded: recorded, now: now).steps)")
     return nil
+  }
+
+  private func licensesToLookAt(before steps: [Step], _ recorded: Recorded, all: Bool) -> [UnitKey] {
+    let changed = Set(steps.compactMap(\.changedLicense))
+    return recorded.units.keys.sorted().filter { key in
+      guard case .issued(_, let status, _, _)? = recorded.units[key]?.license, status != .revoked else { return false }
+      return all || changed.contains(key)
+    }
+  }
+
+  // MARK: By hand
+
+  /// A person changes the first license that is not revoked.
+  mutating func byHand(_ change: (inout FakeLicenseKit, LicenseID) -> Void) {
+    let first = kit.licenses.filter { $0.value.status != .revoked }.keys.min()
+    if let first { change(&kit, first) }
+  }
+
+  /// The next look compares all licenses with what LicenseKit has.
+  mutating func inspect() {
+    for id in purchases.keys {
+      purchases[id]?.inspects = true
+      purchases[id]?.needsLook = true
+    }
   }
 
   // MARK: Steps
@@ -172,6 +211,8 @@ struct Service {
     let isLast = crash.map { $0.calls <= 0 } ?? false
     if isLast, crash?.isBeforeCall == true { throw Crashed() }
     let result = call(step, recorded, wasCutOff: wasCutOff, now: now)
+    let usable = kit.licenses.values.filter { $0.isUsable(at: now) }.count
+    if leastUsable != .max || usable > 0 { leastUsable = min(leastUsable, usable) }
     if isLast { throw Crashed() }
     recorded.apply(step, result)
     purchases[id]?.recorded = recorded
@@ -191,6 +232,7 @@ struct Service {
     case .suspend(let key, _): if let id = recorded.licenseID(key) { kit.suspend(id) }
     case .reinstate(let key): if let id = recorded.licenseID(key) { kit.reinstate(id, now: now) }
     case .revoke(let key, _): if let id = recorded.licenseID(key) { kit.revoke(id) }
+    case .revokeReplaced(_, let license): kit.revoke(license)
     case .updateSubscription, .setOrderStatus, .writeBack: break
     }
     return .done

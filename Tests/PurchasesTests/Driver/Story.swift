@@ -53,6 +53,19 @@ struct Story {
     stripe.now = end
   }
 
+  /// A person changes the license at LicenseKit.
+  mutating func byHand(_ change: (inout FakeLicenseKit, LicenseID) -> Void) { service.byHand(change) }
+  mutating func byHand(_ change: (inout FakeLicenseKit, LicenseID, Date) -> Void) {
+    let now = now
+    service.byHand { change(&$0, $1, now) }
+  }
+
+  /// The service compares what it knows with what LicenseKit has.
+  mutating func looksAgain() {
+    service.inspect()
+    work()
+  }
+
   var now: Date { Date(timeIntervalSince1970: TimeInterval(stripe.now)) }
 
   private mutating func hear() {

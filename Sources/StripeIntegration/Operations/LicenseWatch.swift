@@ -1,0 +1,221 @@
+import Foundation
+import Identity
+import LicenseKitAPI
+import Logging
+import Postgres
+import ServiceLifecycle
+import StripeAPI
+
+/// Sees what people change of licenses at LicenseKit itself: reads each tenant's trail of events there and has the
+/// purchases looked at whose licenses are not as this service left them.
+///
+/// What it misses (a trail that may not be read, say) is still seen before this service changes such a license, and when a
+/// purchase is replayed.
+struct LicenseWatch: Service {
+  let database: TenantDatabase
+  let licenseKit: any LicenseKitAccess
+  let wakeUp: WakeUp
+  /// Between two looks at one tenant.
+  let interval: Duration
+  let logger: Logger
+
+  /// One look reads no more than this of a trail. A busier one is read from its newest entries.
+  static let mostPages = 25
+  static let pageSize = 200
+
+  /// What changes whether a license works and for how long. Other servers may name events as they like: then nothing is
+  /// seen here.
+  static let eventTypes: Set<String> = [
+    "license.suspended", "license.reinstated", "license.revoked", "license.renewed",
+  ]
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do {
+          while !Task.isCancelled, let tenant = try await claim() { await look(at: tenant) }
+        } catch {
+          logger.warning("watching licenses failed", metadata: ["error": "\(type(of: error))"])
+        }
+        try? await Task.sleep(for: min(interval, .seconds(30)) * Double.random(in: 0.75...1.25))
+      }
+    }
+  }
+
+  /// The tenant that is due the longest. It is not due again for the interval, whatever becomes of the look.
+  func claim() async throws -> Tenant? {
+    let pause = "\(Int(Double(interval.components.seconds) * Double.random(in: 0.9...1.1))) seconds"
+    return try await database.transaction(as: .worker) { transaction in
+      try await transaction.query(
+        """
+        WITH next AS (
+          SELECT account_id, livemode
+            FROM stripe_integration.license_watches
+           WHERE due_at <= now()
+           ORDER BY due_at
+           LIMIT 1
+             FOR UPDATE SKIP LOCKED
+        )
+        UPDATE stripe_integration.license_watches w
+           SET due_at = now() + \(pause)::text::interval
+          FROM next n
+         WHERE w.account_id = n.account_id
+           AND w.livemode   = n.livemode
+        RETURNING w.account_id, w.livemode
+        """
+      ).first.map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+    }
+  }
+
+  private func look(at tenant: Tenant) async {
+    do {
+      let marked = try await read(tenant)
+      if marked > 0 {
+        logger.info("licenses were changed by hand", metadata: ["tenant": "\(tenant)", "purchases": "\(marked)"])
+        wakeUp.signal()
+      }
+    } catch {
+      let why = (error as? LicenseKitError)?.description ?? "\(type(of: error))"
+      logger.notice("trail of events not read", metadata: ["tenant": "\(tenant)", "reason": "\(why)"])
+      try? await note(why, of: tenant)
+    }
+  }
+
+  /// Reads what is new in one tenant's trail.
+  /// - Returns: how many purchases are to be looked at.
+  @discardableResult
+  func read(_ tenant: Tenant) async throws -> Int {
+    guard let watch = try await watch(of: tenant) else { return 0 }
+    let client = try await licenseKit.client(for: tenant)
+    var newest = watch.last
+    var changed: Set<LicenseID> = []
+    var cursor: Int64?
+    pages: for _ in 0..<Self.mostPages {
+      let page = try await client.listEvents(
+        EventFilter(cursor: cursor, limit: Self.pageSize, resourceType: "license"))
+      for event in page.events {
+        newest = max(newest ?? 0, event.sequence)
+        // The first look only finds where the trail ends: what was before is compared when it comes up.
+        guard let last = watch.last, event.sequence > last else { break pages }
+        if let id = event.resourceID, Self.eventTypes.contains(event.eventType) { changed.insert(LicenseID(id)) }
+      }
+      cursor = page.nextCursor
+      guard cursor != nil else { break }
+    }
+    let marked = try await mark(try await differing(changed, of: tenant, client), of: tenant)
+    try await remember(newest ?? 0, of: tenant)
+    return marked
+  }
+
+  private struct Watch {
+    let last: Int64?
+  }
+
+  private func watch(of tenant: Tenant) async throws -> Watch? {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        SELECT last_sequence
+          FROM stripe_integration.license_watches
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """
+      ).first.map { row in Watch(last: try row.get("last_sequence")) }
+    }
+  }
+
+  private struct Known: Sendable {
+    let license: LicenseID
+    let purchase: PurchaseID
+    let unit: Recorded.Unit
+  }
+
+  /// The purchases of those licenses that are not as this service left them. Its own changes are in the trail as well.
+  private func differing(
+    _ licenses: Set<LicenseID>, of tenant: Tenant, _ client: any LicenseKitClient
+  ) async throws -> Set<PurchaseID> {
+    var found: Set<PurchaseID> = []
+    for known in try await known(licenses.map(\.rawValue).sorted(), of: tenant) {
+      let license: License
+      do {
+        license = try await client.getLicense(known.license)
+      } catch {
+        guard error.retry == .gone else { throw error }
+        continue
+      }
+      var unit = known.unit
+      _ = unit.observe(license.status, expiresAt: license.expiresAt)
+      if unit != known.unit { found.insert(known.purchase) }
+    }
+    return found
+  }
+
+  private func known(_ licenses: [String], of tenant: Tenant) async throws -> [Known] {
+    guard !licenses.isEmpty else { return [] }
+    return try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        SELECT license_id, purchase_id, license_status, expires_at, by_hand, unsettled
+          FROM stripe_integration.units
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND license_id = ANY(\(licenses))
+        """
+      ).map { row in
+        let id: LicenseID = try row.get("license_id")
+        let status = try row.get("license_status", as: String?.self).flatMap(Recorded.Unit.Status.init(rawValue:))
+        return Known(
+          license: id, purchase: try row.get("purchase_id"),
+          unit: Recorded.Unit(
+            generation: 1,
+            license: .issued(id, status: status ?? .active, expiresAt: try row.get("expires_at"), features: []),
+            unsettled: try row.get("unsettled", as: String?.self).flatMap(Recorded.Unit.Unsettled.init(rawValue:)),
+            byHand: Set(try row.get("by_hand", as: [String].self).compactMap(ByHand.init(rawValue:)))))
+      }
+    }
+  }
+
+  private func mark(_ purchases: Set<PurchaseID>, of tenant: Tenant) async throws -> Int {
+    guard !purchases.isEmpty else { return 0 }
+    try await database.transaction(for: tenant) { transaction in
+      let index = PurchaseIndex(tenant: tenant, transaction: transaction)
+      for purchase in purchases.sorted() { try await index.mark(purchase, inspecting: true) }
+    }
+    return purchases.count
+  }
+
+  private func remember(_ sequence: Int64, of tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.license_watches
+           SET last_sequence = GREATEST(last_sequence, \(sequence)),
+               note          = NULL
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """)
+    }
+  }
+
+  private func note(_ text: String, of tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.license_watches
+           SET note = \(text)
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """)
+    }
+  }
+
+  /// Begins to watch a tenant's LicenseKit, when the first license is issued there.
+  static func begin(for tenant: Tenant, in transaction: PostgresTransaction) async throws {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.license_watches (account_id, livemode)
+      VALUES (\(tenant.account), \(tenant.livemode))
+      ON CONFLICT DO NOTHING
+      """)
+  }
+}

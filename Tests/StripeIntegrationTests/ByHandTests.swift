@@ -1,0 +1,188 @@
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import Logging
+import Postgres
+import StripeAPI
+import Testing
+
+@testable import StripeIntegration
+
+@Suite("A license that a person changes at LicenseKit")
+struct ByHandTests {
+  private func watch(_ shop: Shop) -> LicenseWatch {
+    LicenseWatch(
+      database: shop.database, licenseKit: FixedLicenseKit(client: shop.licenseKit), wakeUp: WakeUp(),
+      interval: .seconds(300), logger: Logger(label: "watch", factory: { _ in SwiftLogNoOpLogHandler() }))
+  }
+
+  private func refund(_ shop: Shop) async throws {
+    let charge = StripeFixture.charge(refunded: 4_900)
+    shop.stripe.set("charges/ch_1", charge)
+    try await shop.deliver([StripeFixture.Event("evt_9", "charge.refunded", at: 1_799_999_900, charge)])
+    try await shop.settle()
+  }
+
+  private func shown(_ office: Office) async throws -> (purchase: JSONValue, license: JSONValue) {
+    let listed = try await office.admin("GET", "fulfillments?\(office.named)")
+    let purchase = try #require(listed.items.first)
+    return (purchase, try #require(purchase["lines"]?.array?.first?["licenses"]?.array?.first))
+  }
+
+  @Test("is seen without any event of Stripe's, shown, and left as it is")
+  func seen() async throws {
+    try await Office.open { office in
+      let shop = office.shop
+      try await office.sell()
+      let watch = watch(shop)
+      #expect(try await watch.claim() == shop.tenant)
+      #expect(try await watch.claim() == nil)
+      try await watch.read(shop.tenant)
+      let license = try #require(try await shop.licenses().first?.id)
+
+      _ = try await shop.licenseKit.suspendLicense(license)
+      #expect(try await watch.read(shop.tenant) == 1)
+      try await shop.settle()
+      var shown = try await shown(office)
+      #expect(shown.purchase["status"] == "suspended")
+      #expect(shown.purchase["reason"]?.string?.contains("suspended by hand") == true)
+      #expect(shown.license["status"] == "suspended")
+      #expect(shown.license["changed_by_hand"] == ["suspended"])
+      let id = try #require(shown.purchase["id"]?.string)
+      let story = try await office.admin("GET", "fulfillments/\(id)?\(office.named)").data?["timeline"]?.array ?? []
+      #expect(story.contains { $0["title"]?.string?.contains("suspended by hand") == true })
+
+      // Another look finds nothing new, and the license as the person left it.
+      #expect(try await watch.read(shop.tenant) == 0)
+      #expect(try await shop.licenses().map(\.status) == [.suspended])
+
+      // Undone by hand: nothing is left of it.
+      _ = try await shop.licenseKit.reinstateLicense(license)
+      #expect(try await watch.read(shop.tenant) == 1)
+      try await shop.settle()
+      shown = try await self.shown(office)
+      #expect(shown.purchase["status"] == "fulfilled")
+      #expect(shown.purchase["reason"] == .null)
+      #expect(shown.license["changed_by_hand"] == [])
+    }
+  }
+
+  @Test("is told from what the service did itself")
+  func ownChanges() async throws {
+    try await Office.open { office in
+      let shop = office.shop
+      try await office.sell(quantity: 2)
+      let watch = watch(shop)
+      try await watch.read(shop.tenant)
+      try await refund(shop)
+      #expect(try await shop.licenses().allSatisfy { $0.status == .revoked })
+      #expect(try await watch.read(shop.tenant) == 0)
+      #expect(try await shown(office).license["changed_by_hand"] == [])
+    }
+  }
+
+  @Test("and revokes is not issued anew, until it is released")
+  func released() async throws {
+    try await Office.open { office in
+      let shop = office.shop
+      try await office.sell()
+      let license = try #require(try await shop.licenses().first?.id)
+      _ = try await shop.licenseKit.revokeLicense(license)
+      let id = try #require(try await shown(office).purchase["id"]?.string)
+
+      // A replay looks at LicenseKit as well, and changes nothing.
+      #expect(try await office.admin("POST", "fulfillments/\(id)/replay?\(office.named)").status == 200)
+      try await shop.settle()
+      #expect(try await shop.licenses().map(\.status) == [.revoked])
+      #expect(try await shown(office).purchase["status"] == "ended")
+
+      let release = "fulfillments/\(id)/licenses/\(license)/release?\(office.named)"
+      #expect(try await office.admin("POST", release).status == 200)
+      try await shop.settle()
+      #expect(try await shop.usableLicenses().count == 1)
+      #expect(try await shop.licenses().count == 2)
+      #expect(try await shown(office).purchase["status"] == "fulfilled")
+      #expect(try await office.admin("POST", release).status == 404)
+      let audit = try await office.admin("GET", "audit?\(office.named)").items
+      #expect(audit.contains { $0["action"] == "license.release" && $0["target"]?.string == license.rawValue })
+    }
+  }
+
+  @Test("is looked at before the service changes it: money that went back still ends it")
+  func refundAfterwards() async throws {
+    try await Office.open { office in
+      let shop = office.shop
+      try await office.sell()
+      let license = try #require(try await shop.licenses().first?.id)
+      _ = try await shop.licenseKit.suspendLicense(license)
+      try await refund(shop)
+      #expect(try await shop.licenses().map(\.status) == [.revoked])
+      #expect(try await shown(office).purchase["status"] == "ended")
+    }
+  }
+}
+
+@Suite("A license whose policy is another by now")
+struct ReplacementTests {
+  /// The terms of the sale name another policy, as when a changed mapping is applied to it.
+  private func changePolicy(_ shop: Shop, to policy: PolicyID) async throws {
+    try await shop.database.transaction(for: shop.tenant) { transaction in
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.lines
+           SET terms = jsonb_set(terms, '{policy}', to_jsonb(\(policy)::text))
+         WHERE account_id = \(shop.tenant.account)
+           AND livemode   = \(shop.tenant.livemode)
+        """)
+      let index = PurchaseIndex(tenant: shop.tenant, transaction: transaction)
+      let purchase = try #require(try await index.purchase(of: ["cs_test_1"], creating: false))
+      try await index.mark(purchase)
+    }
+  }
+
+  private func anotherPolicy(_ shop: Shop) async throws -> PolicyID {
+    try await shop.licenseKit.createPolicy(
+      shop.product, PolicyCreateRequest(name: "Another", code: "another", licenseType: .perpetual)
+    ).id
+  }
+
+  @Test(
+    "is replaced: one works at any moment, and wherever the way to LicenseKit breaks, one is left",
+    arguments: [FaultyLine.Break.before, .after])
+  func replaced(mode: FaultyLine.Break) async throws {
+    // A look at the old license, the new one, the end of the old one, and a call beyond.
+    for call in 1...4 {
+      try await Office.open { office in
+        let shop = office.shop
+        try await office.sell()
+        let former = try #require(try await shop.licenses().first)
+        try await changePolicy(shop, to: try await anotherPolicy(shop))
+        shop.line.breakOnce(at: call, mode)
+        try await shop.settle()
+        #expect(shop.line.mend() == (call < 4))
+        let usable = try await shop.usableLicenses()
+        #expect(usable.count == 1, "broken \(mode) call \(call)")
+        #expect(usable.first?.policyID != former.policyID)
+        let key = try #require(try await shop.key(of: try #require(usable.first?.id)))
+        #expect(usable.first.map { key.hasSuffix($0.licenseKeyLast4) } == true)
+        #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
+      }
+    }
+  }
+
+  @Test("stays as it is when LicenseKit refuses the new one")
+  func refused() async throws {
+    try await Office.open { office in
+      let shop = office.shop
+      try await office.sell()
+      let former = try #require(try await shop.licenses().first)
+      try await changePolicy(shop, to: "pol_nobody_has")
+      try await shop.settle()
+      #expect(try await shop.purchases().map(\.status) == ["failed"])
+      #expect(try await shop.usableLicenses().map(\.id) == [former.id])
+      let shown = try #require(try await office.admin("GET", "fulfillments?\(office.named)").items.first)
+      #expect(shown["lines"]?.array?.first?["licenses"]?.array?.first?["id"]?.string == former.id.rawValue)
+    }
+  }
+}
