@@ -92,7 +92,7 @@ struct LicenseWatch: Service {
     var cursor: Int64?
     pages: for _ in 0..<Self.mostPages {
       let page = try await client.listEvents(
-        EventFilter(cursor: cursor, limit: Self.pageSize, resourceType: "license"))
+        LicenseKitAPI.EventFilter(cursor: cursor, limit: Self.pageSize, resourceType: "license"))
       for event in page.events {
         newest = max(newest ?? 0, event.sequence)
         // The first look only finds where the trail ends: what was before is compared when it comes up.
