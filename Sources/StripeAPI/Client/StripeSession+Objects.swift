@@ -26,6 +26,21 @@ extension StripeSession {
     try await list(["checkout", "sessions"], ["subscription": .string(subscription.rawValue)])
   }
 
+  /// The sessions of a buyer, by customer or by the address that was typed, made within a stretch of time.
+  public func checkoutSessions(
+    customer: Stripe.CustomerID?, email: String?, created: ClosedRange<Date>
+  ) async throws(StripeError) -> StripeList {
+    let parameters = FormParameters()
+      .adding("customer", (customer?.rawValue).map(FormValue.string))
+      .adding("customer_details", customer == nil ? email.map { ["email": .string($0)] } : nil)
+      .adding(
+        "created",
+        [
+          "gte": .integer(created.lowerBound.wholeUnixSeconds), "lte": .integer(created.upperBound.wholeUnixSeconds),
+        ])
+    return try await list(["checkout", "sessions"], parameters)
+  }
+
   /// The sessions behind an invoice, found through what paid it: there is no filter by invoice. A session in payment
   /// mode with an invoice is found only this way.
   public func checkoutSessions(invoice: Stripe.InvoiceID) async throws(StripeError) -> StripeList {

@@ -8,12 +8,13 @@ extension Stripe {
     public let name: String?
     public let isDeleted: Bool
 
-    public init(_ value: JSONValue) throws(StripeObjectError) {
+    /// - Parameter isDeleted: whether the event that carries the object tells of its deletion; the object in it does not.
+    public init(_ value: JSONValue, isDeleted: Bool = false) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "customer")
       id = try reader.requiredID("id")
       email = reader.string("email")
       name = reader.string("name")
-      isDeleted = reader.bool("deleted")
+      self.isDeleted = isDeleted || reader.bool("deleted")
     }
   }
 
@@ -24,12 +25,13 @@ extension Stripe {
     public let isActive: Bool
     public let isDeleted: Bool
 
-    public init(_ value: JSONValue) throws(StripeObjectError) {
+    /// - Parameter isDeleted: as for a customer.
+    public init(_ value: JSONValue, isDeleted: Bool = false) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "product")
       id = try reader.requiredID("id")
       name = reader.string("name")
       isActive = reader.bool("active")
-      isDeleted = reader.bool("deleted")
+      self.isDeleted = isDeleted || reader.bool("deleted")
     }
   }
 
@@ -47,7 +49,8 @@ extension Stripe {
     public let isActive: Bool
     public let isDeleted: Bool
 
-    public init(_ value: JSONValue) throws(StripeObjectError) {
+    /// - Parameter isDeleted: as for a customer.
+    public init(_ value: JSONValue, isDeleted: Bool = false) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "price")
       id = try reader.requiredID("id")
       product = reader.id("product")
@@ -62,7 +65,7 @@ extension Stripe {
       nickname = reader.string("nickname")
       lookupKey = reader.string("lookup_key")
       isActive = reader.bool("active")
-      isDeleted = reader.bool("deleted")
+      self.isDeleted = isDeleted || reader.bool("deleted")
     }
   }
 }

@@ -20,6 +20,8 @@ public enum Stripe {
   public enum ProductTag {}
   public enum PriceTag {}
   public enum LineTag {}
+  public enum FraudWarningTag {}
+  public enum CreditNoteTag {}
 
   /// `acct_…`: a connected account, together with the mode the tenant of everything here.
   public typealias AccountID = ID<AccountTag>
@@ -49,6 +51,10 @@ public enum Stripe {
   public typealias ProductID = ID<ProductTag>
   /// `price_…` (or a plan's id)
   public typealias PriceID = ID<PriceTag>
+  /// `issfr_…`
+  public typealias FraudWarningID = ID<FraudWarningTag>
+  /// `cn_…`
+  public typealias CreditNoteID = ID<CreditNoteTag>
   /// `li_…`, `il_…` or `si_…`: one line of a purchase.
   public typealias LineID = ID<LineTag>
 }

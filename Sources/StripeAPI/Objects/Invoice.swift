@@ -36,6 +36,8 @@ extension Stripe {
     public let hasMoreLines: Bool
     public let amountPaid: Int64
     public let total: Int64
+    /// How much of it was credited before anything was paid; nil for nothing.
+    public let creditedBeforePayment: Int64?
     public let currency: String?
     public let attemptCount: Int64
     public let nextPaymentAttempt: Date?
@@ -66,12 +68,17 @@ extension Stripe {
       hasMoreLines = list.hasMore
       amountPaid = reader.integer("amount_paid") ?? 0
       total = reader.integer("total") ?? 0
+      creditedBeforePayment = reader.integer("pre_payment_credit_notes_amount").flatMap { $0 > 0 ? $0 : nil }
       currency = reader.string("currency")
       attemptCount = reader.integer("attempt_count") ?? 0
       nextPaymentAttempt = reader.date("next_payment_attempt")
       dueDate = reader.date("due_date")
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
     }
+
+    /// Nothing was paid, since credit notes took all of it back before: Stripe calls such an invoice paid (API reference,
+    /// "Credit Notes").
+    public var isCreditedInFull: Bool { amountPaid == 0 && total > 0 && (creditedBeforePayment ?? 0) >= total }
 
     /// The invoice with all its lines, as `/v1/invoices/{id}/lines` lists them.
     public func withAllLines(_ values: [JSONValue]) throws(StripeObjectError) -> Invoice {
@@ -103,6 +110,7 @@ extension Stripe {
       self.hasMoreLines = hasMoreLines
       amountPaid = other.amountPaid
       total = other.total
+      creditedBeforePayment = other.creditedBeforePayment
       currency = other.currency
       attemptCount = other.attemptCount
       nextPaymentAttempt = other.nextPaymentAttempt

@@ -1,4 +1,6 @@
 public import Foundation
+public import Identity
+public import Identity
 public import JSON
 
 extension Stripe {
@@ -12,6 +14,10 @@ extension Stripe {
     /// Old shape only; the new one is asked through invoice payments.
     public let invoice: InvoiceID?
     public let amount: Int64
+    /// Where Stripe sends the receipt, for payments that name what they sell.
+    public let receiptEmail: String?
+    /// What the payment says it sells; nil for payments that say nothing.
+    public let sale: NamedSale?
     public let created: Date
 
     public init(_ value: JSONValue) throws(StripeObjectError) {
@@ -23,7 +29,29 @@ extension Stripe {
       customer = reader.id("customer")
       invoice = reader.id("invoice")
       amount = reader.integer("amount") ?? 0
+      sale = NamedSale(reader.metadata)
+      receiptEmail = sale == nil ? nil : reader.string("receipt_email")
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+  }
+
+  /// What a payment made by an integration of the merchant's own sells, as its metadata says.
+  public struct NamedSale: Hashable, Sendable, Codable {
+    public static let priceKey = "licensekit_stripe_price"
+    public static let productKey = "licensekit_stripe_product"
+    public static let quantityKey = "licensekit_quantity"
+
+    public let price: PriceID?
+    public let product: ProductID?
+    /// Nil when what the metadata says is not a whole number of one or more.
+    public let quantity: Int?
+
+    init?(_ metadata: [String: String]) {
+      func text(_ key: String) -> String? { metadata[key].flatMap { $0.isEmpty ? nil : $0 } }
+      price = text(Self.priceKey).map { PriceID($0) }
+      product = text(Self.productKey).map { ProductID($0) }
+      quantity = text(Self.quantityKey).map { Int($0).flatMap { $0 >= 1 ? $0 : nil } } ?? 1
+      if price == nil, product == nil { return nil }
     }
   }
 

@@ -15,15 +15,14 @@ extension AdminRoutes {
       try await mappings
       .page(of: call.tenant, stripeID: stripeID, before: try request.text(), limit: request.limit + 1)
       .page(request.limit) { PageCursor.encode($0.mapping.id) }
-    return try Answer.page(
-      page.items.map { MappingView($0, of: call.tenant) }, nextCursor: page.next, context: call.context)
+    return try Answer.page(try await views(page.items, call), nextCursor: page.next, context: call.context)
   }
 
   func getMapping(_ call: AdminCall) async throws -> Response {
     guard let stored = try await mappings.mapping(try call.id("id"), of: call.tenant) else {
       throw APIFailure.notFound()
     }
-    return try Answer.data(MappingView(stored, of: call.tenant), context: call.context)
+    return try await answer(stored, call)
   }
 
   func createMapping(_ call: AdminCall) async throws -> Response {
@@ -35,8 +34,7 @@ extension AdminRoutes {
         reference, terms, of: call.tenant,
         audit: { call.entry("mapping.put", $0, detail: "\(reference.stripeID) gives \(terms.product)") })
     else { throw APIFailure.internalError }
-    return try Answer.data(
-      MappingView(stored, of: call.tenant), status: isNew ? .created : .ok, context: call.context)
+    return try await answer(stored, call, status: isNew ? .created : .ok)
   }
 
   func patchMapping(_ call: AdminCall) async throws -> Response {
@@ -49,7 +47,7 @@ extension AdminRoutes {
         id, try fields.reference(), terms, of: call.tenant,
         audit: call.entry("mapping.update", id, detail: call.body.keys.joined(separator: ", ")))
     else { throw APIFailure.notFound() }
-    return try Answer.data(MappingView(stored, of: call.tenant), context: call.context)
+    return try await answer(stored, call)
   }
 
   func deleteMapping(_ call: AdminCall) async throws -> Response {
@@ -58,6 +56,20 @@ extension AdminRoutes {
       throw APIFailure.notFound()
     }
     return Answer.empty()
+  }
+
+  private func answer(
+    _ stored: StoredMapping, _ call: AdminCall, status: HTTPResponse.Status = .ok
+  ) async throws -> Response {
+    try Answer.data(try await views([stored], call)[0], status: status, context: call.context)
+  }
+
+  /// Mappings as they are shown, each with what is wrong with it.
+  private func views(_ mappings: [StoredMapping], _ call: AdminCall) async throws -> [MappingView] {
+    let warnings = try await database.transaction(for: call.tenant) { transaction in
+      try await MappingWarnings(about: mappings, of: call.tenant, in: transaction)
+    }
+    return mappings.map { MappingView($0, of: call.tenant, warning: warnings[$0]) }
   }
 
   private func checkedTerms(_ fields: MappingFields, of tenant: Tenant) async throws -> Terms {
@@ -86,9 +98,12 @@ struct MappingView: Encodable, Sendable {
   @OrNull var termDays: Int?
   let onFullRefund: Terms.OnFullRefund
   let onDispute: Terms.OnInterruption
+  let onFraudWarning: Terms.OnInterruption
   let onPause: Terms.OnInterruption
   let onCancel: Terms.OnCancel
   let features: [Grant]
+  /// Why nothing is sold under it any more; null while all is well.
+  @OrNull var warning: String?
   let createdAt: Date
   let updatedAt: Date
 
@@ -97,7 +112,7 @@ struct MappingView: Encodable, Sendable {
     @OrNull var maxConsumptions: Int64?
   }
 
-  init(_ stored: StoredMapping, of tenant: Tenant) {
+  init(_ stored: StoredMapping, of tenant: Tenant, warning: String?) {
     let terms = stored.mapping.terms
     id = stored.mapping.id
     accountID = tenant.account
@@ -116,9 +131,11 @@ struct MappingView: Encodable, Sendable {
     termDays = terms.termDays
     onFullRefund = terms.onFullRefund
     onDispute = terms.onDispute
+    onFraudWarning = terms.onFraudWarning
     onPause = terms.onPause
     onCancel = terms.onCancel
     features = terms.features.map { Grant(featureID: $0.featureID, maxConsumptions: $0.maxConsumptions) }
+    self.warning = warning
     createdAt = stored.createdAt
     updatedAt = stored.updatedAt
   }

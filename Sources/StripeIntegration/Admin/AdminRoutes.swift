@@ -24,6 +24,7 @@ struct AdminRoutes: Sendable {
   let clock: @Sendable () -> Date
   let mappings: MappingEditor
   let tokens: AdminTokenStore
+  let delivery: DeliveryDesk
   private let authenticator: AdminAuthenticator
   private let rateLimit: TenantRateLimit
 
@@ -34,7 +35,7 @@ struct AdminRoutes: Sendable {
   init(
     configuration: IntegrationConfiguration, database: TenantDatabase, stripe: any StripeAccess,
     licenseKit: any LicenseKitAccess, vault: KeyVault, connections: ConnectionStore, wakeUp: WakeUp,
-    redis: RedisClient? = nil, keyPrefix: String = "", burst: Int = 120,
+    delivery: DeliveryDesk? = nil, redis: RedisClient? = nil, keyPrefix: String = "", burst: Int = 120,
     clock: @escaping @Sendable () -> Date, logger: Logger
   ) {
     self.database = database
@@ -46,6 +47,7 @@ struct AdminRoutes: Sendable {
     self.clock = clock
     mappings = MappingEditor(database: database, wakeUp: wakeUp)
     tokens = AdminTokenStore(database: database)
+    self.delivery = delivery ?? DeliveryDesk(database: database, configuration: configuration)
     authenticator = AdminAuthenticator(operatorToken: configuration.adminToken, tokens: tokens)
     rateLimit = TenantRateLimit(
       redis: redis, prefix: keyPrefix + "stripe:admin:", capacity: burst, perSecond: Double(burst) / 4)
@@ -61,23 +63,48 @@ struct AdminRoutes: Sendable {
     router.patch("stripe/admin/mappings/{id}", use: tenant(patchMapping))
     router.delete("stripe/admin/mappings/{id}", use: tenant(deleteMapping))
 
+    router.get("stripe/admin/settings", use: tenant(getSettings))
+    router.patch("stripe/admin/settings", use: tenant(patchSettings))
+
     router.get("stripe/admin/fulfillments", use: tenant(listFulfillments))
+    router.post("stripe/admin/fulfillments/replay", use: tenant(replayFulfillments))
     router.get("stripe/admin/fulfillments/{id}", use: tenant(getFulfillment))
     router.post("stripe/admin/fulfillments/{id}/replay", use: tenant(replayFulfillment))
     router.post("stripe/admin/fulfillments/{id}/licenses/{license_id}/reveal", use: tenant(revealKey))
     router.post("stripe/admin/fulfillments/{id}/licenses/{license_id}/release", use: tenant(releaseLicense))
 
+    router.get("stripe/admin/explain", use: tenant(explain))
+    router.post("stripe/admin/explain/fetch", use: tenant(takeUp))
+
     router.get("stripe/admin/events", use: tenant(listEvents))
+    router.post("stripe/admin/events/replay", use: tenant(replayEvents))
     router.get("stripe/admin/events/{id}", use: tenant(getEvent))
     router.post("stripe/admin/events/{id}/replay", use: tenant(replayEvent))
 
+    router.post("stripe/admin/backfill", use: tenant(startBackfill))
+    router.post("stripe/admin/sweep", use: tenant(startSweep))
     router.get("stripe/admin/jobs", use: tenant(listJobs))
     router.get("stripe/admin/jobs/{id}", use: tenant(getJob))
     router.get("stripe/admin/jobs/{id}/report", use: tenant(getJobReport))
     router.post("stripe/admin/jobs/{id}/cancel", use: tenant(cancelJob))
 
+    router.get("stripe/admin/notices/endpoints", use: tenant(listEndpoints))
+    router.post("stripe/admin/notices/endpoints", use: tenant(createEndpoint))
+    router.get("stripe/admin/notices/endpoints/{id}", use: tenant(getEndpoint))
+    router.patch("stripe/admin/notices/endpoints/{id}", use: tenant(patchEndpoint))
+    router.delete("stripe/admin/notices/endpoints/{id}", use: tenant(deleteEndpoint))
+    router.post("stripe/admin/notices/endpoints/{id}/rotate-secret", use: tenant(rotateSecret))
+    router.post("stripe/admin/notices/endpoints/{id}/test", use: tenant(testEndpoint))
+    router.get("stripe/admin/notices/deliveries", use: tenant(listDeliveries))
+    router.post("stripe/admin/notices/deliveries/replay", use: tenant(replayDeliveries))
+    router.get("stripe/admin/notices/deliveries/{id}", use: tenant(getDelivery))
+    router.post("stripe/admin/notices/deliveries/{id}/replay", use: tenant(replayDelivery))
+    router.get("stripe/admin/notices/email", use: tenant(getMail))
+    router.put("stripe/admin/notices/email", use: tenant(setMail))
+    router.post("stripe/admin/notices/email/test", use: tenant(testMail))
+
     router.get("stripe/admin/connections", use: listConnections)
-    router.post("stripe/admin/connections/unpark", use: tenant(unparkConnection))
+    router.post("stripe/admin/connections/unpark", use: unpark)
     router.put("stripe/admin/connections/licensekit", use: tenant(setLicenseKit))
 
     router.get("stripe/admin/tokens", use: tenant(listTokens))
@@ -101,17 +128,32 @@ struct AdminRoutes: Sendable {
   private func tenant(
     _ handle: @escaping @Sendable (AdminCall) async throws -> Response
   ) -> @Sendable (Request, AppContext) async throws -> Response {
-    { request, context in
-      let caller = try await self.caller(of: request)
-      var body = try await Self.body(of: request)
-      let query = request.query
-      let account = try Self.account(query, &body)
-      let livemode = try Self.livemode(query, &body)
-      let tenant = try caller.tenant(account: account, livemode: livemode)
-      try await countRequest(of: caller, about: tenant)
-      return try await handle(
-        AdminCall(caller: caller, tenant: tenant, query: query, body: body, context: context))
-    }
+    { request, context in try await handle(try await call(try await asked(request), context)) }
+  }
+
+  /// What a request says before it is known which tenant it is about.
+  struct Asked: Sendable {
+    let caller: AdminCaller
+    let account: String?
+    let livemode: Bool?
+    let query: QueryReader
+    /// Without the fields that name the tenant.
+    let body: JSONObject
+  }
+
+  func asked(_ request: Request) async throws -> Asked {
+    let caller = try await caller(of: request)
+    var body = try await Self.body(of: request)
+    let query = request.query
+    let account = try Self.account(query, &body)
+    let livemode = try Self.livemode(query, &body)
+    return Asked(caller: caller, account: account, livemode: livemode, query: query, body: body)
+  }
+
+  func call(_ asked: Asked, _ context: AppContext) async throws -> AdminCall {
+    let tenant = try asked.caller.tenant(account: asked.account, livemode: asked.livemode)
+    try await countRequest(of: asked.caller, about: tenant)
+    return AdminCall(caller: asked.caller, tenant: tenant, query: asked.query, body: asked.body, context: context)
   }
 
   private static func body(of request: Request) async throws -> JSONObject {

@@ -10,6 +10,7 @@ struct FulfillmentParts: Sendable {
     let key: LineKey
     let mappingID: String
     let price: String?
+    let causes: [String]
   }
 
   struct Unit: Sendable {
@@ -99,7 +100,7 @@ struct FulfillmentParts: Sendable {
   ) async throws {
     for row in try await transaction.query(
       """
-      SELECT purchase_id, line_key, licensekit_product_id, mapping_id, stripe_price_id
+      SELECT purchase_id, line_key, licensekit_product_id, mapping_id, stripe_price_id, COALESCE(causes, '{}') AS causes
         FROM stripe_integration.lines
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
@@ -110,7 +111,8 @@ struct FulfillmentParts: Sendable {
       agreements[try row.get("purchase_id"), default: []].append(
         Agreement(
           key: LineKey(line: try row.get("line_key"), product: try row.get("licensekit_product_id")),
-          mappingID: try row.get("mapping_id"), price: try row.get("stripe_price_id")))
+          mappingID: try row.get("mapping_id"), price: try row.get("stripe_price_id"),
+          causes: try row.get("causes")))
     }
   }
 

@@ -36,7 +36,7 @@ extension FulfillmentView {
         licensekitProductID: product,
         licensekitOrderID: product.flatMap { product in order.flatMap { records["order:\(product)|\($0)"] } },
         licensekitSubscriptionID: product.flatMap { records["subscription:\($0)|\(purchase.stripeID):\(key)"] },
-        licenses: own.compactMap { License($0, now: now) })
+        licenses: own.compactMap { License($0, causes: agreement?.causes ?? [], now: now) })
     }
 
     let current = sold.flatMap { sold -> [Line] in
@@ -50,11 +50,11 @@ extension FulfillmentView {
 
 extension FulfillmentView.License {
   /// Nil while the license is being issued.
-  fileprivate init?(_ unit: FulfillmentParts.Unit, now: Date) {
+  fileprivate init?(_ unit: FulfillmentParts.Unit, causes: [String], now: Date) {
     guard let license = unit.license else { return nil }
     self.init(
       id: license, ordinal: unit.key.ordinal,
       status: LicenseStatus(recorded: unit.status, expiresAt: unit.expiresAt, now: now), keyHint: unit.keyHint,
-      expiresAt: unit.expiresAt, changedByHand: unit.byHand)
+      expiresAt: unit.expiresAt, changedByHand: unit.byHand, causes: causes)
   }
 }

@@ -23,7 +23,7 @@ struct FulfillmentView: Encodable, Sendable {
   var timeline: [TimelineEntry]?
 
   struct Purchase: Encodable, Sendable {
-    /// `subscription`, `checkout`, `invoice`, or `unknown` until it is worked out.
+    /// `subscription`, `checkout`, `invoice`, `payment`, or `unknown` until it is worked out.
     let kind: String
     let stripeID: String
     let aliases: [String]
@@ -56,6 +56,8 @@ struct FulfillmentView: Encodable, Sendable {
     @OrNull var expiresAt: Date?
     /// What a person changed of it at LicenseKit: it is left so.
     let changedByHand: [ByHand]
+    /// Everything that withholds its access or has ended it, as words (`past_due`, `disputed`, …).
+    let causes: [String]
   }
 
   struct TimelineEntry: Encodable, Sendable {

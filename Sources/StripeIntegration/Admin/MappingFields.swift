@@ -18,6 +18,7 @@ struct MappingFields: Codable, Sendable {
   var termDays: Int?
   var onFullRefund: Terms.OnFullRefund?
   var onDispute: Terms.OnInterruption?
+  var onFraudWarning: Terms.OnInterruption?
   var onPause: Terms.OnInterruption?
   var onCancel: Terms.OnCancel?
   var features: [Grant]?
@@ -101,6 +102,7 @@ struct MappingFields: Codable, Sendable {
     terms.termDays = termDays
     terms.onFullRefund = onFullRefund ?? terms.onFullRefund
     terms.onDispute = onDispute ?? terms.onDispute
+    terms.onFraudWarning = onFraudWarning ?? terms.onFraudWarning
     terms.onPause = onPause ?? terms.onPause
     terms.onCancel = onCancel ?? terms.onCancel
     terms.features = (features ?? []).map { .init(featureID: $0.featureID, maxConsumptions: $0.maxConsumptions) }
@@ -115,7 +117,8 @@ extension MappingFields {
     self.init(
       licensekitProductID: terms.product, licensekitPolicyID: terms.policy, quantity: terms.quantity,
       seatsFeatureID: terms.seatsFeature, trial: terms.trial, graceDays: terms.graceDays, termDays: terms.termDays,
-      onFullRefund: terms.onFullRefund, onDispute: terms.onDispute, onPause: terms.onPause, onCancel: terms.onCancel,
+      onFullRefund: terms.onFullRefund, onDispute: terms.onDispute, onFraudWarning: terms.onFraudWarning,
+      onPause: terms.onPause, onCancel: terms.onCancel,
       features: terms.features.map { Grant(featureID: $0.featureID, maxConsumptions: $0.maxConsumptions) })
     switch mapping.reference {
     case .product(let id): stripeProductID = id

@@ -57,7 +57,7 @@ struct FactStore {
       """)
   }
 
-  /// Everything known of a purchase, and of its buyer.
+  /// Everything known of a purchase, and of what it shares with others.
   func knowledge(of purchase: PurchaseID) async throws -> Knowledge {
     let own = try await transaction.query(
       """
@@ -72,18 +72,18 @@ struct FactStore {
          AND a.purchase_id = \(purchase)
       """
     ).map(Self.fact(from:))
-    let customers = Set(own.compactMap(\.snapshot.customer)).map(\.rawValue)
-    guard !customers.isEmpty else { return Knowledge(own) }
-    let buyers = try await transaction.query(
+    let shared = Set(own.flatMap(\.snapshot.shared)).map(\.rawValue)
+    guard !shared.isEmpty else { return Knowledge(own) }
+    let others = try await transaction.query(
       """
       SELECT snapshot::text AS snapshot, as_of, source, contested
         FROM stripe_integration.facts
        WHERE account_id = \(tenant.account)
          AND livemode   = \(tenant.livemode)
-         AND fact_key   = ANY(\(customers))
+         AND fact_key   = ANY(\(shared))
       """
     ).map(Self.fact(from:))
-    return Knowledge(own + buyers)
+    return Knowledge(own + others)
   }
 
   private static func fact(from row: PostgresRow) throws -> Fact {
@@ -91,20 +91,5 @@ struct FactStore {
       try StoredJSON.value(Snapshot.self, from: row.get("snapshot")), asOf: try row.get("as_of"),
       source: try row.get("source", as: String.self) == "fetch" ? .fetch : .event,
       isContested: try row.get("contested"))
-  }
-}
-
-extension Snapshot {
-  /// The buyer that the object names.
-  var customer: Stripe.CustomerID? {
-    switch self {
-    case .checkoutSession(let object): object.customer
-    case .subscription(let object): object.customer
-    case .invoice(let object): object.customer
-    case .paymentIntent(let object): object.customer
-    case .charge(let object): object.customer
-    case .customer(let object): object.id
-    case .invoicePayment, .refund, .dispute, .lineItems, .sessions, .invoicePayments, .missing: nil
-    }
   }
 }

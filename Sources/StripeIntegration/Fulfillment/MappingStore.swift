@@ -59,6 +59,10 @@ extension Knowledge {
       case .invoice(let invoice):
         products.formUnion(invoice.lines.compactMap(\.product?.rawValue))
         prices.formUnion(invoice.lines.compactMap(\.price?.rawValue))
+      case .paymentIntent(let payment):
+        products.formUnion([payment.sale?.product?.rawValue].compactMap { $0 })
+        prices.formUnion([payment.sale?.price?.rawValue].compactMap { $0 })
+      case .price(let price): products.formUnion([price.product?.rawValue].compactMap { $0 })
       default: break
       }
     }

@@ -58,6 +58,7 @@ struct ReconcilerRun {
     var knowledge: Knowledge
     var recorded: Recorded
     var mappings: [Mapping]
+    var settings: TenantSettings
   }
 
   private func load(customer code: String?) async throws -> State {
@@ -71,7 +72,8 @@ struct ReconcilerRun {
         recorded: try await RecordStore(tenant: tenant, purchase: lease.purchase, transaction: transaction)
           .load(customer: code),
         mappings: try await MappingStore(tenant: tenant, transaction: transaction)
-          .mappings(products: references.products, prices: references.prices))
+          .mappings(products: references.products, prices: references.prices),
+        settings: try await SettingsStore(tenant: tenant, transaction: transaction).load())
     }
   }
 
@@ -81,7 +83,8 @@ struct ReconcilerRun {
     for _ in 0..<Reconciler.maximumRounds {
       let state = try await load(customer: code)
       let decision = Decider(
-        tenant: tenant, mappings: state.mappings, agreed: state.recorded.agreed, now: reconciler.clock()
+        tenant: tenant, mappings: state.mappings, agreed: state.recorded.agreed, settings: state.settings,
+        now: reconciler.clock()
       ).decide(state.knowledge)
       if decision.questions.isEmpty {
         // The buyer's record is shared between purchases: it is looked up by its code.
@@ -109,7 +112,9 @@ struct ReconcilerRun {
         .learnAnswer(
           answer.snapshot, answeredAt: answer.answeredAt, knowing: known, newestKnown: knowledge.newest)
       try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
-        .add(.note, "Asked Stripe for \(question.sentence).")
+        .add(
+          .note, "Asked Stripe for \(question.sentence).",
+          detail: answer.snapshot.state.map { "The answer: \($0)." })
       guard !aliases.isEmpty else { return }
       let purchase = try await index.purchase(of: aliases + [lease.purchase.rawValue], creating: false)
       if let purchase, purchase != lease.purchase { try await index.mark(purchase) }
@@ -148,10 +153,9 @@ struct ReconcilerRun {
       let store = RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
       try await store.agree(decision.lines, knowing: recorded.agreed)
       try await store.setUnmapped(decision.unmapped)
-      if decision.status.rawValue != lease.status || decision.reason != lease.reason {
-        try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
-          .add(.decision, decision.status.rawValue, detail: decision.reason)
-      }
+      try await store.setCauses(of: decision)
+      try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .addDecision(decision.status.decided, detail: decision.story)
     }
   }
 
@@ -219,9 +223,11 @@ struct ReconcilerRun {
     let before = recorded
     recorded.begin(step)
     let entry = try await start(step, recorded)
-    let outcome: StepRunner.Outcome
+    var outcome: StepRunner.Outcome
     do {
-      outcome = try await runner.run(step, before)
+      let trace = LicenseKitTrace()
+      outcome = try await LicenseKitTrace.$current.withValue(trace) { try await runner.run(step, before) }
+      outcome.note = trace.told(after: outcome.note)
     } catch {
       try await fail(entry, error)
       if let unit = Self.refusedUnit(step, error) { try await takeBack(unit, before) }
@@ -233,6 +239,8 @@ struct ReconcilerRun {
       try await lease.hold(in: transaction)
       try await RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
         .record(step, outcome.result, after: after, keyHint: outcome.keyHint)
+      try await NoticeOutbox(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
+        .note(step, before: before, after: after)
       if let key = outcome.key, case .license(let id) = outcome.result {
         try await reconciler.vault.store(key, of: id, for: lease.tenant, in: transaction)
         try await LicenseWatch.begin(for: lease.tenant, in: transaction)
@@ -292,7 +300,8 @@ struct ReconcilerRun {
     let key = "licensekit:\(target.stripeID):\(metadata.hashText):\(lease.fence)"
     var (state, note) = (Timeline.State.succeeded, String?.none)
     do {
-      _ = try await withSession { try await $0.updateMetadata(of: target, metadata, idempotencyKey: key) }
+      let answer = try await withSession { try await $0.updateMetadata(of: target, metadata, idempotencyKey: key) }
+      note = answer.requestID.map { "Stripe: \($0)" }
     } catch let error as StripeError {
       guard !error.retry.isTransient, error.retry != .credential, error.retry != .cancelled else {
         try await fail(entry, error)

@@ -54,21 +54,32 @@ struct RecordStore {
          AND purchase_id = \(purchase)
       """)
     { recorded.writeBacks[try row.get("stripe_id")] = try StoredJSON.value(from: row.get("applied")) }
-    if let code { recorded.customers[code] = try await customer(code) }
+    if let code, let row = try await customerRow(code) {
+      recorded.customers[code] = try row.get("licensekit_id")
+      recorded.customerFingerprints[code] = try row.get("fingerprint")
+    }
     return recorded
   }
 
   func customer(_ code: String) async throws -> LicenseKitAPI.CustomerID? {
+    try await customerRow(code)?.get("licensekit_id")
+  }
+
+  private func customerRow(_ code: String) async throws -> PostgresRow? {
     try await transaction.query(
       """
-      SELECT licensekit_id
+      SELECT licensekit_id, applied ->> 'fingerprint' AS fingerprint
         FROM stripe_integration.licensekit_records
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
          AND kind        = 'customer'
          AND external_id = \(code)
       """
-    ).first?.get("licensekit_id")
+    ).first
+  }
+
+  private static func applied(_ customer: DesiredCustomer) throws -> String {
+    try StoredJSON.text(["fingerprint": customer.fingerprint])
   }
 
   /// Records what a step is about to do, so that a crash leaves no doubt unmarked.
@@ -111,7 +122,11 @@ struct RecordStore {
   func record(_ step: Step, _ result: StepResult, after recorded: Recorded, keyHint: String? = nil) async throws {
     switch (step, result) {
     case (.createCustomer(let customer), .customer(let id)):
-      try await put("customer", customer.code, id.rawValue, applied: "{}", isShared: true)
+      try await put("customer", customer.code, id.rawValue, applied: try Self.applied(customer), isShared: true)
+    case (.updateCustomer(let customer), _):
+      if let id = recorded.customers[customer.code] {
+        try await put("customer", customer.code, id.rawValue, applied: try Self.applied(customer), isShared: true)
+      }
     case (.createSubscription(let record), .subscription(let id)):
       try await put(
         "subscription", Self.key(record.product, record.externalID), id.rawValue, applied: try StoredJSON.text(record))

@@ -26,6 +26,7 @@ struct StepRunner {
   func run(_ step: Step, _ recorded: Recorded) async throws -> Outcome {
     switch step {
     case .createCustomer(let customer): return try await createCustomer(customer)
+    case .updateCustomer(let customer): return try await updateCustomer(customer, recorded)
     case .createSubscription(let record): return try await createSubscription(record, recorded)
     case .updateSubscription(let record): return try await updateSubscription(record, recorded)
     case .createOrder(let order): return try await createOrder(order, recorded)
@@ -109,6 +110,18 @@ struct StepRunner {
       try await licenseKit.listCustomers(limit: 200).first { $0.code == code }
     }
     return Outcome(result: .customer(made.id), note: note)
+  }
+
+  private func updateCustomer(_ customer: DesiredCustomer, _ recorded: Recorded) async throws -> Outcome {
+    guard let known = recorded.customers[customer.code] else { return Outcome(result: .done) }
+    do {
+      _ = try await licenseKit.updateCustomer(
+        known, CustomerUpdateRequest(name: customer.name, email: customer.email))
+      return Outcome(result: .done)
+    } catch {
+      guard error.retry == .gone else { throw error }
+      return Outcome(result: .done, note: "The customer is gone from LicenseKit.")
+    }
   }
 
   private func createSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> Outcome {

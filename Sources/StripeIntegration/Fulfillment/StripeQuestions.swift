@@ -33,6 +33,8 @@ struct StripeQuestions {
     case .refund(let id): return try read(try await session.refund(id)) { .refund(try Stripe.Refund($0)) }
     case .dispute(let id): return try read(try await session.dispute(id)) { .dispute(try Stripe.Dispute($0)) }
     case .customer(let id): return try read(try await session.customer(id)) { .customer(try Stripe.Customer($0)) }
+    case .price(let id): return try read(try await session.price(id)) { .price(try Stripe.Price($0)) }
+    case .sessionsBehind(let search, let buyer, let moment): return try await sessions(search, buyer, around: moment)
     case .lineItems(let id):
       let list = try await session.checkoutSessionLineItems(id)
       return Answer(
@@ -48,6 +50,23 @@ struct StripeQuestions {
         snapshot: .invoicePayments(of: payment, try list.items.map { try Stripe.InvoicePayment($0) }),
         answeredAt: list.readNotBefore)
     }
+  }
+
+  /// A session ends a day after it was made at the latest (API reference, "Checkout Sessions": `expires_at`), so that one
+  /// that made an invoice is not much older than that.
+  private func sessions(
+    _ search: SessionSearch, _ buyer: Question.Buyer, around moment: Date
+  ) async throws -> Answer {
+    let window = moment.addingTimeInterval(-2 * 86_400)...moment.addingTimeInterval(3_600)
+    let list: StripeList
+    switch buyer {
+    case .customer(let id):
+      list = try await session.checkoutSessions(customer: id, email: nil, created: window)
+    case .email(let address):
+      list = try await session.checkoutSessions(customer: nil, email: address, created: window)
+    }
+    let found = try list.items.map { try Stripe.CheckoutSession($0) }.filter { $0.invoice == search.invoice }
+    return Answer(snapshot: .sessionsBehind(search, found.map(\.id)), answeredAt: list.readNotBefore)
   }
 
   private func subscription(_ id: Stripe.SubscriptionID) async throws -> Answer {

@@ -9,6 +9,7 @@ public struct Decider: Sendable {
   public let mappings: [Mapping]
   /// The terms under which lines of this purchase were fulfilled before: they hold, whatever the mapping says now.
   public let agreed: [LineKey: Agreement]
+  public let settings: TenantSettings
   public let now: Date
 
   public struct Agreement: Hashable, Sendable {
@@ -24,10 +25,13 @@ public struct Decider: Sendable {
     }
   }
 
-  public init(tenant: Tenant, mappings: [Mapping], agreed: [LineKey: Agreement], now: Date) {
+  public init(
+    tenant: Tenant, mappings: [Mapping], agreed: [LineKey: Agreement], settings: TenantSettings = .init(), now: Date
+  ) {
     self.tenant = tenant
     self.mappings = mappings
     self.agreed = agreed
+    self.settings = settings
     self.now = now
   }
 
@@ -46,6 +50,7 @@ public struct Decider: Sendable {
     case .nothing:
       return Decision(status: .ended, reason: "Nothing was sold here.")
     case .barePayment:
+      if let decision = decideBarePayment(knowledge) { return decision }
       return Decision(
         status: .ended,
         reason: "This payment belongs to no Checkout, Payment Link, subscription or invoice, so it names no product.")
@@ -55,6 +60,7 @@ public struct Decider: Sendable {
         case .subscription(let id): decideSubscription(id, knowledge)
         case .checkout(let id): decideCheckout(id, knowledge)
         case .invoice(let id): decideInvoice(id, knowledge)
+        case .payment(let id): decidePayment(id, knowledge)
         }
       decision.root = root
       return decision
@@ -96,7 +102,9 @@ public struct Decider: Sendable {
         }
         guard let outcome = detail(line, agreement) else { continue }
         standings.append(outcome.standing)
-        lines.append(outcome.line)
+        var line = outcome.line
+        line.paidThrough = outcome.standing.paidThrough
+        lines.append(line)
       }
     }
     var decision = Decision(status: .pending, customer: customer, lines: lines, unmapped: unmapped)
@@ -144,11 +152,18 @@ public struct Decider: Sendable {
       let notes = standings.compactMap { $0.access == .granted ? $0.note : nil } + [rest].compactMap { $0 }
       return (.fulfilled, notes.isEmpty ? nil : Knowledge.unique(notes).joined(separator: " "))
     }
-    for case .withheld(let causes) in standings.map(\.access) {
-      return (.suspended, "Suspended: \(causes.sorted().map(\.sentence).joined(separator: "; ")).")
+    let withheld = standings.filter { if case .withheld = $0.access { true } else { false } }
+    if !withheld.isEmpty {
+      let causes = withheld.reduce(into: Set<Cause>()) { $0.formUnion($1.causes) }
+      return (.suspended, "Suspended: \(Cause.sentences(causes)).")
     }
     for case .awaitingPayment(let reason) in standings.map(\.access) { return (.waitingPayment, reason) }
-    for case .ended(_, let reason) in standings.map(\.access) { return (.ended, reason) }
+    for standing in standings {
+      guard case .ended(_, let reason) = standing.access else { continue }
+      // What else holds is told as well: it would still stand in the way if this were undone.
+      let others = standing.causes.subtracting(standing.endedBy.map { [$0] } ?? [])
+      return (.ended, others.isEmpty ? reason : "\(reason) Besides: \(Cause.sentences(others)).")
+    }
     return (.pending, nil)
   }
 
@@ -162,7 +177,7 @@ public struct Decider: Sendable {
     switch standing.access {
     case .awaitingPayment: return []
     case .granted: access = .active
-    case .withheld(let causes): access = .suspended(causes)
+    case .withheld: access = .suspended(standing.causes)
     case .ended(let revoke, _): access = revoke ? .revoked : .ended
     }
     var features = terms.features
@@ -171,7 +186,8 @@ public struct Decider: Sendable {
       features.append(.init(featureID: feature, maxConsumptions: Int64(line.quantity)))
     }
     let expiresAt =
-      terms.isDated ? standing.paidThrough.map { $0.addingTimeInterval(subscription == nil ? 0 : terms.grace) } : nil
+      terms.isDated
+      ? standing.paidThrough.map { $0.addingTimeInterval(subscription == nil ? 0 : terms.outlasting) } : nil
     let count = terms.quantity == .perUnit ? max(0, line.quantity) : min(1, max(0, line.quantity))
     return (0..<count).map { index in
       DesiredUnit(
@@ -184,14 +200,19 @@ public struct Decider: Sendable {
     stripe id: Stripe.CustomerID?, guest: String, email: String?, name: String?, known: Snapshot?
   ) -> DesiredCustomer {
     var (email, name) = (email, name)
+    var isFollowed = false
+    var isDeleted = false
     if case .customer(let customer)? = known {
-      email = email ?? customer.email
-      name = name ?? customer.name
+      isDeleted = customer.isDeleted
+      isFollowed = settings.updateCustomers && !isDeleted
+      // What the buyer typed when buying goes before what the vendor's records say, unless those are followed.
+      email = isFollowed ? customer.email ?? email : email ?? customer.email
+      name = isFollowed ? customer.name ?? name : name ?? customer.name
     }
     let suffix = tenant.livemode ? "" : "-test"
     let subject = id?.rawValue ?? "guest-\(guest)"
     return DesiredCustomer(
       code: "stripe-\(tenant.account)-\(subject)\(suffix)", name: name ?? email ?? "Stripe \(subject)", email: email,
-      stripeCustomer: id)
+      stripeCustomer: isDeleted ? nil : id, isFollowed: isFollowed)
   }
 }

@@ -4,8 +4,10 @@ import LicenseKitAPI
 import StripeAPI
 
 extension Decider {
-  /// How long a free invoice waits for the Checkout Session that may have made it, in seconds.
-  static let patienceForSessions: TimeInterval = 900
+  /// How long after a free invoice was made its Checkout Session, if it has one, is sure to be found, in seconds.
+  static let patienceForSessions: TimeInterval = 120
+  /// As long as it takes a session that nobody can be asked for to tell of itself.
+  static let patienceForEvents: TimeInterval = 900
 
   /// A one-time sale through Checkout or a Payment Link.
   func decideCheckout(_ id: Stripe.CheckoutSessionID, _ knowledge: Knowledge) -> Decision {
@@ -17,6 +19,8 @@ extension Decider {
     if !session.isPaid {
       switch session.status {
       case .expired: return Decision(status: .ended, reason: "The Checkout Session expired before it was paid.")
+      case .complete where knowledge.hasPaymentFailed(id):
+        return Decision(status: .ended, reason: "The delayed payment has failed; nothing was sold.")
       case .complete:
         return Decision(
           status: .waitingPayment, reason: "Checkout is complete; the payment method confirms the money later.")
@@ -26,16 +30,15 @@ extension Decider {
     var questions = knowledge.moneyQuestions
     let lines = knowledge.lineItems(of: id)
     if lines == nil { questions.append(.lineItems(of: id)) }
-    questions += paymentDateQuestions(session.paymentIntent, lines ?? [], knowledge)
-    guard questions.isEmpty, let lines else {
-      return Decision(status: .pending, questions: Knowledge.unique(questions))
-    }
+    // Recurring prices belong to a subscription, never to a one-time sale.
+    let sold = (lines ?? []).filter { !$0.isRecurring }
+      .map { SoldLine(key: $0.id.rawValue, price: $0.price, product: $0.product, quantity: $0.quantity) }
+    questions += paymentDateQuestions(session.paymentIntent, sold, knowledge)
+    guard questions.isEmpty else { return Decision(status: .pending, questions: Knowledge.unique(questions)) }
 
     let customer = customer(
       stripe: session.customer, guest: id.rawValue, email: session.email, name: session.name,
       known: session.customer.flatMap { knowledge[FactKey($0)] })
-    let sold = lines.filter { !$0.isRecurring }
-      .map { SoldLine(key: $0.id.rawValue, price: $0.price, product: $0.product, quantity: $0.quantity) }
     var decision = decision(lines: sold, customer: customer) { line, agreement in
       oneTimeLine(
         line, agreement, source: id.rawValue,
@@ -59,12 +62,10 @@ extension Decider {
       if !knowledge.hasFetched(FactKey(id)) { questions.append(.invoice(id)) }
     }
     guard questions.isEmpty else { return Decision(status: .pending, questions: Knowledge.unique(questions)) }
-    // One without anything to pay has no payment to ask by. Its session, if it has one, tells of itself within minutes.
-    let sessionsAreDue = invoice.created.addingTimeInterval(Self.patienceForSessions)
-    if invoice.status == .paid, invoice.total == 0, knowledge.paymentsNamed.isEmpty, now < sessionsAreDue {
-      return Decision(
-        status: .pending, reason: "Waits a while for a Checkout Session that may have made this free invoice.",
-        nextLook: sessionsAreDue)
+    if invoice.status == .paid, invoice.total == 0, knowledge.paymentsNamed.isEmpty,
+      let search = searchForSession(behind: invoice, knowledge)
+    {
+      return search
     }
 
     let customer = customer(
@@ -79,15 +80,36 @@ extension Decider {
     }
   }
 
+  /// An invoice without anything to pay has no payment to ask by, and one that a Checkout Session made must not be sold
+  /// beside it. The session is looked for by its buyer: at once, and when that finds none, again when it must be there.
+  /// - Returns: what to do meanwhile; nil when it is known that there is none.
+  private func searchForSession(behind invoice: Stripe.Invoice, _ knowledge: Knowledge) -> Decision? {
+    let reason = "Waits a while for a Checkout Session that may have made this free invoice."
+    guard
+      let buyer = invoice.customer.map(Question.Buyer.customer) ?? invoice.customerEmail.map(Question.Buyer.email)
+    else {
+      let due = invoice.created.addingTimeInterval(Self.patienceForEvents)
+      return now < due ? Decision(status: .pending, reason: reason, nextLook: due) : nil
+    }
+    let due = invoice.created.addingTimeInterval(Self.patienceForSessions)
+    let search = SessionSearch(invoice: invoice.id, isLast: now >= due)
+    let last = SessionSearch(invoice: invoice.id, isLast: true)
+    if knowledge.sessions(behind: last) != nil || knowledge.isMissing(.sessions(behind: last)) { return nil }
+    guard knowledge.sessions(behind: search) != nil || knowledge.isMissing(.sessions(behind: search)) else {
+      return Decision(status: .pending, questions: [.sessionsBehind(search, buyer, around: invoice.created)])
+    }
+    return Decision(status: .pending, reason: reason, nextLook: due)
+  }
+
   /// A sale for a term starts with the money, which for delayed payment methods is later than the session: the charge
   /// says when.
-  private func paymentDateQuestions(
-    _ payment: Stripe.PaymentIntentID?, _ lines: [Stripe.LineItem], _ knowledge: Knowledge
+  func paymentDateQuestions(
+    _ payment: Stripe.PaymentIntentID?, _ lines: [SoldLine], _ knowledge: Knowledge
   ) -> [Question] {
     guard let payment else { return [] }
     let needsDate = lines.contains { line in
       Mapping.applying(to: line.price, product: line.product, among: mappings).contains { $0.terms.termDays != nil }
-        || agreed.contains { $0.key.line == line.id.rawValue && $0.value.terms.termDays != nil }
+        || agreed.contains { $0.key.line == line.key && $0.value.terms.termDays != nil }
     }
     guard needsDate, !knowledge.charges.contains(where: { $0.paymentIntent == payment && $0.isPaid }) else { return [] }
     guard let intent = knowledge.paymentIntent(payment) else {
@@ -115,7 +137,7 @@ extension Decider {
       line: DesiredLine(
         key: LineKey(line: line.key, product: agreement.terms.product), agreement: agreement,
         price: line.price, stripeProduct: line.product, quantity: line.quantity,
-        subscription: nil, orders: orders, units: units, awaitsPayment: standing.awaitsPayment),
+        subscription: nil, orders: orders, units: units, awaitsPayment: standing.awaitsPayment, causes: standing.causes),
       standing: standing)
   }
 }

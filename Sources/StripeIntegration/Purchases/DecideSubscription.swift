@@ -63,7 +63,7 @@ extension Decider {
     let orders = paid.map { entry in
       DesiredOrder(
         externalID: "\(entry.invoice.id):\(entry.line.id)", product: product,
-        isRefunded: knowledge.moneyBack(on: knowledge.charges(paying: entry.invoice)).isFullyRefunded,
+        isRefunded: knowledge.moneyBack(of: entry.invoice).isFullyRefunded,
         subscription: record, periodStart: entry.line.periodStart, periodEnd: entry.line.periodEnd)
     }
     let wasSold = standing.paidThrough != nil && !standing.awaitsPayment
@@ -78,7 +78,7 @@ extension Decider {
         key: LineKey(line: line.key, product: product), agreement: agreement, price: line.price,
         stripeProduct: line.product, quantity: line.quantity,
         subscription: wasSold ? desiredRecord(record, product: product, item: item, subscription: subscription) : nil,
-        orders: wasSold ? orders : [], units: units, awaitsPayment: standing.awaitsPayment),
+        orders: wasSold ? orders : [], units: units, awaitsPayment: standing.awaitsPayment, causes: standing.causes),
       standing: standing)
   }
 

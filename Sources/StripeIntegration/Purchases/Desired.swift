@@ -1,3 +1,4 @@
+import Cryptography
 public import Foundation
 public import Identity
 public import LicenseKitAPI
@@ -62,7 +63,13 @@ public struct DesiredCustomer: Hashable, Sendable {
   public let code: String
   public let name: String
   public let email: String?
+  /// Nil for guests, and once the customer was deleted at Stripe.
   public let stripeCustomer: Stripe.CustomerID?
+  /// Whether a change of name or address is taken over to the record that exists.
+  public var isFollowed = false
+
+  /// What is taken over, as one short text: equal for equal name and address, and telling neither.
+  var fingerprint: String { SHA256.hexHash("\(name)\n\(email ?? "")") }
 }
 
 /// A subscription record: one for each item under one LicenseKit product.
@@ -98,6 +105,10 @@ public struct DesiredLine: Hashable, Sendable {
   public let units: [DesiredUnit]
   /// Nothing was paid for it yet: nothing is issued, and nothing that was issued is touched.
   public let awaitsPayment: Bool
+  /// Everything that withholds or has ended access, also what alone would change nothing any more.
+  public var causes: Set<Cause> = []
+  /// The end of what is paid for; nil for ever, and where nothing is.
+  public var paidThrough: Date?
 }
 
 /// The states in which the admin API shows a purchase.

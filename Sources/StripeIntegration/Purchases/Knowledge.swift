@@ -58,6 +58,13 @@ public struct Knowledge: Hashable, Sendable {
     snapshots.compactMap { if case .paymentIntent(let value) = $0 { value } else { nil } }
   }
 
+  var fraudWarnings: [Stripe.FraudWarning] {
+    snapshots.compactMap { if case .fraudWarning(let value) = $0 { value } else { nil } }
+  }
+  var creditNotes: [Stripe.CreditNote] {
+    snapshots.compactMap { if case .creditNote(let value) = $0 { value } else { nil } }
+  }
+
   /// Every known link between an invoice and a payment of it.
   var invoicePayments: [Stripe.InvoicePayment] {
     snapshots.flatMap { snapshot -> [Stripe.InvoicePayment] in
@@ -90,6 +97,15 @@ public struct Knowledge: Hashable, Sendable {
   func invoicePayments(of payment: Stripe.PaymentIntentID) -> [Stripe.InvoicePayment]? {
     if case .invoicePayments(_, let value) = self[.invoicePayments(of: payment)] { value } else { nil }
   }
+  /// The sessions that made an invoice without anything to pay; nil when that was not asked.
+  func sessions(behind search: SessionSearch) -> [Stripe.CheckoutSessionID]? {
+    if case .sessionsBehind(_, let value) = self[.sessions(behind: search)] { value } else { nil }
+  }
+  func price(_ id: Stripe.PriceID) -> Stripe.Price? {
+    if case .price(let value) = self[FactKey(id)] { value } else { nil }
+  }
+  /// Whether the delayed payment of a session has failed.
+  func hasPaymentFailed(_ session: Stripe.CheckoutSessionID) -> Bool { self[.paymentFailed(of: session)] != nil }
   /// Whether the newest version came from asking Stripe.
   func hasFetched(_ key: FactKey) -> Bool { facts[key]?.source == .fetch }
   /// When the fact's version was true, on Stripe's clock.

@@ -78,6 +78,7 @@ public struct Terms: Hashable, Sendable, Codable {
   public var termDays: Int?
   public var onFullRefund: OnFullRefund
   public var onDispute: OnInterruption
+  public var onFraudWarning: OnInterruption
   public var onPause: OnInterruption
   public var onCancel: OnCancel
   public var features: [FeatureGrant]
@@ -85,8 +86,9 @@ public struct Terms: Hashable, Sendable, Codable {
   public init(
     product: ProductID, policy: PolicyID, licenseType: LicenseType, quantity: Quantity = .one,
     seatsFeature: FeatureID? = nil, trial: Bool = true, graceDays: Int = 3, termDays: Int? = nil,
-    onFullRefund: OnFullRefund = .revoke, onDispute: OnInterruption = .suspend, onPause: OnInterruption = .suspend,
-    onCancel: OnCancel = .expire, features: [FeatureGrant] = []
+    onFullRefund: OnFullRefund = .revoke, onDispute: OnInterruption = .suspend,
+    onFraudWarning: OnInterruption = .keep, onPause: OnInterruption = .suspend, onCancel: OnCancel = .expire,
+    features: [FeatureGrant] = []
   ) {
     self.product = product
     self.policy = policy
@@ -98,6 +100,7 @@ public struct Terms: Hashable, Sendable, Codable {
     self.termDays = termDays
     self.onFullRefund = onFullRefund
     self.onDispute = onDispute
+    self.onFraudWarning = onFraudWarning
     self.onPause = onPause
     self.onCancel = onCancel
     self.features = features
@@ -107,4 +110,31 @@ public struct Terms: Hashable, Sendable, Codable {
   var isDated: Bool { licenseType == .subscription || licenseType == .timeLimited || licenseType == .trial }
 
   var grace: TimeInterval { TimeInterval(graceDays) * 86_400 }
+
+  /// How long a subscription's license outlasts what is paid for while nothing is wrong: the grace, and a day at least,
+  /// since the invoice of a renewal is paid about an hour after the period has turned (Stripe docs, "Subscription
+  /// invoices").
+  var outlasting: TimeInterval { max(grace, 86_400) }
+}
+
+extension Terms {
+  /// Terms that were stored before a choice existed have its default.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      product: try container.decode(ProductID.self, forKey: .product),
+      policy: try container.decode(PolicyID.self, forKey: .policy),
+      licenseType: try container.decode(LicenseType.self, forKey: .licenseType),
+      quantity: try container.decode(Quantity.self, forKey: .quantity),
+      seatsFeature: try container.decodeIfPresent(FeatureID.self, forKey: .seatsFeature),
+      trial: try container.decode(Bool.self, forKey: .trial),
+      graceDays: try container.decode(Int.self, forKey: .graceDays),
+      termDays: try container.decodeIfPresent(Int.self, forKey: .termDays),
+      onFullRefund: try container.decode(OnFullRefund.self, forKey: .onFullRefund),
+      onDispute: try container.decode(OnInterruption.self, forKey: .onDispute),
+      onFraudWarning: try container.decodeIfPresent(OnInterruption.self, forKey: .onFraudWarning) ?? .keep,
+      onPause: try container.decode(OnInterruption.self, forKey: .onPause),
+      onCancel: try container.decode(OnCancel.self, forKey: .onCancel),
+      features: try container.decode([FeatureGrant].self, forKey: .features))
+  }
 }

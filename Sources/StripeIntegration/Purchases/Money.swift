@@ -11,6 +11,8 @@ struct MoneyBack: Hashable {
   /// Disputes under which the money is withdrawn.
   var openDisputes: [Stripe.DisputeID] = []
   var lostDisputes: [Stripe.DisputeID] = []
+  /// Warnings of fraud about which something can still be done.
+  var openWarnings: [Stripe.FraudWarningID] = []
 
   var isEmpty: Bool { self == MoneyBack() }
 }
@@ -30,8 +32,13 @@ extension Knowledge {
         questions.append(.charge(charge))
       }
     }
-    for dispute in disputes {
-      if let charge = dispute.charge, self[FactKey(charge)] == nil { questions.append(.charge(charge)) }
+    for charge in disputes.compactMap(\.charge) + fraudWarnings.compactMap(\.charge)
+    where self[FactKey(charge)] == nil {
+      questions.append(.charge(charge))
+    }
+    // A credit note names the refunds made with it, which else are known only when their own events arrive.
+    for refund in creditNotes.flatMap(\.refunds) where self[FactKey(refund)] == nil {
+      questions.append(.refund(refund))
     }
     return Self.unique(questions)
   }
@@ -48,6 +55,16 @@ extension Knowledge {
     let keys = [FactKey(id)] + own.map { FactKey($0.id) }
     if agrees || keys.allSatisfy(hasFetched) { return [] }
     return [.charge(id)] + own.map { .refund($0.id) }
+  }
+
+  /// Judges what was paid for an invoice. Several payments may have paid it, and money outside Stripe: all of it was
+  /// returned only when every part was.
+  func moneyBack(of invoice: Stripe.Invoice) -> MoneyBack {
+    let charges = charges(paying: invoice)
+    var result = moneyBack(on: charges)
+    let taken = charges.filter(\.isPaid).reduce(0) { $0 + $1.amountCaptured }
+    if taken < invoice.amountPaid { (result.isFullyRefunded, result.isRefundPending) = (false, false) }
+    return result
   }
 
   /// Judges a set of charges by their absolute amounts; amounts are never added up over events.
@@ -74,6 +91,15 @@ extension Knowledge {
       case .inquiry, .won: break
       }
     }
+    for warning in fraudWarnings where warning.isActionable {
+      // A full refund answers a warning; Stripe says so of the warning only by and by.
+      let concerns = charges.contains { charge in
+        !charge.isFullyRefunded
+          && (charge.id == warning.charge
+            || (charge.paymentIntent != nil && charge.paymentIntent == warning.paymentIntent))
+      }
+      if concerns { result.openWarnings.append(warning.id) }
+    }
     return result
   }
 
@@ -96,7 +122,8 @@ extension Knowledge {
   var unlinkedPaymentQuestions: [Question] {
     var questions: [Question] = []
     let linked = Set(invoices.flatMap { charges(paying: $0) }.map(\.id))
-    let concerned = Set(refunds.compactMap(\.charge) + disputes.compactMap(\.charge))
+    let concerned = Set(
+      refunds.compactMap(\.charge) + disputes.compactMap(\.charge) + fraudWarnings.compactMap(\.charge))
     for charge in charges
     where !linked.contains(charge.id)
       && (charge.amountRefunded > 0 || charge.isDisputed || concerned.contains(charge.id))

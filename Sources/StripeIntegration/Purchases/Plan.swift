@@ -20,6 +20,10 @@ public struct Plan: Hashable, Sendable {
     }
     if let customer = decision.customer, recorded.customers[customer.code] == nil {
       steps.append(.createCustomer(customer))
+    } else if let customer = decision.customer, customer.isFollowed,
+      recorded.customerFingerprints[customer.code] != customer.fingerprint
+    {
+      steps.append(.updateCustomer(customer))
     }
     for line in lines { planRecords(of: line, recorded) }
     for line in lines {

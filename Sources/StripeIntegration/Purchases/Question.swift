@@ -1,3 +1,4 @@
+public import Foundation
 public import Identity
 public import StripeAPI
 
@@ -12,8 +13,17 @@ public enum Question: Hashable, Sendable {
   case refund(Stripe.RefundID)
   case dispute(Stripe.DisputeID)
   case customer(Stripe.CustomerID)
+  case price(Stripe.PriceID)
   case sessions(of: Stripe.PaymentIntentID)
   case invoicePayments(of: Stripe.PaymentIntentID)
+  /// There is no filter by invoice: the sessions of that time are asked for by their buyer.
+  case sessionsBehind(SessionSearch, Buyer, around: Date)
+
+  /// How a buyer is found.
+  public enum Buyer: Hashable, Sendable {
+    case customer(Stripe.CustomerID)
+    case email(String)
+  }
 
   /// The fact that the answer will be a version of.
   public var key: FactKey {
@@ -27,6 +37,8 @@ public enum Question: Hashable, Sendable {
     case .refund(let id): FactKey(id)
     case .dispute(let id): FactKey(id)
     case .customer(let id): FactKey(id)
+    case .price(let id): FactKey(id)
+    case .sessionsBehind(let search, _, _): .sessions(behind: search)
     case .sessions(let id): .sessions(of: id)
     case .invoicePayments(let id): .invoicePayments(of: id)
     }
@@ -46,7 +58,10 @@ public enum Question: Hashable, Sendable {
     case .lineItems(let id, _): .lineItems(of: id)
     case .sessions(let id, _): .sessions(of: id)
     case .invoicePayments(let id, _): .invoicePayments(of: id)
-    case .invoicePayment, .missing: nil
+    case .price(let object): .price(object.id)
+    // What differs between two versions of these moves one way, so that they are never contested; or there is no such
+    // call.
+    case .fraudWarning, .creditNote, .product, .paymentFailed, .sessionsBehind, .invoicePayment, .missing: nil
     }
   }
 
@@ -56,6 +71,7 @@ public enum Question: Hashable, Sendable {
     case .lineItems(let id): "the line items of \(id)"
     case .sessions(let id): "the Checkout Sessions of payment \(id)"
     case .invoicePayments(let id): "the invoices paid by \(id)"
+    case .sessionsBehind(let search, _, _): "the Checkout Session behind \(search.invoice)"
     default: key.rawValue
     }
   }

@@ -71,6 +71,8 @@ public struct Recorded: Hashable, Sendable {
   }
 
   public var customers: [String: LicenseKitAPI.CustomerID] = [:]
+  /// The name and address that a customer was given last, by code; see `DesiredCustomer.fingerprint`.
+  public var customerFingerprints: [String: String] = [:]
   public var subscriptions: [RecordKey: SubscriptionRecord] = [:]
   public var orders: [RecordKey: Order] = [:]
   public var agreed: [LineKey: Decider.Agreement] = [:]
@@ -100,6 +102,9 @@ extension Recorded {
     switch (step, result) {
     case (.createCustomer(let customer), .customer(let id)):
       customers[customer.code] = id
+      customerFingerprints[customer.code] = customer.fingerprint
+    case (.updateCustomer(let customer), _):
+      customerFingerprints[customer.code] = customer.fingerprint
     case (.createSubscription(let record), .subscription(let id)):
       subscriptions[.init(product: record.product, externalID: record.externalID)] = .init(id: id, applied: record)
     case (.updateSubscription(let record), _):
@@ -158,8 +163,8 @@ extension Recorded {
         features.removeAll { $0.featureID == feature }
         features.append(.unsettled(feature))
       }
-    case .createCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus, .revokeReplaced,
-      .writeBack:
+    case .createCustomer, .updateCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus,
+      .revokeReplaced, .writeBack:
       break
     }
   }

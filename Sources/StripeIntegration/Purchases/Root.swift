@@ -8,6 +8,8 @@ public enum Root: Hashable, Sendable {
   case checkout(Stripe.CheckoutSessionID)
   /// An invoice without subscription and without Checkout: sent by hand or from a quote.
   case invoice(Stripe.InvoiceID)
+  /// A payment of an integration of the vendor's own, whose metadata names what it sells.
+  case payment(Stripe.PaymentIntentID)
 
   /// The word for it in the admin API.
   public var kind: String {
@@ -15,6 +17,7 @@ public enum Root: Hashable, Sendable {
     case .subscription: "subscription"
     case .checkout: "checkout"
     case .invoice: "invoice"
+    case .payment: "payment"
     }
   }
 
@@ -23,6 +26,7 @@ public enum Root: Hashable, Sendable {
     case .subscription(let id): id.rawValue
     case .checkout(let id): id.rawValue
     case .invoice(let id): id.rawValue
+    case .payment(let id): id.rawValue
     }
   }
 }
@@ -53,13 +57,19 @@ extension Knowledge {
     }
 
     var questions: [Question] = []
-    for case .sessions(_, let ids) in snapshots {
+    for snapshot in snapshots {
+      let ids: [Stripe.CheckoutSessionID] =
+        switch snapshot {
+        case .sessions(_, let ids), .sessionsBehind(_, let ids): ids
+        case .paymentFailed(let failed): [failed.session]
+        default: []
+        }
       questions += ids.filter { self[FactKey($0)] == nil }.map(Question.checkoutSession)
     }
     for payment in invoicePayments where self[FactKey(payment.invoice)] == nil {
       questions.append(.invoice(payment.invoice))
     }
-    for invoice in (charges.compactMap(\.invoice) + paymentIntents.compactMap(\.invoice))
+    for invoice in (charges.compactMap(\.invoice) + paymentIntents.compactMap(\.invoice) + creditNotes.map(\.invoice))
     where self[FactKey(invoice)] == nil {
       questions.append(.invoice(invoice))
     }
@@ -78,8 +88,9 @@ extension Knowledge {
     }
     if !questions.isEmpty { return .ask(Self.unique(questions)) }
 
-    // A refund or dispute may name a charge only; the charge names its payment.
-    for charge in (refunds.compactMap(\.charge) + disputes.compactMap(\.charge)) where self[FactKey(charge)] == nil {
+    // A refund, dispute or warning may name a charge only; the charge names its payment.
+    for charge in (refunds.compactMap(\.charge) + disputes.compactMap(\.charge) + fraudWarnings.compactMap(\.charge))
+    where self[FactKey(charge)] == nil {
       questions.append(.charge(charge))
     }
     if !questions.isEmpty { return .ask(Self.unique(questions)) }
@@ -92,6 +103,7 @@ extension Knowledge {
     ids.formUnion(charges.compactMap(\.paymentIntent))
     ids.formUnion(refunds.compactMap(\.paymentIntent))
     ids.formUnion(disputes.compactMap(\.paymentIntent))
+    ids.formUnion(fraudWarnings.compactMap(\.paymentIntent))
     ids.formUnion(invoices.flatMap(\.paymentIntents))
     ids.formUnion(invoicePayments.compactMap(\.paymentIntent))
     ids.formUnion(sessions.compactMap(\.paymentIntent))

@@ -16,14 +16,36 @@ public enum Snapshot: Hashable, Sendable {
   case refund(Stripe.Refund)
   case dispute(Stripe.Dispute)
   case customer(Stripe.Customer)
+  case fraudWarning(Stripe.FraudWarning)
+  case creditNote(Stripe.CreditNote)
+  case product(Stripe.Product)
+  case price(Stripe.Price)
+  /// The delayed payment of a session has failed. The session itself does not say so: it stays complete and unpaid.
+  case paymentFailed(FailedPayment)
   /// All lines of a Checkout Session: never in an event, always asked for.
   case lineItems(of: Stripe.CheckoutSessionID, [Stripe.LineItem])
   /// Which Checkout Sessions a payment belongs to; empty when none.
   case sessions(of: Stripe.PaymentIntentID, [Stripe.CheckoutSessionID])
+  /// Which Checkout Sessions made an invoice without anything to pay, for which no payment can be asked; empty when none.
+  case sessionsBehind(SessionSearch, [Stripe.CheckoutSessionID])
   /// Which invoices a payment paid; empty when none.
   case invoicePayments(of: Stripe.PaymentIntentID, [Stripe.InvoicePayment])
   /// Stripe was asked and has no such object (deleted, or of another mode).
   case missing(FactKey)
+}
+
+/// The session whose delayed payment has failed.
+public struct FailedPayment: Hashable, Sendable, Codable {
+  public let session: Stripe.CheckoutSessionID
+  public let payment: Stripe.PaymentIntentID?
+  public let subscription: Stripe.SubscriptionID?
+}
+
+/// A look for the Checkout Session that made an invoice.
+public struct SessionSearch: Hashable, Sendable, Codable {
+  public let invoice: Stripe.InvoiceID
+  /// Whether it took place when the session must have been there, if there is one.
+  public let isLast: Bool
 }
 
 /// Names a fact: the object's id, or the id and what was asked about it.
@@ -37,6 +59,12 @@ public struct FactKey: RawRepresentable, Hashable, Sendable, Codable, Comparable
   static func lineItems(of session: Stripe.CheckoutSessionID) -> FactKey { .init(rawValue: "\(session)/line_items") }
   static func sessions(of payment: Stripe.PaymentIntentID) -> FactKey {
     .init(rawValue: "\(payment)/checkout_sessions")
+  }
+  static func sessions(behind search: SessionSearch) -> FactKey {
+    .init(rawValue: "\(search.invoice)/checkout_sessions\(search.isLast ? "/last" : "")")
+  }
+  static func paymentFailed(of session: Stripe.CheckoutSessionID) -> FactKey {
+    .init(rawValue: "\(session)/payment_failed")
   }
   static func invoicePayments(of payment: Stripe.PaymentIntentID) -> FactKey {
     .init(rawValue: "\(payment)/invoice_payments")
@@ -61,6 +89,12 @@ extension Snapshot {
     case .refund(let object): FactKey(object.id)
     case .dispute(let object): FactKey(object.id)
     case .customer(let object): FactKey(object.id)
+    case .fraudWarning(let object): FactKey(object.id)
+    case .creditNote(let object): FactKey(object.id)
+    case .product(let object): FactKey(object.id)
+    case .price(let object): FactKey(object.id)
+    case .paymentFailed(let failed): .paymentFailed(of: failed.session)
+    case .sessionsBehind(let search, _): .sessions(behind: search)
     case .lineItems(let session, _): .lineItems(of: session)
     case .sessions(let payment, _): .sessions(of: payment)
     case .invoicePayments(let payment, _): .invoicePayments(of: payment)
@@ -91,13 +125,21 @@ extension Snapshot {
       return ids(r.id.rawValue, r.charge?.rawValue, r.paymentIntent?.rawValue)
     case .dispute(let d):
       return ids(d.id.rawValue, d.charge?.rawValue, d.paymentIntent?.rawValue)
+    case .fraudWarning(let w):
+      return ids(w.id.rawValue, w.charge?.rawValue, w.paymentIntent?.rawValue)
+    case .creditNote(let n):
+      return ids(n.id.rawValue, n.invoice.rawValue) + n.refunds.map(\.rawValue)
+    case .paymentFailed(let failed):
+      return ids(failed.session.rawValue, failed.subscription?.rawValue, failed.payment?.rawValue)
+    case .sessionsBehind(let search, let sessions):
+      return [search.invoice.rawValue] + sessions.map(\.rawValue)
     case .sessions(let payment, let sessions):
       return [payment.rawValue] + sessions.map(\.rawValue)
     case .invoicePayments(let payment, let payments):
       return [payment.rawValue] + payments.map(\.invoice.rawValue)
     case .lineItems(let session, _):
       return [session.rawValue]
-    case .customer, .missing:
+    case .customer, .product, .price, .missing:
       return []
     }
   }
@@ -133,7 +175,11 @@ extension Snapshot {
       return [r.status == "failed" || r.status == "canceled" ? 2 : r.status == "succeeded" ? 1 : 0]
     case .dispute(let d): return [d.standing == .won || d.standing == .lost ? 1 : 0]
     case .customer(let c): return [c.isDeleted ? 1 : 0]
-    case .lineItems, .sessions, .invoicePayments: return []
+    case .fraudWarning(let w): return [w.isActionable ? 0 : 1]
+    case .creditNote(let n): return [n.isVoid ? 1 : 0, Int64(n.refunds.count)]
+    case .product(let p): return [p.isDeleted ? 1 : 0]
+    case .price(let p): return [p.isDeleted ? 1 : 0]
+    case .lineItems, .sessions, .sessionsBehind, .invoicePayments, .paymentFailed: return []
     case .missing: return [Int64.max]
     }
   }
@@ -142,7 +188,8 @@ extension Snapshot {
 extension Snapshot: Codable {
   private enum Kind: String, CodingKey {
     case checkoutSession, subscription, invoice, invoicePayment, paymentIntent, charge, refund, dispute, customer
-    case lineItems, sessions, invoicePayments, missing
+    case fraudWarning, creditNote, product, price, paymentFailed
+    case lineItems, sessions, sessionsBehind, invoicePayments, missing
   }
 
   private struct Answer<Subject: Codable, Element: Codable>: Codable {
@@ -167,12 +214,20 @@ extension Snapshot: Codable {
     case .refund: self = .refund(try read())
     case .dispute: self = .dispute(try read())
     case .customer: self = .customer(try read())
+    case .fraudWarning: self = .fraudWarning(try read())
+    case .creditNote: self = .creditNote(try read())
+    case .product: self = .product(try read())
+    case .price: self = .price(try read())
+    case .paymentFailed: self = .paymentFailed(try read())
     case .lineItems:
       let answer = try read(Answer<Stripe.CheckoutSessionID, Stripe.LineItem>.self)
       self = .lineItems(of: answer.of, answer.data)
     case .sessions:
       let answer = try read(Answer<Stripe.PaymentIntentID, Stripe.CheckoutSessionID>.self)
       self = .sessions(of: answer.of, answer.data)
+    case .sessionsBehind:
+      let answer = try read(Answer<SessionSearch, Stripe.CheckoutSessionID>.self)
+      self = .sessionsBehind(answer.of, answer.data)
     case .invoicePayments:
       let answer = try read(Answer<Stripe.PaymentIntentID, Stripe.InvoicePayment>.self)
       self = .invoicePayments(of: answer.of, answer.data)
@@ -192,8 +247,15 @@ extension Snapshot: Codable {
     case .refund(let object): try container.encode(object, forKey: .refund)
     case .dispute(let object): try container.encode(object, forKey: .dispute)
     case .customer(let object): try container.encode(object, forKey: .customer)
+    case .fraudWarning(let object): try container.encode(object, forKey: .fraudWarning)
+    case .creditNote(let object): try container.encode(object, forKey: .creditNote)
+    case .product(let object): try container.encode(object, forKey: .product)
+    case .price(let object): try container.encode(object, forKey: .price)
+    case .paymentFailed(let failed): try container.encode(failed, forKey: .paymentFailed)
     case .lineItems(let session, let lines): try container.encode(Answer(of: session, data: lines), forKey: .lineItems)
     case .sessions(let payment, let ids): try container.encode(Answer(of: payment, data: ids), forKey: .sessions)
+    case .sessionsBehind(let search, let ids):
+      try container.encode(Answer(of: search, data: ids), forKey: .sessionsBehind)
     case .invoicePayments(let payment, let payments):
       try container.encode(Answer(of: payment, data: payments), forKey: .invoicePayments)
     case .missing(let key): try container.encode(key, forKey: .missing)

@@ -6,6 +6,8 @@ public import StripeAPI
 /// One change in the outside world. Each is recorded before and after it is taken, and can be repeated without harm.
 public enum Step: Hashable, Sendable {
   case createCustomer(DesiredCustomer)
+  /// Takes over a changed name or address.
+  case updateCustomer(DesiredCustomer)
   case createSubscription(DesiredSubscription)
   case updateSubscription(DesiredSubscription)
   case createOrder(DesiredOrder)
@@ -27,6 +29,7 @@ public enum Step: Hashable, Sendable {
   public var sentence: String {
     switch self {
     case .createCustomer(let customer): "Create customer \(customer.code)"
+    case .updateCustomer(let customer): "Update name and address of customer \(customer.code)"
     case .createSubscription(let record): "Create subscription record \(record.externalID)"
     case .updateSubscription(let record): "Update subscription record \(record.externalID) to \(record.status.rawValue)"
     case .createOrder(let order): "Create order \(order.externalID)"
@@ -55,8 +58,8 @@ public enum Step: Hashable, Sendable {
     switch self {
     case .issue(let unit, _, _): unit.key
     case .renew(let key, _, _, _), .suspend(let key, _), .reinstate(let key), .revoke(let key, _): key
-    case .createCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus, .assignFeature,
-      .removeFeature, .revokeReplaced, .writeBack:
+    case .createCustomer, .updateCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus,
+      .assignFeature, .removeFeature, .revokeReplaced, .writeBack:
       nil
     }
   }

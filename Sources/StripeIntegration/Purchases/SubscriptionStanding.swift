@@ -63,22 +63,73 @@ extension Knowledge {
   func standing(
     of item: Stripe.Subscription.Item, in subscription: Stripe.Subscription, terms: Terms, now: Date
   ) -> Standing {
-    let latest = subscription.latestInvoice.flatMap { invoice($0) }
+    let bills = bills(of: subscription)
     let sold = paidPeriods(of: item, in: subscription)
-    let paidThrough = paidThrough(of: item, in: subscription, sold: sold, latest: latest, terms: terms)
+    let paidThrough = paidThrough(of: item, in: subscription, sold: sold, bills: bills, terms: terms)
 
-    var causes: Set<Cause> = []
-    if let end = judgeMoney(of: subscription, sold: sold, terms: terms, causes: &causes) {
-      return Standing(access: end, paidThrough: paidThrough)
+    var judgment = Standing.Judgment(now: now)
+    judgeMoney(of: subscription, sold: sold, terms: terms, &judgment)
+    if !judgment.hasRevoked {
+      switch subscription.status {
+      case .incomplete, .unknown:
+        return Standing(access: .awaitingPayment("The first payment of the subscription is open."))
+      case .incompleteExpired:
+        return Standing(
+          access: .ended(revoke: false, "The first payment of the subscription was never made."), causes: [.unpaid],
+          endedBy: .unpaid)
+      default: break
+      }
     }
-    return standing(
-      subscription: subscription, latest: latest, paidThrough: paidThrough, causes: causes, terms: terms, now: now)
+    guard let paidThrough else { return Self.unpaidStanding(of: subscription) }
+    judgeStatus(of: subscription, bills: bills, paidThrough: paidThrough, terms: terms, &judgment)
+    return judgment.standing(
+      paidThrough: paidThrough,
+      note: Self.note(on: subscription, bills: bills, paidThrough: paidThrough, nextChange: judgment.nextChange))
+  }
+
+  private static func unpaidStanding(of subscription: Stripe.Subscription) -> Standing {
+    switch subscription.status {
+    case .canceled:
+      Standing(
+        access: .ended(revoke: false, "The subscription was canceled before anything was paid."), causes: [.canceled],
+        endedBy: .canceled)
+    case .trialing:
+      Standing(access: .awaitingPayment("The subscription is in trial, and the mapping does not license trials."))
+    default: Standing(access: .awaitingPayment("The subscription has not been paid yet."))
+    }
+  }
+
+  // MARK: What is paid and what is due
+
+  /// The invoices that decide between "paid" and "due".
+  private struct Bills {
+    var latest: Stripe.Invoice?
+    /// The oldest that is not paid since something was paid last: what is due, was due then. A subscription that is left
+    /// past due gets a new invoice with every period, and none of them begins the grace anew.
+    var owed: Stripe.Invoice?
+    /// Periods were given away since something was paid last.
+    var hasGivenAway = false
+  }
+
+  private func bills(of subscription: Stripe.Subscription) -> Bills {
+    var bills = Bills()
+    bills.latest = subscription.latestInvoice.flatMap { invoice($0) }
+    let own = invoices.filter { $0.subscription == subscription.id }.sorted {
+      ($0.created, $0.id) < ($1.created, $1.id)
+    }
+    let lastPaid = own.last { $0.status == .paid && !$0.isCreditedInFull }?.created ?? .distantPast
+    let since = own.filter { $0.created >= lastPaid }
+    bills.owed = since.first { $0.status == .open || $0.status == .uncollectible }
+    bills.hasGivenAway = since.contains { $0.status == .void || $0.isCreditedInFull }
+    return bills
   }
 
   /// The paid periods that an item's access rests on. An item that was added in the middle of a period has none of its
   /// own until the next: what was paid for the subscription carries it.
   private func paidPeriods(of item: Stripe.Subscription.Item, in subscription: Stripe.Subscription) -> [SoldPeriod] {
-    let paid = periods(of: subscription).filter { $0.invoice.status == .paid && !$0.isFreeTrial(of: subscription) }
+    let paid = periods(of: subscription).filter {
+      $0.invoice.status == .paid && !$0.invoice.isCreditedInFull && !$0.isFreeTrial(of: subscription)
+    }
     let own = paid.filter {
       $0.line.subscriptionItem == item.id || ($0.line.subscriptionItem == nil && $0.line.price == item.price)
     }
@@ -86,9 +137,10 @@ extension Knowledge {
   }
 
   private func paidThrough(
-    of item: Stripe.Subscription.Item, in subscription: Stripe.Subscription, sold: [SoldPeriod],
-    latest: Stripe.Invoice?, terms: Terms
+    of item: Stripe.Subscription.Item, in subscription: Stripe.Subscription, sold: [SoldPeriod], bills: Bills,
+    terms: Terms
   ) -> Date? {
+    let latest = bills.latest
     // The newest period, not the latest end: who changes from years to months has been credited the rest of the year.
     var paidThrough = sold.last?.line.periodEnd
     func extend(_ date: Date?) { if let date { paidThrough = max(paidThrough ?? date, date) } }
@@ -104,116 +156,105 @@ extension Knowledge {
         !invoice.lines.isEmpty
           && invoice.lines.allSatisfy { SoldPeriod(invoice: invoice, line: $0).isFreeTrial(of: subscription) }
       } ?? false
-    if subscription.latestInvoice == nil || (latest?.status == .paid && !isTrialInvoice) {
+    let isPaid = latest?.status == .paid && latest?.isCreditedInFull == false
+    if subscription.latestInvoice == nil || (isPaid && !isTrialInvoice) {
       extend(item.currentPeriodEnd)
     }
     guard paidThrough != nil else { return nil }
-    // A vendor who voids the invoice of a running subscription, or pauses collection and wants access to go on, gives
-    // the period away.
-    if latest?.status == .void || (subscription.isCollectionPaused && terms.onPause == .keep) {
+    // A vendor who voids the invoice of a running subscription, or credits all of it, or pauses collection and wants
+    // access to go on, gives the period away.
+    if latest?.status == .void || latest?.isCreditedInFull == true
+      || (subscription.isCollectionPaused && terms.onPause == .keep)
+    {
       extend(item.currentPeriodEnd)
     }
     // An invoice that was sent is not late before it is due.
-    if latest?.status == .open { extend(latest?.dueDate) }
+    if latest?.status == .open { extend(bills.owed?.dueDate) }
     return paidThrough
   }
 
-  /// Money that moved back. A refund concerns its own period: a later paid one starts with a clean slate. A dispute
-  /// concerns the buyer: an open one withholds whichever payment it is about, a lost one ends unless something was paid
-  /// since.
-  /// - Returns: how the sale ended by it, if it did.
+  /// Money that moved back. A refund concerns its own period: a later paid one starts with a clean slate. A dispute and
+  /// a warning concern the buyer: an open one withholds whichever payment it is about, a lost dispute ends unless
+  /// something was paid since.
   private func judgeMoney(
-    of subscription: Stripe.Subscription, sold: [SoldPeriod], terms: Terms, causes: inout Set<Cause>
-  ) -> Standing.Access? {
-    guard let newest = sold.last?.invoice else { return nil }
-    let money = moneyBack(on: charges(paying: newest))
+    of subscription: Stripe.Subscription, sold: [SoldPeriod], terms: Terms, _ judgment: inout Standing.Judgment
+  ) {
+    guard let newest = sold.last else { return }
+    let money = moneyBack(of: newest.invoice)
     let everything = moneyBack(on: charges)
-    let lostSince = disputes.contains { everything.lostDisputes.contains($0.id) && $0.created >= newest.created }
-    if !money.lostDisputes.isEmpty || lostSince {
-      return .ended(revoke: true, "The dispute was lost.")
+    let lostSince = disputes.contains {
+      everything.lostDisputes.contains($0.id) && $0.created >= newest.invoice.created
     }
+    if !money.lostDisputes.isEmpty || lostSince { judgment.end(revoke: true, .disputeLost, "The dispute was lost.") }
     if money.isFullyRefunded {
-      let isFirst = Set(sold.filter { $0.invoice.total > 0 }.map(\.invoice.id)).count <= 1
       switch terms.onFullRefund {
-      case .revoke where isFirst || subscription.status.isTerminal:
-        return .ended(revoke: true, "The payment was refunded in full.")
-      case .revoke, .suspend: causes.insert(.refunded)
+      case .revoke where isFirst(newest, of: subscription, among: sold) || subscription.status.isTerminal:
+        judgment.end(revoke: true, .refunded, "The payment was refunded in full.")
+      case .revoke, .suspend: judgment.withhold(.refunded)
       case .keep: break
       }
     }
-    if money.isRefundPending, terms.onFullRefund != .keep { causes.insert(.refundPending) }
-    if !everything.openDisputes.isEmpty, terms.onDispute == .suspend { causes.insert(.disputed) }
-    return nil
+    if money.isRefundPending, terms.onFullRefund != .keep { judgment.withhold(.refundPending) }
+    if !everything.openDisputes.isEmpty, terms.onDispute == .suspend { judgment.withhold(.disputed) }
+    if !everything.openWarnings.isEmpty, terms.onFraudWarning == .suspend { judgment.withhold(.fraudWarning) }
   }
 
-  private func standing(
-    subscription: Stripe.Subscription, latest: Stripe.Invoice?, paidThrough: Date?, causes: Set<Cause>, terms: Terms,
-    now: Date
-  ) -> Standing {
-    switch subscription.status {
-    case .incomplete, .unknown:
-      return Standing(access: .awaitingPayment("The first payment of the subscription is open."))
-    case .incompleteExpired:
-      return Standing(access: .ended(revoke: false, "The first payment of the subscription was never made."))
-    default: break
-    }
-    guard let paidThrough else {
-      return Standing(
-        access: subscription.status == .canceled
-          ? .ended(revoke: false, "The subscription was canceled before anything was paid.")
-          : .awaitingPayment(
-            subscription.status == .trialing
-              ? "The subscription is in trial, and the mapping does not license trials."
-              : "The subscription has not been paid yet."))
-    }
-    var causes = causes
-    var nextChange: Date?
+  /// Whether a paid period is the one that the subscription began with. One that begins much later is not, even when no
+  /// earlier one is known: the subscription may be older than the installation.
+  private func isFirst(
+    _ newest: SoldPeriod, of subscription: Stripe.Subscription, among sold: [SoldPeriod]
+  ) -> Bool {
+    guard Set(sold.filter { $0.invoice.total > 0 }.map(\.invoice.id)).count <= 1 else { return false }
+    let beginning = max(subscription.created, subscription.trialEnd ?? subscription.created)
+    return newest.line.periodStart.map { $0 <= beginning.addingTimeInterval(86_400) } ?? true
+  }
 
-    /// Access until a moment, then the cause.
-    func withhold(_ cause: Cause, from moment: Date) {
-      if moment <= now { causes.insert(cause) } else { nextChange = min(nextChange ?? moment, moment) }
-    }
-
+  private func judgeStatus(
+    of subscription: Stripe.Subscription, bills: Bills, paidThrough: Date, terms: Terms,
+    _ judgment: inout Standing.Judgment
+  ) {
     if subscription.isCollectionPaused, terms.onPause == .suspend, !subscription.status.isTerminal {
-      causes.insert(.collectionPaused)
+      judgment.withhold(.collectionPaused)
     }
     switch subscription.status {
     case .trialing:
-      if !terms.trial { withhold(.pastDue, from: paidThrough.addingTimeInterval(terms.grace)) }
+      if !terms.trial { judgment.withhold(.unlicensedTrial, from: paidThrough.addingTimeInterval(terms.grace)) }
     case .active:
-      // Between the turn of a period and its payment the subscription is active on an unpaid invoice.
-      if let latest, latest.status == .open || latest.status == .uncollectible {
-        withhold(.pastDue, from: max(paidThrough, latest.dueDate ?? paidThrough).addingTimeInterval(terms.grace))
+      // Between the turn of a period and its payment the subscription is active on an invoice that is not paid yet,
+      // which takes Stripe about an hour at every renewal.
+      if let latest = bills.latest, [.draft, .open, .uncollectible].contains(latest.status) {
+        let due = bills.owed?.dueDate ?? paidThrough
+        judgment.withhold(.pastDue, from: max(paidThrough, due).addingTimeInterval(terms.outlasting))
       }
     case .pastDue:
-      let due = latest.flatMap { $0.status == .paid ? nil : $0.dueDate ?? $0.created } ?? paidThrough
-      withhold(.pastDue, from: max(due, paidThrough).addingTimeInterval(terms.grace))
-    case .unpaid: causes.insert(.unpaid)
-    case .paused: if terms.onPause == .suspend { causes.insert(.paused) }
+      let due = Self.dueDate(bills, paidThrough: paidThrough)
+      judgment.withhold(.pastDue, from: max(due, paidThrough).addingTimeInterval(terms.grace))
+    case .unpaid: judgment.withhold(.unpaid)
+    case .paused: if terms.onPause == .suspend { judgment.withhold(.paused) }
     case .canceled:
       switch terms.onCancel {
-      case .revoke:
-        return Standing(access: .ended(revoke: true, "The subscription was canceled."), paidThrough: paidThrough)
-      case .suspend:
-        return Standing(access: .ended(revoke: false, "The subscription was canceled."), paidThrough: paidThrough)
-      case .expire:
-        guard paidThrough > now else {
-          return Standing(
-            access: .ended(revoke: false, "The subscription has ended, and so has what was paid for."),
-            paidThrough: paidThrough)
-        }
-        nextChange = paidThrough
+      case .revoke: judgment.end(revoke: true, .canceled, "The subscription was canceled.")
+      case .suspend: judgment.end(revoke: false, .canceled, "The subscription was canceled.")
+      case .expire where paidThrough <= judgment.now:
+        judgment.end(revoke: false, .canceled, "The subscription has ended, and so has what was paid for.")
+      case .expire: judgment.changes(at: paidThrough)
       }
     case .incomplete, .incompleteExpired, .unknown: break
     }
-    return Standing(
-      access: causes.isEmpty ? .granted : .withheld(causes), paidThrough: paidThrough, nextChange: nextChange,
-      note: Self.note(on: subscription, paidThrough: paidThrough, nextChange: nextChange))
+  }
+
+  /// When what is owed was due. Where a whole period lies between what is paid and the oldest unpaid invoice that is
+  /// known, an older one is missing: then it was due when what is paid ended.
+  private static func dueDate(_ bills: Bills, paidThrough: Date) -> Date {
+    guard let owed = bills.owed else { return paidThrough }
+    let begins = owed.lines.filter { !$0.isProration }.compactMap(\.periodStart).min()
+    if !bills.hasGivenAway, let begins, begins > paidThrough.addingTimeInterval(86_400) { return paidThrough }
+    return owed.dueDate ?? owed.created
   }
 
   /// What is going to happen to access that is granted now.
   private static func note(
-    on subscription: Stripe.Subscription, paidThrough: Date, nextChange: Date?
+    on subscription: Stripe.Subscription, bills: Bills, paidThrough: Date, nextChange: Date?
   ) -> String? {
     func day(_ date: Date) -> String { String(RFC3339.string(from: date).prefix(10)) }
     switch subscription.status {
@@ -221,7 +262,10 @@ extension Knowledge {
       return "The subscription was canceled; what is paid for lasts until \(day(paidThrough))."
     case .pastDue, .active, .trialing:
       if subscription.status == .pastDue, let nextChange {
-        return "A payment is overdue; access ends on \(day(nextChange)) unless it is paid."
+        let attempt =
+          bills.latest?.nextPaymentAttempt.map { "Stripe tries again on \(day($0))." }
+          ?? "Stripe does not try again by itself."
+        return "A payment is overdue; access ends on \(day(nextChange)) unless it is paid. \(attempt)"
       }
       guard subscription.cancelAtPeriodEnd || subscription.cancelAt != nil else { return nil }
       return "The subscription ends on \(day(subscription.cancelAt ?? paidThrough)) and does not renew."

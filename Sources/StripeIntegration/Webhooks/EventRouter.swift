@@ -78,14 +78,15 @@ struct EventRouter: Sendable {
         """)
       guard !rows.isEmpty else { return 0 }
       var isConnected = try await self.isConnected(tenant, transaction)
+      let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
       for row in rows {
         let id: String = try row.get("event_id")
         let body: String = try row.get("body")
         let outcome: Outcome
         if eachApart {
-          outcome = try await routeApart(body: body, tenant, index, isConnected: &isConnected)
+          outcome = try await routeApart(body: body, settings, tenant, index, isConnected: &isConnected)
         } else {
-          outcome = try await route(body: body, tenant, index, isConnected: &isConnected)
+          outcome = try await route(body: body, settings, tenant, index, isConnected: &isConnected)
         }
         try await transaction.query(
           """
@@ -105,13 +106,13 @@ struct EventRouter: Sendable {
 
   /// Routes one event so that its failure undoes only what it did.
   private func routeApart(
-    body: String, _ tenant: Tenant, _ index: PurchaseIndex, isConnected: inout Bool
+    body: String, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex, isConnected: inout Bool
   ) async throws -> Outcome {
     do {
       let before = isConnected
       let (outcome, after) = try await index.transaction.savepoint { _ in
         var isConnected = before
-        let outcome = try await route(body: body, tenant, index, isConnected: &isConnected)
+        let outcome = try await route(body: body, settings, tenant, index, isConnected: &isConnected)
         return (outcome, isConnected)
       }
       isConnected = after
@@ -140,13 +141,13 @@ struct EventRouter: Sendable {
   }
 
   private func route(
-    body: String, _ tenant: Tenant, _ index: PurchaseIndex, isConnected: inout Bool
+    body: String, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex, isConnected: inout Bool
   ) async throws -> Outcome {
     let event: StripeEvent
     let effect: EventEffect
     do {
       event = try StripeEvent(parsing: Array(body.utf8))
-      effect = try EventTable.effect(of: event)
+      effect = try EventTable.effect(of: event, settings: settings)
     } catch {
       await recent.doubt(tenant)
       logger.warning("event cannot be read", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
@@ -170,12 +171,34 @@ struct EventRouter: Sendable {
   ) async throws -> Outcome {
     let fact = Fact(snapshot, asOf: event.created, source: .event)
     let isNews = try await FactStore(tenant: index.tenant, transaction: index.transaction).learn(fact)
-    guard attention != .none else { return (.done, "Remembered.") }
+    if attention == .none { return (.done, "Remembered.") }
+    if attention == .buyer { return try await look(atNewestOf: snapshot.customer, index) }
     guard let purchase = try await index.purchase(of: snapshot.aliases, creating: attention == .always) else {
       return (.done, "Remembered; it belongs to no known purchase.")
     }
-    try await Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
-      .add(.event, event.type.rawValue, detail: "\(event.id) about \(snapshot.key)\(isNews ? "" : ", nothing new")")
+    let timeline = Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
+    try await timeline.add(
+      .event, EventStory.title(event, snapshot), detail: EventStory.detail(snapshot, isNews: isNews))
+    if let note = EventNote(on: event, snapshot) { try await timeline.add(.note, note.title, detail: note.detail) }
+    try await index.mark(purchase)
+    return (.done, "Purchase \(purchase)")
+  }
+
+  /// The record of a buyer is shared by all of the buyer's purchases: a look at one of them brings it up to date.
+  private func look(atNewestOf customer: Stripe.CustomerID?, _ index: PurchaseIndex) async throws -> Outcome {
+    let purchase = try await index.transaction.query(
+      """
+      SELECT purchase_id
+        FROM stripe_integration.purchases
+       WHERE account_id  = \(index.tenant.account)
+         AND livemode    = \(index.tenant.livemode)
+         AND customer_id = \(customer)
+         AND merged_into IS NULL
+       ORDER BY created_at DESC, purchase_id DESC
+       LIMIT 1
+      """
+    ).first?.get("purchase_id", as: PurchaseID.self)
+    guard let purchase else { return (.done, "Remembered; nothing was sold to this customer.") }
     try await index.mark(purchase)
     return (.done, "Purchase \(purchase)")
   }

@@ -27,10 +27,13 @@ struct Service {
   static let tenant = Tenant(account: "acct_1", livemode: true)
 
   let mappings: [Mapping]
+  var settings = TenantSettings()
   private(set) var facts: [FactKey: Fact] = [:]
   private(set) var owners: [String: Int] = [:]
   private(set) var purchases: [Int: Purchase] = [:]
   private var customers: [String: LicenseKitAPI.CustomerID] = [:]
+  /// The buyers' records as they were written last, by code.
+  private(set) var contacts: [String: DesiredCustomer] = [:]
   private(set) var kit: FakeLicenseKit
   /// Rules that were broken on the way.
   private(set) var problems: [String] = []
@@ -51,6 +54,12 @@ struct Service {
     guard case .learn(let snapshot, let attention) = event.effect else { return }
     let fact = Fact(snapshot, asOf: Date(timeIntervalSince1970: TimeInterval(event.created)), source: .event)
     facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
+    if attention == .buyer {
+      let buyer = snapshot.customer
+      for (id, purchase) in purchases where purchase.decision?.customer?.stripeCustomer == buyer {
+        purchases[id]?.needsLook = true
+      }
+    }
     guard attention != .none, let purchase = purchase(of: snapshot.aliases, creating: attention == .always) else {
       return
     }
@@ -87,7 +96,8 @@ struct Service {
   }
 
   func knowledge(of purchase: Int) -> Knowledge {
-    Knowledge(facts.values.filter { owners[$0.key.subject] == purchase })
+    let own = facts.values.filter { owners[$0.key.subject] == purchase }
+    return Knowledge(own + own.flatMap(\.snapshot.shared).compactMap { facts[$0] })
   }
 
   // MARK: Reconciling
@@ -121,7 +131,8 @@ struct Service {
   }
 
   private func decider(_ id: Int, now: Date) -> Decider {
-    Decider(tenant: Self.tenant, mappings: mappings, agreed: purchases[id]?.recorded.agreed ?? [:], now: now)
+    Decider(
+      tenant: Self.tenant, mappings: mappings, agreed: purchases[id]?.recorded.agreed ?? [:], settings: settings, now: now)
   }
 
   /// - Returns: nil when the purchase turned out to be another one.
@@ -152,7 +163,10 @@ struct Service {
     guard var recorded = purchases[id]?.recorded else { return nil }
     let sold = Set(decision.lines.filter { !$0.units.isEmpty }.map(\.key.line))
     for line in decision.lines where sold.contains(line.key.line) { recorded.agreed[line.key] = line.agreement }
-    if let code = decision.customer?.code, let customer = customers[code] { recorded.customers[code] = customer }
+    if let code = decision.customer?.code, let customer = customers[code] {
+      recorded.customers[code] = customer
+      recorded.customerFingerprints[code] = contacts[code]?.fingerprint
+    }
     purchases[id]?.recorded = recorded
     var seen: Set<UnitKey> = []
     for _ in 0..<8 {
@@ -216,7 +230,12 @@ struct Service {
     if isLast { throw Crashed() }
     recorded.apply(step, result)
     purchases[id]?.recorded = recorded
-    if case .createCustomer(let customer) = step { customers[customer.code] = recorded.customers[customer.code] }
+    switch step {
+    case .createCustomer(let customer), .updateCustomer(let customer):
+      customers[customer.code] = recorded.customers[customer.code]
+      contacts[customer.code] = customer
+    default: break
+    }
   }
 
   private mutating func call(_ step: Step, _ recorded: Recorded, wasCutOff: Bool, now: Date) -> StepResult {
@@ -233,7 +252,7 @@ struct Service {
     case .reinstate(let key): if let id = recorded.licenseID(key) { kit.reinstate(id, now: now) }
     case .revoke(let key, _): if let id = recorded.licenseID(key) { kit.revoke(id) }
     case .revokeReplaced(_, let license): kit.revoke(license)
-    case .updateSubscription, .setOrderStatus, .writeBack: break
+    case .updateCustomer, .updateSubscription, .setOrderStatus, .writeBack: break
     }
     return .done
   }

@@ -42,6 +42,19 @@ struct Story {
     }
   }
 
+  /// Something happens at Stripe that no `Change` tells; the root of the purchase is named.
+  mutating func happens(_ body: (inout StripeModel, _ root: String) throws -> Void) rethrows {
+    passes(0, hours: 1)
+    try body(&stripe, root)
+    hear()
+  }
+
+  /// What the vendor has chosen for the account.
+  mutating func sets(_ settings: TenantSettings) {
+    stripe.settings = settings
+    service.settings = settings
+  }
+
   /// Time passes; the service wakes when it wanted to.
   mutating func passes(_ days: Int, hours: Int = 0) {
     let end = stripe.now + Seconds(days) * day + Seconds(hours) * 3_600

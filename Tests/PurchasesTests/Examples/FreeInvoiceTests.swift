@@ -11,9 +11,10 @@ import Testing
 struct FreeInvoiceTests {
   private static let made: Int64 = 1_800_000_000
 
-  private func invoice() throws -> Fact {
+  private func invoice(customer: String? = "cus_1") throws -> Fact {
     let value: JSONValue = [
-      "id": "in_1", "object": "invoice", "status": "paid", "billing_reason": "manual", "customer": "cus_1", "total": 0,
+      "id": "in_1", "object": "invoice", "status": "paid", "billing_reason": "manual", "total": 0,
+      "customer": customer.map { .string($0) } ?? .null,
       "amount_paid": 0, "created": .integer(Self.made),
       "lines": [
         "object": "list", "has_more": false,
@@ -49,19 +50,52 @@ struct FreeInvoiceTests {
     ).decide(Knowledge(facts))
   }
 
-  @Test("waits a while for the Checkout Session that may have made it, since no payment leads there")
-  func waits() throws {
-    let early = decide([try invoice()], minutesLater: 1)
-    #expect(early.status == .pending)
-    #expect(early.lines.isEmpty)
-    #expect(early.nextLook == date(15))
+  private func answer(_ sessions: [Stripe.CheckoutSessionID], isLast: Bool, minutes: Int64) -> Fact {
+    Fact(
+      .sessionsBehind(SessionSearch(invoice: "in_1", isLast: isLast), sessions), asOf: date(minutes), source: .fetch)
   }
 
-  @Test("is sold by itself when no session has come")
+  @Test("has its Checkout Session looked for by the buyer, since no payment leads there")
+  func isAsked() throws {
+    let early = decide([try invoice()], minutesLater: 0)
+    #expect(
+      early.questions == [
+        .sessionsBehind(SessionSearch(invoice: "in_1", isLast: false), .customer("cus_1"), around: date(0))
+      ])
+  }
+
+  @Test("waits two minutes when there is none yet, and is looked for once more then")
+  func waits() throws {
+    let facts = [try invoice(), answer([], isLast: false, minutes: 0)]
+    let early = decide(facts, minutesLater: 1)
+    #expect(early.status == .pending)
+    #expect(early.lines.isEmpty)
+    #expect(early.nextLook == date(2))
+    #expect(
+      decide(facts, minutesLater: 2).questions == [
+        .sessionsBehind(SessionSearch(invoice: "in_1", isLast: true), .customer("cus_1"), around: date(0))
+      ])
+  }
+
+  @Test("is sold by itself when there is no session")
   func isSold() throws {
-    let late = decide([try invoice()], minutesLater: 15)
+    let late = decide([try invoice(), answer([], isLast: true, minutes: 2)], minutesLater: 2)
     #expect(late.status == .fulfilled)
     #expect(late.root == .invoice("in_1"))
+  }
+
+  @Test("belongs to the session that was found, without any word of the session itself")
+  func isFound() throws {
+    let found = decide([try invoice(), answer(["cs_1"], isLast: false, minutes: 0)], minutesLater: 0)
+    #expect(found.questions == [.checkoutSession("cs_1")])
+    #expect(found.lines.isEmpty)
+  }
+
+  @Test("waits a quarter of an hour for its session where there is no buyer to ask by")
+  func withoutBuyer() throws {
+    let facts = [try invoice(customer: nil)]
+    #expect(decide(facts, minutesLater: 1).nextLook == date(15))
+    #expect(decide(facts, minutesLater: 15).status == .fulfilled)
   }
 
   @Test("belongs to its session when that comes, and is not sold a second time")

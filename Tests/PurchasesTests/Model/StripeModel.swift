@@ -29,6 +29,10 @@ struct StripeModel: Sendable {
   var payments: [String: ModelPayment] = [:]
   var refunds: [String: ModelRefund] = [:]
   var disputes: [String: ModelDispute] = [:]
+  /// Objects as Stripe writes them that nothing here changes by itself: customers, prices.
+  var others: [String: JSONValue] = [:]
+  /// What the vendor has chosen for the account.
+  var settings = TenantSettings()
   /// In the order they were made.
   private(set) var events: [ModelEvent] = []
   var counter = 0
@@ -54,7 +58,7 @@ struct StripeModel: Sendable {
       "account": "acct_1", "data": ["object": object],
     ]
     do {
-      let effect = try EventTable.effect(of: try StripeEvent(body))
+      let effect = try EventTable.effect(of: try StripeEvent(body), settings: settings)
       events.append(ModelEvent(id: id, type: type, created: now, effect: effect))
     } catch {
       preconditionFailure("the model made an event that cannot be read: \(type): \(error)")
@@ -107,7 +111,16 @@ struct StripeModel: Sendable {
       return try refunds[id.rawValue].map { .refund(try .init(json($0))) } ?? .missing(question.key)
     case .dispute(let id):
       return try disputes[id.rawValue].map { .dispute(try .init(json($0))) } ?? .missing(question.key)
-    case .customer: return .missing(question.key)
+    case .customer(let id):
+      return try others[id.rawValue].map { .customer(try .init($0)) } ?? .missing(question.key)
+    case .price(let id): return try others[id.rawValue].map { .price(try .init($0)) } ?? .missing(question.key)
+    case .sessionsBehind(let search, let buyer, _):
+      let found = sessions.values.filter { session in
+        guard case .customer(let customer) = buyer else { return true }
+        return session.customer == customer.rawValue
+      }
+      return .sessionsBehind(
+        search, found.filter { $0.invoice == search.invoice.rawValue }.map(\.id).sorted().map { .init($0) })
     case .sessions(let payment):
       let found = sessions.values.filter { $0.payment == payment.rawValue }.map(\.id).sorted()
       return .sessions(of: payment, found.map { Stripe.CheckoutSessionID($0) })

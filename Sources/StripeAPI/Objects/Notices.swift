@@ -1,0 +1,54 @@
+public import Foundation
+public import Identity
+public import JSON
+
+extension Stripe {
+  /// A card issuer's early warning that a payment may be fraud; it often comes before a dispute (API reference, "Early
+  /// Fraud Warnings").
+  public struct FraudWarning: Hashable, Sendable, Codable {
+    public let id: FraudWarningID
+    public let charge: ChargeID?
+    public let paymentIntent: PaymentIntentID?
+    /// False once the charge was disputed or refunded in full: nothing is left to be done about it.
+    public let isActionable: Bool
+    /// Stripe's own word, for example `unauthorized_use_of_card`.
+    public let fraudType: String?
+    public let created: Date
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "radar.early_fraud_warning")
+      id = try reader.requiredID("id")
+      charge = reader.id("charge")
+      paymentIntent = reader.id("payment_intent")
+      isActionable = reader["actionable"]?.bool ?? true
+      fraudType = reader.string("fraud_type")
+      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+  }
+
+  /// A credit note: less is owed of an invoice, or some of it is given back (API reference, "Credit Notes").
+  public struct CreditNote: Hashable, Sendable, Codable {
+    public let id: CreditNoteID
+    public let invoice: InvoiceID
+    public let isVoid: Bool
+    public let amount: Int64
+    /// The refunds made with it: one in the old shape, a list in the new one. Without any the buyer was given credit, or
+    /// money outside Stripe.
+    public let refunds: [RefundID]
+    public let created: Date
+
+    public init(_ value: JSONValue) throws(StripeObjectError) {
+      let reader = try ObjectReader(value, kind: "credit_note")
+      id = try reader.requiredID("id")
+      invoice = try reader.requiredID("invoice")
+      isVoid = reader.string("status") == "void"
+      amount = reader.integer("amount") ?? 0
+      var refunds = (reader["refunds"]?.array ?? []).compactMap { refund -> RefundID? in
+        ObjectReader.id(refund["refund"])
+      }
+      if let old: RefundID = reader.id("refund"), !refunds.contains(old) { refunds.append(old) }
+      self.refunds = refunds
+      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+  }
+}

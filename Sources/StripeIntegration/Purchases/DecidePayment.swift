@@ -1,0 +1,58 @@
+import Foundation
+import Identity
+import LicenseKitAPI
+import StripeAPI
+
+extension Decider {
+  /// A payment that nothing of Stripe's is behind, of a vendor whose own integration says in its metadata what it sells.
+  /// - Returns: nil when such payments are no sales for this vendor, or this one names nothing.
+  func decideBarePayment(_ knowledge: Knowledge) -> Decision? {
+    let payments = knowledge.paymentsNamed
+    // What was sold once stays sold when the vendor turns the setting off.
+    let wasSold = payments.contains { payment in agreed.keys.contains { $0.line == payment.rawValue } }
+    guard settings.barePayments || wasSold else { return nil }
+    let unknown = payments.filter { knowledge[FactKey($0)] == nil }
+    guard unknown.isEmpty else { return Decision(status: .pending, questions: unknown.map(Question.paymentIntent)) }
+    guard let payment = payments.first(where: { knowledge.paymentIntent($0)?.sale != nil }) else { return nil }
+    var decision = decidePayment(payment, knowledge)
+    decision.root = .payment(payment)
+    return decision
+  }
+
+  func decidePayment(_ id: Stripe.PaymentIntentID, _ knowledge: Knowledge) -> Decision {
+    guard let intent = knowledge.paymentIntent(id), let sale = intent.sale else {
+      return Decision(status: .pending, questions: [.paymentIntent(id)])
+    }
+    switch intent.status {
+    case "succeeded": break
+    case "canceled": return Decision(status: .ended, reason: "The payment was canceled; nothing was sold.")
+    default: return Decision(status: .waitingPayment, reason: "The payment is not complete.")
+    }
+    guard let quantity = sale.quantity else {
+      return Decision(
+        status: .failed,
+        reason:
+          "The payment's metadata has a \(Stripe.NamedSale.quantityKey) that is not a whole number of one or more.")
+    }
+    var questions = knowledge.moneyQuestions
+    // Mappings are of products mostly; the metadata may name the price alone.
+    if let price = sale.price, sale.product == nil, knowledge[FactKey(price)] == nil { questions.append(.price(price)) }
+    if let customer = intent.customer, knowledge[FactKey(customer)] == nil { questions.append(.customer(customer)) }
+    let line = SoldLine(
+      key: id.rawValue, price: sale.price,
+      product: sale.product ?? sale.price.flatMap { knowledge.price($0)?.product }, quantity: quantity)
+    questions += paymentDateQuestions(id, [line], knowledge)
+    guard questions.isEmpty else { return Decision(status: .pending, questions: Knowledge.unique(questions)) }
+
+    let customer = customer(
+      stripe: intent.customer, guest: id.rawValue, email: intent.receiptEmail, name: nil,
+      known: intent.customer.flatMap { knowledge[FactKey($0)] })
+    var decision = decision(lines: [line], customer: customer) { line, agreement in
+      oneTimeLine(
+        line, agreement, source: id.rawValue,
+        standing: knowledge.standing(of: intent, terms: agreement.terms, now: now))
+    }
+    decision.payment = id
+    return decision
+  }
+}

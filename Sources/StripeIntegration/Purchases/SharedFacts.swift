@@ -1,0 +1,27 @@
+import Identity
+import StripeAPI
+
+extension Snapshot {
+  /// Objects that many purchases have in common, and whose facts this one needs: the buyer, and the price of a payment
+  /// that names what it sells.
+  var shared: [FactKey] {
+    var keys = customer.map { [FactKey($0)] } ?? []
+    if case .paymentIntent(let payment) = self, let price = payment.sale?.price { keys.append(FactKey(price)) }
+    return keys
+  }
+
+  /// The buyer that the object names.
+  var customer: Stripe.CustomerID? {
+    switch self {
+    case .checkoutSession(let object): object.customer
+    case .subscription(let object): object.customer
+    case .invoice(let object): object.customer
+    case .paymentIntent(let object): object.customer
+    case .charge(let object): object.customer
+    case .customer(let object): object.id
+    case .invoicePayment, .refund, .dispute, .fraudWarning, .creditNote, .product, .price, .paymentFailed, .lineItems,
+      .sessions, .sessionsBehind, .invoicePayments, .missing:
+      nil
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import Identity
+import JSON
+import Postgres
+import StripeAPI
+
+/// Which stored events are to be routed again. What is left out matches everything; at least one thing is named.
+struct EventFilter: Codable, Hashable, Sendable {
+  var state: InboxReader.State?
+  var type: String?
+  /// By Stripe's clock.
+  var from: Date?
+  /// Up to, and not including.
+  var to: Date?
+
+  var isEmpty: Bool { state == nil && type == nil && from == nil && to == nil }
+}
+
+/// Finds the events of a filter and lets them be routed again, within a transaction of their tenant.
+struct EventReplay {
+  struct Found: Sendable {
+    let id: String
+    let type: String
+    let state: String
+    let outcome: String?
+    let cursor: TimeCursor
+  }
+
+  let filter: EventFilter
+  let tenant: Tenant
+  let transaction: PostgresTransaction
+
+  /// Newest first, by Stripe's clock.
+  func page(after cursor: TimeCursor?, limit: Int) async throws -> [Found] {
+    var conditions = conditions
+    if let cursor {
+      conditions.append(
+        """
+        AND (created, event_id)
+            < (timestamptz 'epoch' + \(cursor.microseconds) * interval '1 microsecond', \(cursor.id))
+        """)
+    }
+    return try await transaction.query(
+      """
+      SELECT event_id, type, state, outcome, (extract(epoch FROM created) * 1000000)::bigint AS created_us
+        FROM stripe_integration.inbox
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+             \(fragment: conditions)
+       ORDER BY created DESC, event_id DESC
+       LIMIT \(limit)
+      """
+    ).map { row in
+      let id: String = try row.get("event_id")
+      return Found(
+        id: id, type: try row.get("type"), state: try row.get("state"), outcome: try row.get("outcome"),
+        cursor: TimeCursor(microseconds: try row.get("created_us"), id: id))
+    }
+  }
+
+  /// How many there are; counted no further than `limit`.
+  func count(upTo limit: Int) async throws -> Int {
+    try await transaction.query(
+      """
+      SELECT count(*) AS n
+        FROM (SELECT FROM stripe_integration.inbox
+               WHERE account_id = \(tenant.account)
+                 AND livemode   = \(tenant.livemode)
+                     \(fragment: conditions)
+               LIMIT \(limit)) matching
+      """
+    ).first?.get("n") ?? 0
+  }
+
+  func reopen(_ events: [String]) async throws {
+    guard !events.isEmpty else { return }
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.inbox
+         SET state      = 'new',
+             outcome    = NULL,
+             handled_at = NULL
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND event_id   = ANY(\(events))
+      """)
+  }
+
+  private var conditions: PostgresQuery {
+    var conditions: PostgresQuery = ""
+    // Written out, not bound, so that the indexes of rare states are found; it is one of our own words.
+    if let state = filter.state { conditions.append("AND state = \(unescaped: "'\(state.rawValue)'") ") }
+    if let type = filter.type { conditions.append("AND type = \(type) ") }
+    if let from = filter.from { conditions.append("AND created >= \(from) ") }
+    if let to = filter.to { conditions.append("AND created < \(to) ") }
+    return conditions
+  }
+}
