@@ -347,7 +347,7 @@ struct TurnsTests {
       for _ in 0..<6 {
         let tenant = try #require(try await turns.claim())
         served.append(tenant.account.rawValue)
-        #expect(try await turns.purchases(of: tenant).count == 1)
+        #expect(try await turns.work(of: tenant).purchases.count == 1)
         try await turns.end(of: tenant)
       }
       #expect(Set(served.prefix(3)).count == 3)
@@ -368,7 +368,7 @@ struct TurnsTests {
       }
       let turns = Turns(database: shop.database)
       let tenant = try #require(try await turns.claim())
-      #expect(try await turns.purchases(of: tenant).isEmpty)
+      #expect(try await turns.work(of: tenant).purchases.isEmpty)
       try await turns.end(of: tenant)
       #expect(try await turns.claim() == nil)
     }

@@ -85,6 +85,7 @@ extension LicenseKitHTTPClient {
         mayHaveTakenEffect: error.requestMayHaveBeenSent, retry: error.isInvalidRequest ? .configuration : .later)
     }
     guard response.status == call.success else { throw LicenseKitError(answer: response) }
+    LicenseKitTrace.current?.note(response.headers["X-Request-Id"])
     return response
   }
 

@@ -44,7 +44,7 @@ extension AdminRoutes {
 
 /// The events of one tenant that Stripe has delivered, within a transaction of that tenant.
 struct InboxReader {
-  enum State: String, CaseIterable, Sendable, Encodable { case new, waiting, done, ignored, failed }
+  enum State: String, CaseIterable, Sendable, Codable { case new, waiting, done, ignored, failed }
 
   struct Filter: Sendable {
     var state: State?

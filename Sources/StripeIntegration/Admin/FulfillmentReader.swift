@@ -34,7 +34,7 @@ struct FulfillmentReader: Sendable {
             < (timestamptz 'epoch' + \(cursor.microseconds) * interval '1 microsecond', \(cursor.id))
         """)
     }
-    return try await transaction.query(
+    let rows = try await transaction.query(
       """
       SELECT \(fragment: Self.columns)
         FROM stripe_integration.purchases
@@ -46,6 +46,20 @@ struct FulfillmentReader: Sendable {
        LIMIT \(limit)
       """
     ).map(Self.purchase)
+    return try await told(rows)
+  }
+
+  /// Purchases that are due and whose tenant stands still say that they wait for this: nobody looks at them meanwhile.
+  private func told(_ rows: [PurchaseRow]) async throws -> [PurchaseRow] {
+    guard rows.contains(where: \.isDue), let standstill = try await Standstill.of(tenant, in: transaction) else {
+      return rows
+    }
+    return rows.map { row in
+      guard row.isDue else { return row }
+      var row = row
+      row.reason = standstill.sentence
+      return row
+    }
   }
 
   /// The purchase that a Stripe id or a fulfillment's id leads to, over merges.
@@ -84,7 +98,7 @@ struct FulfillmentReader: Sendable {
   }
 
   func row(_ purchase: PurchaseID) async throws -> PurchaseRow? {
-    try await transaction.query(
+    let rows = try await transaction.query(
       """
       SELECT \(fragment: Self.columns)
         FROM stripe_integration.purchases
@@ -92,7 +106,8 @@ struct FulfillmentReader: Sendable {
          AND livemode    = \(tenant.livemode)
          AND purchase_id = \(purchase)
       """
-    ).first.map(Self.purchase)
+    ).map(Self.purchase)
+    return try await told(rows).first
   }
 
   /// The latest part of a purchase's story, in the order in which it happened.
@@ -116,6 +131,7 @@ struct FulfillmentReader: Sendable {
 
   private static let columns: PostgresQuery = """
     purchase_id, kind, stripe_id, customer_id, status, reason, attention_at, attempts, created_at, updated_at,
+    COALESCE(attention_at <= now(), false) AS is_due,
     (extract(epoch FROM created_at) * 1000000)::bigint AS created_us
     """
 
@@ -124,7 +140,8 @@ struct FulfillmentReader: Sendable {
     return PurchaseRow(
       id: id, kind: try row.get("kind"), stripeID: try row.get("stripe_id"), customerID: try row.get("customer_id"),
       status: try row.get("status"), reason: try row.get("reason"), attentionAt: try row.get("attention_at"),
-      attempts: try row.get("attempts"), createdAt: try row.get("created_at"), updatedAt: try row.get("updated_at"),
+      isDue: try row.get("is_due"), attempts: try row.get("attempts"), createdAt: try row.get("created_at"),
+      updatedAt: try row.get("updated_at"),
       cursor: TimeCursor(microseconds: try row.get("created_us"), id: id.rawValue))
   }
 }
@@ -136,8 +153,11 @@ struct PurchaseRow: Sendable {
   let stripeID: String
   let customerID: Stripe.CustomerID?
   let status: String
-  let reason: String?
+  /// Why it is so, or what it waits for.
+  var reason: String?
   let attentionAt: Date?
+  /// Somebody should look at it now.
+  let isDue: Bool
   let attempts: Int
   let createdAt: Date
   let updatedAt: Date

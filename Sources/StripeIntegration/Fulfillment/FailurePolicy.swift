@@ -10,20 +10,50 @@ enum FailureResponse: Hashable {
   case retry(after: TimeInterval, reason: String)
   /// The tenant's queue stands still until a person acts.
   case park(TenantUnavailable)
-  /// This purchase needs a person.
+  /// This needs a person; the reason says for what.
   case fail(reason: String)
   /// Somebody else works on it.
   case yield
 }
 
+/// What to do about a purchase that a run failed for.
+enum PurchaseFailure: Hashable {
+  /// The other side is away: not this purchase's fault, and not counted as such.
+  case outage(Outage, after: TimeInterval)
+  /// LicenseKit has no such record: what is on record here is looked up, and made anew where it is gone.
+  case gone(String)
+  case response(FailureResponse)
+}
+
+/// The published rules of `docs/operating.md` ("What is tried again") as a pure function.
 struct FailurePolicy: Sendable {
   /// With the pauses below, about three days: as long as Stripe itself retries a delivery.
   static let maximumAttempts = 90
   static let longestPause: TimeInterval = 3_600
+  /// Stripe is at work on the object for somebody else; it is free again within seconds.
+  static let longestPauseForLock: TimeInterval = 30
+  /// An outage raises the attempts up to here and no further, so that it uses none of those that count.
+  static let attemptsOfOutage = 9
+  /// How often records that LicenseKit says are gone are looked up.
+  static let maximumLookUps = 5
 
+  /// Of a purchase.
   /// - Parameters:
   ///   - attempts: failures in a row before this one.
   ///   - jitter: 0 to 1, spreads the retries of many purchases.
+  func failure(_ error: any Error, attempts: Int, jitter: Double) -> PurchaseFailure {
+    if let outage = Outage(error) {
+      let pause = Self.pause(min(attempts, Self.attemptsOfOutage), jitter, longest: OutagePause.longest)
+      return .outage(outage, after: max(pause, outage.atLeast))
+    }
+    if let error = error as? LicenseKitError, error.retry == .gone, attempts < Self.maximumLookUps {
+      return .gone(error.description)
+    }
+    return .response(response(to: error, attempts: attempts, jitter: jitter))
+  }
+
+  /// Of anything that is tried again.
+  /// - Parameters: as of `failure`.
   func response(to error: any Error, attempts: Int, jitter: Double) -> FailureResponse {
     switch error {
     case is PurchaseLease.Lost: return .yield
@@ -31,7 +61,7 @@ struct FailurePolicy: Sendable {
     case let error as StripeError: return response(to: error, attempts: attempts, jitter: jitter)
     case let error as LicenseKitError: return response(to: error, attempts: attempts, jitter: jitter)
     case let error as StripeObjectError:
-      return again("Stripe's answer could not be read: \(error)", attempts, jitter)
+      return again("Stripe's answer could not be read: \(error).", attempts, jitter)
     case let error as PostgresError: return again("The database refused: \(error.codeName).", attempts, jitter)
     case is CancellationError: return .retry(after: 0, reason: "The service was stopped.")
     default: return again("An unexpected failure: \(type(of: error)).", attempts, jitter)
@@ -45,9 +75,16 @@ struct FailurePolicy: Sendable {
     case .accountGone: return .park(.init(.stripeAccountGone, error.description))
     case .retry(let after): return again(error.description, attempts, jitter, atLeast: after)
     case .rateLimited(_, let after): return again(error.description, attempts, jitter, atLeast: after)
-    case .lockTimeout: return again(error.description, attempts, jitter)
+    case .lockTimeout:
+      return again(error.description, attempts, jitter, longest: Self.longestPauseForLock)
     case .cancelled: return .retry(after: 0, reason: "The service was stopped.")
-    case .notFound, .invalid, .idempotencyConflict: return .fail(reason: error.description)
+    case .notFound:
+      return .fail(
+        reason: "Stripe has no such object any more: \(error). If it is there again, replay this fulfillment.")
+    case .invalid, .idempotencyConflict:
+      return .fail(
+        reason: "Stripe refuses a call of this service as wrong: \(error). "
+          + "That is a fault of the service, not of the sale: report it; after an update, replay this fulfillment.")
     }
   }
 
@@ -55,22 +92,50 @@ struct FailurePolicy: Sendable {
     switch error.retry {
     case .credential: return .park(.init(.licensekitCredential, error.description))
     case .configuration:
-      return .fail(reason: "LicenseKit refuses what the mapping asks for: \(error). Correct the mapping, then replay.")
-    case .no: return .fail(reason: "LicenseKit refuses: \(error)")
-    case .gone: return .fail(reason: "A LicenseKit record of this sale, or what the mapping names, is gone: \(error)")
-    case .later: return again("LicenseKit: \(error)", attempts, jitter, atLeast: error.retryAfter)
-    case .conflict: return again("LicenseKit: \(error)", attempts, jitter)
+      return .fail(
+        reason: "LicenseKit refuses what the mapping asks for: \(error). Correct the mapping, then replay.")
+    case .no where error.code == "IDEMPOTENCY_CONFLICT":
+      return .fail(
+        reason: "LicenseKit has seen the same request with other contents: \(error). "
+          + "That is a fault of this service, not of the sale: report it. Look at the license at LicenseKit, then replay."
+      )
+    case .no:
+      return .fail(
+        reason: "LicenseKit refuses: \(error). Look up its request there; when the cause is gone, replay.")
+    case .gone:
+      return .fail(
+        reason: "A LicenseKit record of this sale, or what the mapping names, is gone: \(error). "
+          + "Restore it or correct the mapping, then replay.")
+    case .later: return again("LicenseKit: \(error).", attempts, jitter, atLeast: error.retryAfter)
+    case .conflict: return again("LicenseKit: \(error).", attempts, jitter)
     }
   }
 
   private func again(
-    _ reason: String, _ attempts: Int, _ jitter: Double, atLeast: Duration? = nil
+    _ reason: String, _ attempts: Int, _ jitter: Double, atLeast: Duration? = nil,
+    longest: TimeInterval = FailurePolicy.longestPause
   ) -> FailureResponse {
     guard attempts < Self.maximumAttempts else {
-      return .fail(reason: "Given up after \(attempts) attempts. Last: \(reason)")
+      return .fail(reason: "Given up after \(attempts) attempts. Last: \(reason) When the cause is gone, replay.")
     }
-    let base = min(pow(2, Double(min(attempts, 20))), Self.longestPause)
-    let floor = atLeast.map { Double($0.components.seconds) } ?? 0
-    return .retry(after: max(base * (0.75 + jitter / 2), floor), reason: reason)
+    let floor = atLeast.map { $0 / .seconds(1) } ?? 0
+    return .retry(after: max(Self.pause(attempts, jitter, longest: longest), floor), reason: reason)
+  }
+
+  /// One second, two, four, … up to the longest, a quarter more or less.
+  static func pause(_ attempts: Int, _ jitter: Double, longest: TimeInterval) -> TimeInterval {
+    min(pow(2, Double(min(attempts, 20))), longest) * (0.75 + jitter / 2)
+  }
+}
+
+/// How long a tenant is left in peace when the other side is away.
+enum OutagePause {
+  static let longest: TimeInterval = 300
+  /// A pause that begins within this time after the one before is one of the same outage, and longer.
+  static let memory: TimeInterval = 900
+
+  /// - Parameter number: how many pauses of this outage there were before.
+  static func length(_ number: Int, jitter: Double, atLeast: TimeInterval) -> TimeInterval {
+    max(FailurePolicy.pause(number, jitter, longest: longest), atLeast)
   }
 }

@@ -55,40 +55,63 @@ struct Turns: Sendable {
     }
   }
 
-  /// The purchases of the tenant that are due, oldest first; none while the tenant is parked.
+  /// What a turn has to do.
+  struct Work: Sendable {
+    let purchases: [PurchaseID]
+    /// The first turn after a pause: one purchase tells whether the trouble is over.
+    let isProbe: Bool
+  }
+
+  /// The purchases of the tenant that are due, oldest first; none while the tenant is parked, one after a pause.
   ///
   /// After a rush many purchases that have their licenses are due for what is left (see the write-back). A buyer without a
   /// license does not wait behind them: of those that have theirs every fourth place is taken at most, while others wait.
-  func purchases(of tenant: Tenant) async throws -> [PurchaseID] {
+  func work(of tenant: Tenant) async throws -> Work {
     try await database.transaction(for: tenant) { transaction in
-      try await transaction.query(
-        """
-        WITH due AS NOT MATERIALIZED (
-          SELECT purchase_id, attention_at, status = 'fulfilled' AS is_served
-            FROM stripe_integration.purchases
-           WHERE account_id    = \(tenant.account)
-             AND livemode      = \(tenant.livemode)
-             AND attention_at <= now()
-             AND lease_until  <= now()
-             AND merged_into IS NULL
-             AND NOT EXISTS (SELECT FROM stripe_integration.connections c
-                              WHERE c.account_id = \(tenant.account)
-                                AND c.livemode   = \(tenant.livemode)
-                                AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
-        ), waiting AS (
-          SELECT purchase_id, attention_at FROM due WHERE NOT is_served ORDER BY attention_at LIMIT \(Self.length)
-        ), served AS (
-          SELECT purchase_id, attention_at FROM due WHERE is_served ORDER BY attention_at LIMIT \(Self.length)
-        )
-        SELECT purchase_id
-          FROM (SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 4 AS place FROM waiting
-                UNION ALL
-                SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 12 AS place FROM served) p
-         ORDER BY place, attention_at
-         LIMIT \(Self.length)
-        """
-      ).map { row in try row.get("purchase_id") }
+      let isProbe: Bool =
+        try await transaction.query(
+          """
+          SELECT paused_until > '-infinity' AS is_probe
+            FROM stripe_integration.turns
+           WHERE account_id = \(tenant.account)
+             AND livemode   = \(tenant.livemode)
+          """
+        ).first?.get("is_probe") ?? false
+      let purchases = try await purchases(of: tenant, limit: isProbe ? 1 : Self.length, in: transaction)
+      return Work(purchases: purchases, isProbe: isProbe)
     }
+  }
+
+  private func purchases(
+    of tenant: Tenant, limit: Int, in transaction: PostgresTransaction
+  ) async throws -> [PurchaseID] {
+    try await transaction.query(
+      """
+      WITH due AS NOT MATERIALIZED (
+        SELECT purchase_id, attention_at, status = 'fulfilled' AS is_served
+          FROM stripe_integration.purchases
+         WHERE account_id    = \(tenant.account)
+           AND livemode      = \(tenant.livemode)
+           AND attention_at <= now()
+           AND lease_until  <= now()
+           AND merged_into IS NULL
+           AND NOT EXISTS (SELECT FROM stripe_integration.connections c
+                            WHERE c.account_id = \(tenant.account)
+                              AND c.livemode   = \(tenant.livemode)
+                              AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
+      ), waiting AS (
+        SELECT purchase_id, attention_at FROM due WHERE NOT is_served ORDER BY attention_at LIMIT \(Self.length)
+      ), served AS (
+        SELECT purchase_id, attention_at FROM due WHERE is_served ORDER BY attention_at LIMIT \(Self.length)
+      )
+      SELECT purchase_id
+        FROM (SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 4 AS place FROM waiting
+              UNION ALL
+              SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 12 AS place FROM served) p
+       ORDER BY place, attention_at
+       LIMIT \(limit)
+      """
+    ).map { row in try row.get("purchase_id") }
   }
 
   /// Ends the turn: the tenant is due again when its next purchase is, behind those that wait now. A parked tenant is not
@@ -115,7 +138,7 @@ struct Turns: Sendable {
                                  AND c.livemode   = \(tenant.livemode)
                                  AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
                  THEN 'infinity'
-                 ELSE GREATEST(now(), COALESCE((
+                 ELSE GREATEST(now(), paused_until, COALESCE((
                    SELECT min(GREATEST(attention_at, lease_until))
                      FROM stripe_integration.purchases
                     WHERE account_id = \(tenant.account)
@@ -127,5 +150,71 @@ struct Turns: Sendable {
            AND livemode   = \(tenant.livemode)
         """)
     }
+  }
+
+  // MARK: Outages
+
+  /// Leaves the tenant in peace: the other side is away, and each purchase that asked would only find the same. The longer
+  /// it lasts, the longer the pause.
+  func pause(_ tenant: Tenant, for outage: Outage, jitter: Double = .random(in: 0..<1)) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      guard
+        let row = try await transaction.query(
+          """
+          SELECT pauses, COALESCE(paused_at > now() - \("\(OutagePause.memory) seconds")::text::interval, false) AS goes_on
+            FROM stripe_integration.turns
+           WHERE account_id = \(tenant.account)
+             AND livemode   = \(tenant.livemode)
+             FOR UPDATE
+          """
+        ).first
+      else { return }
+      let goesOn: Bool = try row.get("goes_on")
+      let number = goesOn ? try row.get("pauses", as: Int.self) : 0
+      let length = OutagePause.length(number, jitter: jitter, atLeast: outage.atLeast)
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.turns
+           SET paused_until = now() + make_interval(secs => \(length)::double precision),
+               paused_at    = now(),
+               paused_since = CASE WHEN \(goesOn) THEN COALESCE(paused_since, now()) ELSE now() END,
+               pauses       = \(number + 1),
+               pause_reason = \(outage.sentence)
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """)
+    }
+  }
+
+  /// Ends the pauses: a purchase went through. It may be one that needed nothing of the side that is away: should there be
+  /// another pause soon, it does not begin at the shortest.
+  func resume(_ tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.turns
+           SET paused_until = '-infinity',
+               paused_since = NULL,
+               pause_reason = NULL,
+               pauses       = pauses / 2
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND paused_until > '-infinity'
+        """)
+    }
+  }
+
+  /// Ends a pause because a person says that the trouble is over.
+  static func endPause(of tenant: Tenant, in transaction: PostgresTransaction) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.turns
+         SET paused_until = '-infinity',
+             paused_since = NULL,
+             pause_reason = NULL,
+             pauses       = 0
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+      """)
   }
 }

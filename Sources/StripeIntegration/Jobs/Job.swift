@@ -15,6 +15,8 @@ enum JobKind: String, Sendable, Hashable, CaseIterable, Encodable {
   case sweep
   /// Applies a changed mapping to purchases that were fulfilled under its earlier terms.
   case mappingApply = "mapping_apply"
+  /// Lets many purchases be looked at again, or many events be routed again.
+  case replay
 }
 
 /// Where a job stands.

@@ -107,30 +107,40 @@ public struct Workers: Service {
   }
 
   private func serve(_ tenant: Tenant) async throws {
-    let purchases = try await turns.purchases(of: tenant)
+    let work = try await turns.work(of: tenant)
+    var outage: Outage?
     do {
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        var waiting = purchases.makeIterator()
+      outage = try await withThrowingTaskGroup(of: Outage?.self) { group in
+        var outage: Outage?
+        var waiting = work.purchases.makeIterator()
         for _ in 0..<concurrencyPerTenant {
           guard let purchase = waiting.next() else { break }
           group.addTask { try await reconciler.reconcile(purchase, of: tenant) }
         }
         let begun = ContinuousClock.now
         var held = begun
-        while try await group.next() != nil {
+        while let ended = try await group.next() {
+          outage = outage ?? ended
           if held.duration(to: .now) > Turns.claim / 4 {
             try await turns.hold(tenant)
             held = .now
           }
-          guard !Task.isCancelled, begun.duration(to: .now) < Turns.time, let purchase = waiting.next() else {
-            continue
-          }
+          guard outage == nil, !Task.isCancelled, begun.duration(to: .now) < Turns.time, let purchase = waiting.next()
+          else { continue }
           group.addTask { try await reconciler.reconcile(purchase, of: tenant) }
         }
+        return outage
       }
     } catch let unavailable as TenantUnavailable {
       logger.warning("tenant is parked", metadata: ["tenant": "\(tenant)", "reason": "\(unavailable.reason.rawValue)"])
       try await parking.park(tenant, unavailable)
+      return
+    }
+    if let outage {
+      logger.warning("tenant is left in peace for a while", metadata: ["tenant": "\(tenant)", "reason": "\(outage)"])
+      try await turns.pause(tenant, for: outage)
+    } else if work.isProbe, !work.purchases.isEmpty {
+      try await turns.resume(tenant)
     }
   }
 }

@@ -1,0 +1,60 @@
+import Foundation
+import HTTPTransport
+import LicenseKitAPI
+import StripeAPI
+
+/// The other side does not answer at all, whoever asks: what concerns one purchase concerns every other of the tenant.
+///
+/// The tenant is left in peace for a while then, and asked with one purchase whether the trouble is over. So an outage costs
+/// a few hundred calls a day, however many purchases wait, and none of them fails by it.
+struct Outage: Error, Hashable, Sendable {
+  enum Side: String, Hashable, Sendable {
+    case stripe = "Stripe"
+    case licenseKit = "LicenseKit"
+  }
+
+  let side: Side
+  /// What was answered, or what broke; without any secret.
+  let detail: String
+  /// How long the other side asked to be left alone.
+  let atLeast: TimeInterval
+
+  /// In plain words, for people.
+  var sentence: String {
+    "\(side.rawValue) does not answer; everything that waits goes on by itself when it does. Last: \(detail)"
+  }
+
+  /// The answers of something that stands in front of a server which is away, or that it gives when it is too busy for
+  /// anybody. A 500 may be about the one request that it answers.
+  static let statuses: Set<Int> = [429, 502, 503, 504]
+
+  init?(_ error: any Error) {
+    switch error {
+    case let error as LicenseKitError:
+      guard error.retry == .later, error.status.map({ Self.statuses.contains($0) }) ?? true else { return nil }
+      self.init(side: .licenseKit, detail: error.description, atLeast: Self.seconds(error.retryAfter))
+    case let error as StripeError:
+      switch error.retry {
+      case .retry(let after):
+        guard error.cause is HTTPTransportError || error.status.map({ Self.statuses.contains($0) }) ?? false else {
+          return nil
+        }
+        self.init(side: .stripe, detail: error.description, atLeast: Self.seconds(after))
+      // This service's own measure of calls is full: no sign that Stripe is in trouble.
+      case .rateLimited("budget", _): return nil
+      case .rateLimited(_, let after):
+        self.init(side: .stripe, detail: error.description, atLeast: Self.seconds(after))
+      default: return nil
+      }
+    default: return nil
+    }
+  }
+
+  init(side: Side, detail: String, atLeast: TimeInterval = 0) {
+    self.side = side
+    self.detail = detail
+    self.atLeast = atLeast
+  }
+
+  private static func seconds(_ duration: Duration?) -> TimeInterval { duration.map { $0 / .seconds(1) } ?? 0 }
+}

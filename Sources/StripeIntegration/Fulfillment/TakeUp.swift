@@ -1,0 +1,34 @@
+import Foundation
+import Identity
+import Postgres
+import StripeAPI
+
+/// Takes in what Stripe said when it was asked about an object that no event brought, as events are taken in: facts, the
+/// ids that link them, and a look at the purchase.
+struct TakeUp {
+  let tenant: Tenant
+  let transaction: PostgresTransaction
+
+  /// - Parameters:
+  ///   - facts: of one purchase, the object it begins with first.
+  ///   - note: for the story of the purchase, if anything is news.
+  /// - Returns: the purchase; nil when the facts name nothing that is sold.
+  func take(_ facts: [Fact], note: (title: String, detail: String)) async throws -> PurchaseID? {
+    guard let first = facts.first else { return nil }
+    let index = PurchaseIndex(tenant: tenant, transaction: transaction)
+    try await index.lock()
+    let store = FactStore(tenant: tenant, transaction: transaction)
+    var isNews = false
+    for fact in facts where try await store.learn(fact) { isNews = true }
+    guard var purchase = try await index.purchase(of: first.snapshot.aliases, creating: true) else { return nil }
+    for fact in facts.dropFirst() where !fact.snapshot.aliases.isEmpty {
+      purchase =
+        try await index.purchase(of: fact.snapshot.aliases + [purchase.rawValue], creating: false) ?? purchase
+    }
+    guard isNews else { return purchase }
+    try await Timeline(tenant: tenant, purchase: purchase, transaction: transaction)
+      .add(.note, note.title, detail: note.detail)
+    try await index.mark(purchase)
+    return purchase
+  }
+}
