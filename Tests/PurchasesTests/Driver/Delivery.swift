@@ -11,6 +11,10 @@ enum Delivery: Hashable, Sendable {
   case backwards
   /// Any order, delays, repetitions, looks and crashes, by seed.
   case wild(UInt64)
+  /// As wild, and every third event is lost: it is found at the end, when the service reads Stripe's list of events.
+  case lossy(UInt64)
+  /// As prompt, and the service dies before or after its calls to LicenseKit, one after the other, each time again.
+  case dying(isBeforeCall: Bool)
 }
 
 /// What is usable at one moment: the features by unit.
@@ -28,29 +32,37 @@ struct Outcome {
 }
 
 struct DeliveryRun {
-  private var service: Service
+  var service: Service
   private var random: SplitMix64
   private let moments: [StripeModel]
   private var position = 0
   private var stripe: StripeModel
   private var delivered: [ModelEvent] = []
   private var pending: [ModelEvent] = []
+  private var lost: [ModelEvent] = []
   private let delivery: Delivery
   private var problems: [String] = []
 
-  init(_ history: History, moments: [StripeModel], _ delivery: Delivery) {
+  init(
+    _ history: History, moments: [StripeModel], _ delivery: Delivery,
+    of tenant: Tenant = Tenant(account: "acct_1", livemode: true)
+  ) {
     self.delivery = delivery
     self.moments = moments
     var seed: UInt64 = 0
-    if case .wild(let value) = delivery { seed = value }
+    switch delivery {
+    case .wild(let value), .lossy(let value): seed = value
+    case .prompt, .backwards, .dying: break
+    }
     random = SplitMix64(seed: seed)
-    service = Service(mappings: history.offer.mappings, isIdempotent: delivery == .prompt || seed % 2 == 0)
+    service = Service(
+      tenant: tenant, mappings: history.offer.mappings, isIdempotent: delivery == .prompt || seed % 2 == 0)
     stripe = moments[0]
   }
 
   mutating func run() -> Outcome {
     switch delivery {
-    case .prompt:
+    case .prompt, .dying:
       while step() {
         while !pending.isEmpty {
           deliver(0)
@@ -62,8 +74,20 @@ struct DeliveryRun {
       while !pending.isEmpty { deliver(pending.count - 1) }
       stripe.now += 3_600
     case .wild: runWild()
+    case .lossy:
+      runWild()
+      sweep()
     }
     return finish()
+  }
+
+  /// What was lost stands in Stripe's list, in no order that means anything.
+  mutating func sweep() {
+    pending = lost
+    while !pending.isEmpty {
+      deliver(random.below(pending.count))
+      if random.once(in: 3) { work() }
+    }
   }
 
   /// The next thing happens at Stripe.
@@ -71,29 +95,38 @@ struct DeliveryRun {
     guard position + 1 < moments.count else { return false }
     let next = moments[position + 1]
     // What was to be looked at on the way is looked at in time by a prompt service.
-    if delivery == .prompt { passTime(until: next.now) }
-    pending += next.events[moments[position].events.count...]
+    switch delivery {
+    case .prompt, .dying: passTime(until: next.now)
+    case .backwards, .wild, .lossy: break
+    }
+    for event in next.events[moments[position].events.count...] {
+      if case .lossy = delivery, random.once(in: 3) { lost.append(event) } else { pending.append(event) }
+    }
     position += 1
     stripe = next
     return true
   }
 
   private mutating func runWild() {
-    while true {
-      switch random.below(10) {
-      case 0..<3:
-        if !step(), pending.isEmpty { return }
-      case 3..<6: if !pending.isEmpty { deliver(random.below(pending.count)) }
-      case 6: if !delivered.isEmpty { service.deliver(random.pick(delivered)) }
-      case 7: service.wake(now: date)
-      default:
-        guard let purchase = service.waiting.randomElement(using: &random) else { continue }
-        let crash =
-          random.once(in: 2)
-          ? Service.Crash(calls: 1 + random.below(4), isBeforeCall: random.once(in: 2)) : nil
-        service.reconcile(purchase, in: stripe, crash: crash)
-      }
+    while goOnWildly() {}
+  }
+
+  /// One thing happens.
+  /// - Returns: false when everything has happened and was told.
+  mutating func goOnWildly() -> Bool {
+    switch random.below(10) {
+    case 0..<3: return step() || !pending.isEmpty
+    case 3..<6: if !pending.isEmpty { deliver(random.below(pending.count)) }
+    case 6: if !delivered.isEmpty { service.deliver(random.pick(delivered)) }
+    case 7: service.wake(now: date)
+    default:
+      guard let purchase = service.waiting.randomElement(using: &random) else { return true }
+      let crash =
+        random.once(in: 2)
+        ? Service.Crash(calls: 1 + random.below(4), isBeforeCall: random.once(in: 2)) : nil
+      service.reconcile(purchase, in: stripe, crash: crash)
     }
+    return true
   }
 
   private var date: Date { Date(timeIntervalSince1970: TimeInterval(stripe.now)) }
@@ -108,7 +141,14 @@ struct DeliveryRun {
   private mutating func work() {
     for _ in 0..<50 {
       guard let purchase = service.waiting.first else { return }
-      service.reconcile(purchase, in: stripe)
+      if case .dying(let isBeforeCall) = delivery {
+        // A run makes one call more than the one before: so it dies at each.
+        for calls in 1..<60 where service.waiting.contains(purchase) {
+          service.reconcile(purchase, in: stripe, crash: .init(calls: calls, isBeforeCall: isBeforeCall))
+        }
+      } else {
+        service.reconcile(purchase, in: stripe)
+      }
     }
     problems.append("purchases keep asking for another look")
   }
@@ -124,7 +164,7 @@ struct DeliveryRun {
     stripe.now = max(stripe.now, end)
   }
 
-  private mutating func finish() -> Outcome {
+  mutating func finish() -> Outcome {
     let end = (moments.last?.now ?? 0) + 3_600
     stripe.now = end
     service.wake(now: date)
@@ -147,7 +187,7 @@ struct DeliveryRun {
 
   private func usable() -> Usable {
     var result: Usable = [:]
-    for license in service.kit.licenses.values where license.isUsable(at: date) {
+    for license in service.licenses.values where license.isUsable(at: date) {
       result[license.unit.description] = Dictionary(
         uniqueKeysWithValues: license.features.map { ($0.key.rawValue, $0.value ?? -1) })
     }
@@ -157,7 +197,7 @@ struct DeliveryRun {
   /// Two licenses of one unit, neither of them revoked.
   private func twins() -> [String] {
     var seen: Set<UnitKey> = []
-    return service.kit.licenses.values.filter { $0.status != .revoked }
+    return service.licenses.values.filter { $0.status != .revoked }
       .compactMap { seen.insert($0.unit).inserted ? nil : "two licenses of \($0.unit) are not revoked" }
   }
 }

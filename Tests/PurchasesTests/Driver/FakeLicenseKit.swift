@@ -8,6 +8,7 @@ import LicenseKitAPI
 struct FakeLicenseKit {
   struct License {
     let name: String
+    let tenant: Tenant
     let unit: UnitKey
     let order: String?
     let subscription: String?

@@ -24,8 +24,7 @@ struct Service {
     var isBeforeCall: Bool
   }
 
-  static let tenant = Tenant(account: "acct_1", livemode: true)
-
+  let tenant: Tenant
   let mappings: [Mapping]
   var settings = TenantSettings()
   private(set) var facts: [FactKey: Fact] = [:]
@@ -34,14 +33,16 @@ struct Service {
   private var customers: [String: LicenseKitAPI.CustomerID] = [:]
   /// The buyers' records as they were written last, by code.
   private(set) var contacts: [String: DesiredCustomer] = [:]
-  private(set) var kit: FakeLicenseKit
+  /// It may serve other vendors as well.
+  var kit: FakeLicenseKit
   /// Rules that were broken on the way.
   private(set) var problems: [String] = []
   private(set) var questionsAsked = 0
   /// The fewest licenses that worked at the same time, since the first did.
   private(set) var leastUsable = Int.max
 
-  init(mappings: [Mapping], isIdempotent: Bool) {
+  init(tenant: Tenant = Tenant(account: "acct_1", livemode: true), mappings: [Mapping], isIdempotent: Bool) {
+    self.tenant = tenant
     self.mappings = mappings
     kit = FakeLicenseKit(isIdempotent: isIdempotent)
   }
@@ -132,7 +133,7 @@ struct Service {
 
   private func decider(_ id: Int, now: Date) -> Decider {
     Decider(
-      tenant: Self.tenant, mappings: mappings, agreed: purchases[id]?.recorded.agreed ?? [:], settings: settings, now: now)
+      tenant: tenant, mappings: mappings, agreed: purchases[id]?.recorded.agreed ?? [:], settings: settings, now: now)
   }
 
   /// - Returns: nil when the purchase turned out to be another one.
@@ -165,7 +166,7 @@ struct Service {
     for line in decision.lines where sold.contains(line.key.line) { recorded.agreed[line.key] = line.agreement }
     if let code = decision.customer?.code, let customer = customers[code] {
       recorded.customers[code] = customer
-      recorded.customerFingerprints[code] = contacts[code]?.fingerprint
+      recorded.contacts[code] = contacts[code]?.contact
     }
     purchases[id]?.recorded = recorded
     var seen: Set<UnitKey> = []
@@ -194,11 +195,14 @@ struct Service {
     }
   }
 
+  /// The vendor's own.
+  var licenses: [LicenseID: FakeLicenseKit.License] { kit.licenses.filter { $0.value.tenant == tenant } }
+
   // MARK: By hand
 
   /// A person changes the first license that is not revoked.
   mutating func byHand(_ change: (inout FakeLicenseKit, LicenseID) -> Void) {
-    let first = kit.licenses.filter { $0.value.status != .revoked }.keys.min()
+    let first = licenses.filter { $0.value.status != .revoked }.keys.min()
     if let first { change(&kit, first) }
   }
 
@@ -225,7 +229,7 @@ struct Service {
     let isLast = crash.map { $0.calls <= 0 } ?? false
     if isLast, crash?.isBeforeCall == true { throw Crashed() }
     let result = call(step, recorded, wasCutOff: wasCutOff, now: now)
-    let usable = kit.licenses.values.filter { $0.isUsable(at: now) }.count
+    let usable = licenses.values.filter { $0.isUsable(at: now) }.count
     if leastUsable != .max || usable > 0 { leastUsable = min(leastUsable, usable) }
     if isLast { throw Crashed() }
     recorded.apply(step, result)
@@ -260,10 +264,10 @@ struct Service {
   /// As `StepRunner` does: the same call again where the body is the same, and else what an attempt left behind is
   /// found by its order or subscription and its name, and revoked.
   private mutating func issue(_ unit: DesiredUnit, policy: PolicyID, generation: Int, wasCutOff: Bool) -> LicenseID {
-    let name = "\(unit.key)/\(generation)"
+    let name = "\(tenant)|\(unit.key)/\(generation)"
     let body = "\(name) \(policy) \(String(describing: unit.expiresAt)) \(unit.order ?? "") \(unit.subscription ?? "")"
     let made = kit.create(
-      .init(name: name, unit: unit.key, order: unit.order, subscription: unit.subscription, expiresAt: unit.expiresAt),
+      .init(name: name, tenant: tenant, unit: unit.key, order: unit.order, subscription: unit.subscription, expiresAt: unit.expiresAt),
       key: body)
     guard wasCutOff else { return made }
     for (id, license) in kit.licenses where id != made && license.name == name && license.status != .revoked {
