@@ -39,6 +39,21 @@ struct CurlEasy {
     note(ccurl_set_callback(handle, option, callback))
   }
 
+  /// Called instead of `socket(2)`, with the address that is to be connected to.
+  mutating func set(openSocket callback: @escaping curl_opensocket_callback) {
+    note(ccurl_set_open_socket(handle, callback))
+  }
+
+  /// Called before each request, also over a connection that was kept, with the address it is connected to.
+  mutating func set(beforeRequest callback: @escaping curl_prereq_callback) {
+    note(ccurl_set_before_request(handle, callback))
+  }
+
+  /// Called for the bytes to send.
+  mutating func set(read callback: @escaping curl_read_callback) {
+    note(ccurl_set_read(handle, callback))
+  }
+
   /// Has libcurl copy these bytes as the request's body.
   mutating func setBody(_ bytes: [UInt8]) {
     set(CURLOPT_POSTFIELDSIZE_LARGE, offset: bytes.count)

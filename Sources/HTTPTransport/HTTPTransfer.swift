@@ -11,6 +11,8 @@ final class HTTPTransfer: CurlTransfer {
   private var collector: ResponseCollector
   /// libcurl keeps the address, not a copy, of the list of header lines.
   private var headerLines: UnsafeMutablePointer<curl_slist>?
+  /// An address that the request must not be sent to was met.
+  private var metRefusedAddress = false
 
   init(
     request: HTTPTransportRequest,
@@ -34,6 +36,7 @@ final class HTTPTransfer: CurlTransfer {
     setTLS(&easy)
     setRequest(&easy)
     setCallbacks(&easy)
+    if request.destinations != .anywhere { setAddressChecks(&easy) }
   }
 
   func end(_ outcome: CurlOutcome, _ easy: CurlEasy?, mayHaveSent: Bool) {
@@ -125,6 +128,31 @@ final class HTTPTransfer: CurlTransfer {
     }
   }
 
+  /// Twice: no connection is opened to an address that is not allowed, and a kept connection, which another request may
+  /// have opened, is looked at before it is used.
+  private func setAddressChecks(_ easy: inout CurlEasy) {
+    let this = Unmanaged.passUnretained(self).toOpaque()
+    easy.set(CURLOPT_OPENSOCKETDATA, pointer: this)
+    easy.set(openSocket: { context, _, address in
+      guard let context, let address else { return CURL_SOCKET_BAD }
+      let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
+      guard transfer.allows(IPAddress(address.pointee)) else { return CURL_SOCKET_BAD }
+      return ccurl_open_socket(address)
+    })
+    easy.set(CURLOPT_PREREQDATA, pointer: this)
+    easy.set(beforeRequest: { context, address, _, _, _ in
+      guard let context, let address else { return CURL_PREREQFUNC_ABORT }
+      let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
+      return transfer.allows(IPAddress(String(cString: address))) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+    })
+  }
+
+  private func allows(_ address: IPAddress?) -> Bool {
+    if let address, request.destinations.allows(address) { return true }
+    metRefusedAddress = true
+    return false
+  }
+
   // MARK: Result
 
   private func answer(_ outcome: CurlOutcome, _ easy: CurlEasy?, mayHaveSent: Bool) -> Answer {
@@ -138,6 +166,9 @@ final class HTTPTransfer: CurlTransfer {
         return .failure(.invalidResponse("no status line"))
       }
       return .success(response)
+    case .finished(CURLE_COULDNT_CONNECT) where metRefusedAddress,
+      .finished(CURLE_ABORTED_BY_CALLBACK) where metRefusedAddress:
+      return .failure(.addressRefused)
     case .finished(let code): return .failure(Self.error(for: code, mayHaveSent: mayHaveSent))
     }
   }

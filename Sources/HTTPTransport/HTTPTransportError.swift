@@ -6,6 +6,8 @@ public enum HTTPTransportError: Error, Sendable, Hashable {
   case invalidRequest(String)
   /// No connection came about: the name is unknown, the port refuses, the network is away. Nothing was sent.
   case connection(String)
+  /// The name leads only to addresses that the request's `destinations` do not allow. Nothing was sent.
+  case addressRefused
   /// The TLS handshake failed, for example because the certificate is not trusted. Nothing was sent.
   case tls(String)
   /// No usable connection within the connect timeout or the deadline. Nothing was sent.
@@ -29,7 +31,7 @@ public enum HTTPTransportError: Error, Sendable, Hashable {
   /// request. `true` means unknown: repeat only what is idempotent or carries an idempotency key.
   public var requestMayHaveBeenSent: Bool {
     switch self {
-    case .invalidRequest, .connection, .tls, .connectTimeout, .overloaded, .shutDown: false
+    case .invalidRequest, .connection, .addressRefused, .tls, .connectTimeout, .overloaded, .shutDown: false
     case .timeout, .connectionLost, .invalidResponse, .tooLarge, .cancelled: true
     }
   }
@@ -39,6 +41,7 @@ public enum HTTPTransportError: Error, Sendable, Hashable {
     switch self {
     case .invalidRequest: "invalid_request"
     case .connection: "connection"
+    case .addressRefused: "address_refused"
     case .tls: "tls"
     case .connectTimeout: "connect_timeout"
     case .timeout: "timeout"
@@ -59,7 +62,7 @@ extension HTTPTransportError: CustomStringConvertible {
       .invalidResponse(let reason):
       "\(code): \(reason)"
     case .tooLarge(let limit): "\(code): more than \(limit) bytes"
-    case .connectTimeout, .timeout, .cancelled, .overloaded, .shutDown: code
+    case .addressRefused, .connectTimeout, .timeout, .cancelled, .overloaded, .shutDown: code
     }
   }
 }

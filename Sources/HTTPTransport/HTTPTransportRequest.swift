@@ -17,6 +17,9 @@ public struct HTTPTransportRequest: Sendable {
   public var maximumResponseBytes: Int
   /// The longest that name look-up, TCP and TLS may take together.
   public var connectTimeout: Duration
+  /// Which addresses the request may be sent to, checked on the address that is really connected to. Anywhere by
+  /// default; restrict it for URLs that come from other people.
+  public var destinations: AddressPolicy
 
   /// A request. See the properties for the meaning of each part.
   public init(
@@ -26,7 +29,8 @@ public struct HTTPTransportRequest: Sendable {
     body: [UInt8]? = nil,
     deadline: Duration = .seconds(20),
     maximumResponseBytes: Int = 4 * 1_048_576,
-    connectTimeout: Duration = .seconds(5)
+    connectTimeout: Duration = .seconds(5),
+    destinations: AddressPolicy = .anywhere
   ) {
     self.method = method
     self.url = url
@@ -35,6 +39,7 @@ public struct HTTPTransportRequest: Sendable {
     self.deadline = deadline
     self.maximumResponseBytes = maximumResponseBytes
     self.connectTimeout = connectTimeout
+    self.destinations = destinations
   }
 }
 

@@ -1,0 +1,95 @@
+import Foundation
+import HTTPTransport
+import JSON
+import ServerKit
+
+/// A notice endpoint as it is written through the admin routes.
+struct NoticeEndpointFields: Codable, Sendable {
+  var url: String
+  var description: String?
+  var eventTypes: [String]?
+  var includesLicenseKey: Bool?
+  var active: Bool?
+
+  static let longestURL = 2_000
+  static let longestDescription = 200
+
+  /// The endpoint's choices.
+  /// - Throws: 422 that names the field.
+  func checked(destinations: AddressPolicy) throws(APIFailure) -> NoticeEndpointChoices {
+    guard url.utf8.count <= Self.longestURL, url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+      ServiceURL.normalized(url) != nil, let host = URLComponents(string: url)?.host
+    else {
+      throw .validation(field: "url", "must be an https URL, without user, password or fragment")
+    }
+    if destinations.refuses(host: host) {
+      throw .validation(field: "url", "must not lead to this service's own machine or network")
+    }
+    if let description, description.count > Self.longestDescription || description.contains(where: \.isNewline) {
+      throw .validation(field: "description", "must be one line of at most \(Self.longestDescription) characters")
+    }
+    let known = NoticeType.allCases.map(\.rawValue)
+    for (index, type) in (eventTypes ?? []).enumerated() where !known.contains(type) {
+      throw .validation(field: "event_types[\(index)]", "must be one of " + known.joined(separator: ", "))
+    }
+    var types: [String] = []
+    for type in eventTypes ?? [] where !types.contains(type) { types.append(type) }
+    return NoticeEndpointChoices(
+      url: url, description: description, eventTypes: types, includesKey: includesLicenseKey ?? false,
+      isActive: active ?? true)
+  }
+}
+
+extension NoticeEndpointFields {
+  /// A stored endpoint as it could be written again.
+  init(_ endpoint: NoticeEndpoint) {
+    self.init(
+      url: endpoint.url, description: endpoint.description, eventTypes: endpoint.eventTypes,
+      includesLicenseKey: endpoint.includesKey, active: endpoint.isActive)
+  }
+
+  /// The endpoint with the fields of a patch in place of its own; a field that is `null` there is removed (RFC 7396).
+  func patched(with patch: JSONObject) throws -> NoticeEndpointFields {
+    guard var merged = try JSONCoding.encode(self).object else { return self }
+    for (key, value) in patch.elements { merged[key] = value.isNull ? nil : value }
+    return try AdminCall.decode(NoticeEndpointFields.self, from: merged)
+  }
+}
+
+/// A notice endpoint as the admin routes show it. Its secret is shown once, when it is made.
+struct NoticeEndpointView: Encodable, Sendable {
+  let id: NoticeEndpointID
+  let url: String
+  @OrNull var description: String?
+  let eventTypes: [String]
+  let includesLicenseKey: Bool
+  let active: Bool
+  /// `active`, `inactive` by the vendor's choice, `failing` while nothing arrives, `disabled` when that took too long.
+  let status: String
+  var secret: String?
+  @OrNull var previousSecretUntil: Date?
+  @OrNull var failingSince: Date?
+  @OrNull var disabledAt: Date?
+  @OrNull var disabledReason: String?
+  let createdAt: Date
+  let updatedAt: Date
+
+  init(_ endpoint: NoticeEndpoint, secret: String? = nil) {
+    id = endpoint.id
+    url = endpoint.url
+    description = endpoint.description
+    eventTypes = endpoint.eventTypes
+    includesLicenseKey = endpoint.includesKey
+    active = endpoint.isActive
+    status =
+      !endpoint.isActive
+      ? "inactive" : endpoint.disabledAt != nil ? "disabled" : endpoint.failingSince != nil ? "failing" : "active"
+    self.secret = secret
+    previousSecretUntil = endpoint.previousSecretUntil
+    failingSince = endpoint.failingSince
+    disabledAt = endpoint.disabledAt
+    disabledReason = endpoint.disabledReason
+    createdAt = endpoint.createdAt
+    updatedAt = endpoint.updatedAt
+  }
+}

@@ -1,0 +1,71 @@
+public import HTTPTransport
+import ServerKit
+
+/// How notices and mail leave this service.
+public struct DeliveryConfiguration: Sendable {
+  /// The operator's mail relay.
+  public struct Mail: Sendable {
+    public let relay: MailRelay
+    public let from: MailAddress
+
+    public init(relay: MailRelay, from: MailAddress) {
+      self.relay = relay
+      self.from = from
+    }
+  }
+
+  /// Addresses besides the public ones that vendors may have notices sent to.
+  public let allowedNetworks: [NetworkBlock]
+  /// Nil: no mail.
+  public let mail: Mail?
+
+  public init(allowedNetworks: [NetworkBlock] = [], mail: Mail? = nil) {
+    self.allowedNetworks = allowedNetworks
+    self.mail = mail
+  }
+
+  /// Where addresses that vendors choose may lead.
+  public var destinations: AddressPolicy { .publicOnly(besides: allowedNetworks) }
+}
+
+extension DeliveryConfiguration {
+  static let variables = ["OUTGOING_ALLOWED_NETWORKS", "SMTP_URL", "SMTP_ENCRYPTION", "SMTP_CA_FILE", "MAIL_FROM"]
+
+  /// Problems are noted in the reader.
+  static func read(from environment: inout EnvironmentReader) -> DeliveryConfiguration {
+    let networks = environment.list(
+      "OUTGOING_ALLOWED_NETWORKS", expected: "blocks of IP addresses separated by commas", example: "10.1.0.0/16")
+    let blocks = networks.compactMap { NetworkBlock($0) }
+    if blocks.count < networks.count {
+      environment.report(
+        "OUTGOING_ALLOWED_NETWORKS", expected: "blocks of IP addresses separated by commas", example: "10.1.0.0/16",
+        found: .value(networks.joined(separator: ",")))
+    }
+    return DeliveryConfiguration(allowedNetworks: blocks, mail: mail(from: &environment))
+  }
+
+  private static func mail(from environment: inout EnvironmentReader) -> Mail? {
+    let authorities = environment.optional("SMTP_CA_FILE")
+    let encryption = environment.value(
+      "SMTP_ENCRYPTION", expected: "required, or off for a relay on this machine", example: "required"
+    ) { MailRelay.Encryption(rawValue: $0) }
+    let relay = environment.value(
+      "SMTP_URL",
+      expected:
+        "smtp:// or smtps://, user and password percent-encoded, host and port; unencrypted on this machine only",
+      example: "smtp://user:secret@mail.example.com:587", isSecret: true
+    ) { MailRelay(url: $0, encryption: encryption, certificateAuthorityFile: authorities) }
+    let from = environment.value(
+      "MAIL_FROM", expected: "the sender's address, with or without a name",
+      example: "Example Licenses <licenses@example.com>"
+    ) { MailAddress(parsing: $0) }
+    guard let relay else { return nil }
+    guard let from else {
+      environment.report(
+        "MAIL_FROM", expected: "the sender's address, required with SMTP_URL",
+        example: "Example Licenses <licenses@example.com>")
+      return nil
+    }
+    return Mail(relay: relay, from: from)
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import Identity
+import Logging
+import Postgres
+import ServiceLifecycle
+
+/// Removes the log of deliveries whose time is over, and notices that nothing refers to any more.
+struct DeliveryRetention: Service {
+  static let age = "30 days"
+  /// Small steps keep each transaction short.
+  static let batch = 1_000
+
+  let database: TenantDatabase
+  let interval: Duration
+  let logger: Logger
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do {
+          let removed = try await sweep()
+          if removed > 0 { logger.info("removed old deliveries", metadata: ["count": "\(removed)"]) }
+        } catch {
+          logger.warning("removing old deliveries failed", metadata: ["error": "\(error)"])
+        }
+        try? await Task.sleep(for: interval)
+      }
+    }
+  }
+
+  /// - Returns: how many deliveries were removed.
+  func sweep() async throws -> Int {
+    var removed = 0
+    var last: Tenant?
+    while !Task.isCancelled, let tenant = try await tenant(after: last) {
+      while true {
+        let count = try await removeDeliveries(of: tenant)
+        removed += count
+        guard count == Self.batch else { break }
+      }
+      while try await removeNotices(of: tenant) == Self.batch {}
+      last = tenant
+    }
+    return removed
+  }
+
+  private func tenant(after last: Tenant?) async throws -> Tenant? {
+    try await database.transaction(as: .worker) { transaction in
+      try await transaction.query(
+        """
+        SELECT account_id, livemode
+          FROM stripe_integration.deliveries
+         WHERE (account_id, livemode) > (\(last?.account.rawValue ?? "")::text, \(last?.livemode ?? false)::boolean)
+         ORDER BY account_id, livemode
+         LIMIT 1
+        """
+      ).first.map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+    }
+  }
+
+  /// What was replayed lately is young again. What waits for an endpoint that is switched off goes with the rest.
+  private func removeDeliveries(of tenant: Tenant) async throws -> Int {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        WITH old AS (
+          DELETE FROM stripe_integration.deliveries d
+           USING (SELECT delivery_id
+                    FROM stripe_integration.deliveries
+                   WHERE account_id   = \(tenant.account)
+                     AND livemode     = \(tenant.livemode)
+                     AND created_at   < now() - \(Self.age)::text::interval
+                     AND series_since < now() - \(Self.age)::text::interval
+                   ORDER BY created_at, delivery_id
+                   LIMIT \(Self.batch)) o
+           WHERE d.account_id  = \(tenant.account)
+             AND d.livemode    = \(tenant.livemode)
+             AND d.delivery_id = o.delivery_id
+          RETURNING d.delivery_id
+        ), attempts AS (
+          DELETE FROM stripe_integration.delivery_attempts a
+           USING old
+           WHERE a.account_id  = \(tenant.account)
+             AND a.livemode    = \(tenant.livemode)
+             AND a.delivery_id = old.delivery_id
+        ), mailed AS (
+          DELETE FROM stripe_integration.mailed_licenses m
+           USING old
+           WHERE m.account_id  = \(tenant.account)
+             AND m.livemode    = \(tenant.livemode)
+             AND m.delivery_id = old.delivery_id
+        )
+        SELECT delivery_id FROM old
+        """
+      ).count
+    }
+  }
+
+  private func removeNotices(of tenant: Tenant) async throws -> Int {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        DELETE FROM stripe_integration.notices n
+         USING (SELECT notice_id
+                  FROM stripe_integration.notices t
+                 WHERE account_id = \(tenant.account)
+                   AND livemode   = \(tenant.livemode)
+                   AND created_at < now() - \(Self.age)::text::interval
+                   AND NOT EXISTS (SELECT FROM stripe_integration.deliveries d
+                                    WHERE d.account_id = t.account_id
+                                      AND d.livemode   = t.livemode
+                                      AND d.notice_id  = t.notice_id)
+                 ORDER BY created_at
+                 LIMIT \(Self.batch)) o
+         WHERE n.account_id = \(tenant.account)
+           AND n.livemode   = \(tenant.livemode)
+           AND n.notice_id  = o.notice_id
+        """
+      ).affectedRows
+    }
+  }
+}
