@@ -63,12 +63,17 @@ public struct IntegrationConfiguration: Sendable {
   /// Seals what must not be readable in a database dump.
   public let keyRing: KeyRing
   public let licenseKit: LicenseKit
+  /// How notices to vendors and mail to buyers leave this service.
+  public let delivery: DeliveryConfiguration
+  /// Between two looks of a tenant at Stripe's list of events; nil for none but those that a person asks for.
+  public let sweepInterval: Duration?
 
   public init(
     live: Mode?, test: Mode?, webhookSecrets: [String], appSigningSecrets: [String], publicBaseURL: String,
     stripeAPIBaseURL: String = StripeClient.defaultBaseURL,
     allowedOrigins: [String] = IntegrationConfiguration.defaultAllowedOrigins, adminToken: String,
-    apiAccess: APIAccess = .oauth, keyRing: KeyRing, licenseKit: LicenseKit
+    apiAccess: APIAccess = .oauth, keyRing: KeyRing, licenseKit: LicenseKit,
+    delivery: DeliveryConfiguration = DeliveryConfiguration(), sweepInterval: Duration? = .seconds(3_600)
   ) {
     self.live = live
     self.test = test
@@ -81,6 +86,8 @@ public struct IntegrationConfiguration: Sendable {
     self.apiAccess = apiAccess
     self.keyRing = keyRing
     self.licenseKit = licenseKit
+    self.delivery = delivery
+    self.sweepInterval = sweepInterval
   }
 
   /// The sandboxed frame of the Dashboard app, whose origin is opaque, and the Dashboard itself.

@@ -37,13 +37,16 @@ extension IntegrationConfiguration {
     let licenseKitToken = environment.required(
       "LICENSEKIT_API_TOKEN", expected: "the token that LicenseKit is called with", example: "lkm_123", isSecret: true)
     let appURL = environment.url("LICENSEKIT_APP_URL", example: "https://app.licensekit.dev")
+    let delivery = DeliveryConfiguration.read(from: &environment)
+    let sweepMinutes = environment.int("STRIPE_SWEEP_MINUTES", in: 0...1_440, default: 60)
 
     guard environment.isFree(of: stripeVariables), let keyRing, !live.isUnusable, !test.isUnusable else { return nil }
     return IntegrationConfiguration(
       live: live.mode, test: test.mode, webhookSecrets: webhookSecrets, appSigningSecrets: appSigningSecrets,
       publicBaseURL: publicBaseURL, stripeAPIBaseURL: stripeAPIBaseURL, allowedOrigins: allowedOrigins,
       adminToken: adminToken, apiAccess: apiAccess, keyRing: keyRing,
-      licenseKit: LicenseKit(baseURL: licenseKitURL, token: licenseKitToken, appURL: appURL))
+      licenseKit: LicenseKit(baseURL: licenseKitURL, token: licenseKitToken, appURL: appURL), delivery: delivery,
+      sweepInterval: sweepMinutes == 0 ? nil : .seconds(sweepMinutes * 60))
   }
 
   /// The variables whose presence means that the integration is wanted.
@@ -53,10 +56,10 @@ extension IntegrationConfiguration {
 
   static let stripeVariables =
     Set(
-      announcingVariables + [
+      announcingVariables + DeliveryConfiguration.variables + [
         "STRIPE_AUTHORIZE_URL", "STRIPE_AUTHORIZE_URL_TEST", "STRIPE_PUBLIC_BASE_URL", "STRIPE_API_BASE_URL",
         "STRIPE_APP_ALLOWED_ORIGINS", "STRIPE_ADMIN_TOKEN", "STRIPE_APP_API_ACCESS", "STRIPE_INTEGRATION_ENABLED",
-        "ENCRYPTION_KEYS", "LICENSEKIT_BASE_URL", "LICENSEKIT_API_TOKEN", "LICENSEKIT_APP_URL",
+        "ENCRYPTION_KEYS", "LICENSEKIT_BASE_URL", "LICENSEKIT_API_TOKEN", "LICENSEKIT_APP_URL", "STRIPE_SWEEP_MINUTES",
       ])
 }
 
