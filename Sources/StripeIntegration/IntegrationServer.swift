@@ -35,6 +35,7 @@ public struct IntegrationServer: Sendable {
   let keepAlive: KeepAlive
   let retention: Retention
   let licenseWatch: LicenseWatch
+  let delivery: DeliveryParts
   let jobRunner: JobRunner
   let jobRetention: JobRetention
 
@@ -61,6 +62,9 @@ public struct IntegrationServer: Sendable {
     self.database = database
     self.connections = connections
     self.keys = keys
+    delivery = DeliveryParts(
+      configuration: configuration, database: database, vault: keys, licenseKit: directory, clock: clock,
+      logger: logger)
     inbox = InboxWriter(client: postgres, logger: logger)
     receiver = WebhookReceiver(
       secrets: configuration.webhookSecrets.compactMap { try? WebhookSecret($0) }, inbox: inbox, recent: recent,
@@ -72,7 +76,7 @@ public struct IntegrationServer: Sendable {
       logger: logger)
     adminRoutes = AdminRoutes(
       configuration: configuration, database: database, stripe: tokens, licenseKit: directory, vault: keys,
-      connections: connections, wakeUp: wakeUp, redis: redis, clock: clock, logger: logger)
+      connections: connections, wakeUp: wakeUp, delivery: delivery.desk, redis: redis, clock: clock, logger: logger)
     workers = Workers(
       router: EventRouter(
         database: database, application: ApplicationEvents(apiAccess: configuration.apiAccess, logger: logger),
@@ -106,11 +110,16 @@ public struct IntegrationServer: Sendable {
 
   /// The background work of a replica in this role.
   public func services(for role: Role) -> [any Service] {
-    role == .web ? [] : [workers, keepAlive, retention, licenseWatch, jobRunner, jobRetention]
+    role == .web
+      ? []
+      : [workers, delivery.service, keepAlive, retention, delivery.retention, licenseWatch, jobRunner, jobRetention]
   }
 
   /// Writes what waits; to be called when no request is under way any more.
-  public func shutdown() async { await inbox.shutdown() }
+  public func shutdown() async {
+    delivery.shutdown()
+    await inbox.shutdown()
+  }
 
   /// Seals every secret at rest anew under the first of the configured keys, so that an older one can be taken away. Safe
   /// beside live work, and to repeat.
@@ -123,6 +132,7 @@ public struct IntegrationServer: Sendable {
       for connection in page.items {
         if try await connections.reseal(connection.tenant) { count += 1 }
         count += try await keys.reseal(connection.tenant, in: database)
+        count += try await delivery.desk.endpoints.reseal(connection.tenant)
       }
       cursor = page.next
     } while cursor != nil
