@@ -38,6 +38,7 @@ public struct IntegrationServer: Sendable {
   let delivery: DeliveryParts
   let jobRunner: JobRunner
   let jobRetention: JobRetention
+  let sweeps: SweepSchedule?
 
   /// - Parameters:
   ///   - licenseKit: the service-wide LicenseKit.
@@ -91,8 +92,19 @@ public struct IntegrationServer: Sendable {
     licenseWatch = LicenseWatch(
       database: database, licenseKit: directory, wakeUp: wakeUp, interval: .seconds(300), logger: logger)
     retention = Retention(database: database, interval: .seconds(3_600), logger: logger)
+    let background = BackgroundStripe(tokens, redis: redis)
+    sweeps = configuration.sweepInterval.map {
+      SweepSchedule(database: database, interval: $0, pollInterval: .seconds(10), logger: logger)
+    }
     jobRunner = JobRunner(
-      database: database, works: [:], parking: connections, concurrency: 2, pollInterval: .seconds(1), logger: logger)
+      database: database,
+      works: [
+        .replay: ReplayWork(database: database, wakeUp: wakeUp),
+        .mappingApply: MappingApplyWork(
+          database: database, mappings: MappingEditor(database: database, wakeUp: wakeUp), wakeUp: wakeUp, clock: clock),
+        .backfill: BackfillWork(database: database, stripe: background, clock: clock),
+        .sweep: SweepWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
+      ], parking: connections, concurrency: 2, pollInterval: .seconds(1), logger: logger)
     jobRetention = JobRetention(database: database, interval: .seconds(6 * 3_600), logger: logger)
   }
 

@@ -162,8 +162,32 @@ private struct ConnectionView: Encodable {
   @OrNull var parkedReason: String?
   @OrNull var parkedDetail: String?
   @OrNull var parkedAt: Date?
+  @OrNull var backfilledAt: Date?
+  @OrNull var sweep: SweepView?
   let createdAt: Date
   let updatedAt: Date
+
+  struct SweepView: Encodable, Sendable {
+    let readUpTo: Date
+    @OrNull var sweptAt: Date?
+    @OrNull var nextAt: Date?
+    let found: Int64
+    @OrNull var foundAt: Date?
+    @OrNull var problem: String?
+    @OrNull var gapFrom: Date?
+    @OrNull var gapTo: Date?
+
+    init(_ sweep: ConnectionSummary.Sweep) {
+      readUpTo = sweep.readUpTo
+      sweptAt = sweep.sweptAt
+      nextAt = sweep.nextAt
+      found = sweep.found
+      foundAt = sweep.foundAt
+      problem = sweep.problem
+      gapFrom = sweep.gapFrom
+      gapTo = sweep.gapTo
+    }
+  }
 
   init(_ summary: ConnectionSummary) {
     accountID = summary.accountID
@@ -176,6 +200,8 @@ private struct ConnectionView: Encodable {
     parkedReason = summary.parkedReason
     parkedDetail = summary.parkedDetail
     parkedAt = summary.parkedAt
+    backfilledAt = summary.backfilledAt
+    sweep = summary.sweep.map(SweepView.init)
     createdAt = summary.createdAt
     updatedAt = summary.updatedAt
   }

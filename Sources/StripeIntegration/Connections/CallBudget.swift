@@ -11,11 +11,14 @@ struct CallBudget: Sendable {
   let keyPrefix: String
   /// The longest that a call waits for its turn.
   var longestWait: Duration = .seconds(20)
+  /// This part of the allowance: half of it for 2.
+  private let share: Int
   private let local = LocalBuckets()
 
-  init(redis: RedisClient?, keyPrefix: String = "") {
+  init(redis: RedisClient?, keyPrefix: String = "", share: Int = 1) {
     self.redis = redis
     self.keyPrefix = keyPrefix
+    self.share = share
   }
 
   /// Calls in a second, and the largest burst. Stripe allows 100 in live mode and 25 in test mode.
@@ -38,7 +41,7 @@ struct CallBudget: Sendable {
 
   /// Nil: go on.
   private func pause(for tenant: Tenant) async -> Duration? {
-    let rate = Self.callsPerSecond(livemode: tenant.livemode)
+    let rate = max(1, Self.callsPerSecond(livemode: tenant.livemode) / share)
     if let redis {
       do {
         let decision = try await redis.takeToken(

@@ -23,8 +23,29 @@ public struct ConnectionSummary: Sendable, Hashable, Codable {
   public let parkedReason: String?
   public let parkedDetail: String?
   public let parkedAt: Date?
+  /// When the newest backfill ended; nil when existing sales were never taken up.
+  public let backfilledAt: Date?
+  /// Nil before the first installation is complete.
+  public let sweep: Sweep?
   public let createdAt: Date
   public let updatedAt: Date
+
+  /// How it stands with the search for events that no webhook brought.
+  public struct Sweep: Sendable, Hashable, Codable {
+    /// Every event made before is known.
+    public let readUpTo: Date
+    public let sweptAt: Date?
+    /// Nil while none is planned.
+    public let nextAt: Date?
+    /// Events that no webhook had brought, over all sweeps: more than a few say that the webhooks do not work.
+    public let found: Int64
+    public let foundAt: Date?
+    /// Why sweeps do not work; nil while they do.
+    public let problem: String?
+    /// A time whose events Stripe listed no more; a backfill caught up with it.
+    public let gapFrom: Date?
+    public let gapTo: Date?
+  }
 
   /// The tenant this row is about.
   public var tenant: Tenant { Tenant(account: accountID, livemode: livemode) }

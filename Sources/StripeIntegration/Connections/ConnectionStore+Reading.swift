@@ -6,8 +6,12 @@ import StripeAPI
 extension ConnectionStore {
   private static let summaryColumns: PostgresQuery = """
     account_id, livemode, status, installed_at, uninstalled_at, access_token_expires_at, licensekit_base_url,
-    parked_reason, parked_detail, parked_at, created_at, updated_at
+    parked_reason, parked_detail, parked_at, backfilled_at, created_at, updated_at, read_up_to, swept_at,
+    NULLIF(due_at, 'infinity') AS next_sweep_at, found, found_at, problem, gap_from, gap_to
     """
+
+  private static let summaryTables: PostgresQuery =
+    "stripe_integration.connections LEFT JOIN stripe_integration.sweeps USING (account_id, livemode)"
 
   /// One tenant's connection, or nil.
   public func connection(of tenant: Tenant) async throws -> ConnectionSummary? {
@@ -15,7 +19,7 @@ extension ConnectionStore {
       try await transaction.query(
         """
         SELECT \(fragment: Self.summaryColumns)
-          FROM stripe_integration.connections
+          FROM \(fragment: Self.summaryTables)
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
         """
@@ -35,7 +39,7 @@ extension ConnectionStore {
       try await transaction.query(
         """
         SELECT \(fragment: Self.summaryColumns)
-          FROM stripe_integration.connections
+          FROM \(fragment: Self.summaryTables)
          WHERE (\(after?.account)::text IS NULL
                 OR (account_id, livemode) > (\(after?.account)::text, \(after?.livemode)::boolean))
            AND (\(filter.status?.rawValue)::text IS NULL OR status = \(filter.status?.rawValue)::text)
@@ -59,13 +63,21 @@ extension ConnectionStore {
   }
 
   private static func summary(_ row: PostgresRow) throws -> ConnectionSummary {
-    ConnectionSummary(
+    let readUpTo: Date? = try row.get("read_up_to")
+    let sweep = try readUpTo.map { readUpTo in
+      ConnectionSummary.Sweep(
+        readUpTo: readUpTo, sweptAt: try row.get("swept_at"), nextAt: try row.get("next_sweep_at"),
+        found: try row.get("found"), foundAt: try row.get("found_at"), problem: try row.get("problem"),
+        gapFrom: try row.get("gap_from"), gapTo: try row.get("gap_to"))
+    }
+    return ConnectionSummary(
       accountID: try row.get("account_id"), livemode: try row.get("livemode"),
       status: try status(row.get("status")), installedAt: try row.get("installed_at"),
       uninstalledAt: try row.get("uninstalled_at"), accessTokenExpiresAt: try row.get("access_token_expires_at"),
       licensekitBaseURL: try row.get("licensekit_base_url"), parkedReason: try row.get("parked_reason"),
       parkedDetail: try row.get("parked_detail"), parkedAt: try row.get("parked_at"),
-      createdAt: try row.get("created_at"), updatedAt: try row.get("updated_at"))
+      backfilledAt: try row.get("backfilled_at"), sweep: sweep, createdAt: try row.get("created_at"),
+      updatedAt: try row.get("updated_at"))
   }
 
   /// The column is checked by the database; another word could only come from a newer version of this service.

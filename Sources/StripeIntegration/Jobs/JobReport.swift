@@ -69,3 +69,27 @@ struct JobReport {
     }
   }
 }
+
+extension JobReport {
+  /// The entries of these objects, as far as there are any.
+  func entries(_ ids: [String]) async throws -> [String: Shown] {
+    guard !ids.isEmpty else { return [:] }
+    let rows = try await transaction.query(
+      """
+      SELECT stripe_id, outcome, detail::text AS detail
+        FROM stripe_integration.job_reports
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND job_id     = \(job)
+         AND stripe_id  = ANY(\(ids))
+      """)
+    var entries: [String: Shown] = [:]
+    for row in rows {
+      let id: String = try row.get("stripe_id")
+      entries[id] = Shown(
+        stripeID: id, outcome: try row.get("outcome"),
+        detail: try JSONValue(parsing: row.get("detail", as: String.self)).object ?? JSONObject())
+    }
+    return entries
+  }
+}

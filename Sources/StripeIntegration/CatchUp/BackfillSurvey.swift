@@ -1,0 +1,179 @@
+import Foundation
+import Identity
+import Postgres
+import StripeAPI
+
+/// Finds out all that is needed to decide about one object, in memory: what Stripe says now, whether its money moved back,
+/// and what follows from it. Nothing is written, so that a dry run and a real one see the same.
+struct BackfillSurvey: Sendable {
+  let database: TenantDatabase
+  let calls: StripeCalls
+  let clock: @Sendable () -> Date
+
+  private var tenant: Tenant { calls.tenant }
+
+  struct Finding: Sendable {
+    /// What Stripe said, the object itself first.
+    var facts: [Fact] = []
+    /// The purchase that it belongs to, if that is here already.
+    var purchase: PurchaseID?
+    /// Nil for what is known: its reconciler decides.
+    var decision: Decision?
+    fileprivate var knowledge = Knowledge()
+    fileprivate var agreed: [LineKey: Decider.Agreement] = [:]
+
+    fileprivate mutating func learn(_ snapshot: Snapshot, answeredAt: Date) {
+      let fact = Fact.fetched(
+        snapshot, answeredAt: answeredAt, knowing: knowledge.facts[snapshot.key],
+        newestKnown: facts.isEmpty ? nil : knowledge.newest)
+      facts.append(fact)
+      knowledge.learn(fact)
+    }
+  }
+
+  /// - Parameters:
+  ///   - snapshot: a Checkout Session, a subscription or an invoice, as Stripe listed it.
+  ///   - answeredAt: when it was listed, on Stripe's clock.
+  ///   - decidesKnown: whether a decision is wanted even of what is here already.
+  func look(at snapshot: Snapshot, answeredAt: Date, decidesKnown: Bool = false) async throws -> Finding {
+    var finding = try await known(snapshot)
+    // What is known may be younger than the list: it is joined with it, and not replaced by it.
+    let fact = Fact.fetched(snapshot, answeredAt: answeredAt, knowing: nil)
+    finding.facts.append(fact)
+    finding.knowledge.learn(fact)
+    try await learnMoney(of: snapshot, &finding)
+    if finding.purchase == nil || decidesKnown { try await decide(&finding) }
+    return finding
+  }
+
+  // MARK: What is here
+
+  private func known(_ snapshot: Snapshot) async throws -> Finding {
+    try await database.transaction(for: tenant) { transaction in
+      let purchases = try await transaction.query(
+        """
+        SELECT DISTINCT purchase_id
+          FROM stripe_integration.aliases
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND stripe_id  = ANY(\(snapshot.aliases))
+         ORDER BY purchase_id
+        """
+      ).map { row in try row.get("purchase_id", as: PurchaseID.self) }
+      var finding = Finding()
+      finding.purchase = purchases.first
+      for purchase in purchases {
+        let store = FactStore(tenant: tenant, transaction: transaction)
+        for fact in try await store.knowledge(of: purchase).facts.values { finding.knowledge.learn(fact) }
+        let recorded = try await RecordStore(tenant: tenant, purchase: purchase, transaction: transaction)
+          .load(customer: nil)
+        finding.agreed.merge(recorded.agreed) { first, _ in first }
+      }
+      return finding
+    }
+  }
+
+  // MARK: Money
+
+  /// An event of a refund or a dispute may have come long before this service did. So the charges are asked for before
+  /// anything is decided: whoever got the money back long ago gets no license now.
+  private func learnMoney(of snapshot: Snapshot, _ finding: inout Finding) async throws {
+    switch snapshot {
+    case .checkoutSession(let session):
+      if let payment = session.paymentIntent { try await learnCharges(of: payment, &finding) }
+    case .invoice(let invoice): try await learn(invoice, isListed: true, &finding)
+    case .subscription(let subscription): try await learnPaidInvoices(of: subscription, &finding)
+    default: break
+    }
+  }
+
+  /// The newest paid invoices of a subscription, as far back as to one that sold a whole period: it says what is paid.
+  private func learnPaidInvoices(of subscription: Stripe.Subscription, _ finding: inout Finding) async throws {
+    let page = try await calls.run { try await $0.paidInvoices(subscription: subscription.id, limit: 5) }
+    for item in page.items {
+      let invoice = try Stripe.Invoice(item)
+      finding.learn(.invoice(invoice), answeredAt: page.readNotBefore)
+      try await learn(invoice, isListed: true, &finding)
+      if invoice.lines.contains(where: { !$0.isProration && $0.periodEnd != nil }) { return }
+    }
+  }
+
+  /// What a list leaves out of an invoice: lines beyond the first, and its payments with their charges.
+  private func learn(_ listed: Stripe.Invoice, isListed: Bool, _ finding: inout Finding) async throws {
+    var invoice = listed
+    if listed.hasMoreLines || (listed.paymentIntents.isEmpty && listed.charge == nil && listed.total > 0) {
+      let answer = try await calls.run { try await StripeQuestions(session: $0).ask(.invoice(listed.id)) }
+      finding.learn(answer.snapshot, answeredAt: answer.answeredAt)
+      if case .invoice(let whole) = answer.snapshot { invoice = whole }
+    }
+    for payment in invoice.paymentIntents { try await learnCharges(of: payment, &finding) }
+    if invoice.paymentIntents.isEmpty, let charge = invoice.charge {
+      let answer = try await calls.run { try await StripeQuestions(session: $0).ask(.charge(charge)) }
+      finding.learn(answer.snapshot, answeredAt: answer.answeredAt)
+      if case .charge(let charge) = answer.snapshot { try await learnReturns(of: charge, &finding) }
+    }
+  }
+
+  private func learnCharges(of payment: Stripe.PaymentIntentID, _ finding: inout Finding) async throws {
+    let list = try await calls.run { try await $0.charges(paymentIntent: payment) }
+    for item in list.items {
+      let charge = try Stripe.Charge(item)
+      finding.learn(.charge(charge), answeredAt: list.readNotBefore)
+      try await learnReturns(of: charge, &finding)
+    }
+  }
+
+  /// A charge says that money moved back, not whether it arrived or may come again.
+  private func learnReturns(of charge: Stripe.Charge, _ finding: inout Finding) async throws {
+    if charge.amountRefunded > 0 || charge.isMarkedRefunded {
+      let list = try await calls.run { try await $0.refunds(charge: charge.id) }
+      for item in list.items { finding.learn(.refund(try Stripe.Refund(item)), answeredAt: list.readNotBefore) }
+    }
+    if charge.isDisputed {
+      let list = try await calls.run { try await $0.disputes(charge: charge.id) }
+      for item in list.items { finding.learn(.dispute(try Stripe.Dispute(item)), answeredAt: list.readNotBefore) }
+    }
+  }
+
+  // MARK: Deciding
+
+  /// Decides as a reconciler would, with Stripe's answers in memory.
+  private func decide(_ finding: inout Finding) async throws {
+    for _ in 0..<Reconciler.maximumRounds {
+      let references = finding.knowledge.soldReferences
+      let mappings = try await database.transaction(for: tenant) { transaction in
+        try await MappingStore(tenant: tenant, transaction: transaction)
+          .mappings(products: references.products, prices: references.prices)
+      }
+      let decision = Decider(tenant: tenant, mappings: mappings, agreed: finding.agreed, now: clock())
+        .decide(finding.knowledge)
+      if decision.questions.isEmpty {
+        finding.decision = decision
+        return
+      }
+      for question in decision.questions {
+        let answer = try await calls.run { try await StripeQuestions(session: $0).ask(question) }
+        finding.learn(answer.snapshot, answeredAt: answer.answeredAt)
+      }
+    }
+    // A reconciler has more time for it.
+    finding.decision = Decision(status: .pending, reason: "What is known of it does not settle yet.")
+  }
+}
+
+extension Decision {
+  /// What a backfill makes of it.
+  var backfillOutcome: BackfillOutcome {
+    switch status {
+    case .fulfilled: .licensed
+    case .waitingMapping: .noMapping
+    case .pending, .waitingPayment: .waiting
+    case .suspended: .suspended
+    case .failed: .failed
+    case .ended: .nothing
+    }
+  }
+
+  /// How many licenses are active under it.
+  var activeUnits: Int { lines.reduce(0) { $0 + $1.units.count { $0.access == .active } } }
+}

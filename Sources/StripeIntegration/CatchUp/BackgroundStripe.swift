@@ -1,0 +1,19 @@
+import Redis
+import StripeAPI
+
+/// Stripe for work that nobody waits for: its calls wait for an allowance of their own before they count against the
+/// tenant's, so that a sale finds at least half of that free.
+struct BackgroundStripe: StripeAccess {
+  private let stripe: any StripeAccess
+  private let budget: CallBudget
+
+  init(_ stripe: any StripeAccess, redis: RedisClient?, keyPrefix: String = "") {
+    self.stripe = stripe
+    budget = CallBudget(redis: redis, keyPrefix: keyPrefix + "background:", share: 2)
+  }
+
+  func session(for tenant: Tenant, replacing rejected: StripeSession?) async throws -> StripeSession {
+    let budget = budget
+    return try await stripe.session(for: tenant, replacing: rejected).waiting { try await budget.take(for: tenant) }
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Identity
+import Logging
+import Postgres
+import ServiceLifecycle
+import StripeAPI
+
+/// Plans a sweep of each connected tenant, again and again. Every replica runs it: what is due is taken by one.
+struct SweepSchedule: Service {
+  let database: TenantDatabase
+  /// Between two sweeps of a tenant.
+  let interval: Duration
+  /// Between two looks.
+  let pollInterval: Duration
+  let logger: Logger
+
+  /// Tenants that one look takes, and so the most that begin at once after an outage.
+  static let tenantsPerLook = 100
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      var isAdopted = false
+      while !Task.isCancelled {
+        do {
+          if !isAdopted {
+            try await adopt()
+            isAdopted = true
+          }
+          try await plan()
+        } catch is CancellationError {
+          return
+        } catch {
+          logger.error("planning sweeps failed", metadata: ["error": "\(error)"])
+        }
+        try? await Task.sleep(for: pollInterval * Double.random(in: 0.75...1.25))
+      }
+    }
+  }
+
+  /// Makes the jobs of the sweeps that are due.
+  /// - Returns: how many.
+  @discardableResult
+  func plan() async throws -> Int {
+    let due = try await database.transaction(as: .worker) { transaction in
+      try await transaction.query(
+        """
+        SELECT account_id, livemode
+          FROM stripe_integration.sweeps
+         WHERE due_at <= now()
+         ORDER BY due_at
+         LIMIT \(Self.tenantsPerLook)
+        """
+      ).map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+    }
+    var planned = 0
+    for tenant in due {
+      try Task.checkCancellation()
+      if try await plan(tenant) { planned += 1 }
+    }
+    return planned
+  }
+
+  private func plan(_ tenant: Tenant) async throws -> Bool {
+    try await database.transaction(for: tenant) { transaction in
+      guard try await SweepStore(tenant: tenant, transaction: transaction).takeDue(every: interval) else {
+        return false
+      }
+      // A sweep that found nothing leaves nothing behind but the time it ended: at one an hour, jobs would be all there is.
+      try await transaction.query(
+        """
+        DELETE FROM stripe_integration.jobs
+         WHERE account_id   = \(tenant.account)
+           AND livemode     = \(tenant.livemode)
+           AND kind         = \(JobKind.sweep.rawValue)
+           AND state        = 'succeeded'
+           AND requested_by = \(Self.actor)
+           AND finished_at IS NOT NULL
+           AND COALESCE((progress ->> 'found')::bigint, 0) = 0
+           AND COALESCE((progress ->> 'reopened')::bigint, 0) = 0
+        """)
+      do {
+        try await JobStore(tenant: tenant, transaction: transaction)
+          .create(.sweep, parameters: SweepWork.parameters.scheduled, counting: SweepWork.counts, by: Self.actor)
+        return true
+      } catch is JobStore.AlreadyOpen {
+        return false
+      }
+    }
+  }
+
+  static let actor = "schedule"
+
+  /// Tenants that were connected before there were sweeps.
+  func adopt() async throws {
+    while true {
+      let tenants = try await database.transaction(as: .worker) { transaction in
+        try await transaction.query(
+          """
+          SELECT c.account_id, c.livemode
+            FROM stripe_integration.connections c
+           WHERE c.status = 'connected'
+             AND NOT EXISTS (SELECT FROM stripe_integration.sweeps s
+                              WHERE s.account_id = c.account_id
+                                AND s.livemode   = c.livemode)
+           LIMIT \(Self.tenantsPerLook)
+          """
+        ).map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+      }
+      if tenants.isEmpty { return }
+      for tenant in tenants {
+        try await database.transaction(for: tenant) { transaction in
+          try await SweepStore(tenant: tenant, transaction: transaction).adopt(within: interval)
+        }
+      }
+    }
+  }
+}

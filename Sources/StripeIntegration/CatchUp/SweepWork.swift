@@ -1,0 +1,247 @@
+import Foundation
+import Identity
+import JSON
+import Logging
+import Metrics
+import Postgres
+import StripeAPI
+
+/// Reads Stripe's list of events and puts those into the inbox that no webhook has brought. From there on they are events
+/// like all others.
+///
+/// At rest it is one call: the list without a filter, which is a single page. Only where there is more are the types
+/// asked for that have an effect, 20 at a time.
+struct SweepWork: JobWork {
+  let database: TenantDatabase
+  let stripe: any StripeAccess
+  let wakeUp: WakeUp
+  let logger: Logger
+  var pageSize = 100
+
+  private let found = Counter(label: "stripe_events_found_by_sweep_total")
+
+  init(
+    database: TenantDatabase, stripe: any StripeAccess, wakeUp: WakeUp, pageSize: Int = 100, logger: Logger
+  ) {
+    self.database = database
+    self.stripe = stripe
+    self.wakeUp = wakeUp
+    self.pageSize = pageSize
+    self.logger = logger
+  }
+
+  /// Stripe lists events of the last 30 days (API reference, "Events"). An hour less, so that what is asked for is there.
+  static let reach: TimeInterval = 30 * 86_400 - 3_600
+  /// Read again each time: an event may become visible a little after the time it bears.
+  static let overlap: TimeInterval = 600
+  /// A planned sweep leaves the newest events to their webhooks, which may be on their way.
+  static let patience: TimeInterval = 120
+
+  static let counts = ["pages", "events", "found", "reopened"]
+
+  /// How far a sweep has come.
+  struct Cursor: Codable, Hashable {
+    /// Unix seconds; events made then or later are asked for.
+    var since: Int64
+    /// Unix seconds on Stripe's clock: everything made before is known after this sweep. Nil before the first page.
+    var until: Int64?
+    /// Which types are read: nil for all.
+    var group: Int?
+    var after: String?
+
+    /// Names the page.
+    var name: String { "\(group.map { String($0) } ?? "all")/\(after ?? "")" }
+  }
+
+  /// Whether a person asked for the sweep: then the newest events are taken as well.
+  static let parameters = (
+    scheduled: JSONObject([("newest", .bool(false))]), asked: JSONObject([("newest", .bool(true))])
+  )
+
+  func step(_ job: Job) async throws -> JobStep {
+    var cursor: Cursor
+    if let text = job.cursor {
+      cursor = try JSONCoding.decode(Cursor.self, from: text)
+    } else {
+      cursor = try await begin(job)
+    }
+    let page: StripePage
+    do {
+      page = try await self.page(cursor, job.tenant)
+    } catch let error as StripeError where error.retry == .permission {
+      try await database.transaction(for: job.tenant) { transaction in
+        try await SweepStore(tenant: job.tenant, transaction: transaction).note(problem: Self.notPermitted)
+      }
+      throw JobFailure(reason: "\(Self.notPermitted) \(error)")
+    }
+    let patience = job.parameters["newest"]?.bool == true ? 0 : Self.patience
+    let moment = page.readNotBefore.addingTimeInterval(-patience)
+    let until = cursor.until ?? Int64(moment.timeIntervalSince1970.rounded(.down))
+    cursor.until = until
+    var counts = try await takeIn(page, cursor.name, job, before: patience == 0 ? nil : until)
+    counts["pages"] = 1
+
+    if cursor.group == nil, page.nextCursor == nil { return try await done(job, until, counts) }
+    if cursor.group == nil {
+      // More than a page: the noise between is left out from here on.
+      (cursor.group, cursor.after) = (0, nil)
+    } else if let next = page.nextCursor {
+      cursor.after = next
+    } else if let group = cursor.group, group + 1 < SweptEvents.groups.count {
+      (cursor.group, cursor.after) = (group + 1, nil)
+    } else {
+      return try await done(job, until, counts)
+    }
+    return .more(cursor: try JSONCoding.encode(cursor), counts: counts)
+  }
+
+  static let notPermitted =
+    "Stripe does not let the app read events: lost webhooks cannot be found. Grant it the permission event_read; "
+    + "until then run a backfill after an outage."
+
+  // MARK: Begin
+
+  /// Where reading begins. What lies further back than Stripe lists events is caught up with by a backfill of that time:
+  /// the account was connected before, so the vendor has decided that its sales are licensed.
+  private func begin(_ job: Job) async throws -> Cursor {
+    let now = Date()
+    let floor = now.addingTimeInterval(-Self.reach)
+    return try await database.transaction(for: job.tenant) { transaction in
+      let store = SweepStore(tenant: job.tenant, transaction: transaction)
+      guard let state = try await store.state() else {
+        return Cursor(since: Int64(now.timeIntervalSince1970 - Self.overlap))
+      }
+      let from = state.readUpTo.addingTimeInterval(-Self.overlap)
+      guard from < floor else { return Cursor(since: Int64(from.timeIntervalSince1970.rounded(.down))) }
+      try await store.note(gap: from...floor)
+      let choice = BackfillChoice(
+        subscriptions: .active, paidSessionsSince: from, paidInvoices: true, subscriptionsSince: from)
+      do {
+        try await JobStore(tenant: job.tenant, transaction: transaction).create(
+          .backfill, subject: "gap", parameters: choice.parameters, counting: BackfillOutcome.counts, by: "schedule")
+        logger.warning(
+          "events further back than Stripe lists them: a backfill of that time begins",
+          metadata: ["tenant": "\(job.tenant)", "since": "\(RFC3339.string(from: from))"])
+      } catch is JobStore.AlreadyOpen {}
+      return Cursor(since: Int64(floor.timeIntervalSince1970.rounded(.up)))
+    }
+  }
+
+  private func page(_ cursor: Cursor, _ tenant: Tenant) async throws -> StripePage {
+    let types = cursor.group.map { SweptEvents.groups[min($0, SweptEvents.groups.count - 1)] } ?? []
+    let since = Date(timeIntervalSince1970: TimeInterval(cursor.since))
+    let calls = StripeCalls(stripe: stripe, tenant: tenant)
+    do {
+      return try await calls.run {
+        try await $0.events(types: types, createdSince: since, cursor: cursor.after, limit: pageSize)
+      }
+    } catch let error as StripeError where error.retry == .notFound && cursor.after != nil {
+      // The event that reading stopped at is past Stripe's 30 days by now: everything behind it is as well.
+      return StripePage(items: [], nextCursor: nil, fetchedAt: Date())
+    }
+  }
+
+  // MARK: Take in
+
+  /// Puts the events of a page into the inbox that are not there, and opens again those that failed. One that the job has
+  /// found on the same page before it was interrupted counts again, so that the job's count is right.
+  /// - Parameter moment: events made later are left to their webhooks; nil takes all.
+  private func takeIn(
+    _ page: StripePage, _ name: String, _ job: Job, before moment: Int64?
+  ) async throws -> [String: Int] {
+    let tenant = job.tenant
+    let events = page.items.compactMap { ListedEvent($0, of: tenant) }.filter { event in
+      SweptEvents.all.contains(event.type) && moment.map { event.created.timeIntervalSince1970 <= Double($0) } ?? true
+    }
+    guard !events.isEmpty else { return [:] }
+    let outcomes = try await database.transaction(for: tenant) { transaction in
+      let report = JobReport(tenant: tenant, job: job.id, transaction: transaction)
+      let before = try await report.entries(events.map(\.id.rawValue))
+        .filter { $0.value.detail["page"]?.string == name }.mapValues(\.outcome)
+      let isNew = try await Self.insert(events, tenant, transaction)
+      let fresh = events.compactMap { event in
+        isNew[event.id.rawValue].map { (event: event, outcome: $0 ? "found" : "reopened") }
+      }
+      try await report.add(
+        fresh.map {
+          .init(
+            stripeID: $0.event.id.rawValue, outcome: $0.outcome,
+            detail: [
+              "type": .string($0.event.type.rawValue), "created": .string(RFC3339.string(from: $0.event.created)),
+              "page": .string(name),
+            ])
+        })
+      let found = fresh.count { $0.outcome == "found" }
+      try await SweepStore(tenant: tenant, transaction: transaction).count(found: found)
+      return (
+        all: before.merging(fresh.map { ($0.event.id.rawValue, $0.outcome) }) { $1 }, found: found, any: !fresh.isEmpty
+      )
+    }
+    if outcomes.found > 0 { found.increment(by: Int64(outcomes.found)) }
+    if outcomes.any { wakeUp.signal() }
+    return [
+      "events": events.count, "found": outcomes.all.count { $0.value == "found" },
+      "reopened": outcomes.all.count { $0.value == "reopened" },
+    ]
+  }
+
+  /// - Returns: the events that were inserted (true) or opened again (false).
+  private static func insert(
+    _ events: [ListedEvent], _ tenant: Tenant, _ transaction: PostgresTransaction
+  ) async throws -> [String: Bool] {
+    let unique = Dictionary(events.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }).values
+      // In the receiver's order, so that the two never wait for each other.
+      .sorted { $0.id.rawValue < $1.id.rawValue }
+    let rows = try await transaction.query(
+      """
+      INSERT INTO stripe_integration.inbox AS i (account_id, livemode, event_id, type, created, body)
+      SELECT \(tenant.account)::text, \(tenant.livemode)::boolean, event_id, type, created, body
+        FROM unnest(\(unique.map(\.id.rawValue))::text[], \(unique.map(\.type.rawValue))::text[],
+                    \(unique.map(\.created))::timestamptz[], \(unique.map(\.body))::text[])
+             AS e (event_id, type, created, body)
+       ORDER BY created, event_id
+          ON CONFLICT (account_id, livemode, event_id) DO UPDATE
+         SET state = 'new'
+       WHERE i.state = 'failed'
+      RETURNING event_id, xmax = 0 AS is_new
+      """)
+    var isNew: [String: Bool] = [:]
+    for row in rows { isNew[try row.get("event_id")] = try row.get("is_new", as: Bool.self) }
+    return isNew
+  }
+
+  // MARK: End
+
+  private func done(_ job: Job, _ until: Int64, _ counts: [String: Int]) async throws -> JobStep {
+    try await database.transaction(for: job.tenant) { transaction in
+      try await SweepStore(tenant: job.tenant, transaction: transaction)
+        .finish(readUpTo: Date(timeIntervalSince1970: TimeInterval(until)))
+    }
+    let total = job.progress["found"] + (counts["found"] ?? 0)
+    if total > 0 {
+      logger.warning(
+        "a sweep found events that no webhook has brought: check the webhook endpoint",
+        metadata: ["tenant": "\(job.tenant)", "count": "\(total)"])
+    }
+    return .done(counts: counts)
+  }
+}
+
+/// An event out of Stripe's list, as the receiver would have stored it.
+private struct ListedEvent: Sendable {
+  let id: Stripe.EventID
+  let type: StripeEventType
+  let created: Date
+  let body: String
+
+  /// Nil for what is no event of this tenant. A list names no account, since it is the caller's.
+  init?(_ value: JSONValue, of tenant: Tenant) {
+    guard var object = value.object else { return nil }
+    object["account"] = .string(tenant.account.rawValue)
+    let body = JSONValue.object(object).text()
+    guard let envelope = try? EventEnvelope(scanning: Array(body.utf8)), envelope.livemode == tenant.livemode else {
+      return nil
+    }
+    (id, type, created, self.body) = (envelope.id, envelope.type, envelope.created, body)
+  }
+}
