@@ -39,6 +39,7 @@ public struct IntegrationServer: Sendable {
   let jobRunner: JobRunner
   let jobRetention: JobRetention
   let sweeps: SweepSchedule?
+  let queueMetrics: QueueMetrics
 
   /// - Parameters:
   ///   - licenseKit: the service-wide LicenseKit.
@@ -105,6 +106,7 @@ public struct IntegrationServer: Sendable {
         .backfill: BackfillWork(database: database, stripe: background, clock: clock),
         .sweep: SweepWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
       ], parking: connections, concurrency: 2, pollInterval: .seconds(1), logger: logger)
+    queueMetrics = QueueMetrics(database: database, interval: .seconds(15), logger: logger)
     jobRetention = JobRetention(database: database, interval: .seconds(6 * 3_600), logger: logger)
   }
 
@@ -124,7 +126,10 @@ public struct IntegrationServer: Sendable {
   public func services(for role: Role) -> [any Service] {
     role == .web
       ? []
-      : [workers, delivery.service, keepAlive, retention, delivery.retention, licenseWatch, jobRunner, jobRetention]
+      : [
+        workers, delivery.service, keepAlive, retention, delivery.retention, licenseWatch, jobRunner, jobRetention,
+        queueMetrics,
+      ]
   }
 
   /// Writes what waits; to be called when no request is under way any more.
@@ -149,6 +154,13 @@ public struct IntegrationServer: Sendable {
       cursor = page.next
     } while cursor != nil
     return count
+  }
+
+  /// What an operator does by hand from the command line.
+  public var tools: OperatorTools {
+    OperatorTools(
+      database: database, stripe: adminRoutes.stripe, router: workers.router, reconciler: workers.reconciler,
+      clock: adminRoutes.clock)
   }
 
   /// Whether the integration can do its work.

@@ -62,6 +62,7 @@ struct AdminRoutes: Sendable {
     router.get("stripe/admin/mappings/{id}", use: tenant(getMapping))
     router.patch("stripe/admin/mappings/{id}", use: tenant(patchMapping))
     router.delete("stripe/admin/mappings/{id}", use: tenant(deleteMapping))
+    router.post("stripe/admin/mappings/{id}/apply", use: tenant(applyMapping))
 
     router.get("stripe/admin/settings", use: tenant(getSettings))
     router.patch("stripe/admin/settings", use: tenant(patchSettings))

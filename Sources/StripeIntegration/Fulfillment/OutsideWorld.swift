@@ -17,7 +17,7 @@ public protocol LicenseKitAccess: Sendable {
 /// Nothing can be done for a tenant until a person acts; its queue stands still and shows why.
 public struct TenantUnavailable: Error, Hashable, Sendable, CustomStringConvertible {
   /// Who must act, and where.
-  public enum Reason: String, Hashable, Sendable, Codable {
+  public enum Reason: String, Hashable, Sendable, Codable, CaseIterable {
     case notConnected = "not_connected"
     /// Stripe refuses the connection's tokens: the vendor authorizes the app again.
     case stripeCredential = "stripe_credential"

@@ -1,0 +1,227 @@
+import Foundation
+import Identity
+import LicenseKitAPI
+import Postgres
+import StripeAPI
+
+/// Brings the terms of a changed mapping to one purchase that was fulfilled under its earlier ones, within a transaction of
+/// the tenant. Nothing is called: the reconciler takes the steps.
+struct MappingApplication {
+  let mapping: Mapping
+  let tenant: Tenant
+  let transaction: PostgresTransaction
+  let now: Date
+
+  /// What becomes of a line.
+  enum LineChange: Hashable, Sendable {
+    case changed(from: Terms)
+    /// It has these terms already.
+    case unchanged
+    case impossible(String)
+  }
+
+  struct Change: Sendable {
+    let purchase: PurchaseID
+    let stripeID: String
+    let status: String
+    var lines: [(key: LineKey, change: LineChange)]
+    /// What is done at LicenseKit because of it, in order.
+    var steps: [Step]
+    /// Why the steps cannot be told.
+    var note: String?
+
+    var changed: [LineKey] { lines.filter { if case .changed = $0.change { true } else { false } }.map(\.key) }
+  }
+
+  /// The purchases that the mapping has reached, in the order of their ids.
+  static func purchases(
+    under mapping: String, of tenant: Tenant, after last: String?, limit: Int, in transaction: PostgresTransaction
+  ) async throws -> [PurchaseID] {
+    try await transaction.query(
+      """
+      SELECT DISTINCT purchase_id
+        FROM stripe_integration.lines
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND mapping_id  = \(mapping)
+         AND purchase_id > \(last ?? "")
+       ORDER BY purchase_id
+       LIMIT \(limit)
+      """
+    ).map { row in try row.get("purchase_id") }
+  }
+
+  /// How many lines are under a mapping, by LicenseKit product.
+  static func products(
+    under mapping: String, of tenant: Tenant, in transaction: PostgresTransaction
+  ) async throws -> [(product: ProductID, lines: Int)] {
+    try await transaction.query(
+      """
+      SELECT licensekit_product_id, count(*) AS lines
+        FROM stripe_integration.lines
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND mapping_id = \(mapping)
+       GROUP BY licensekit_product_id
+       ORDER BY licensekit_product_id
+      """
+    ).map { row in (try row.get("licensekit_product_id"), try row.get("lines")) }
+  }
+
+  // MARK: What would change
+
+  func change(of purchase: PurchaseID) async throws -> Change? {
+    guard
+      let row = try await transaction.query(
+        """
+        SELECT stripe_id, status
+          FROM stripe_integration.purchases
+         WHERE account_id  = \(tenant.account)
+           AND livemode    = \(tenant.livemode)
+           AND purchase_id = \(purchase)
+           AND merged_into IS NULL
+        """
+      ).first
+    else { return nil }
+    let knowledge = try await FactStore(tenant: tenant, transaction: transaction).knowledge(of: purchase)
+    let references = knowledge.soldReferences
+    let mappings = try await MappingStore(tenant: tenant, transaction: transaction)
+      .mappings(products: references.products, prices: references.prices)
+    let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
+    let records = RecordStore(tenant: tenant, purchase: purchase, transaction: transaction)
+    var recorded = try await records.load(customer: nil)
+
+    func decide(_ agreed: [LineKey: Decider.Agreement]) -> Decision {
+      Decider(tenant: tenant, mappings: mappings, agreed: agreed, settings: settings, now: now).decide(knowledge)
+    }
+    let before = decide(recorded.agreed)
+    let lines = recorded.agreed.filter { $0.value.mappingID == mapping.id }
+      .sorted { ($0.key.line, $0.key.product) < ($1.key.line, $1.key.product) }
+      .map { (key: $0.key, change: self.lineChange(of: $0.key, $0.value, before)) }
+    var change = Change(
+      purchase: purchase, stripeID: try row.get("stripe_id"), status: try row.get("status"), lines: lines, steps: [])
+    guard !change.changed.isEmpty else { return change }
+
+    var agreed = recorded.agreed
+    for key in change.changed {
+      guard let known = agreed[key] else { continue }
+      agreed[key] = Decider.Agreement(mappingID: known.mappingID, price: known.price, terms: mapping.terms)
+    }
+    let after = decide(agreed)
+    if let code = after.customer?.code { recorded = try await records.load(customer: code) }
+    guard after.questions.isEmpty, before.questions.isEmpty else {
+      let questions = (after.questions + before.questions).map(\.sentence)
+      change.note = "Stripe is asked first for \(Knowledge.unique(questions).listed); the steps follow from the answer."
+      return change
+    }
+    let due = Self.steps(before, recorded, now: now)
+    change.steps = Self.steps(after, recorded, now: now).filter { !due.contains($0) }
+    return change
+  }
+
+  private func lineChange(of key: LineKey, _ agreement: Decider.Agreement, _ decision: Decision) -> LineChange {
+    if key.product != mapping.terms.product {
+      return .impossible(
+        "It was sold as LicenseKit product \(key.product), and the mapping gives \(mapping.terms.product) now: a license "
+          + "cannot move to another product. It keeps its terms.")
+    }
+    switch mapping.reference {
+    case .price(let price) where agreement.price != nil && agreement.price != price:
+      return .impossible(
+        "It was sold at price \(agreement.price?.rawValue ?? ""), and the mapping is about \(price) now. It keeps its terms."
+      )
+    case .product(let product):
+      let sold = decision.lines.first { $0.key == key }?.stripeProduct
+      if let sold, sold != product {
+        return .impossible(
+          "It is of Stripe product \(sold), and the mapping is about \(product) now. It keeps its terms.")
+      }
+    default: break
+    }
+    return agreement.terms == mapping.terms ? .unchanged : .changed(from: agreement.terms)
+  }
+
+  /// All steps from what is recorded to what is desired, worked out as if each succeeded.
+  static func steps(_ decision: Decision, _ known: Recorded, now: Date) -> [Step] {
+    var recorded = known
+    for line in decision.lines { recorded.agreed[line.key] = line.agreement }
+    var all: [Step] = []
+    for _ in 0..<10 {
+      let due = Plan(decision, recorded: recorded, now: now).steps.filter { !$0.isOptional }
+      if due.isEmpty { break }
+      for step in due {
+        recorded.begin(step)
+        recorded.apply(step, step.plannedResult)
+      }
+      all += due
+    }
+    return all
+  }
+
+  // MARK: Applying
+
+  enum Outcome: Sendable {
+    case applied(Change)
+    /// A reconciler is at it; its decision may rest on the terms of before.
+    case busy
+    /// It was found to be the same as another purchase.
+    case merged
+  }
+
+  /// Writes the new terms and lets the purchase be looked at.
+  ///
+  /// The row of the purchase is locked before anything is read, and nobody may have the lease: a run that began before
+  /// would decide by the terms of before, and one that begins after this transaction reads the new ones.
+  func apply(to purchase: PurchaseID, by actor: String) async throws -> Outcome {
+    guard
+      let row = try await transaction.query(
+        """
+        SELECT lease_until > now() AS is_busy
+          FROM stripe_integration.purchases
+         WHERE account_id  = \(tenant.account)
+           AND livemode    = \(tenant.livemode)
+           AND purchase_id = \(purchase)
+           AND merged_into IS NULL
+           FOR UPDATE
+        """
+      ).first
+    else { return .merged }
+    if try row.get("is_busy", as: Bool.self) { return .busy }
+    guard let change = try await change(of: purchase) else { return .merged }
+    guard !change.changed.isEmpty else { return .applied(change) }
+    let records = RecordStore(tenant: tenant, purchase: purchase, transaction: transaction)
+    for case (let key, .changed(let former)) in change.lines {
+      try await records.keepPolicy(of: key, former.policy)
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.lines
+           SET terms      = \(try StoredJSON.text(mapping.terms))::text::jsonb,
+               updated_at = now()
+         WHERE account_id            = \(tenant.account)
+           AND livemode              = \(tenant.livemode)
+           AND purchase_id           = \(purchase)
+           AND line_key              = \(key.line)
+           AND licensekit_product_id = \(key.product)
+        """)
+    }
+    try await Timeline(tenant: tenant, purchase: purchase, transaction: transaction)
+      .add(
+        .note, "Mapping \(mapping.id) was applied as it is now to \(change.changed.map(\.line).listed).",
+        detail: "\(actor) asked for it. The terms are now: \(mapping.terms.sentence).")
+    try await PurchaseIndex(tenant: tenant, transaction: transaction).mark(purchase)
+    return .applied(change)
+  }
+}
+
+extension Step {
+  /// What the outside world would answer.
+  fileprivate var plannedResult: StepResult {
+    switch self {
+    case .createCustomer: .customer("planned")
+    case .createSubscription: .subscription("planned")
+    case .createOrder: .order("planned")
+    case .issue(let unit, _, let generation): .license(LicenseID("planned \(unit.key) \(generation)"))
+    default: .done
+    }
+  }
+}
