@@ -65,7 +65,7 @@ struct DocumentationTests {
     return names
   }
 
-  private static let sections = ["Server", "Stripe", "LicenseKit", "Secrets at rest"]
+  private static let sections = ["Server", "Stripe", "LicenseKit", "Delivery", "Secrets at rest"]
   /// Not for a service in production, so not in the example of one.
   private static let toolSection = "For tools"
 
@@ -107,7 +107,7 @@ struct DocumentationTests {
   }
 
   private static let documents = [
-    "architecture", "configuration", "events", "operating", "security", "api", "simulator",
+    "architecture", "configuration", "events", "operating", "security", "api", "delivery", "simulator",
   ].map { "docs/\($0).md" }
 
   private func expectEqual(
