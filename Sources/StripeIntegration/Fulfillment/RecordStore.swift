@@ -56,7 +56,7 @@ struct RecordStore {
     { recorded.writeBacks[try row.get("stripe_id")] = try StoredJSON.value(from: row.get("applied")) }
     if let code, let row = try await customerRow(code) {
       recorded.customers[code] = try row.get("licensekit_id")
-      recorded.customerFingerprints[code] = try row.get("fingerprint")
+      recorded.contacts[code] = try? StoredJSON.value(from: row.get("applied"))
     }
     return recorded
   }
@@ -68,7 +68,7 @@ struct RecordStore {
   private func customerRow(_ code: String) async throws -> PostgresRow? {
     try await transaction.query(
       """
-      SELECT licensekit_id, applied ->> 'fingerprint' AS fingerprint
+      SELECT licensekit_id, applied::text AS applied
         FROM stripe_integration.licensekit_records
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
@@ -79,7 +79,7 @@ struct RecordStore {
   }
 
   private static func applied(_ customer: DesiredCustomer) throws -> String {
-    try StoredJSON.text(["fingerprint": customer.fingerprint])
+    try StoredJSON.text(customer.contact)
   }
 
   /// Records what a step is about to do, so that a crash leaves no doubt unmarked.

@@ -39,6 +39,10 @@ struct StripeQuestions {
       let list = try await session.checkoutSessionLineItems(id)
       return Answer(
         snapshot: .lineItems(of: id, try list.items.map { try Stripe.LineItem($0) }), answeredAt: list.readNotBefore)
+    case .refunds(let charge):
+      let list = try await session.refunds(charge: charge)
+      return Answer(
+        snapshot: .refunds(of: charge, try list.items.map { try Stripe.Refund($0).id }), answeredAt: list.readNotBefore)
     case .sessions(let payment):
       let list = try await session.checkoutSessions(paymentIntent: payment)
       return Answer(

@@ -1,4 +1,3 @@
-import Cryptography
 public import Foundation
 public import Identity
 public import LicenseKitAPI
@@ -68,8 +67,13 @@ public struct DesiredCustomer: Hashable, Sendable {
   /// Whether a change of name or address is taken over to the record that exists.
   public var isFollowed = false
 
-  /// What is taken over, as one short text: equal for equal name and address, and telling neither.
-  var fingerprint: String { SHA256.hexHash("\(name)\n\(email ?? "")") }
+  /// What is taken over.
+  public struct Contact: Hashable, Sendable, Codable {
+    public let name: String
+    public let email: String?
+  }
+
+  var contact: Contact { Contact(name: name, email: email) }
 }
 
 /// A subscription record: one for each item under one LicenseKit product.

@@ -40,7 +40,22 @@ extension Knowledge {
     for refund in creditNotes.flatMap(\.refunds) where self[FactKey(refund)] == nil {
       questions.append(.refund(refund))
     }
+    questions += charges.flatMap(pendingRefundQuestions)
     return Self.unique(questions)
+  }
+
+  /// A charge counts a refund as returned while it is still under way and may fail. What would end a license for good is
+  /// not concluded from the charge alone: the refunds that make up its amount are known first.
+  private func pendingRefundQuestions(_ charge: Stripe.Charge) -> [Question] {
+    guard charge.isPaid, charge.isFullyRefunded else { return [] }
+    let known = refunds.filter { $0.charge == charge.id && $0.status != "failed" && $0.status != "canceled" }
+    if known.reduce(0, { $0 + $1.amount }) >= charge.amountRefunded { return [] }
+    let list = FactKey.refunds(of: charge.id)
+    guard let asked = asOf(list), asked >= asOf(FactKey(charge.id)) ?? .distantPast else {
+      return [.refunds(of: charge.id)]
+    }
+    guard case .refunds(_, let ids)? = self[list] else { return [] }
+    return ids.filter { self[FactKey($0)] == nil }.map(Question.refund)
   }
 
   /// Within one second only the amounts tell whether a charge was seen before or after what is known of its refunds: it

@@ -21,7 +21,7 @@ public struct Plan: Hashable, Sendable {
     if let customer = decision.customer, recorded.customers[customer.code] == nil {
       steps.append(.createCustomer(customer))
     } else if let customer = decision.customer, customer.isFollowed,
-      recorded.customerFingerprints[customer.code] != customer.fingerprint
+      recorded.contacts[customer.code] != customer.contact
     {
       steps.append(.updateCustomer(customer))
     }

@@ -14,6 +14,7 @@ public enum Question: Hashable, Sendable {
   case dispute(Stripe.DisputeID)
   case customer(Stripe.CustomerID)
   case price(Stripe.PriceID)
+  case refunds(of: Stripe.ChargeID)
   case sessions(of: Stripe.PaymentIntentID)
   case invoicePayments(of: Stripe.PaymentIntentID)
   /// There is no filter by invoice: the sessions of that time are asked for by their buyer.
@@ -38,6 +39,7 @@ public enum Question: Hashable, Sendable {
     case .dispute(let id): FactKey(id)
     case .customer(let id): FactKey(id)
     case .price(let id): FactKey(id)
+    case .refunds(let charge): .refunds(of: charge)
     case .sessionsBehind(let search, _, _): .sessions(behind: search)
     case .sessions(let id): .sessions(of: id)
     case .invoicePayments(let id): .invoicePayments(of: id)
@@ -59,6 +61,7 @@ public enum Question: Hashable, Sendable {
     case .sessions(let id, _): .sessions(of: id)
     case .invoicePayments(let id, _): .invoicePayments(of: id)
     case .price(let object): .price(object.id)
+    case .refunds(let charge, _): .refunds(of: charge)
     // What differs between two versions of these moves one way, so that they are never contested; or there is no such
     // call.
     case .fraudWarning, .creditNote, .product, .paymentFailed, .sessionsBehind, .invoicePayment, .missing: nil
@@ -69,6 +72,7 @@ public enum Question: Hashable, Sendable {
   public var sentence: String {
     switch self {
     case .lineItems(let id): "the line items of \(id)"
+    case .refunds(let id): "the refunds of \(id)"
     case .sessions(let id): "the Checkout Sessions of payment \(id)"
     case .invoicePayments(let id): "the invoices paid by \(id)"
     case .sessionsBehind(let search, _, _): "the Checkout Session behind \(search.invoice)"

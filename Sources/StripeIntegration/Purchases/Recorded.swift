@@ -71,8 +71,8 @@ public struct Recorded: Hashable, Sendable {
   }
 
   public var customers: [String: LicenseKitAPI.CustomerID] = [:]
-  /// The name and address that a customer was given last, by code; see `DesiredCustomer.fingerprint`.
-  public var customerFingerprints: [String: String] = [:]
+  /// The name and address that a customer was given last, by code.
+  public var contacts: [String: DesiredCustomer.Contact] = [:]
   public var subscriptions: [RecordKey: SubscriptionRecord] = [:]
   public var orders: [RecordKey: Order] = [:]
   public var agreed: [LineKey: Decider.Agreement] = [:]
@@ -102,9 +102,9 @@ extension Recorded {
     switch (step, result) {
     case (.createCustomer(let customer), .customer(let id)):
       customers[customer.code] = id
-      customerFingerprints[customer.code] = customer.fingerprint
+      contacts[customer.code] = customer.contact
     case (.updateCustomer(let customer), _):
-      customerFingerprints[customer.code] = customer.fingerprint
+      contacts[customer.code] = customer.contact
     case (.createSubscription(let record), .subscription(let id)):
       subscriptions[.init(product: record.product, externalID: record.externalID)] = .init(id: id, applied: record)
     case (.updateSubscription(let record), _):

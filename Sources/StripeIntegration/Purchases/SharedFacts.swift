@@ -20,7 +20,7 @@ extension Snapshot {
     case .charge(let object): object.customer
     case .customer(let object): object.id
     case .invoicePayment, .refund, .dispute, .fraudWarning, .creditNote, .product, .price, .paymentFailed, .lineItems,
-      .sessions, .sessionsBehind, .invoicePayments, .missing:
+      .sessions, .sessionsBehind, .refunds, .invoicePayments, .missing:
       nil
     }
   }

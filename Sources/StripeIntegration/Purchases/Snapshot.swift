@@ -26,6 +26,8 @@ public enum Snapshot: Hashable, Sendable {
   case lineItems(of: Stripe.CheckoutSessionID, [Stripe.LineItem])
   /// Which Checkout Sessions a payment belongs to; empty when none.
   case sessions(of: Stripe.PaymentIntentID, [Stripe.CheckoutSessionID])
+  /// All refunds of a charge.
+  case refunds(of: Stripe.ChargeID, [Stripe.RefundID])
   /// Which Checkout Sessions made an invoice without anything to pay, for which no payment can be asked; empty when none.
   case sessionsBehind(SessionSearch, [Stripe.CheckoutSessionID])
   /// Which invoices a payment paid; empty when none.
@@ -60,6 +62,7 @@ public struct FactKey: RawRepresentable, Hashable, Sendable, Codable, Comparable
   static func sessions(of payment: Stripe.PaymentIntentID) -> FactKey {
     .init(rawValue: "\(payment)/checkout_sessions")
   }
+  static func refunds(of charge: Stripe.ChargeID) -> FactKey { .init(rawValue: "\(charge)/refunds") }
   static func sessions(behind search: SessionSearch) -> FactKey {
     .init(rawValue: "\(search.invoice)/checkout_sessions\(search.isLast ? "/last" : "")")
   }
@@ -94,6 +97,7 @@ extension Snapshot {
     case .product(let object): FactKey(object.id)
     case .price(let object): FactKey(object.id)
     case .paymentFailed(let failed): .paymentFailed(of: failed.session)
+    case .refunds(let charge, _): .refunds(of: charge)
     case .sessionsBehind(let search, _): .sessions(behind: search)
     case .lineItems(let session, _): .lineItems(of: session)
     case .sessions(let payment, _): .sessions(of: payment)
@@ -131,6 +135,8 @@ extension Snapshot {
       return ids(n.id.rawValue, n.invoice.rawValue) + n.refunds.map(\.rawValue)
     case .paymentFailed(let failed):
       return ids(failed.session.rawValue, failed.subscription?.rawValue, failed.payment?.rawValue)
+    case .refunds(let charge, let refunds):
+      return [charge.rawValue] + refunds.map(\.rawValue)
     case .sessionsBehind(let search, let sessions):
       return [search.invoice.rawValue] + sessions.map(\.rawValue)
     case .sessions(let payment, let sessions):
@@ -179,7 +185,7 @@ extension Snapshot {
     case .creditNote(let n): return [n.isVoid ? 1 : 0, Int64(n.refunds.count)]
     case .product(let p): return [p.isDeleted ? 1 : 0]
     case .price(let p): return [p.isDeleted ? 1 : 0]
-    case .lineItems, .sessions, .sessionsBehind, .invoicePayments, .paymentFailed: return []
+    case .lineItems, .sessions, .sessionsBehind, .refunds, .invoicePayments, .paymentFailed: return []
     case .missing: return [Int64.max]
     }
   }
@@ -189,7 +195,7 @@ extension Snapshot: Codable {
   private enum Kind: String, CodingKey {
     case checkoutSession, subscription, invoice, invoicePayment, paymentIntent, charge, refund, dispute, customer
     case fraudWarning, creditNote, product, price, paymentFailed
-    case lineItems, sessions, sessionsBehind, invoicePayments, missing
+    case lineItems, sessions, sessionsBehind, refunds, invoicePayments, missing
   }
 
   private struct Answer<Subject: Codable, Element: Codable>: Codable {
@@ -225,6 +231,9 @@ extension Snapshot: Codable {
     case .sessions:
       let answer = try read(Answer<Stripe.PaymentIntentID, Stripe.CheckoutSessionID>.self)
       self = .sessions(of: answer.of, answer.data)
+    case .refunds:
+      let answer = try read(Answer<Stripe.ChargeID, Stripe.RefundID>.self)
+      self = .refunds(of: answer.of, answer.data)
     case .sessionsBehind:
       let answer = try read(Answer<SessionSearch, Stripe.CheckoutSessionID>.self)
       self = .sessionsBehind(answer.of, answer.data)
@@ -254,6 +263,7 @@ extension Snapshot: Codable {
     case .paymentFailed(let failed): try container.encode(failed, forKey: .paymentFailed)
     case .lineItems(let session, let lines): try container.encode(Answer(of: session, data: lines), forKey: .lineItems)
     case .sessions(let payment, let ids): try container.encode(Answer(of: payment, data: ids), forKey: .sessions)
+    case .refunds(let charge, let ids): try container.encode(Answer(of: charge, data: ids), forKey: .refunds)
     case .sessionsBehind(let search, let ids):
       try container.encode(Answer(of: search, data: ids), forKey: .sessionsBehind)
     case .invoicePayments(let payment, let payments):

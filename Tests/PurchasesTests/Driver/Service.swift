@@ -267,7 +267,9 @@ struct Service {
     let name = "\(tenant)|\(unit.key)/\(generation)"
     let body = "\(name) \(policy) \(String(describing: unit.expiresAt)) \(unit.order ?? "") \(unit.subscription ?? "")"
     let made = kit.create(
-      .init(name: name, tenant: tenant, unit: unit.key, order: unit.order, subscription: unit.subscription, expiresAt: unit.expiresAt),
+      .init(
+        name: name, tenant: tenant, unit: unit.key, order: unit.order, subscription: unit.subscription,
+        expiresAt: unit.expiresAt),
       key: body)
     guard wasCutOff else { return made }
     for (id, license) in kit.licenses where id != made && license.name == name && license.status != .revoked {

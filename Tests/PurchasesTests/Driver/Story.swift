@@ -49,6 +49,12 @@ struct Story {
     hear()
   }
 
+  /// The service is installed only now: it knows nothing, and what was told before does not come again.
+  mutating func forgets() {
+    service = Service(mappings: service.mappings, isIdempotent: true)
+    heard = stripe.events.count
+  }
+
   /// What the vendor has chosen for the account.
   mutating func sets(_ settings: TenantSettings) {
     stripe.settings = settings

@@ -1,4 +1,5 @@
 import Identity
+import JSON
 import LicenseKitAPI
 import StripeAPI
 import Testing
@@ -128,6 +129,251 @@ struct MoneyBackTests {
     story.subscribes(one())
     story.then(.renew, .dispute(payment: 1, inquiry: false))
     #expect(story.licenses == ["lk_a suspended"])
+    story.then(.disputeWon)
+    #expect(story.licenses == ["lk_a active"])
+  }
+
+  // MARK: Amounts
+
+  @Test(
+    "Partial refunds change nothing until everything is returned, in whatever order they are heard of",
+    arguments: Shape.allCases)
+  func partialRefundsBackwards(shape: Shape) {
+    var story = Story(shape: shape)
+    story.buys(several(4))
+    story.holdsEvents = true
+    story.then(
+      .refund(payment: 0, part: true, pending: false), .refund(payment: 0, part: true, pending: false),
+      .refund(payment: 0, part: false, pending: false))
+    story.deliver("refund.created")
+    #expect(story.licenses == ["lk_a revoked"])
+    story.deliver("charge.refunded")
+    #expect(story.licenses == ["lk_a revoked"])
+  }
+
+  @Test("A partial refund that is told over and over is never added up")
+  func partialRefundRepeated() {
+    var story = Story()
+    story.buys(several(2))
+    story.then(.refund(payment: 0, part: true, pending: false))
+    for _ in 0..<3 { story.deliver("charge.refunded", "refund.created") }
+    #expect(story.licenses == ["lk_a active"])
+  }
+
+  @Test("A refund that is under way suspends; done it revokes, failed it gives back", arguments: Shape.allCases)
+  func pendingRefund(shape: Shape) {
+    var done = Story(shape: shape)
+    done.buys(one())
+    done.then(.refund(payment: 0, part: false, pending: true))
+    #expect(done.causes == [["refund_pending"]])
+    done.then(.refundSucceeds)
+    #expect(done.causes == [["refunded"]])
+
+    var failed = Story(Offer(a: Offer.terms("lk_a") { $0.onFullRefund = .suspend }), shape: shape)
+    failed.buys(one())
+    failed.then(.refund(payment: 0, part: false, pending: true))
+    #expect(failed.licenses == ["lk_a suspended"])
+    failed.then(.refundFails)
+    #expect(failed.licenses == ["lk_a active"])
+  }
+
+  @Test("A payment whose first attempt failed is refunded when the charge that succeeded is", arguments: Shape.allCases)
+  func severalCharges(shape: Shape) {
+    var story = Story(shape: shape)
+    story.buys(one())
+    story.happens { stripe, root in
+      stripe.emit(
+        "charge.updated",
+        [
+          "id": "ch_failed", "object": "charge", "amount": 1_000, "amount_captured": 0, "amount_refunded": 0,
+          "refunded": false, "paid": false, "payment_intent": .string(stripe.payment(of: root)),
+          "created": .integer(stripe.now),
+        ])
+    }
+    #expect(story.licenses == ["lk_a active"])
+    story.then(.refund(payment: 0, part: false, pending: false))
+    #expect(story.licenses == ["lk_a revoked"])
+  }
+
+  @Test("An invoice that several payments paid is returned when every part is", arguments: Shape.allCases)
+  func partialPayments(shape: Shape) {
+    var story = Story(shape: shape)
+    story.begins(.invoice([several(2)]))
+    story.happens { stripe, root in
+      let first = stripe.pays(1_000, of: root)
+      stripe.invoices[root]?.payment = first
+      _ = stripe.pays(1_000, of: root)
+      stripe.invoices[root]?.status = "paid"
+      stripe.emit(invoice: root, "paid")
+    }
+    #expect(story.licenses == ["lk_a active"])
+    story.then(.refund(payment: 0, part: false, pending: false))
+    #expect(story.licenses == ["lk_a active"])
+    story.then(.refund(payment: 1, part: false, pending: false))
+    #expect(story.licenses == ["lk_a revoked"])
+  }
+
+  @Test("An invoice that was paid in part outside Stripe is not returned by a refund of the rest")
+  func partlyOutOfBand() {
+    var story = Story()
+    story.begins(.invoice([several(2)]))
+    story.happens { stripe, root in
+      let card = stripe.pays(500, of: root)
+      stripe.invoices[root]?.payment = card
+      stripe.invoices[root]?.status = "paid"
+      stripe.emit(invoice: root, "paid")
+    }
+    story.then(.refund(payment: 0, part: false, pending: false))
+    #expect(story.licenses == ["lk_a active"])
+  }
+
+  // MARK: Credit notes
+
+  @Test("A credit note without refund changes nothing", arguments: Shape.allCases)
+  func creditNote(shape: Shape) {
+    var story = Story(shape: shape)
+    story.begins(.invoice([one()]))
+    story.then(.pay)
+    story.happens { stripe, root in stripe.credits(root, amount: 1_000) }
+    #expect(story.licenses == ["lk_a active"])
+  }
+
+  @Test("A credit note leads to its refund, also when no event told of that", arguments: Shape.allCases)
+  func creditNoteWithRefund(shape: Shape) {
+    var story = Story(shape: shape)
+    story.begins(.invoice([one()]))
+    story.then(.pay)
+    story.holdsEvents = true
+    story.then(.refund(payment: 0, part: false, pending: false))
+    story.happens { stripe, root in
+      stripe.credits(root, amount: 1_000, refunds: stripe.refunds.keys.sorted())
+    }
+    story.deliver("credit_note.created")
+    #expect(story.licenses == ["lk_a revoked"])
+  }
+
+  // MARK: Renewals
+
+  @Test("A refund of the first period revokes; of a renewal it suspends until the next payment")
+  func firstAndLater() {
+    var first = Story()
+    first.subscribes(one())
+    first.then(.refund(payment: 0, part: false, pending: false))
+    #expect(first.licenses == ["lk_a revoked"])
+
+    var later = Story()
+    later.subscribes(one())
+    later.then(.renew, .refund(payment: 0, part: false, pending: false))
+    #expect(later.licenses == ["lk_a suspended"])
+    #expect(later.causes == [["refunded"]])
+  }
+
+  @Test("A refunded renewal is not taken for the beginning where nothing earlier is known")
+  func unknownBeginning() {
+    var story = Story { $0.licenseType = .perpetual }
+    story.subscribes(one())
+    story.holdsEvents = true
+    story.then(.renew)
+    // The service is installed now, and hears nothing of what was before.
+    var installed = story
+    installed.forgets()
+    installed.holdsEvents = false
+    installed.hears("invoice.paid", of: installed.newestInvoice)
+    #expect(installed.licenses == ["lk_a active"])
+    installed.then(.refund(payment: 0, part: false, pending: false))
+    #expect(installed.licenses == ["lk_a suspended"])
+  }
+
+  @Test("A dispute about a former period that is lost ends what was not paid since")
+  func lostDisputeOfFormerPeriod() {
+    var story = Story()
+    story.subscribes(one())
+    story.then(.renew, .dispute(payment: 1, inquiry: false))
+    #expect(story.licenses == ["lk_a suspended"])
+    story.then(.disputeLost)
+    #expect(story.licenses == ["lk_a revoked"])
+
+    var paidSince = Story()
+    paidSince.subscribes(one())
+    paidSince.then(.dispute(payment: 0, inquiry: false), .renew, .disputeLost)
+    #expect(paidSince.licenses == ["lk_a active"])
+  }
+
+  @Test("An inquiry that is closed without a dispute has changed nothing", arguments: Shape.allCases)
+  func closedInquiry(shape: Shape) {
+    var story = Story(shape: shape)
+    story.buys(one())
+    story.then(.dispute(payment: 0, inquiry: true), .disputeWon)
+    #expect(story.licenses == ["lk_a active"])
+  }
+
+  @Test("Money that is withdrawn and put back says no more than the dispute itself")
+  func funds() throws {
+    for type in ["charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated", "charge.dispute.updated"] {
+      let dispute: JSONValue = [
+        "id": "du_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1", "status": "prevented",
+        "amount": 1_000, "created": .integer(Told.start),
+      ]
+      let effect = try Told.effect(type, dispute)
+      #expect(effect == .learn(.dispute(try Stripe.Dispute(dispute)), .always))
+      #expect(try Stripe.Dispute(dispute).standing == .inquiry, "a prevented one moves no money")
+    }
+  }
+
+  @Test("A dispute of a sale that is not known yet is found through its payment", arguments: Shape.allCases)
+  func disputeBeforeSale(shape: Shape) {
+    var story = Story(shape: shape)
+    story.holdsEvents = true
+    story.buys(one(), guest: true)
+    story.then(.dispute(payment: 0, inquiry: false))
+    story.deliver("charge.dispute.created")
+    #expect(story.status == .suspended)
+    #expect(story.licenses == [])
+    story.then(.disputeWon)
+    story.deliver("charge.dispute.closed", "checkout.session.completed")
+    #expect(story.licenses == ["lk_a active"])
+  }
+
+  // MARK: Warnings of fraud
+
+  @Test("A warning of fraud is noted, and suspends where the vendor chose so", arguments: Shape.allCases)
+  func fraudWarning(shape: Shape) {
+    var kept = Story(shape: shape)
+    kept.buys(one())
+    kept.happens { stripe, root in stripe.warns(of: stripe.payment(of: root)) }
+    #expect(kept.licenses == ["lk_a active"])
+
+    var careful = Story(Offer(a: Offer.terms("lk_a") { $0.onFraudWarning = .suspend }), shape: shape)
+    careful.buys(one())
+    careful.happens { stripe, root in stripe.warns(of: stripe.payment(of: root)) }
+    #expect(careful.licenses == ["lk_a suspended"])
+    #expect(careful.causes == [["fraud_warning"]])
+    careful.happens { stripe, root in stripe.warns(of: stripe.payment(of: root), isActionable: false) }
+    #expect(careful.licenses == ["lk_a active"])
+  }
+
+  @Test("A refund answers a warning of fraud, and counts by its own rule")
+  func fraudWarningRefunded() {
+    var story = Story {
+      $0.onFraudWarning = .suspend
+      $0.onFullRefund = .keep
+    }
+    story.buys(one())
+    story.happens { stripe, root in stripe.warns(of: stripe.payment(of: root)) }
+    #expect(story.licenses == ["lk_a suspended"])
+    story.then(.refund(payment: 0, part: false, pending: false))
+    #expect(story.licenses == ["lk_a active"], "the vendor lets buyers keep what is refunded")
+  }
+
+  @Test("A warning of fraud about a subscription's payment suspends it, and the dispute that follows goes on doing so")
+  func fraudWarningOfSubscription() {
+    var story = Story { $0.onFraudWarning = .suspend }
+    story.subscribes(one())
+    story.happens { stripe, root in stripe.warns(of: stripe.payment(of: root)) }
+    #expect(story.causes == [["fraud_warning"]])
+    story.then(.dispute(payment: 0, inquiry: false))
+    story.happens { stripe, root in stripe.warns(of: stripe.payment(of: root), isActionable: false) }
+    #expect(story.causes == [["disputed"]])
     story.then(.disputeWon)
     #expect(story.licenses == ["lk_a active"])
   }

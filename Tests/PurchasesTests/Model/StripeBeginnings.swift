@@ -102,7 +102,7 @@ extension StripeModel {
 
   mutating func announce(payment id: String) {
     guard let payment = payments[id] else { return }
-    emit("payment_intent.succeeded", json(intent: payment, shape))
+    emit("payment_intent.succeeded", told(id, json(intent: payment, shape)))
     emit(charge: id, "succeeded")
   }
 

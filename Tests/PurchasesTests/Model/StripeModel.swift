@@ -31,6 +31,8 @@ struct StripeModel: Sendable {
   var disputes: [String: ModelDispute] = [:]
   /// Objects as Stripe writes them that nothing here changes by itself: customers, prices.
   var others: [String: JSONValue] = [:]
+  /// Fields that an object has beside, or in place of, those the model writes, by its id.
+  var extra: [String: [String: JSONValue]] = [:]
   /// What the vendor has chosen for the account.
   var settings = TenantSettings()
   /// In the order they were made.
@@ -66,16 +68,18 @@ struct StripeModel: Sendable {
   }
 
   mutating func emit(session id: String, _ type: String) {
-    if let session = sessions[id] { emit("checkout.session." + type, json(session)) }
+    if let session = sessions[id] { emit("checkout.session." + type, told(id, json(session))) }
   }
   mutating func emit(subscription id: String, _ type: String) {
-    if let subscription = subscriptions[id] { emit("customer.subscription." + type, json(subscription, shape)) }
+    if let subscription = subscriptions[id] {
+      emit("customer.subscription." + type, told(id, json(subscription, shape)))
+    }
   }
   mutating func emit(invoice id: String, _ type: String) {
-    if let invoice = invoices[id] { emit("invoice." + type, json(invoice, shape, isCut: cutsLists)) }
+    if let invoice = invoices[id] { emit("invoice." + type, told(id, json(invoice, shape, isCut: cutsLists))) }
   }
   mutating func emit(charge payment: String, _ type: String) {
-    if let payment = payments[payment] { emit("charge." + type, json(charge: payment, shape)) }
+    if let payment = payments[payment] { emit("charge." + type, told(payment.charge, json(charge: payment, shape))) }
   }
   mutating func emit(refund id: String, _ type: String) {
     if let refund = refunds[id] { emit(type, json(refund)) }
@@ -84,33 +88,45 @@ struct StripeModel: Sendable {
     if let dispute = disputes[id] { emit("charge.dispute." + type, json(dispute)) }
   }
 
+  /// An object as Stripe tells it: with the fields that the model itself knows nothing of.
+  func told(_ id: String, _ value: JSONValue) -> JSONValue {
+    guard let fields = extra[id], var object = value.object else { return value }
+    for (name, value) in fields { object[name] = value }
+    return .object(object)
+  }
+
   // MARK: Questions
 
   /// What Stripe answers at this moment, read as `StripeQuestions` reads it.
   func answer(_ question: Question) throws -> Snapshot {
     switch question {
     case .checkoutSession(let id):
-      return try sessions[id.rawValue].map { .checkoutSession(try .init(json($0))) } ?? .missing(question.key)
+      return try sessions[id.rawValue].map { .checkoutSession(try .init(told($0.id, json($0)))) }
+        ?? .missing(question.key)
     case .lineItems(let id):
       let lines = sessions[id.rawValue]?.lines ?? []
       return .lineItems(of: id, try lines.map { try Stripe.LineItem(json(lineItem: $0)) })
     case .subscription(let id):
-      return try subscriptions[id.rawValue].map { .subscription(try .init(json($0, .new))) } ?? .missing(question.key)
+      return try subscriptions[id.rawValue].map { .subscription(try .init(told($0.id, json($0, .new)))) }
+        ?? .missing(question.key)
     case .invoice(let id):
       guard let invoice = invoices[id.rawValue] else { return .missing(question.key) }
-      var read = try Stripe.Invoice(json(invoice, .new))
+      var read = try Stripe.Invoice(told(invoice.id, json(invoice, .new)))
       if read.status == .paid, read.total > 0 { read = read.withPayments(try invoicePayments(of: invoice.payment)) }
       return .invoice(read)
     case .paymentIntent(let id):
-      return try payments[id.rawValue].map { .paymentIntent(try .init(json(intent: $0, .new))) }
+      return try payments[id.rawValue].map { .paymentIntent(try .init(told($0.id, json(intent: $0, .new)))) }
         ?? .missing(question.key)
     case .charge(let id):
       let payment = payments.values.first { $0.charge == id.rawValue }
-      return try payment.map { .charge(try .init(json(charge: $0, .new))) } ?? .missing(question.key)
+      return try payment.map { .charge(try .init(told($0.charge, json(charge: $0, .new)))) } ?? .missing(question.key)
     case .refund(let id):
       return try refunds[id.rawValue].map { .refund(try .init(json($0))) } ?? .missing(question.key)
     case .dispute(let id):
       return try disputes[id.rawValue].map { .dispute(try .init(json($0))) } ?? .missing(question.key)
+    case .refunds(let charge):
+      let found = refunds.values.filter { payments[$0.payment]?.charge == charge.rawValue }.map(\.id).sorted()
+      return .refunds(of: charge, found.map { Stripe.RefundID($0) })
     case .customer(let id):
       return try others[id.rawValue].map { .customer(try .init($0)) } ?? .missing(question.key)
     case .price(let id): return try others[id.rawValue].map { .price(try .init($0)) } ?? .missing(question.key)
