@@ -172,3 +172,7 @@ CREATE POLICY worker_finds ON stripe_integration.deliveries FOR SELECT TO stripe
 -- The operator sees how far deliveries are behind.
 GRANT SELECT ON stripe_integration.delivery_lanes TO stripe_integration_operator;
 CREATE POLICY operator ON stripe_integration.delivery_lanes FOR SELECT TO stripe_integration_operator USING (true);
+
+-- Who chose the address of a connection's LicenseKit: one that a vendor chose must not lead into this service's network.
+-- Of those from before it is not known; they go on as they are.
+ALTER TABLE stripe_integration.connections ADD COLUMN licensekit_by_operator boolean NOT NULL DEFAULT true;

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTransport
 import HTTPTypes
 import Hummingbird
 import Identity
@@ -43,12 +44,14 @@ extension AdminRoutes {
   /// Gives the connection a LicenseKit of its own; without address and token, the service's.
   func setLicenseKit(_ call: AdminCall) async throws -> Response {
     let body = try call.decodeBody(LicenseKitBody.self)
-    let licenseKit = try body.checked(isOperator: call.caller == .serviceOperator)
+    let licenseKit = try body.checked(
+      isOperator: call.caller == .serviceOperator, destinations: delivery.destinations)
     guard let before = try await connections.connection(of: call.tenant) else { throw APIFailure.notFound() }
     try await record(
       call.entry("connection.licensekit", call.tenant.description, detail: licenseKit?.baseURL ?? "the service's"),
       of: call.tenant)
-    try await connections.setLicenseKit(licenseKit, of: call.tenant)
+    try await connections.setLicenseKit(
+      licenseKit, of: call.tenant, byOperator: call.caller == .serviceOperator)
     // What stood still for want of a LicenseKit is tried with this one.
     if before.parkedReason == TenantUnavailable.Reason.licensekitCredential.rawValue
       || before.parkedReason == TenantUnavailable.Reason.licensekitMissing.rawValue
@@ -74,7 +77,9 @@ extension AdminRoutes {
     var baseURL: String?
     var token: String?
 
-    func checked(isOperator: Bool) throws(APIFailure) -> ConnectionLicenseKit? {
+    func checked(
+      isOperator: Bool, destinations: AddressPolicy
+    ) throws(APIFailure) -> ConnectionLicenseKit? {
       guard baseURL != nil || token != nil else { return nil }
       guard let token, (1...1_024).contains(token.utf8.count), token.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
       else { throw .validation(field: "token", "is required, in printable ASCII") }
@@ -82,6 +87,9 @@ extension AdminRoutes {
       // A vendor's server is elsewhere: nobody but the operator points this service at its own machine.
       guard let normalized = ServiceURL.normalized(baseURL), isOperator || normalized.lowercased().hasPrefix("https:")
       else { throw .validation(field: "base_url", "must be an https URL, without user, password or fragment") }
+      if !isOperator, let host = URLComponents(string: normalized)?.host, destinations.refuses(host: host) {
+        throw .validation(field: "base_url", "must not lead to this service's own machine or network")
+      }
       return ConnectionLicenseKit(baseURL: normalized, token: token)
     }
   }

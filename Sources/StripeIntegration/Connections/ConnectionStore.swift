@@ -51,6 +51,7 @@ public struct ConnectionStore: Sendable {
                                               ELSE c.licensekit_base_url END,
                licensekit_token        = CASE WHEN \(licenseKit != nil) THEN excluded.licensekit_token
                                               ELSE c.licensekit_token END,
+               licensekit_by_operator  = c.licensekit_by_operator OR \(licenseKit != nil),
                api_access              = excluded.api_access,
                parked_reason           = NULL,
                parked_detail           = NULL,
@@ -222,17 +223,21 @@ public struct ConnectionStore: Sendable {
   // MARK: The vendor's LicenseKit
 
   /// Gives the connection a LicenseKit of its own, or with nil the service's.
+  /// - Parameter byOperator: whether the operator chose the address; one that a vendor chose must be public.
   /// - Returns: whether there is such a connection.
   @discardableResult
-  public func setLicenseKit(_ licenseKit: ConnectionLicenseKit?, of tenant: Tenant) async throws -> Bool {
+  public func setLicenseKit(
+    _ licenseKit: ConnectionLicenseKit?, of tenant: Tenant, byOperator: Bool = true
+  ) async throws -> Bool {
     let token = try licenseKit.map { try seals.seal($0.token, .licensekitToken, of: tenant) }
     return try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
         UPDATE stripe_integration.connections
-           SET licensekit_base_url = \(licenseKit?.baseURL),
-               licensekit_token    = \(token),
-               updated_at          = now()
+           SET licensekit_base_url    = \(licenseKit?.baseURL),
+               licensekit_token       = \(token),
+               licensekit_by_operator = \(byOperator),
+               updated_at             = now()
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
         """
@@ -242,11 +247,11 @@ public struct ConnectionStore: Sendable {
 
   /// What is stored of the vendor's own LicenseKit; both nil for the service's.
   /// - Throws: `TenantUnavailable` when the account has no connection.
-  func licenseKit(of tenant: Tenant) async throws -> (baseURL: String?, token: String?) {
+  func licenseKit(of tenant: Tenant) async throws -> (baseURL: String?, token: String?, byOperator: Bool) {
     let row = try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
-        SELECT licensekit_base_url, licensekit_token
+        SELECT licensekit_base_url, licensekit_token, licensekit_by_operator
           FROM stripe_integration.connections
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
@@ -256,7 +261,8 @@ public struct ConnectionStore: Sendable {
     guard let row else { throw TenantUnavailable.notConnected(nil) }
     return (
       try row.get("licensekit_base_url"),
-      try seals.open(try row.get("licensekit_token"), .licensekitToken, of: tenant)
+      try seals.open(try row.get("licensekit_token"), .licensekitToken, of: tenant),
+      try row.get("licensekit_by_operator")
     )
   }
 }

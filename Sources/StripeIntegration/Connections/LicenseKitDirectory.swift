@@ -9,6 +9,7 @@ public struct LicenseKitDirectory: LicenseKitAccess {
   private let service: any LicenseKitClient
   private let serviceClient: @Sendable (String) -> (any LicenseKitClient)?
   private let transport: any HTTPSending
+  private let destinations: AddressPolicy
   private let cache = ClientCache()
 
   /// - Parameters:
@@ -16,14 +17,17 @@ public struct LicenseKitDirectory: LicenseKitAccess {
   ///   - serviceClient: a client of the same server with another token, for connections that brought only a token; nil when
   ///     there is no way to make one.
   ///   - transport: carries calls to connections' own servers.
+  ///   - destinations: where the servers may be that vendors choose themselves.
   public init(
     store: ConnectionStore, service: any LicenseKitClient,
-    serviceClient: @escaping @Sendable (_ token: String) -> (any LicenseKitClient)?, transport: any HTTPSending
+    serviceClient: @escaping @Sendable (_ token: String) -> (any LicenseKitClient)?, transport: any HTTPSending,
+    destinations: AddressPolicy = .publicOnly()
   ) {
     self.store = store
     self.service = service
     self.serviceClient = serviceClient
     self.transport = transport
+    self.destinations = destinations
   }
 
   /// A directory whose service-wide LicenseKit is reached over HTTP.
@@ -43,22 +47,36 @@ public struct LicenseKitDirectory: LicenseKitAccess {
 
   private func makeClient(for tenant: Tenant) async throws -> any LicenseKitClient {
     switch try await store.licenseKit(of: tenant) {
-    case (nil, nil): return service
-    case (nil, let token?):
+    case (nil, nil, _): return service
+    case (nil, let token?, _):
       guard let client = serviceClient(token) else {
         throw TenantUnavailable(
           .licensekitMissing, "The connection has a LicenseKit token, but no address to use it at.")
       }
       return client
-    case (.some, nil):
+    case (.some, nil, _):
       // The service's own token is never shown to an address that somebody else chose.
       throw TenantUnavailable(.licensekitMissing, "The connection has a LicenseKit address, but no token for it.")
-    case (let address?, let token?):
+    case (let address?, let token?, let byOperator):
       guard let baseURL = ServiceURL.normalized(address) else {
         throw TenantUnavailable(.licensekitMissing, "The connection's LicenseKit address is not an https URL.")
       }
-      return LicenseKitHTTPClient(baseURL: baseURL, token: token, transport: transport)
+      let carrier: any HTTPSending =
+        byOperator ? transport : BoundTransport(transport: transport, destinations: destinations)
+      return LicenseKitHTTPClient(baseURL: baseURL, token: token, transport: carrier)
     }
+  }
+}
+
+/// Carries requests to some addresses only.
+private struct BoundTransport: HTTPSending {
+  let transport: any HTTPSending
+  let destinations: AddressPolicy
+
+  func send(_ request: HTTPTransportRequest) async throws(HTTPTransportError) -> HTTPTransportResponse {
+    var request = request
+    request.destinations = destinations
+    return try await transport.send(request)
   }
 }
 
