@@ -59,7 +59,8 @@ public struct IntegrationServer: Sendable {
     let tokens = TokenVault(
       configuration: configuration, store: connections, transport: transport, redis: redis, logger: logger)
     let directory = LicenseKitDirectory(
-      store: connections, service: licenseKit, serviceClient: licenseKitClient, transport: transport)
+      store: connections, service: licenseKit, serviceClient: licenseKitClient, transport: transport,
+      destinations: configuration.delivery.destinations)
 
     self.database = database
     self.connections = connections
