@@ -10,6 +10,15 @@ extension Snapshot {
     return keys
   }
 
+  /// Whether the product or price is offered no more.
+  var isWithdrawn: Bool {
+    switch self {
+    case .product(let product): product.isDeleted || !product.isActive
+    case .price(let price): price.isDeleted || !price.isActive
+    default: false
+    }
+  }
+
   /// The buyer that the object names.
   var customer: Stripe.CustomerID? {
     switch self {

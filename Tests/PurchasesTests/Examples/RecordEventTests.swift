@@ -1,0 +1,180 @@
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import StripeAPI
+import Testing
+
+@testable import StripeIntegration
+
+@Suite("Events about records: customers, products, links")
+struct RecordEventTests {
+  private func customer(_ name: String, _ email: String) -> JSONValue {
+    ["id": "cus_1", "object": "customer", "name": .string(name), "email": .string(email)]
+  }
+
+  // MARK: Customers
+
+  @Test(
+    "A changed name and address are taken over where the vendor wants it, and else are not", arguments: [true, false])
+  func customerUpdated(isWanted: Bool) {
+    var story = Story()
+    story.sets(TenantSettings(updateCustomers: isWanted))
+    story.buys(one())
+    #expect(story.service.contacts.values.first?.email == "buyer@example.com")
+    story.happens { stripe, _ in stripe.emit("customer.updated", customer("Ada", "ada@example.com")) }
+    #expect(story.service.contacts.values.first?.email == (isWanted ? "ada@example.com" : "buyer@example.com"))
+    #expect(story.service.contacts.values.first?.name == (isWanted ? "Ada" : "Buyer"))
+    #expect(story.licenses == ["lk_a active"])
+  }
+
+  @Test("Two purchases of one buyer share the record, which is changed once")
+  func sharedCustomer() {
+    var story = Story()
+    story.sets(TenantSettings(updateCustomers: true))
+    story.buys(one())
+    story.buys(one("price_b1"))
+    story.happens { stripe, _ in stripe.emit("customer.updated", customer("Ada", "ada@example.com")) }
+    #expect(story.service.contacts.count == 1)
+    #expect(story.service.contacts.values.first?.name == "Ada")
+    #expect(story.problems.isEmpty)
+  }
+
+  @Test("A customer who is deleted at Stripe keeps what was bought once, and the record stays as it was")
+  func customerDeleted() {
+    var story = Story()
+    story.sets(TenantSettings(updateCustomers: true))
+    story.buys(one())
+    story.happens { stripe, _ in stripe.emit("customer.deleted", customer("", "")) }
+    story.deliver("checkout.session.completed")
+    #expect(story.licenses == ["lk_a active"])
+    #expect(story.service.contacts.values.first?.email == "buyer@example.com")
+    #expect(story.decision?.customer?.stripeCustomer == nil, "nothing is written to what is gone")
+  }
+
+  @Test("A deleted customer's subscriptions end by events of their own")
+  func deletedSubscriber() {
+    var story = Story { $0.onCancel = .suspend }
+    story.subscribes(one())
+    story.happens { stripe, _ in stripe.emit("customer.deleted", customer("", "")) }
+    #expect(story.licenses == ["lk_a active"])
+    story.then(.cancelNow)
+    #expect(story.licenses == ["lk_a suspended"])
+  }
+
+  @Test("The deletion is told by the event, since the customer in it looks like any other")
+  func deletion() throws {
+    let effect = try Told.effect("customer.deleted", customer("Ada", "ada@example.com"))
+    guard case .learn(.customer(let customer), .none) = effect else {
+      Issue.record("\(effect)")
+      return
+    }
+    #expect(customer.isDeleted)
+  }
+
+  // MARK: Products and prices
+
+  @Test("A product or price that is archived or deleted leaves licenses alone, and warns of its mapping")
+  func catalogue() throws {
+    let price: JSONValue = ["id": "price_1", "object": "price", "product": "prod_1", "active": false]
+    let product: JSONValue = ["id": "prod_1", "object": "product", "active": true, "name": "App"]
+    for (type, object, isWarned) in [
+      ("product.created", product, false), ("product.updated", product, false), ("product.deleted", product, true),
+      ("price.created", price, true), ("price.updated", price, true), ("price.deleted", price, true),
+    ] {
+      guard case .learn(let snapshot, .none) = try Told.effect(type, object) else {
+        Issue.record("\(type) is looked at, or ignored")
+        continue
+      }
+      #expect(snapshot.aliases.isEmpty, "it belongs to many purchases")
+      #expect(snapshot.isWithdrawn == isWarned, "\(type)")
+    }
+  }
+
+  // MARK: What is ignored
+
+  @Test(
+    "Each type that is known and ignored has a reason of its own",
+    arguments: [
+      "payment_link.created", "payment_link.updated", "entitlements.active_entitlement_summary.updated",
+      "account.updated",
+    ])
+  func ignored(type: String) throws {
+    guard case .ignore(let reason) = try Told.effect(type, ["object": "other"]) else {
+      Issue.record("\(type) has an effect")
+      return
+    }
+    #expect(reason != "This event type has no effect on licenses.")
+  }
+
+  @Test("Ids that this service wrote come back as an event and are ignored; a key of the vendor's own is not")
+  func ownWrites() throws {
+    func event(_ previous: JSONValue, _ metadata: JSONValue) throws -> StripeEvent {
+      try StripeEvent([
+        "id": "evt_1", "object": "event", "type": "customer.updated", "created": .integer(Told.start),
+        "livemode": true, "account": "acct_1",
+        "data": [
+          "object": ["id": "cus_1", "object": "customer", "metadata": metadata],
+          "previous_attributes": ["metadata": previous],
+        ],
+      ])
+    }
+    let own = try EventTable.effect(
+      of: try event(["licensekit_customer_id": nil], ["licensekit_customer_id": "cst_1"]))
+    #expect(own == .ignore("Only the ids written by this service have changed."))
+    let vendors = try EventTable.effect(
+      of: try event(["licensekit_stripe_price": nil], ["licensekit_stripe_price": "price_1"]))
+    #expect(vendors != own)
+  }
+}
+
+@Suite("Notes on events, in plain words")
+struct EventNoteTests {
+  private func note(_ type: String, _ object: JSONValue) throws -> EventNote? {
+    let event = try Told.event(type, object)
+    guard case .learn(let snapshot, _) = try EventTable.effect(of: event) else { return nil }
+    return EventNote(on: event, snapshot)
+  }
+
+  @Test("A payment that must be confirmed, that failed, or was given up")
+  func invoices() throws {
+    let invoice = Told.invoice([], status: "open")
+    #expect(
+      try note("invoice.payment_action_required", invoice)?.title
+        == "The buyer's bank wants the buyer to confirm the payment.")
+    #expect(
+      try note("invoice.payment_failed", invoice)?.detail == "Invoice in_1. Stripe does not try again by itself.")
+    #expect(try note("invoice.marked_uncollectible", invoice)?.title == "The invoice was given up.")
+    #expect(try note("invoice.paid", invoice) == nil, "the licenses tell it")
+  }
+
+  @Test("A trial that ends soon, a change that was dropped")
+  func subscriptions() throws {
+    let subscription = Told.subscription([Told.item("si_1")])
+    #expect(try note("customer.subscription.trial_will_end", subscription)?.title == "The trial ends soon.")
+    #expect(try note("customer.subscription.pending_update_expired", subscription)?.title.contains("dropped") == true)
+    #expect(try note("customer.subscription.updated", subscription) == nil)
+  }
+
+  @Test("A warning of fraud, an inquiry, a credit note")
+  func money() throws {
+    let warning = try note(
+      "radar.early_fraud_warning.created",
+      [
+        "id": "issfr_1", "object": "radar.early_fraud_warning", "charge": "ch_1", "actionable": true,
+        "fraud_type": "made_with_stolen_card", "created": 1,
+      ])
+    #expect(warning?.title == "The card issuer warns that a payment may be fraud.")
+    #expect(warning?.detail?.hasPrefix("ch_1 (made with stolen card).") == true)
+    let inquiry: JSONValue = [
+      "id": "du_1", "object": "dispute", "charge": "ch_1", "status": "warning_needs_response", "amount": 1,
+      "created": 1,
+    ]
+    #expect(try note("charge.dispute.created", inquiry)?.title == "The buyer's bank inquires about a payment.")
+    let credit: JSONValue = [
+      "id": "cn_1", "object": "credit_note", "invoice": "in_1", "status": "issued", "amount": 1, "created": 1,
+    ]
+    #expect(
+      try note("credit_note.created", credit)?.detail == "It returns no payment, so that licenses stay as they are.")
+  }
+}
