@@ -7,5 +7,7 @@ struct LicenseKitCommand: AsyncParsableCommand {
     commandName: "licensekit",
     abstract: "A LicenseKit server that turns Stripe payments into licenses.",
     discussion: "Configuration comes from the environment; docs/configuration.md lists it.",
-    subcommands: [Serve.self, Migrate.self, Doctor.self, Keys.self, Admin.self])
+    subcommands: [
+      Serve.self, Migrate.self, Doctor.self, Explain.self, ReplaySales.self, Reconcile.self, Keys.self, Admin.self,
+    ])
 }
