@@ -61,6 +61,12 @@ struct DeliveryRun {
   }
 
   mutating func run() -> Outcome {
+    play()
+    return finish()
+  }
+
+  /// Everything happens and is told.
+  mutating func play() {
     switch delivery {
     case .prompt, .dying:
       while step() {
@@ -78,7 +84,20 @@ struct DeliveryRun {
       runWild()
       sweep()
     }
-    return finish()
+  }
+
+  /// Everything that was told is told again, last things first.
+  mutating func tellAgain() {
+    for event in delivered.reversed() {
+      service.deliver(event)
+      work()
+    }
+  }
+
+  /// The service compares its licenses with what LicenseKit has.
+  mutating func inspect() {
+    service.inspect()
+    work()
   }
 
   /// What was lost stands in Stripe's list, in no order that means anything.

@@ -52,6 +52,7 @@ struct Generator {
       var override = offer.a
       override.features = [.init(featureID: FeatureID(more), maxConsumptions: 5)]
       if random.once(in: 2) { override.quantity = random.pick(Terms.Quantity.allCases) }
+      if random.once(in: 3) { override.policy = "policy_pro" }
       offer.a2 = override
     }
     if random.once(in: 5) { offer.bundled = terms("lk_c") }
