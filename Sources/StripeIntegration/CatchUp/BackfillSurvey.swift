@@ -41,7 +41,7 @@ struct BackfillSurvey: Sendable {
     let fact = Fact.fetched(snapshot, answeredAt: answeredAt, knowing: nil)
     finding.facts.append(fact)
     finding.knowledge.learn(fact)
-    try await learnMoney(of: snapshot, &finding)
+    try await learnMoney(of: snapshot, answeredAt: answeredAt, &finding)
     if finding.purchase == nil || decidesKnown { try await decide(&finding) }
     return finding
   }
@@ -77,11 +77,13 @@ struct BackfillSurvey: Sendable {
 
   /// An event of a refund or a dispute may have come long before this service did. So the charges are asked for before
   /// anything is decided: whoever got the money back long ago gets no license now.
-  private func learnMoney(of snapshot: Snapshot, _ finding: inout Finding) async throws {
+  private func learnMoney(
+    of snapshot: Snapshot, answeredAt: Date, _ finding: inout Finding
+  ) async throws {
     switch snapshot {
     case .checkoutSession(let session):
       if let payment = session.paymentIntent { try await learnCharges(of: payment, &finding) }
-    case .invoice(let invoice): try await learn(invoice, isListed: true, &finding)
+    case .invoice(let invoice): try await learnWhole(invoice, answeredAt: answeredAt, &finding)
     case .subscription(let subscription): try await learnPaidInvoices(of: subscription, &finding)
     default: break
     }
@@ -92,20 +94,25 @@ struct BackfillSurvey: Sendable {
     let page = try await calls.run { try await $0.paidInvoices(subscription: subscription.id, limit: 5) }
     for item in page.items {
       let invoice = try Stripe.Invoice(item)
-      finding.learn(.invoice(invoice), answeredAt: page.readNotBefore)
-      try await learn(invoice, isListed: true, &finding)
+      try await learnWhole(invoice, answeredAt: page.readNotBefore, &finding)
       if invoice.lines.contains(where: { !$0.isProration && $0.periodEnd != nil }) { return }
     }
   }
 
   /// What a list leaves out of an invoice: lines beyond the first, and its payments with their charges.
-  private func learn(_ listed: Stripe.Invoice, isListed: Bool, _ finding: inout Finding) async throws {
+  private func learnWhole(
+    _ listed: Stripe.Invoice, answeredAt: Date, _ finding: inout Finding
+  ) async throws {
     var invoice = listed
-    if listed.hasMoreLines || (listed.paymentIntents.isEmpty && listed.charge == nil && listed.total > 0) {
-      let answer = try await calls.run { try await StripeQuestions(session: $0).ask(.invoice(listed.id)) }
-      finding.learn(answer.snapshot, answeredAt: answer.answeredAt)
-      if case .invoice(let whole) = answer.snapshot { invoice = whole }
+    if listed.hasMoreLines {
+      let lines = try await calls.run { try await $0.invoiceLines(listed.id) }
+      invoice = try invoice.withAllLines(lines.items)
     }
+    if listed.paymentIntents.isEmpty, listed.charge == nil, listed.total > 0 {
+      let payments = try await calls.run { try await $0.invoicePayments(invoice: listed.id) }
+      invoice = invoice.withPayments(try payments.items.map { try Stripe.InvoicePayment($0) })
+    }
+    finding.learn(.invoice(invoice), answeredAt: answeredAt)
     for payment in invoice.paymentIntents { try await learnCharges(of: payment, &finding) }
     if invoice.paymentIntents.isEmpty, let charge = invoice.charge {
       let answer = try await calls.run { try await StripeQuestions(session: $0).ask(.charge(charge)) }

@@ -62,9 +62,8 @@ struct SweepSchedule: Service {
 
   private func plan(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
-      guard try await SweepStore(tenant: tenant, transaction: transaction).takeDue(every: interval) else {
-        return false
-      }
+      let due = try await SweepStore(tenant: tenant, transaction: transaction).takeDue(every: interval)
+      guard let due else { return false }
       // A sweep that found nothing leaves nothing behind but the time it ended: at one an hour, jobs would be all there is.
       try await transaction.query(
         """
@@ -80,7 +79,9 @@ struct SweepSchedule: Service {
         """)
       do {
         try await JobStore(tenant: tenant, transaction: transaction)
-          .create(.sweep, parameters: SweepWork.parameters.scheduled, counting: SweepWork.counts, by: Self.actor)
+          .create(
+            .sweep, parameters: due.isFirst ? SweepWork.parameters.asked : SweepWork.parameters.scheduled,
+            counting: SweepWork.counts, by: Self.actor)
         return true
       } catch is JobStore.AlreadyOpen {
         return false

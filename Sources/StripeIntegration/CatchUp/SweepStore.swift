@@ -61,10 +61,16 @@ struct SweepStore {
       """)
   }
 
+  /// What is due.
+  struct Due: Sendable {
+    /// The first since the account was connected: no webhook brings what happened before that.
+    let isFirst: Bool
+  }
+
   /// Takes the sweep that is due and plans the next, anywhere from three to five quarters of the interval away: so 10 000
   /// tenants spread over the hour, even those that came back together from an outage.
-  /// - Returns: whether there was one to take and the tenant can be served; the only one of all replicas that sees it.
-  func takeDue(every interval: Duration) async throws -> Bool {
+  /// - Returns: nil when there was none to take or the tenant cannot be served; one replica alone gets it.
+  func takeDue(every interval: Duration) async throws -> Due? {
     let row = try await transaction.query(
       """
       UPDATE stripe_integration.sweeps s
@@ -73,18 +79,19 @@ struct SweepStore {
                                   secs => CASE WHEN s.problem IS NULL THEN \(interval / .seconds(1))::double precision
                                                ELSE 86400 END)
                            ELSE 'infinity' END
-        FROM (SELECT EXISTS (SELECT FROM stripe_integration.connections c
-                              WHERE c.account_id = \(tenant.account)
-                                AND c.livemode   = \(tenant.livemode)
-                                AND c.parked_reason IS NULL
-                                AND c.status     = 'connected') AS is_served) t
+        FROM (SELECT COALESCE(bool_or(c.parked_reason IS NULL AND c.status = 'connected'), false) AS is_served,
+                     max(c.installed_at) AS installed_at
+                FROM stripe_integration.connections c
+               WHERE c.account_id = \(tenant.account)
+                 AND c.livemode   = \(tenant.livemode)) t
        WHERE s.account_id = \(tenant.account)
          AND s.livemode   = \(tenant.livemode)
          AND s.due_at    <= now()
-      RETURNING t.is_served
+      RETURNING t.is_served, COALESCE(s.swept_at < t.installed_at, true) AS is_first
       """
     ).first
-    return try row?.get("is_served") ?? false
+    guard let row, try row.get("is_served", as: Bool.self) else { return nil }
+    return Due(isFirst: try row.get("is_first"))
   }
 
   func state() async throws -> State? {

@@ -43,6 +43,8 @@ struct SweepWork: JobWork {
   struct Cursor: Codable, Hashable {
     /// Unix seconds; events made then or later are asked for.
     var since: Int64
+    /// Unix seconds; set when reading should have begun further back than Stripe lists events.
+    var gapSince: Int64?
     /// Unix seconds on Stripe's clock: everything made before is known after this sweep. Nil before the first page.
     var until: Int64?
     /// Which types are read: nil for all.
@@ -81,7 +83,7 @@ struct SweepWork: JobWork {
     var counts = try await takeIn(page, cursor.name, job, before: patience == 0 ? nil : until)
     counts["pages"] = 1
 
-    if cursor.group == nil, page.nextCursor == nil { return try await done(job, until, counts) }
+    if cursor.group == nil, page.nextCursor == nil { return try await done(job, cursor, until, counts) }
     if cursor.group == nil {
       // More than a page: the noise between is left out from here on.
       (cursor.group, cursor.after) = (0, nil)
@@ -90,7 +92,7 @@ struct SweepWork: JobWork {
     } else if let group = cursor.group, group + 1 < SweptEvents.groups.count {
       (cursor.group, cursor.after) = (group + 1, nil)
     } else {
-      return try await done(job, until, counts)
+      return try await done(job, cursor, until, counts)
     }
     return .more(cursor: try JSONCoding.encode(cursor), counts: counts)
   }
@@ -101,30 +103,17 @@ struct SweepWork: JobWork {
 
   // MARK: Begin
 
-  /// Where reading begins. What lies further back than Stripe lists events is caught up with by a backfill of that time:
-  /// the account was connected before, so the vendor has decided that its sales are licensed.
   private func begin(_ job: Job) async throws -> Cursor {
     let now = Date()
     let floor = now.addingTimeInterval(-Self.reach)
-    return try await database.transaction(for: job.tenant) { transaction in
-      let store = SweepStore(tenant: job.tenant, transaction: transaction)
-      guard let state = try await store.state() else {
-        return Cursor(since: Int64(now.timeIntervalSince1970 - Self.overlap))
-      }
-      let from = state.readUpTo.addingTimeInterval(-Self.overlap)
-      guard from < floor else { return Cursor(since: Int64(from.timeIntervalSince1970.rounded(.down))) }
-      try await store.note(gap: from...floor)
-      let choice = BackfillChoice(
-        subscriptions: .active, paidSessionsSince: from, paidInvoices: true, subscriptionsSince: from)
-      do {
-        try await JobStore(tenant: job.tenant, transaction: transaction).create(
-          .backfill, subject: "gap", parameters: choice.parameters, counting: BackfillOutcome.counts, by: "schedule")
-        logger.warning(
-          "events further back than Stripe lists them: a backfill of that time begins",
-          metadata: ["tenant": "\(job.tenant)", "since": "\(RFC3339.string(from: from))"])
-      } catch is JobStore.AlreadyOpen {}
-      return Cursor(since: Int64(floor.timeIntervalSince1970.rounded(.up)))
+    let state = try await database.transaction(for: job.tenant) { transaction in
+      try await SweepStore(tenant: job.tenant, transaction: transaction).state()
     }
+    let from = (state?.readUpTo ?? now).addingTimeInterval(-Self.overlap)
+    guard from < floor else { return Cursor(since: Int64(from.timeIntervalSince1970.rounded(.down))) }
+    return Cursor(
+      since: Int64(floor.timeIntervalSince1970.rounded(.up)), gapSince: Int64(from.timeIntervalSince1970.rounded(.down))
+    )
   }
 
   private func page(_ cursor: Cursor, _ tenant: Tenant) async throws -> StripePage {
@@ -212,8 +201,11 @@ struct SweepWork: JobWork {
 
   // MARK: End
 
-  private func done(_ job: Job, _ until: Int64, _ counts: [String: Int]) async throws -> JobStep {
+  private func done(
+    _ job: Job, _ cursor: Cursor, _ until: Int64, _ counts: [String: Int]
+  ) async throws -> JobStep {
     try await database.transaction(for: job.tenant) { transaction in
+      if let gap = cursor.gapSince { try await catchUp(gap: gap, before: cursor.since, job.tenant, transaction) }
       try await SweepStore(tenant: job.tenant, transaction: transaction)
         .finish(readUpTo: Date(timeIntervalSince1970: TimeInterval(until)))
     }
@@ -224,6 +216,28 @@ struct SweepWork: JobWork {
         metadata: ["tenant": "\(job.tenant)", "count": "\(total)"])
     }
     return .done(counts: counts)
+  }
+
+  /// What lies further back than Stripe lists events is caught up with by a backfill of that time: the account was
+  /// connected before it, so the vendor has decided that its sales are licensed.
+  private func catchUp(
+    gap: Int64, before end: Int64, _ tenant: Tenant, _ transaction: PostgresTransaction
+  ) async throws {
+    let from = Date(timeIntervalSince1970: TimeInterval(gap))
+    let to = Date(timeIntervalSince1970: TimeInterval(max(gap, end)))
+    try await SweepStore(tenant: tenant, transaction: transaction).note(gap: from...to)
+    let choice = BackfillChoice(
+      subscriptions: .active, paidSessionsSince: from, paidInvoices: true, subscriptionsSince: from)
+    do {
+      try await JobStore(tenant: tenant, transaction: transaction).create(
+        .backfill, subject: "gap", parameters: choice.parameters, counting: BackfillOutcome.counts,
+        by: SweepSchedule.actor)
+    } catch is JobStore.AlreadyOpen {
+      return
+    }
+    logger.warning(
+      "events further back than Stripe lists them: a backfill of that time begins",
+      metadata: ["tenant": "\(tenant)", "since": "\(RFC3339.string(from: from))"])
   }
 }
 

@@ -39,7 +39,9 @@ enum ConnectionPages {
   static let connected = Page(
     status: .ok, title: "Your Stripe account is connected",
     text: "From now on sales are seen here. Next, say which Stripe product gives which license: a mapping is made with "
-      + "POST /stripe/admin/mappings, and sales that came before their mapping are fulfilled as soon as it is there.",
+      + "POST /stripe/admin/mappings, and sales that came before their mapping are fulfilled as soon as it is there. "
+      + "What was sold before today is left alone unless you choose otherwise: POST /stripe/admin/backfill takes up "
+      + "existing subscriptions and paid sessions, and with dry_run it first says what it would do.",
     offersInstall: false)
 
   static func page(for outcome: InstallOutcome) -> Page {

@@ -10,9 +10,9 @@ struct JobLease: Sendable {
   struct Lost: Error {}
 
   /// Held on to while a piece runs; a replica that died keeps the job waiting for this long.
-  static let duration = "60 seconds"
+  static let duration = "30 seconds"
   /// How often a run asks for more time.
-  static let renewal: Duration = .seconds(15)
+  static let renewal: Duration = .seconds(8)
 
   let job: Job
   let fence: Int64

@@ -10,7 +10,7 @@ struct JobTurns: Sendable {
   let kinds: [JobKind]
 
   /// A replica that dies in a turn keeps the tenant's jobs waiting for this long; one that lives asks for more in time.
-  static let claim: Duration = .seconds(60)
+  static let claim: Duration = .seconds(30)
 
   private static var claimText: String { "\(claim.components.seconds) seconds" }
 
