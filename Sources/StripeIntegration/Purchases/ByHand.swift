@@ -69,7 +69,9 @@ extension Recorded.Unit {
 
 extension Cause {
   /// What comes of money that did not come, in contrast to money that moves back.
-  static let lapses: Set<Cause> = [.pastDue, .unpaid, .paused, .collectionPaused, .canceled]
+  static let lapses: Set<Cause> = [
+    .pastDue, .unpaid, .paused, .collectionPaused, .canceled, .termOver, .unlicensedTrial,
+  ]
 }
 
 extension Decision {
