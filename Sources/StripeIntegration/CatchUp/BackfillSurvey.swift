@@ -148,12 +148,16 @@ struct BackfillSurvey: Sendable {
   private func decide(_ finding: inout Finding) async throws {
     for _ in 0..<Reconciler.maximumRounds {
       let references = finding.knowledge.soldReferences
-      let mappings = try await database.transaction(for: tenant) { transaction in
-        try await MappingStore(tenant: tenant, transaction: transaction)
-          .mappings(products: references.products, prices: references.prices)
+      let (mappings, settings) = try await database.transaction(for: tenant) { transaction in
+        (
+          try await MappingStore(tenant: tenant, transaction: transaction)
+            .mappings(products: references.products, prices: references.prices),
+          try await SettingsStore(tenant: tenant, transaction: transaction).load()
+        )
       }
-      let decision = Decider(tenant: tenant, mappings: mappings, agreed: finding.agreed, now: clock())
-        .decide(finding.knowledge)
+      let decision = Decider(
+        tenant: tenant, mappings: mappings, agreed: finding.agreed, settings: settings, now: clock()
+      ).decide(finding.knowledge)
       if decision.questions.isEmpty {
         finding.decision = decision
         return
