@@ -111,7 +111,7 @@ extension StripeError {
     let retry: RetryClass =
       switch error {
       case .cancelled, .shutDown: .cancelled
-      case .invalidRequest, .tooLarge: .invalid
+      case .invalidRequest, .tooLarge, .addressRefused: .invalid
       case .connection, .tls, .connectTimeout, .timeout, .connectionLost, .invalidResponse, .overloaded:
         .retry(after: nil)
       }

@@ -63,7 +63,8 @@ struct FactTests {
       var random = SplitMix64(seed: seed)
       for (id, purchase) in outcome.service.purchases {
         let decider = Decider(
-          tenant: Tenant(account: "acct_1", livemode: true), mappings: history.offer.mappings, agreed: purchase.recorded.agreed,
+          tenant: Tenant(account: "acct_1", livemode: true), mappings: history.offer.mappings,
+          agreed: purchase.recorded.agreed,
           now: Date(timeIntervalSince1970: TimeInterval(outcome.stripe.now)))
         let facts = Array(outcome.service.knowledge(of: id).facts.values)
         let once = decider.decide(Knowledge(facts))
@@ -99,7 +100,8 @@ struct FactTests {
     let second = Date(timeIntervalSince1970: 1_000)
     let one = Fact(try subscription(quantity: 1), asOf: second, source: .event)
     let two = Fact(try subscription(quantity: 2), asOf: second, source: .event)
-    let decider = Decider(tenant: Tenant(account: "acct_1", livemode: true), mappings: Offer().mappings, agreed: [:], now: second)
+    let decider = Decider(
+      tenant: Tenant(account: "acct_1", livemode: true), mappings: Offer().mappings, agreed: [:], now: second)
     #expect(decider.decide(Knowledge([one, two])).questions == [.subscription("sub_1")])
   }
 }
