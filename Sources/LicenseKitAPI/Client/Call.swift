@@ -102,9 +102,12 @@ extension LicenseKitHTTPClient {
 }
 
 extension HTTPTransportError {
-  /// Whether the request itself was at fault, so that it was never sent and never can be.
+  /// Whether the request itself was at fault, or its address, so that it was never sent and never can be.
   fileprivate var isInvalidRequest: Bool {
-    if case .invalidRequest = self { true } else { false }
+    switch self {
+    case .invalidRequest, .addressRefused: true
+    default: false
+    }
   }
 }
 
