@@ -31,7 +31,8 @@ struct AdminMappingsTests {
       for (field, value) in [
         ("account_id", "acct_1"), ("livemode", false), ("quantity", "one"), ("trial", true), ("grace_days", 3),
         ("term_days", .null), ("seats_feature_id", .null), ("stripe_price_id", .null), ("on_full_refund", "revoke"),
-        ("on_dispute", "suspend"), ("on_pause", "suspend"), ("on_cancel", "expire"), ("features", []),
+        ("on_dispute", "suspend"), ("on_fraud_warning", "keep"), ("on_pause", "suspend"), ("on_cancel", "expire"),
+        ("features", []), ("warning", .null),
       ] as [(String, JSONValue)] { #expect(data[field] == value, "\(field)") }
       #expect(data["created_at"]?.string != nil && data["updated_at"]?.string != nil)
 

@@ -49,14 +49,17 @@ struct TenantIsolationTests {
   /// A shop with at least one row in every table, made by the code that makes them in earnest.
   private func withFilledTables(_ body: @Sendable (Shop, [Table]) async throws -> Void) async throws {
     try await Office.open { office in
-      try await office.sell()
       let shop = office.shop
+      try await DeliveryRows.prepare(shop)
+      try await office.sell()
+      try await DeliveryRows.attempt(shop)
       _ = try await office.token(of: shop.tenant)
       try await shop.database.transaction(for: shop.tenant) { transaction in
         let purchase = try #require(
           try await FulfillmentReader(tenant: shop.tenant, transaction: transaction).purchase(of: "cs_test_1"))
         try await RecordStore(tenant: shop.tenant, purchase: purchase, transaction: transaction)
           .setUnmapped(["prod_else"])
+        try await SettingsStore(tenant: shop.tenant, transaction: transaction).store(TenantSettings())
         let job = try await JobStore(tenant: shop.tenant, transaction: transaction)
           .create(.backfill, parameters: JSONObject(), by: "test")
         try await JobReport(tenant: shop.tenant, job: job.id, transaction: transaction)

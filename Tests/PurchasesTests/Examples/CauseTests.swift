@@ -1,3 +1,4 @@
+import Foundation
 import Identity
 import LicenseKitAPI
 import StripeAPI
@@ -57,6 +58,16 @@ struct CauseTests {
     story.then(.disputeLost)
     #expect(story.licenses == ["lk_a revoked"])
     #expect(story.causes == [["canceled", "dispute_lost"]])
+  }
+
+  @Test("Of several ends the one that revokes counts, in whatever order they are found")
+  func severalEnds() {
+    var judgment = Standing.Judgment(now: .distantPast)
+    judgment.end(revoke: false, .canceled, "It was canceled.")
+    judgment.end(revoke: true, .refunded, "It was refunded.")
+    judgment.end(revoke: true, .disputeLost, "The dispute was lost.")
+    #expect(judgment.standing(paidThrough: nil).access == .ended(revoke: true, "It was refunded."))
+    #expect(judgment.standing(paidThrough: nil).causes == [.canceled, .refunded, .disputeLost])
   }
 
   @Test("A pause, a dispute and a refund that is under way are lifted one by one")

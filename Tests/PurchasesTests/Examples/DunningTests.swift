@@ -172,6 +172,17 @@ struct DunningTests {
     #expect(story.licenses == ["lk_a active"])
   }
 
+  @Test("A license with an expiry lasts until a sent invoice is due as well")
+  func sentInvoiceMovesExpiry() {
+    var story = Story()
+    story.subscribes(one())
+    story.happens { stripe, root in stripe.turnsUnpaid(root, status: "active", dueDays: 14) }
+    story.passes(10)
+    #expect(story.licenses == ["lk_a active"])
+    story.passes(8)
+    #expect(story.licenses == ["lk_a expired"] || story.licenses == ["lk_a suspended"])
+  }
+
   @Test("A second invoice that is sent while the first is overdue gives no more time")
   func sentInvoices() {
     var story = Story { $0.licenseType = .perpetual }

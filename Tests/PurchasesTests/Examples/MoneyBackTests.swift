@@ -268,6 +268,15 @@ struct MoneyBackTests {
     #expect(later.causes == [["refunded"]])
   }
 
+  @Test(
+    "A refund of what a change in the middle of a period cost returns nothing of the period", arguments: Shape.allCases)
+  func refundedProration(shape: Shape) {
+    var story = Story(shape: shape)
+    story.subscribes(one())
+    story.then(.setQuantity(item: 0, 2, invoiced: true), .refund(payment: 0, part: false, pending: false))
+    #expect(story.licenses == ["lk_a active"])
+  }
+
   @Test("A refunded renewal is not taken for the beginning where nothing earlier is known")
   func unknownBeginning() {
     var story = Story { $0.licenseType = .perpetual }

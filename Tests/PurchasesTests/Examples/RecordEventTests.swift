@@ -23,6 +23,7 @@ struct RecordEventTests {
     story.buys(one())
     #expect(story.service.contacts.values.first?.email == "buyer@example.com")
     story.happens { stripe, _ in stripe.emit("customer.updated", customer("Ada", "ada@example.com")) }
+    story.deliver("checkout.session.completed")
     #expect(story.service.contacts.values.first?.email == (isWanted ? "ada@example.com" : "buyer@example.com"))
     #expect(story.service.contacts.values.first?.name == (isWanted ? "Ada" : "Buyer"))
     #expect(story.licenses == ["lk_a active"])
@@ -89,6 +90,15 @@ struct RecordEventTests {
       #expect(snapshot.aliases.isEmpty, "it belongs to many purchases")
       #expect(snapshot.isWithdrawn == isWarned, "\(type)")
     }
+  }
+
+  @Test("Terms that were agreed before a choice existed have its default")
+  func formerTerms() throws {
+    var stored = try #require(try JSONCoding.encode(Offer.terms("lk_a") { $0.onFraudWarning = .suspend }).object)
+    #expect(try JSONCoding.decode(Terms.self, from: .object(stored)).onFraudWarning == .suspend)
+    stored["on_fraud_warning"] = nil
+    #expect(try JSONCoding.decode(Terms.self, from: .object(stored)).onFraudWarning == .keep)
+    #expect(try JSONCoding.decode(Terms.self, from: .object(stored)).features == Offer.terms("lk_a").features)
   }
 
   // MARK: What is ignored

@@ -1,0 +1,172 @@
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import StripeAPI
+import Testing
+
+@testable import StripeIntegration
+
+@Suite("Events whose effect is seen beside the licenses")
+struct EventEffectsTests {
+  private func product(active: Bool = true) -> JSONValue {
+    ["id": "prod_once", "object": "product", "active": .bool(active), "name": "App"]
+  }
+
+  @Test("a mapping of a product that was archived or deleted says so, and what was issued stays")
+  func warnings() async throws {
+    try await Office.open { office in
+      try await office.sell()
+      func warning(of product: String) async throws -> JSONValue? {
+        try await office.admin("GET", "mappings?\(office.named)&stripe_id=\(product)").items.first?["warning"]
+      }
+      #expect(try await warning(of: "prod_once") == .null)
+      for (number, type, object, word) in [
+        (2, "product.updated", product(active: false), "archived"), (3, "product.updated", product(), nil),
+        (4, "product.deleted", product(), "deleted"),
+      ] as [(Int64, String, JSONValue, String?)] {
+        try await office.shop.deliver([
+          StripeFixture.Event("evt_\(number)", type, at: 1_799_999_000 + number, object)
+        ])
+        try await office.shop.settle()
+        let told = try await warning(of: "prod_once")
+        if let word { #expect(told?.string?.contains(word) == true) } else { #expect(told == .null) }
+        let id = try #require(try await office.admin("GET", "mappings?\(office.named)").items.last?["id"]?.string)
+        #expect(try await office.admin("GET", "mappings/\(id)?\(office.named)").data?["warning"] != nil)
+      }
+      #expect(try await warning(of: "prod_monthly") == .null)
+      #expect(try await office.shop.usableLicenses().count == 1)
+    }
+  }
+
+  @Test("a warning of fraud is noted in the story of its purchase, and suspends where the mapping says so")
+  func fraudWarning() async throws {
+    try await Office.open(mapped: false) { office in
+      try await office.shop.map { $0.onFraudWarning = .suspend }
+      try await office.sell()
+      office.shop.stripe.set("charges/ch_1", StripeFixture.charge())
+      try await office.shop.deliver([
+        StripeFixture.Event(
+          "evt_2", "radar.early_fraud_warning.created", at: 1_799_999_100,
+          [
+            "id": "issfr_1", "object": "radar.early_fraud_warning", "charge": "ch_1", "payment_intent": "pi_1",
+            "actionable": true, "fraud_type": "misc", "created": 1_799_999_100,
+          ])
+      ])
+      try await office.shop.settle()
+      let id = try #require(try await office.shop.purchases().first).id
+      let shown = try await office.admin("GET", "fulfillments/\(id)?\(office.named)").data
+      #expect(shown?["status"] == "suspended")
+      let license = shown?["lines"]?.array?.first?["licenses"]?.array?.first
+      #expect(license?["status"] == "suspended")
+      #expect(license?["causes"] == ["fraud_warning"])
+      let notes = shown?["timeline"]?.array?.filter { $0["kind"] == "note" }.compactMap { $0["title"]?.string }
+      #expect(notes?.contains("The card issuer warns that a payment may be fraud.") == true)
+    }
+  }
+
+  @Test("each license shows everything that speaks against it, also beside what has ended it")
+  func causes() async throws {
+    try await Office.open { office in
+      try await office.sell()
+      func causes() async throws -> JSONValue? {
+        try await office.admin("GET", "fulfillments?\(office.named)").items.first?["lines"]?.array?.first?["licenses"]?
+          .array?.first?["causes"]
+      }
+      #expect(try await causes() == [])
+      office.shop.stripe.set("charges/ch_1", StripeFixture.charge())
+      try await office.shop.deliver([
+        StripeFixture.Event(
+          "evt_2", "charge.dispute.created", at: 1_799_999_100,
+          [
+            "id": "du_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1", "amount": 4_900,
+            "status": "needs_response", "created": 1_799_999_100,
+          ])
+      ])
+      try await office.shop.settle()
+      #expect(try await causes() == ["disputed"])
+      try await office.shop.deliver([
+        StripeFixture.Event("evt_3", "charge.refunded", at: 1_799_999_200, StripeFixture.charge(refunded: 4_900))
+      ])
+      try await office.shop.settle()
+      #expect(try await causes() == ["disputed", "refunded"])
+      let reason = try await office.shop.purchases().first?.reason
+      #expect(reason == "The payment was refunded in full. Besides: the payment is disputed.")
+    }
+  }
+
+  @Test("a full refund whose refund is still under way suspends, since the refunds of the charge are asked for")
+  func pendingRefund() async throws {
+    try await Office.open { office in
+      try await office.sell()
+      office.shop.stripe.setList(
+        "refunds?charge=ch_1",
+        [["id": "re_1", "object": "refund", "amount": 4_900, "charge": "ch_1", "status": "pending", "created": 1]])
+      office.shop.stripe.set(
+        "refunds/re_1",
+        ["id": "re_1", "object": "refund", "amount": 4_900, "charge": "ch_1", "status": "pending", "created": 1])
+      try await office.shop.deliver([
+        StripeFixture.Event("evt_2", "charge.refunded", at: 1_799_999_100, StripeFixture.charge(refunded: 4_900))
+      ])
+      try await office.shop.settle()
+      #expect(try await office.shop.licenses().map(\.status) == [.suspended])
+    }
+  }
+
+  @Test("a free invoice has its Checkout Session looked for by its customer, and is sold once as that")
+  func freeInvoice() async throws {
+    try await Office.open { office in
+      let made = Int64(Shop.now.timeIntervalSince1970) - 10
+      let session: JSONValue = [
+        "id": "cs_test_1", "object": "checkout.session", "mode": "payment", "status": "complete",
+        "payment_status": "no_payment_required", "customer": "cus_1", "invoice": "in_1", "created": .integer(made),
+      ]
+      office.shop.stripe.setList("checkout/sessions?customer=cus_1", [session])
+      office.shop.stripe.set("checkout/sessions/cs_test_1", session)
+      office.shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [StripeFixture.lineItem()])
+      try await office.shop.deliver([
+        StripeFixture.Event(
+          "evt_1", "invoice.paid", at: made,
+          [
+            "id": "in_1", "object": "invoice", "status": "paid", "billing_reason": "manual", "customer": "cus_1",
+            "total": 0, "amount_paid": 0, "created": .integer(made),
+            "lines": [
+              "object": "list", "has_more": false,
+              "data": [
+                [
+                  "id": "il_1", "object": "line_item", "amount": 0, "quantity": 1,
+                  "pricing": ["type": "price_details", "price_details": ["price": "price_1", "product": "prod_once"]],
+                ]
+              ],
+            ],
+          ])
+      ])
+      try await office.shop.settle()
+      #expect(try await office.shop.usableLicenses().count == 1)
+      let asked = try #require(office.shop.stripe.questions.first { $0.contains("customer=cus_1") })
+      #expect(asked.contains("created"), "only sessions of that time are listed")
+      try await office.shop.deliver([
+        StripeFixture.Event("evt_2", "checkout.session.completed", at: made + 1, session)
+      ])
+      try await office.shop.settle()
+      #expect(try await office.shop.licenses().count == 1)
+      #expect(try await office.shop.purchases().count == 1)
+    }
+  }
+
+  @Test("a delayed payment that fails ends its purchase with the reason")
+  func delayedPaymentFails() async throws {
+    try await Office.open { office in
+      let session = StripeFixture.session(paid: false)
+      try await office.shop.deliver([
+        StripeFixture.Event("evt_1", "checkout.session.completed", at: 1_799_999_001, session),
+        StripeFixture.Event("evt_2", "checkout.session.async_payment_failed", at: 1_799_999_900, session),
+      ])
+      try await office.shop.settle()
+      let purchase = try #require(try await office.shop.purchases().first)
+      #expect(purchase.status == "ended")
+      #expect(purchase.reason == "The delayed payment has failed; nothing was sold.")
+      #expect(try await office.shop.licenses().isEmpty)
+    }
+  }
+}
