@@ -59,7 +59,9 @@ extension Decider {
   ) -> LineOutcome {
     let product = agreement.terms.product
     let record = "\(subscription.id):\(item.id)"
-    let paid = knowledge.invoices(for: item, of: subscription).filter { $0.invoice.status == .paid }
+    let paid = knowledge.invoices(for: item, of: subscription).filter {
+      $0.invoice.status == .paid && !$0.invoice.isCreditedInFull
+    }
     let orders = paid.map { entry in
       DesiredOrder(
         externalID: "\(entry.invoice.id):\(entry.line.id)", product: product,

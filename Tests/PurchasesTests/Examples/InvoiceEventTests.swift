@@ -200,6 +200,22 @@ struct InvoiceEventTests {
     #expect(story.licenses == ["lk_a active"])
   }
 
+  @Test("A renewal that credit notes have taken back gives the period away, and is no order", arguments: Shape.allCases)
+  func creditedRenewal(shape: Shape) {
+    var story = Story(shape: shape)
+    story.subscribes(one())
+    story.happens { stripe, root in
+      stripe.turnsUnpaid(root, status: "active", dueDays: 5)
+      let invoice = stripe.subscriptions[root]?.latestInvoice ?? ""
+      stripe.sets(invoice, ["amount_paid": 0, "pre_payment_credit_notes_amount": 1_000])
+      stripe.invoices[invoice]?.status = "paid"
+      stripe.emit(invoice: invoice, "paid")
+    }
+    story.passes(20)
+    #expect(story.licenses == ["lk_a active"])
+    #expect(story.decision?.lines.first?.orders.count == 1)
+  }
+
   @Test("An invoice with more lines than it shows is asked for before it counts")
   func moreLines() throws {
     var told = Told()
