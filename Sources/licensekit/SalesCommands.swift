@@ -3,7 +3,6 @@ import Foundation
 import Identity
 import Logging
 import ServerKit
-import StripeAPI
 public import StripeIntegration
 
 /// Which Stripe account a command is about.
@@ -13,7 +12,7 @@ struct TenantOptions: ParsableArguments {
 
   enum Mode: String, EnumerableFlag { case live, test }
 
-  var tenant: Tenant { Tenant(account: Stripe.AccountID(account), livemode: mode == .live) }
+  var tenant: Tenant { Tenant(account: .init(account), livemode: mode == .live) }
 
   func validate() throws {
     guard account.hasPrefix("acct_") else {

@@ -44,7 +44,7 @@ struct ModuleTests {
     Door(
       "StripeAPI", ["Identity", "JSON", "Cryptography", "HTTPTransport"],
       outside: ["Foundation", "Logging", "Synchronization"]),
-    Door("LicenseKitAPI", ["Identity", "JSON", "HTTPTransport"], outside: ["Foundation"]),
+    Door("LicenseKitAPI", ["Identity", "JSON", "HTTPTransport"], outside: ["Foundation", "Synchronization"]),
     Door(
       "LicenseServer", ["Identity", "JSON", "Cryptography", "Postgres", "ServerKit", "LicenseKitAPI"],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
