@@ -188,8 +188,20 @@ final class FaultyLine: HTTPSending {
 
   private let transport: HTTPTransport
   private let state = Mutex((calls: 0, breakAt: Int?.none, mode: Break.before))
+  private let outage = Mutex((isCut: false, calls: 0))
 
   init(transport: HTTPTransport) { self.transport = transport }
+
+  /// From now on nobody answers.
+  func cut() { outage.withLock { $0 = (true, 0) } }
+  /// - Returns: how many calls there were meanwhile.
+  @discardableResult
+  func restore() -> Int {
+    outage.withLock { outage in
+      outage.isCut = false
+      return outage.calls
+    }
+  }
 
   /// Counts from the next call on.
   func breakOnce(at call: Int, _ mode: Break) { state.withLock { $0 = (0, call, mode) } }
@@ -208,6 +220,11 @@ final class FaultyLine: HTTPSending {
       state.breakAt = nil
       return state.mode
     }
+    let isCut = outage.withLock { outage in
+      outage.calls += 1
+      return outage.isCut
+    }
+    if isCut { throw .connectTimeout }
     if fault == .before { throw .connectionLost("cut before") }
     let response = try await transport.send(request)
     if fault == .after { throw .connectionLost("cut after") }

@@ -58,6 +58,9 @@ extension AdminRoutes {
     {
       try await connections.unpark(call.tenant)
       wakeUp.signal()
+    } else {
+      // And an outage of the one before says nothing of this one.
+      try await connections.endPause(of: call.tenant)
     }
     return try await connection(call)
   }

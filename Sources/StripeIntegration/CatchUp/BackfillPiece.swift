@@ -176,21 +176,8 @@ struct BackfillPiece {
 
   private func take(_ facts: [Fact], in transaction: PostgresTransaction) async throws -> PurchaseID? {
     guard let first = facts.first else { return nil }
-    let index = PurchaseIndex(tenant: tenant, transaction: transaction)
-    try await index.lock()
-    let store = FactStore(tenant: tenant, transaction: transaction)
-    var isNews = false
-    for fact in facts where try await store.learn(fact) { isNews = true }
-    guard var purchase = try await index.purchase(of: first.snapshot.aliases, creating: true) else { return nil }
-    for fact in facts.dropFirst() where !fact.snapshot.aliases.isEmpty {
-      purchase =
-        try await index.purchase(of: fact.snapshot.aliases + [purchase.rawValue], creating: false) ?? purchase
-    }
-    guard isNews else { return purchase }
-    try await Timeline(tenant: tenant, purchase: purchase, transaction: transaction)
-      .add(.note, "Read from Stripe by a backfill.", detail: "\(job.id) came to \(first.key).")
-    try await index.mark(purchase)
-    return purchase
+    return try await TakeUp(tenant: tenant, transaction: transaction)
+      .take(facts, note: ("Read from Stripe by a backfill.", "\(job.id) came to \(first.key)."))
   }
 
   // MARK: What is here

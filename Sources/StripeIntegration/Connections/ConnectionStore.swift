@@ -189,13 +189,24 @@ public struct ConnectionStore: Sendable {
            AND parked_reason IS NOT NULL
         """)
       guard moved.affectedRows > 0 else {
-        try await Turns.endPause(of: tenant, in: transaction)
-        try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
+        try await Self.endPause(of: tenant, in: transaction)
         return false
       }
       try await Self.resume(tenant, in: transaction)
       return true
     }
+  }
+
+  /// Lets a tenant go on that was left in peace because of an outage.
+  func endPause(of tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      try await Self.endPause(of: tenant, in: transaction)
+    }
+  }
+
+  private static func endPause(of tenant: Tenant, in transaction: PostgresTransaction) async throws {
+    try await Turns.endPause(of: tenant, in: transaction)
+    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
   }
 
   /// Events that waited for the account are new again, and the tenant and its jobs are due.

@@ -89,7 +89,9 @@ public struct Workers: Service {
     return rounds.goesOn(afterRouting: routed)
   }
 
-  private func serveTurn() async throws -> Bool {
+  /// Serves the tenant that waits longest.
+  /// - Returns: whether there was one.
+  func serveTurn() async throws -> Bool {
     guard let tenant = try await turns.claim() else { return false }
     do {
       try await serve(tenant)
