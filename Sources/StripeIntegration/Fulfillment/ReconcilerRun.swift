@@ -153,7 +153,10 @@ struct ReconcilerRun {
       let store = RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
       try await store.agree(decision.lines, knowing: recorded.agreed)
       try await store.setUnmapped(decision.unmapped)
-      try await store.setCauses(of: decision)
+      // A first sale with nothing against it has nothing to be told.
+      if !recorded.agreed.isEmpty || decision.lines.contains(where: { !$0.causes.isEmpty }) {
+        try await store.setCauses(of: decision)
+      }
       try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
         .addDecision(decision.status.decided, detail: decision.story)
     }
