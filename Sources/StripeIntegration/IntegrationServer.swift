@@ -125,12 +125,12 @@ public struct IntegrationServer: Sendable {
 
   /// The background work of a replica in this role.
   public func services(for role: Role) -> [any Service] {
-    role == .web
-      ? []
-      : [
-        workers, delivery.service, keepAlive, retention, delivery.retention, licenseWatch, jobRunner, jobRetention,
-        queueMetrics,
-      ]
+    guard role != .web else { return [] }
+    let services: [any Service] = [
+      workers, delivery.service, keepAlive, retention, delivery.retention, licenseWatch, jobRunner, jobRetention,
+      queueMetrics,
+    ]
+    return services + (sweeps.map { [$0] } ?? [])
   }
 
   /// Writes what waits; to be called when no request is under way any more.
