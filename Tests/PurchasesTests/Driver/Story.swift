@@ -92,6 +92,15 @@ struct Story {
     deliver { _ in true }
   }
 
+  /// Delivers everything that was held back, by the places of the events among all.
+  mutating func deliverAll(_ order: [Int]) {
+    for place in order {
+      service.deliver(stripe.events[place])
+      work()
+    }
+    heard = stripe.events.count
+  }
+
   /// Delivers the events that were held back and whose type is named, in the order of the names.
   mutating func deliver(_ types: String...) {
     for type in types {
