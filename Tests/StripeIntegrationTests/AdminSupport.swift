@@ -32,6 +32,7 @@ struct Office: Sendable {
   ///   - burst: how many requests are let through at once.
   static func open(
     mapped: Bool = true, redis: Bool = false, burst: Int = 100, licenseKit: (any LicenseKitAccess)? = nil,
+    delivery: DeliveryConfiguration = DeliveryConfiguration(), office: MailOffice? = nil,
     _ body: @Sendable (Office) async throws -> Void
   ) async throws {
     try await Shop.open(mapped: mapped) { shop in
@@ -43,14 +44,16 @@ struct Office: Sendable {
       let configuration = IntegrationConfiguration(
         live: nil, test: .init(clientID: "ca_1", secretKeys: ["sk_test_1"]), webhookSecrets: ["whsec_1"],
         appSigningSecrets: ["absec_old", appSecret], publicBaseURL: "https://licenses.example.com",
-        adminToken: operatorToken, keyRing: keyRing, licenseKit: .init(baseURL: nil, token: "lkm_service"))
+        adminToken: operatorToken, keyRing: keyRing, licenseKit: .init(baseURL: nil, token: "lkm_service"),
+        delivery: delivery)
       let testRedis = try TestRedis.make()
       let client = redis ? RedisClient(try RedisConfiguration(url: testRedis.url), logger: logger) : nil
       let directory = licenseKit ?? FixedLicenseKit(client: shop.licenseKit)
       let router = AppRouter()
       AdminRoutes(
         configuration: configuration, database: shop.database, stripe: FixedStripe(objects: shop.stripe),
-        licenseKit: directory, vault: shop.vault, connections: connections, wakeUp: WakeUp(), redis: client,
+        licenseKit: directory, vault: shop.vault, connections: connections, wakeUp: WakeUp(),
+        delivery: DeliveryDesk(database: shop.database, configuration: configuration, office: office), redis: client,
         keyPrefix: testRedis.keyPrefix, burst: burst, clock: { Shop.now }, logger: logger
       ).addRoutes(to: router)
       AppViews(

@@ -1,0 +1,260 @@
+import Cryptography
+import Foundation
+import HTTPTransport
+import HTTPTypes
+import Hummingbird
+import Identity
+import JSON
+import LicenseKitAPI
+import Logging
+import Postgres
+import ServerKit
+import Synchronization
+import TestSupport
+
+@testable import StripeIntegration
+
+/// A vendor's server that takes notices.
+final class Receiver: Sendable {
+  struct Call: Sendable {
+    let path: String
+    let headers: [String: String]
+    let body: [UInt8]
+
+    var json: JSONValue? { try? JSONValue(parsing: body) }
+    var type: String? { json?["type"]?.string }
+    func header(_ name: String) -> String { headers[name.lowercased()] ?? "" }
+
+    /// Verified the way docs/delivery.md tells a vendor to.
+    func isSigned(with secret: String, at moment: Date = Shop.now) -> Bool {
+      let parts = header(NoticeSignature.header).split(separator: ",").map { $0.split(separator: "=", maxSplits: 1) }
+      guard let time = parts.first(where: { $0[0] == "t" })?.last, let seconds = Double(time),
+        abs(seconds - moment.timeIntervalSince1970) <= 300
+      else { return false }
+      let text = "\(time).\(header(NoticeSignature.deliveryHeader)).\(String(decoding: body, as: UTF8.self))"
+      let expected = Hex.encode(HMACSHA256(key: secret).code(for: Array(text.utf8)))
+      return parts.contains { $0[0] == "v1" && $0.last.map(String.init) == expected }
+    }
+  }
+
+  private let state = Mutex((calls: [Call](), statuses: [String: [Int]]()))
+
+  var calls: [Call] { state.withLock { $0.calls } }
+  func calls(to path: String) -> [Call] { calls.filter { $0.path == path } }
+
+  /// What a path answers to its next calls; 200 after those.
+  func answer(_ path: String, _ statuses: Int...) { state.withLock { $0.statuses[path] = statuses } }
+
+  static func open(_ body: @Sendable (Receiver, String) async throws -> Void) async throws {
+    let receiver = Receiver()
+    let router = AppRouter()
+    router.post("**") { request, _ in
+      let bytes = try await request.bodyBytes(limit: 1 << 20)
+      var headers: [String: String] = [:]
+      for field in request.headers { headers[field.name.canonicalName] = field.value }
+      let call = Call(path: request.uri.path, headers: headers, body: bytes)
+      let status = receiver.state.withLock { state in
+        state.calls.append(call)
+        guard state.statuses[call.path]?.isEmpty == false else { return 200 }
+        return state.statuses[call.path]?.removeFirst() ?? 200
+      }
+      return Response(status: .init(code: status))
+    }
+    try await withServer(router) { address in try await body(receiver, address.url) }
+  }
+}
+
+/// A relay in memory.
+final class FakeRelay: MailSending {
+  private let state = Mutex((sent: [MailMessage](), errors: [MailTransportError]()))
+
+  var sent: [MailMessage] { state.withLock { $0.sent } }
+  func fail(_ errors: MailTransportError...) { state.withLock { $0.errors = errors } }
+
+  func send(_ message: MailMessage, deadline: Duration) async throws(MailTransportError) {
+    let error = state.withLock { state -> MailTransportError? in
+      guard state.errors.isEmpty else { return state.errors.removeFirst() }
+      state.sent.append(message)
+      return nil
+    }
+    if let error { throw error }
+  }
+}
+
+/// A shop that delivers.
+struct PostRoom: Sendable {
+  let shop: Shop
+  let receiver: Receiver
+  let url: String
+  let relay: FakeRelay
+  let endpoints: NoticeEndpointStore
+  let deliveries: Deliveries
+
+  static let loopback = ["127.0.0.0/8"].compactMap { NetworkBlock($0) }
+
+  static func open(
+    destinations: AddressPolicy = .publicOnly(besides: loopback),
+    _ body: @Sendable (PostRoom) async throws -> Void
+  ) async throws {
+    try await Receiver.open { receiver, url in
+      try await Shop.open { shop in
+        let logger = Logger(label: "post", factory: { _ in SwiftLogNoOpLogHandler() })
+        let transport = HTTPTransport(logger: logger)
+        let relay = FakeRelay()
+        let endpoints = NoticeEndpointStore(database: shop.database, keyRing: shop.vault.keyRing)
+        let office = MailOffice(transport: relay, from: MailAddress("licenses@example.com", name: "Shop")!)
+        let deliveries = Deliveries(
+          turns: DeliveryTurns(database: shop.database),
+          notices: NoticeCourier(
+            database: shop.database, vault: shop.vault, endpoints: endpoints, transport: transport,
+            destinations: destinations, clock: { Shop.now }),
+          mail: MailCourier(
+            database: shop.database, vault: shop.vault, licenseKit: FixedLicenseKit(client: shop.licenseKit),
+            office: office, clock: { Shop.now }),
+          wakeUp: WakeUp(), concurrency: 8, concurrencyPerLane: 4, pollInterval: .milliseconds(50), logger: logger)
+        try await body(
+          PostRoom(
+            shop: shop, receiver: receiver, url: url, relay: relay, endpoints: endpoints, deliveries: deliveries))
+        transport.shutdown()
+      }
+    }
+  }
+
+  // MARK: Arranging
+
+  @discardableResult
+  func endpoint(
+    _ path: String = "/hook", types: [NoticeType] = [], key: Bool = false
+  ) async throws -> (endpoint: NoticeEndpoint, secret: String) {
+    let made = try await endpoints.create(
+      .init(
+        url: url + path, description: nil, eventTypes: types.map(\.rawValue), includesKey: key, isActive: true),
+      of: shop.tenant, audit: { .init(actor: "test", action: "test", target: $0, requestID: nil, detail: nil) })
+    guard let made else { throw Missing() }
+    return made
+  }
+
+  struct Missing: Error {}
+
+  func mail(_ change: (inout MailSettings) -> Void = { _ in }) async throws {
+    var settings = MailSettings.initial
+    settings.isEnabled = true
+    change(&settings)
+    try await shop.database.transaction(for: shop.tenant) { [settings] transaction in
+      try await MailSettingsStore(tenant: shop.tenant, transaction: transaction).store(settings)
+    }
+  }
+
+  func sell(quantity: Int64 = 1) async throws {
+    shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [StripeFixture.lineItem(quantity: quantity)])
+    try await shop.deliver([
+      StripeFixture.Event("evt_1", "checkout.session.completed", at: 1_799_999_001, StripeFixture.session())
+    ])
+    try await shop.settle()
+  }
+
+  func refund() async throws {
+    try await shop.deliver([
+      StripeFixture.Event("evt_r", "charge.refunded", at: 1_799_999_200, StripeFixture.charge(refunded: 4900))
+    ])
+    try await shop.settle()
+  }
+
+  func dispute(_ status: String, at created: Int64) async throws {
+    shop.stripe.set("charges/ch_1", StripeFixture.charge())
+    try await shop.deliver([
+      StripeFixture.Event(
+        "evt_d\(created)", status == "won" ? "charge.dispute.closed" : "charge.dispute.created", at: created,
+        [
+          "id": "du_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1", "amount": 4900,
+          "status": .string(status), "created": 1_799_999_100,
+        ])
+    ])
+    try await shop.settle()
+  }
+
+  // MARK: Delivering
+
+  /// Serves every receiver that is due, until none is.
+  func deliver() async throws {
+    for _ in 0..<100 {
+      guard let lane = try await deliveries.turns.claimNext() else { return }
+      try await deliveries.serve(lane)
+    }
+  }
+
+  /// Everything that waits for a later attempt is due now.
+  func passTime() async throws {
+    try await write("UPDATE stripe_integration.deliveries SET next_attempt_at = now(), claimed_until = '-infinity'")
+    try await write(
+      """
+      UPDATE stripe_integration.delivery_lanes
+         SET due_at = now(), paused_until = '-infinity', claimed_until = '-infinity'
+       WHERE paused_until < 'infinity'
+      """)
+  }
+
+  func write(_ query: PostgresQuery) async throws {
+    try await shop.database.transaction(for: shop.tenant) { transaction in _ = try await transaction.query(query) }
+  }
+
+  func texts(_ query: PostgresQuery) async throws -> [String] {
+    try await shop.database.transaction(for: shop.tenant) { transaction in
+      try await transaction.query(query).map { row in try row.get("text") }
+    }
+  }
+
+  /// The notices as they were written down, in the order of each license.
+  func notices() async throws -> [String] {
+    try await texts(
+      """
+      SELECT type || ' ' || sequence AS text
+        FROM stripe_integration.notices
+       ORDER BY license_id, sequence
+      """)
+  }
+
+  func log() async throws -> [DeliveryView] {
+    try await shop.database.transaction(for: shop.tenant) { transaction in
+      let log = DeliveryLog(tenant: shop.tenant, transaction: transaction)
+      var views: [DeliveryView] = []
+      for row in try await log.page(.init(), after: nil, limit: 100) {
+        if let view = try await log.delivery(row.view.id) { views.append(view) }
+      }
+      return views
+    }
+  }
+
+  func replay(_ filter: DeliveryLog.Filter = .init(), id: String? = nil) async throws -> Int {
+    try await shop.database.transaction(for: shop.tenant) { transaction in
+      try await DeliveryLog(tenant: shop.tenant, transaction: transaction).replay(filter, id: id)
+    }
+  }
+}
+
+/// Rows in the tables of deliveries, made by the code that makes them in earnest.
+enum DeliveryRows {
+  /// To be called before a sale: it is told of, and mailed.
+  static func prepare(_ shop: Shop) async throws {
+    _ = try await NoticeEndpointStore(database: shop.database, keyRing: shop.vault.keyRing).create(
+      .init(
+        url: "https://hooks.example.com/", description: nil, eventTypes: [], includesKey: false, isActive: true),
+      of: shop.tenant, audit: { .init(actor: "test", action: "test", target: $0, requestID: nil, detail: nil) })
+    try await shop.database.transaction(for: shop.tenant) { transaction in
+      var settings = MailSettings.initial
+      settings.isEnabled = true
+      try await MailSettingsStore(tenant: shop.tenant, transaction: transaction).store(settings)
+    }
+  }
+
+  /// To be called after it: a delivery is tried.
+  static func attempt(_ shop: Shop) async throws {
+    try await shop.database.transaction(for: shop.tenant) { transaction in
+      for row in try await DeliveryLog(tenant: shop.tenant, transaction: transaction)
+        .page(.init(), after: nil, limit: 10) where row.view.channel == "endpoint"
+      {
+        _ = try await DeliveryAttempts(tenant: shop.tenant, transaction: transaction).begin(DeliveryID(row.view.id))
+      }
+    }
+  }
+}
