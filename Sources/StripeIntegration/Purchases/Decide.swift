@@ -51,9 +51,12 @@ public struct Decider: Sendable {
       return Decision(status: .ended, reason: "Nothing was sold here.")
     case .barePayment:
       if let decision = decideBarePayment(knowledge) { return decision }
+      let isNamed = knowledge.paymentIntents.contains { $0.sale != nil }
       return Decision(
         status: .ended,
-        reason: "This payment belongs to no Checkout, Payment Link, subscription or invoice, so it names no product.")
+        reason: isNamed && !settings.barePayments
+          ? "This payment names what it sells; the setting bare_payments, under which that is a sale, is off."
+          : "This payment belongs to no Checkout, Payment Link, subscription or invoice, so it names no product.")
     case .found(let root):
       var decision =
         switch root {

@@ -64,6 +64,18 @@ struct BarePaymentTests {
     #expect(story.service.purchases.isEmpty)
   }
 
+  @Test("A refund of a payment that would be a sale under the setting says so")
+  func disabledAndRefunded() {
+    var story = story(enabled: false, metadata: ["licensekit_stripe_price": "price_a1"])
+    story.happens { stripe, _ in
+      let payment = stripe.payments.keys.first ?? ""
+      stripe.payments[payment]?.refunded = 4_900
+      stripe.emit(charge: payment, "refunded")
+    }
+    #expect(story.status == .ended)
+    #expect(story.reason?.contains("bare_payments") == true)
+  }
+
   @Test("A payment of a Checkout Session belongs to that, whatever it names", arguments: Shape.allCases)
   func ofSession(shape: Shape) {
     var story = Story(shape: shape)

@@ -361,6 +361,18 @@ struct MoneyBackTests {
     #expect(careful.licenses == ["lk_a active"])
   }
 
+  @Test("Who trusts the buyer reinstates the license by hand, and the warning does not suspend it again")
+  func fraudWarningTrusted() {
+    var story = Story { $0.onFraudWarning = .suspend }
+    story.buys(one())
+    story.happens { stripe, root in stripe.warns(of: stripe.payment(of: root)) }
+    #expect(story.licenses == ["lk_a suspended"])
+    story.byHand { kit, license, now in kit.reinstate(license, now: now) }
+    story.looksAgain()
+    story.deliver("radar.early_fraud_warning.created", "charge.succeeded")
+    #expect(story.licenses == ["lk_a active"])
+  }
+
   @Test("A refund answers a warning of fraud, and counts by its own rule")
   func fraudWarningRefunded() {
     var story = Story {
