@@ -169,4 +169,20 @@ struct EventEffectsTests {
       #expect(try await office.shop.licenses().isEmpty)
     }
   }
+
+  @Test("a test event that comes to the live and the test endpoint is one sale, in test data")
+  func bothEndpoints() async throws {
+    try await Office.open { office in
+      try await office.sell()
+      try await office.sell()
+      #expect(try await office.shop.licenses().count == 1)
+      #expect(try await office.shop.purchases().count == 1)
+      let live = Tenant(account: office.shop.tenant.account, livemode: true)
+      let others = try await office.shop.database.transaction(for: live) { transaction in
+        try await FulfillmentReader(tenant: live, transaction: transaction)
+          .page(.init(object: nil), after: nil, limit: 10).count
+      }
+      #expect(others == 0)
+    }
+  }
 }
