@@ -56,5 +56,8 @@ struct Outage: Error, Hashable, Sendable {
     self.atLeast = atLeast
   }
 
-  private static func seconds(_ duration: Duration?) -> TimeInterval { duration.map { $0 / .seconds(1) } ?? 0 }
+  /// No longer than an hour: whoever asks for more is asked again all the same.
+  private static func seconds(_ duration: Duration?) -> TimeInterval {
+    min(duration.map { $0 / .seconds(1) } ?? 0, FailurePolicy.longestPause)
+  }
 }

@@ -15,6 +15,11 @@ extension Snapshot {
     case .refund(let o): "refund \(o.id)"
     case .dispute(let o): "dispute \(o.id)"
     case .customer(let o): "customer \(o.id)"
+    case .fraudWarning(let o): "fraud warning \(o.id)"
+    case .creditNote(let o): "credit note \(o.id)"
+    case .product(let o): "product \(o.id)"
+    case .price(let o): "price \(o.id)"
+    case .paymentFailed(let failed): "the delayed payment of Checkout Session \(failed.session)"
     case .lineItems(let session, _): "the line items of \(session)"
     case .sessions(let payment, _): "the Checkout Sessions of payment \(payment)"
     case .invoicePayments(let payment, _): "the invoices paid by \(payment)"
@@ -43,7 +48,14 @@ extension Snapshot {
         + (charge.isDisputed ? ", and disputed" : "") + (charge.paymentIntent.map { ", for payment \($0)" } ?? "")
     case .refund(let refund): "it is \(refund.status)" + Self.payment(refund.paymentIntent, refund.charge)
     case .dispute(let dispute): "it is \(dispute.status)" + Self.payment(dispute.paymentIntent, dispute.charge)
-    case .customer(let customer): customer.isDeleted ? "deleted at Stripe" : nil
+    case .customer(let customer): customer.isDeleted ? "it is deleted" : nil
+    case .fraudWarning(let warning):
+      warning.isActionable ? "it can be acted upon" : "nothing is to be done about it any more"
+    case .creditNote(let note): note.isVoid ? "it is void" : "it is issued"
+    case .product(let product): product.isDeleted ? "it is deleted" : nil
+    case .price(let price):
+      price.isDeleted ? "it is deleted" : price.product.map { "it is a price of \($0)" }
+    case .paymentFailed: "nothing was paid"
     case .lineItems(_, let lines):
       lines.isEmpty
         ? "there are none" : lines.map { "\($0.id) (\($0.price) of \($0.product) × \($0.quantity))" }.listed
