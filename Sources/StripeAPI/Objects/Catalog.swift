@@ -12,9 +12,11 @@ extension Stripe {
     public init(_ value: JSONValue, isDeleted: Bool = false) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "customer")
       id = try reader.requiredID("id")
-      email = reader.string("email")
-      name = reader.string("name")
-      self.isDeleted = isDeleted || reader.bool("deleted")
+      let isDeleted = isDeleted || reader.bool("deleted")
+      self.isDeleted = isDeleted
+      // Of who was deleted nothing more is kept.
+      email = isDeleted ? nil : reader.string("email")
+      name = isDeleted ? nil : reader.string("name")
     }
   }
 

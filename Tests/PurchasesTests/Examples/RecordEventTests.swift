@@ -71,6 +71,7 @@ struct RecordEventTests {
       return
     }
     #expect(customer.isDeleted)
+    #expect(customer.name == nil && customer.email == nil, "nothing more is kept of who was deleted")
   }
 
   // MARK: Products and prices
