@@ -330,6 +330,53 @@ def test_metadata_is_merged_and_the_event_names_what_was(shop):
         app.v1.customers.update(customer.id, {"metadata": {"k" * 41: "v"}})
 
 
+def test_lists_for_catching_up_have_stripes_filters_and_pages(shop):
+    """What reads a whole account: events, subscriptions, sessions and invoices, by time and state, page by page."""
+    app = shop.app()
+    monthly = shop.prices["pro_monthly"]
+    sale = shop.scenario("sell", price=shop.prices["perpetual"])["ids"]
+    opened = shop.scenario("open_session", price=shop.prices["perpetual"])["ids"]
+    kept = shop.scenario("subscribe", price=monthly)["ids"]
+    ended = shop.scenario("subscribe", price=monthly)["ids"]
+    shop.scenario("cancel", subscription=ended["subscription"])
+    control("POST", f"accounts/{shop.id}/advance", {"seconds": 86_400})
+    moment = control("GET", f"accounts/{shop.id}/clock")["now"]
+    late = shop.scenario("subscribe", price=monthly)["ids"]
+
+    # Ended subscriptions are hidden unless they are asked for.
+    assert {each.id for each in app.v1.subscriptions.list().data} == {kept["subscription"], late["subscription"]}
+    everything = [each.id for each in app.v1.subscriptions.list({"status": "all"}).data]
+    assert everything == [late["subscription"], ended["subscription"], kept["subscription"]], "newest first"
+    since = app.v1.subscriptions.list({"status": "all", "created": {"gte": moment}}).data
+    assert [each.id for each in since] == [late["subscription"]]
+    first = app.v1.subscriptions.list({"status": "all", "limit": 2})
+    rest = app.v1.subscriptions.list({"status": "all", "limit": 2, "starting_after": first.data[-1].id})
+    assert first.has_more and not rest.has_more and [each.id for each in rest.data] == [kept["subscription"]]
+
+    complete = {each.id for each in app.v1.checkout.sessions.list({"status": "complete"}).data}
+    assert sale["session"] in complete and opened["session"] not in complete
+    newer = app.v1.checkout.sessions.list({"status": "complete", "created": {"gte": moment}}).data
+    assert [each.id for each in newer] == [late["session"]]
+    paid = app.v1.invoices.list({"status": "paid", "created": {"gte": moment}}).data
+    assert [each.id for each in paid] == [late["invoice"]]
+    assert [each.id for each in app.v1.invoices.list({"status": "paid", "subscription": kept["subscription"]}).data] == [
+        kept["invoice"]
+    ]
+
+    types = ["checkout.session.completed", "customer.subscription.deleted"]
+    events = app.v1.events.list({"types": types, "created": {"gte": 0}}).data
+    assert [each.type for each in events].count("customer.subscription.deleted") == 1
+    assert {each.type for each in events} == set(types)
+    assert [each.created for each in events] == sorted((each.created for each in events), reverse=True)
+    assert all(each.created >= moment for each in app.v1.events.list({"created": {"gte": moment}, "limit": 100}).data)
+    assert "account" not in events[0].to_dict(), "only deliveries name the account"
+    with pytest.raises(stripe.InvalidRequestError):
+        app.v1.events.list({"types": ["invoice.paid"] * 21})
+    # Stripe forgets events after 30 days.
+    control("POST", f"accounts/{shop.id}/advance", {"seconds": 31 * 86_400})
+    assert not app.v1.events.list({"types": types}).data
+
+
 def test_line_items_are_refused_as_expansion_but_served_as_a_list(shop):
     sale = shop.scenario("sell", lines=[{"price": shop.prices["perpetual"], "quantity": 2}], repeat_lines=120)["ids"]
     app = shop.app()

@@ -402,8 +402,9 @@ struct OldShop: Sendable {
   /// Sets when the tenant was connected, and so how far it is read back.
   func connected(daysAgo days: Int) async throws {
     try await shop.database.transaction(for: shop.tenant) { transaction in
-      _ = try await transaction.query(
-        "UPDATE stripe_integration.sweeps SET read_up_to = now() - make_interval(days => \(Int64(days))::int)")
+      let ago: PostgresQuery = "now() - make_interval(days => \(Int64(days))::int)"
+      try await transaction.query("UPDATE stripe_integration.sweeps SET read_up_to = \(fragment: ago)")
+      try await transaction.query("UPDATE stripe_integration.connections SET created_at = \(fragment: ago)")
     }
   }
 }

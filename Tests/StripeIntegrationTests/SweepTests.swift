@@ -144,6 +144,15 @@ struct SweepTests {
     }
   }
 
+  @Test("what was sold before the first installation is not touched: that is for a backfill, and the vendor to choose")
+  func beforeInstallation() async throws {
+    try await OldShop.open { old in
+      old.account.event("evt_1", "checkout.session.completed", old.account.sell("1"))
+      #expect(try await old.sweep().progress["events"] == 0)
+      #expect(try await old.shop.purchases().isEmpty)
+    }
+  }
+
   @Test("an event that failed is tried again")
   func reopens() async throws {
     try await OldShop.open { old in

@@ -164,6 +164,7 @@ struct BackfillPiece {
     _ id: String, _ outcome: BackfillOutcome, _ detail: JSONObject, taking facts: [Fact] = []
   ) async throws -> Entry {
     try await database.transaction(for: tenant) { transaction in
+      try await JobStore(tenant: tenant, transaction: transaction).requireRunning(job.id)
       var detail = detail
       if !choice.isDryRun, let purchase = try await take(facts, in: transaction) {
         detail["purchase"] = .string(purchase.rawValue)

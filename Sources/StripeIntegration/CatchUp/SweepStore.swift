@@ -8,6 +8,8 @@ struct SweepStore {
   struct State: Sendable {
     /// Stripe's clock: every event made before is known.
     let readUpTo: Date
+    /// The second after the account was first heard of: events bear whole seconds. What was sold before is for a backfill.
+    let knownSince: Date
     let sweptAt: Date?
     /// Events that no webhook had brought, over all sweeps.
     let found: Int64
@@ -97,15 +99,18 @@ struct SweepStore {
   func state() async throws -> State? {
     try await transaction.query(
       """
-      SELECT read_up_to, swept_at, found, found_at, problem, gap_from, gap_to, NULLIF(due_at, 'infinity') AS due_at
+      SELECT read_up_to, swept_at, found, found_at, problem, gap_from, gap_to, NULLIF(due_at, 'infinity') AS due_at,
+             date_trunc('second', created_at) + interval '1 second' AS known_since
         FROM stripe_integration.sweeps
+        JOIN stripe_integration.connections USING (account_id, livemode)
        WHERE account_id = \(tenant.account)
          AND livemode   = \(tenant.livemode)
       """
     ).first.map { row in
       let (from, to) = (try row.get("gap_from", as: Date?.self), try row.get("gap_to", as: Date?.self))
       return State(
-        readUpTo: try row.get("read_up_to"), sweptAt: try row.get("swept_at"), found: try row.get("found"),
+        readUpTo: try row.get("read_up_to"), knownSince: try row.get("known_since"), sweptAt: try row.get("swept_at"),
+        found: try row.get("found"),
         foundAt: try row.get("found_at"), problem: try row.get("problem"),
         gap: from.flatMap { from in to.flatMap { from <= $0 ? from...$0 : nil } }, dueAt: try row.get("due_at"))
     }

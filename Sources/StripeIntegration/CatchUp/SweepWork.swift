@@ -109,7 +109,9 @@ struct SweepWork: JobWork {
     let state = try await database.transaction(for: job.tenant) { transaction in
       try await SweepStore(tenant: job.tenant, transaction: transaction).state()
     }
-    let from = (state?.readUpTo ?? now).addingTimeInterval(-Self.overlap)
+    // The overlap does not reach back behind the first installation.
+    let from = max(
+      (state?.readUpTo ?? now).addingTimeInterval(-Self.overlap), state?.knownSince ?? .distantPast)
     guard from < floor else { return Cursor(since: Int64(from.timeIntervalSince1970.rounded(.down))) }
     return Cursor(
       since: Int64(floor.timeIntervalSince1970.rounded(.up)), gapSince: Int64(from.timeIntervalSince1970.rounded(.down))
@@ -144,6 +146,7 @@ struct SweepWork: JobWork {
     }
     guard !events.isEmpty else { return [:] }
     let outcomes = try await database.transaction(for: tenant) { transaction in
+      try await JobStore(tenant: tenant, transaction: transaction).requireRunning(job.id)
       let report = JobReport(tenant: tenant, job: job.id, transaction: transaction)
       let before = try await report.entries(events.map(\.id.rawValue))
         .filter { $0.value.detail["page"]?.string == name }.mapValues(\.outcome)

@@ -71,6 +71,22 @@ struct JobStore {
     ).first.map { try Self.job(from: $0, of: tenant) }
   }
 
+  /// For the transactions of a piece: nothing is written for a job that was cancelled, and none is cancelled before what
+  /// is under way is written.
+  /// - Throws: `JobLease.Lost`.
+  func requireRunning(_ id: JobID) async throws {
+    let isRunning = try await transaction.query(
+      """
+      SELECT FROM stripe_integration.jobs
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND job_id     = \(id)
+         AND state      = 'running'
+         FOR SHARE
+      """)
+    guard isRunning.count == 1 else { throw JobLease.Lost() }
+  }
+
   struct Filter: Sendable {
     var kind: JobKind?
     var state: JobState?

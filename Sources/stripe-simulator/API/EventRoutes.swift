@@ -10,9 +10,17 @@ extension Routes {
       guard let event = tenant.event(input.id), isRecent(event, tenant) else {
         throw .missing(noun: "event", input.id)
       }
-      return .object(event.fields())
+      return listed(event)
     },
   ]
+
+  /// An event as the API shows it. The account is named in deliveries only: a caller knows whose events it asks for
+  /// (Stripe docs, Connect: webhooks).
+  private static func listed(_ event: EventRecord) -> JSONValue {
+    var fields = event.fields()
+    fields["account"] = nil
+    return .object(fields)
+  }
 
   /// Events are kept for thirty days (Stripe docs, API: events).
   private static func isRecent(_ event: EventRecord, _ tenant: Tenant) -> Bool {
@@ -45,7 +53,7 @@ extension Routes {
         if let success, success != (event.allDelivered && event.pendingWebhooks == 0) { return nil }
         guard Listing.isInRange(event.created, parameters["created"]) else { return nil }
         if case .app(let installation) = input.caller.kind, !installation.hears(event.type) { return nil }
-        return .object(event.fields())
+        return listed(event)
       })
   }
 
