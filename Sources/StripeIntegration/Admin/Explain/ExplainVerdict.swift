@@ -148,13 +148,17 @@ enum ExplainVerdict {
     return "Stripe lists no event of it; they are kept for 30 days."
   }
 
-  static func of(_ finding: LiveLook.Finding, _ object: ExplainedObject, why: String) -> (Verdict, [Action]) {
+  /// - Parameter isOlder: than the installation.
+  static func of(
+    _ finding: LiveLook.Finding, _ object: ExplainedObject, why: String, isOlder: Bool
+  ) -> (Verdict, [Action]) {
     let takeUp = Action(
       "Take it up now.", "POST", "/stripe/admin/explain/fetch?object=\(object.id)")
     let more = [
       takeUp,
-      Action("Catch up with everything that was missed.", "POST", "/stripe/admin/sweep"),
-      Action("Take up what was sold before the app was installed.", "POST", "/stripe/admin/backfill"),
+      isOlder
+        ? Action("Take up everything that was sold before the app was installed.", "POST", "/stripe/admin/backfill")
+        : Action("Catch up with everything that was missed.", "POST", "/stripe/admin/sweep"),
     ]
     guard let decision = finding.decision else {
       return (.init(code: .notSeen, sentence: "Stripe has this \(object.noun). \(why)"), [takeUp])

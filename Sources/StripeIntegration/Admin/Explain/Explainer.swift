@@ -329,7 +329,8 @@ struct Explainer: Sendable {
       )
       explanation.ifTakenUp = ExplainVerdict.outlook(decision, now: clock())
     }
-    (explanation.verdict, explanation.whatToDo) = ExplainVerdict.of(finding, object, why: why)
+    let isOlder = finding.created.flatMap { made in explanation.connection.installedAt.map { made < $0 } } ?? false
+    (explanation.verdict, explanation.whatToDo) = ExplainVerdict.of(finding, object, why: why, isOlder: isOlder)
   }
 
   /// Why no event has brought it here.
