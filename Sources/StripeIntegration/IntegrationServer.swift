@@ -106,7 +106,7 @@ public struct IntegrationServer: Sendable {
           database: database, mappings: MappingEditor(database: database, wakeUp: wakeUp), wakeUp: wakeUp, clock: clock),
         .backfill: BackfillWork(database: database, stripe: background, clock: clock),
         .sweep: SweepWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
-      ], parking: connections, concurrency: 2, pollInterval: .seconds(1), logger: logger)
+      ], parking: connections, concurrency: 4, pollInterval: .seconds(1), logger: logger)
     queueMetrics = QueueMetrics(database: database, interval: .seconds(15), logger: logger)
     jobRetention = JobRetention(database: database, interval: .seconds(6 * 3_600), logger: logger)
   }
