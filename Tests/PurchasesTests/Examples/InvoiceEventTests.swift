@@ -1,3 +1,4 @@
+import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
@@ -91,6 +92,46 @@ struct InvoiceEventTests {
       stripe.emit(invoice: root, "paid")
     }
     #expect(story.licenses == ["lk_a active"])
+  }
+
+  @Test(
+    "Of an invoice by hand the lines sell that are neither credits nor the price of a change", arguments: Shape.allCases
+  )
+  func linesThatSell(shape: Shape) throws {
+    func line(_ id: String, amount: Int64 = 1_000, isProration: Bool = false) -> JSONValue {
+      var line = JSONObject([
+        ("id", .string(id)), ("object", "line_item"), ("amount", .integer(amount)), ("quantity", 1),
+      ])
+      switch shape {
+      case .old:
+        line["type"] = "invoiceitem"
+        line["proration"] = .bool(isProration)
+        line["price"] = ["id": "price_1", "object": "price", "product": "prod_a", "type": "one_time"]
+      case .new:
+        line["pricing"] = ["type": "price_details", "price_details": ["price": "price_1", "product": "prod_a"]]
+        line["parent"] = [
+          "type": "invoice_item_details", "invoice_item_details": ["proration": .bool(isProration)],
+        ]
+      }
+      return .object(line)
+    }
+    var told = Told()
+    try told.hears(
+      "invoice.paid",
+      [
+        "id": "in_1", "object": "invoice", "status": "paid", "billing_reason": "manual", "customer": "cus_1",
+        "total": 2_700, "amount_paid": 2_700, "created": .integer(Told.start),
+        "lines": [
+          "object": "list", "has_more": false,
+          "data": [
+            line("il_sold"), line("il_change", isProration: true), line("il_credit", amount: -300, isProration: true),
+            line("il_discount", amount: -1_000),
+          ],
+        ],
+      ])
+    told.knowledge.learnAnswer(
+      try #require(told.knowledge[FactKey(rawValue: "in_1")]), answeredAt: told.knowledge.newest ?? .distantPast)
+    #expect(told.decides().lines.map(\.key.line) == ["il_sold"])
   }
 
   // MARK: What only tells
