@@ -123,12 +123,14 @@ extension Decider {
     _ line: SoldLine, _ agreement: Agreement, source: String, standing: Standing
   ) -> LineOutcome {
     let order = "\(source):\(line.key)"
-    let isRefunded = if case .ended(revoke: true, _) = standing.access { true } else { false }
+    let isUndone = if case .ended(revoke: true, _) = standing.access { true } else { false }
+    let isVoided = standing.endedBy == .voided
     var orders: [DesiredOrder] = []
     if !standing.awaitsPayment {
       orders = [
         DesiredOrder(
-          externalID: order, product: agreement.terms.product, isRefunded: isRefunded, subscription: nil,
+          externalID: order, product: agreement.terms.product, isRefunded: isUndone && !isVoided,
+          isVoided: isVoided, subscription: nil,
           periodStart: nil, periodEnd: nil)
       ]
     }

@@ -93,6 +93,8 @@ public struct DesiredOrder: Hashable, Sendable, Codable {
   public let product: ProductID
   /// Refunded, or else fulfilled as soon as its licenses exist.
   public let isRefunded: Bool
+  /// Called off without money that moved back: a voided invoice.
+  public var isVoided = false
   public let subscription: String?
   public let periodStart: Date?
   public let periodEnd: Date?

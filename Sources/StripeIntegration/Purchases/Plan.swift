@@ -173,7 +173,8 @@ public struct Plan: Hashable, Sendable {
     let areIssued = line.units.allSatisfy { recorded.licenseID($0.key) != nil }
     for order in line.orders {
       guard let known = recorded.orders[Self.key(line, order.externalID)] else { continue }
-      let target: OrderStatus = order.isRefunded ? .refunded : areIssued ? .fulfilled : .paid
+      let target: OrderStatus =
+        order.isVoided ? .canceled : order.isRefunded ? .refunded : areIssued ? .fulfilled : .paid
       if known.status != target { steps.append(.setOrderStatus(order, target)) }
     }
   }

@@ -47,6 +47,8 @@ struct InvoiceEventTests {
     }
     #expect(story.licenses == ["lk_a revoked"])
     #expect(story.causes == [["voided"]])
+    let recorded = story.service.purchases.values.first?.recorded
+    #expect(recorded?.orders.values.map(\.status) == [.canceled], "a void is not a refund")
   }
 
   @Test("An invoice that is voided before it was paid sells nothing")
