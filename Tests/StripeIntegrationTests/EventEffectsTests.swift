@@ -185,4 +185,37 @@ struct EventEffectsTests {
       #expect(others == 0)
     }
   }
+
+  @Test("an invoice that is voided after it was paid has its license revoked and its order canceled")
+  func voidedInvoice() async throws {
+    try await Office.open { office in
+      func invoice(_ status: String) -> JSONValue {
+        [
+          "id": "in_1", "object": "invoice", "status": .string(status), "billing_reason": "manual",
+          "customer": "cus_1", "customer_email": "buyer@example.com", "total": 4_900, "amount_paid": 4_900,
+          "created": 1_799_999_000,
+          "lines": [
+            "object": "list", "has_more": false,
+            "data": [
+              [
+                "id": "il_1", "object": "line_item", "amount": 4_900, "quantity": 1,
+                "pricing": ["type": "price_details", "price_details": ["price": "price_1", "product": "prod_once"]],
+              ]
+            ],
+          ],
+        ]
+      }
+      office.shop.stripe.set("invoices/in_1", invoice("paid"))
+      office.shop.stripe.setList("invoice_payments", [])
+      try await office.shop.deliver([StripeFixture.Event("evt_1", "invoice.paid", at: 1_799_999_001, invoice("paid"))])
+      try await office.shop.settle()
+      #expect(try await office.shop.usableLicenses().count == 1)
+      try await office.shop.deliver([StripeFixture.Event("evt_2", "invoice.voided", at: 1_799_999_100, invoice("void"))]
+      )
+      try await office.shop.settle()
+      #expect(try await office.shop.licenses().map(\.status) == [.revoked])
+      let orders = try await office.shop.licenseKit.listProductOrders(office.shop.product, limit: 10)
+      #expect(orders.map(\.status) == [.canceled])
+    }
+  }
 }
