@@ -37,13 +37,20 @@ final class Receiver: Sendable {
     }
   }
 
-  private let state = Mutex((calls: [Call](), statuses: [String: [Int]]()))
+  private let state = Mutex((calls: [Call](), statuses: [String: [Int]](), always: [String: Int]()))
 
   var calls: [Call] { state.withLock { $0.calls } }
   func calls(to path: String) -> [Call] { calls.filter { $0.path == path } }
 
   /// What a path answers to its next calls; 200 after those.
-  func answer(_ path: String, _ statuses: Int...) { state.withLock { $0.statuses[path] = statuses } }
+  func answer(_ path: String, _ statuses: Int...) {
+    state.withLock { state in
+      state.statuses[path] = statuses
+      state.always[path] = nil
+    }
+  }
+
+  func answerAlways(_ path: String, _ status: Int) { state.withLock { $0.always[path] = status } }
 
   static func open(_ body: @Sendable (Receiver, String) async throws -> Void) async throws {
     let receiver = Receiver()
@@ -55,6 +62,7 @@ final class Receiver: Sendable {
       let call = Call(path: request.uri.path, headers: headers, body: bytes)
       let status = receiver.state.withLock { state in
         state.calls.append(call)
+        if let status = state.always[call.path] { return status }
         guard state.statuses[call.path]?.isEmpty == false else { return 200 }
         return state.statuses[call.path]?.removeFirst() ?? 200
       }
@@ -223,6 +231,14 @@ struct PostRoom: Sendable {
       }
       return views
     }
+  }
+
+  /// Whether the only delivery is tried again so many seconds after its last attempt, or later.
+  func waits(atLeast seconds: TimeInterval) async throws -> Bool {
+    guard let view = try await log().first, let next = view.nextAttemptAt, let last = view.log?.last?.at else {
+      return false
+    }
+    return view.state == "pending" && next.timeIntervalSince(last) >= seconds
   }
 
   func replay(_ filter: DeliveryLog.Filter = .init(), id: String? = nil) async throws -> Int {
