@@ -72,6 +72,17 @@ struct FailurePolicyTests {
       what: "a connection to LicenseKit that breaks",
       error: LicenseKitError(transport: "timeout", message: "no answer", mayHaveTakenEffect: true),
       expected: .outage(.licenseKit)),
+    Row(
+      what: "a call to LicenseKit that was given up here",
+      error: LicenseKitError(transport: "cancelled", message: "no answer", mayHaveTakenEffect: true),
+      expected: .again(0...0)),
+    Row(
+      what: "an answer of LicenseKit's that is too large",
+      error: LicenseKitError(transport: "too_large", message: "no answer", mayHaveTakenEffect: true),
+      expected: .again(0.75...1.25)),
+    Row(
+      what: "this service's own limit of calls under way",
+      error: stripe(nil, .retry(after: nil), cause: HTTPTransportError.overloaded), expected: .again(0.75...1.25)),
     Row(what: "LicenseKit 503", error: licenseKit(503, "UNAVAILABLE"), expected: .outage(.licenseKit)),
     Row(what: "LicenseKit 429", error: licenseKit(429, "RATE_LIMITED"), expected: .outage(.licenseKit)),
     Row(what: "LicenseKit 500", error: licenseKit(500, "INTERNAL_ERROR"), expected: .again(0.75...1.25)),

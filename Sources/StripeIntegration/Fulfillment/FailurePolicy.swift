@@ -106,6 +106,8 @@ struct FailurePolicy: Sendable {
       return .fail(
         reason: "A LicenseKit record of this sale, or what the mapping names, is gone: \(error). "
           + "Restore it or correct the mapping, then replay.")
+    case .later where ["TRANSPORT_CANCELLED", "TRANSPORT_SHUT_DOWN"].contains(error.code):
+      return .retry(after: 0, reason: "The service was stopped.")
     case .later: return again("LicenseKit: \(error).", attempts, jitter, atLeast: error.retryAfter)
     case .conflict: return again("LicenseKit: \(error).", attempts, jitter)
     }

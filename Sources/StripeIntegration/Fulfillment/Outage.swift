@@ -28,17 +28,25 @@ struct Outage: Error, Hashable, Sendable {
   /// anybody. A 500 may be about the one request that it answers.
   static let statuses: Set<Int> = [429, 502, 503, 504]
 
+  /// What breaks on the way to a server that is away (`HTTPTransportError.code`): not what was given up here, and not what
+  /// is wrong with one answer.
+  static let transportCodes: Set<String> = [
+    "connection", "tls", "connect_timeout", "timeout", "connection_lost", "invalid_response",
+  ]
+
   init?(_ error: any Error) {
     switch error {
     case let error as LicenseKitError:
-      guard error.retry == .later, error.status.map({ Self.statuses.contains($0) }) ?? true else { return nil }
+      let isAway =
+        error.status.map { Self.statuses.contains($0) }
+        ?? Self.transportCodes.contains { error.code == "TRANSPORT_\($0.uppercased())" }
+      guard error.retry == .later, isAway else { return nil }
       self.init(side: .licenseKit, detail: error.description, atLeast: Self.seconds(error.retryAfter))
     case let error as StripeError:
       switch error.retry {
       case .retry(let after):
-        guard error.cause is HTTPTransportError || error.status.map({ Self.statuses.contains($0) }) ?? false else {
-          return nil
-        }
+        let broke = (error.cause as? HTTPTransportError).map { Self.transportCodes.contains($0.code) } ?? false
+        guard broke || error.status.map({ Self.statuses.contains($0) }) ?? false else { return nil }
         self.init(side: .stripe, detail: error.description, atLeast: Self.seconds(after))
       // This service's own measure of calls is full: no sign that Stripe is in trouble.
       case .rateLimited("budget", _): return nil
