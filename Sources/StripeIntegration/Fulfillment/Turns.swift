@@ -67,51 +67,43 @@ struct Turns: Sendable {
   /// After a rush many purchases that have their licenses are due for what is left (see the write-back). A buyer without a
   /// license does not wait behind them: of those that have theirs every fourth place is taken at most, while others wait.
   func work(of tenant: Tenant) async throws -> Work {
-    try await database.transaction(for: tenant) { transaction in
-      let isProbe: Bool =
-        try await transaction.query(
-          """
+    let rows = try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        WITH turn AS (
           SELECT paused_until > '-infinity' AS is_probe
             FROM stripe_integration.turns
            WHERE account_id = \(tenant.account)
              AND livemode   = \(tenant.livemode)
-          """
-        ).first?.get("is_probe") ?? false
-      let purchases = try await purchases(of: tenant, limit: isProbe ? 1 : Self.length, in: transaction)
-      return Work(purchases: purchases, isProbe: isProbe)
+        ), due AS NOT MATERIALIZED (
+          SELECT purchase_id, attention_at, status = 'fulfilled' AS is_served
+            FROM stripe_integration.purchases
+           WHERE account_id    = \(tenant.account)
+             AND livemode      = \(tenant.livemode)
+             AND attention_at <= now()
+             AND lease_until  <= now()
+             AND merged_into IS NULL
+             AND NOT EXISTS (SELECT FROM stripe_integration.connections c
+                              WHERE c.account_id = \(tenant.account)
+                                AND c.livemode   = \(tenant.livemode)
+                                AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
+        ), waiting AS (
+          SELECT purchase_id, attention_at FROM due WHERE NOT is_served ORDER BY attention_at LIMIT \(Self.length)
+        ), served AS (
+          SELECT purchase_id, attention_at FROM due WHERE is_served ORDER BY attention_at LIMIT \(Self.length)
+        )
+        SELECT purchase_id, COALESCE((SELECT is_probe FROM turn), false) AS is_probe
+          FROM (SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 4 AS place FROM waiting
+                UNION ALL
+                SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 12 AS place FROM served) p
+         ORDER BY place, attention_at
+         LIMIT CASE WHEN (SELECT is_probe FROM turn) THEN 1 ELSE \(Self.length)::bigint END
+        """
+      ).map { row in
+        (purchase: try row.get("purchase_id", as: PurchaseID.self), isProbe: try row.get("is_probe", as: Bool.self))
+      }
     }
-  }
-
-  private func purchases(
-    of tenant: Tenant, limit: Int, in transaction: PostgresTransaction
-  ) async throws -> [PurchaseID] {
-    try await transaction.query(
-      """
-      WITH due AS NOT MATERIALIZED (
-        SELECT purchase_id, attention_at, status = 'fulfilled' AS is_served
-          FROM stripe_integration.purchases
-         WHERE account_id    = \(tenant.account)
-           AND livemode      = \(tenant.livemode)
-           AND attention_at <= now()
-           AND lease_until  <= now()
-           AND merged_into IS NULL
-           AND NOT EXISTS (SELECT FROM stripe_integration.connections c
-                            WHERE c.account_id = \(tenant.account)
-                              AND c.livemode   = \(tenant.livemode)
-                              AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
-      ), waiting AS (
-        SELECT purchase_id, attention_at FROM due WHERE NOT is_served ORDER BY attention_at LIMIT \(Self.length)
-      ), served AS (
-        SELECT purchase_id, attention_at FROM due WHERE is_served ORDER BY attention_at LIMIT \(Self.length)
-      )
-      SELECT purchase_id
-        FROM (SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 4 AS place FROM waiting
-              UNION ALL
-              SELECT purchase_id, attention_at, row_number() OVER (ORDER BY attention_at) * 12 AS place FROM served) p
-       ORDER BY place, attention_at
-       LIMIT \(limit)
-      """
-    ).map { row in try row.get("purchase_id") }
+    return Work(purchases: rows.map(\.purchase), isProbe: rows.first?.isProbe ?? false)
   }
 
   /// Ends the turn: the tenant is due again when its next purchase is, behind those that wait now. A parked tenant is not
