@@ -42,18 +42,39 @@ struct FactStore {
   }
 
   private func store(_ fact: Fact) async throws {
+    let payment: Stripe.PaymentIntentID? =
+      if case .charge(let charge) = fact.snapshot { charge.paymentIntent } else { nil }
     try await transaction.query(
       """
       INSERT INTO stripe_integration.facts
-             (account_id, livemode, fact_key, subject, as_of, source, contested, snapshot)
+             (account_id, livemode, fact_key, subject, as_of, source, contested, snapshot, payment_id)
       VALUES (\(tenant.account), \(tenant.livemode), \(fact.key.rawValue), \(fact.key.subject), \(fact.asOf),
-              \(fact.source.rawValue), \(fact.isContested), \(try StoredJSON.text(fact.snapshot))::text::jsonb)
+              \(fact.source.rawValue), \(fact.isContested), \(try StoredJSON.text(fact.snapshot))::text::jsonb, \(payment))
       ON CONFLICT (account_id, livemode, fact_key) DO UPDATE
          SET as_of      = excluded.as_of,
              source     = excluded.source,
              contested  = excluded.contested,
              snapshot   = excluded.snapshot,
+             payment_id = excluded.payment_id,
              updated_at = now()
+      """)
+  }
+
+  /// Links charges that were heard of before their payment was known to belong to the purchase.
+  func linkCharges(of purchase: PurchaseID) async throws {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.aliases (account_id, livemode, stripe_id, purchase_id)
+      SELECT a.account_id, a.livemode, f.subject, a.purchase_id
+        FROM stripe_integration.aliases a
+        JOIN stripe_integration.facts f
+          ON f.account_id = a.account_id
+         AND f.livemode   = a.livemode
+         AND f.payment_id = a.stripe_id
+       WHERE a.account_id  = \(tenant.account)
+         AND a.livemode    = \(tenant.livemode)
+         AND a.purchase_id = \(purchase)
+          ON CONFLICT DO NOTHING
       """)
   }
 

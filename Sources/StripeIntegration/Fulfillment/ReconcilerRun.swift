@@ -65,7 +65,9 @@ struct ReconcilerRun {
     try await database.transaction(for: tenant) { [lease] transaction in
       try await lease.hold(in: transaction)
       let tenant = lease.tenant
-      let knowledge = try await FactStore(tenant: tenant, transaction: transaction).knowledge(of: lease.purchase)
+      let facts = FactStore(tenant: tenant, transaction: transaction)
+      try await facts.linkCharges(of: lease.purchase)
+      let knowledge = try await facts.knowledge(of: lease.purchase)
       let references = knowledge.soldReferences
       return State(
         knowledge: knowledge,
