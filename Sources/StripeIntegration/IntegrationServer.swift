@@ -37,7 +37,6 @@ public struct IntegrationServer: Sendable {
   let licenseWatch: LicenseWatch
   let delivery: DeliveryParts
   let jobRunner: JobRunner
-  let jobRetention: JobRetention
   let sweeps: SweepSchedule?
   let queueMetrics: QueueMetrics
 
@@ -93,7 +92,10 @@ public struct IntegrationServer: Sendable {
     keepAlive = KeepAlive(vault: tokens, logger: logger)
     licenseWatch = LicenseWatch(
       database: database, licenseKit: directory, wakeUp: wakeUp, interval: .seconds(300), logger: logger)
-    retention = Retention(database: database, interval: .seconds(3_600), logger: logger)
+    retention = Retention(
+      rules: [
+        EventRetention(database: database), DeliveryRetention(database: database), JobRetention(database: database),
+      ], interval: .seconds(3_600), logger: logger)
     let background = BackgroundStripe(tokens, redis: redis)
     sweeps = configuration.sweepInterval.map {
       SweepSchedule(database: database, interval: $0, pollInterval: .seconds(10), logger: logger)
@@ -108,7 +110,6 @@ public struct IntegrationServer: Sendable {
         .sweep: SweepWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
       ], parking: connections, concurrency: 4, pollInterval: .seconds(1), logger: logger)
     queueMetrics = QueueMetrics(database: database, interval: .seconds(15), logger: logger)
-    jobRetention = JobRetention(database: database, interval: .seconds(6 * 3_600), logger: logger)
   }
 
   /// Accepted deliveries come by the thousand and are counted, not logged; the story of each is in the inbox.
@@ -127,8 +128,7 @@ public struct IntegrationServer: Sendable {
   public func services(for role: Role) -> [any Service] {
     guard role != .web else { return [] }
     let services: [any Service] = [
-      workers, delivery.service, keepAlive, retention, delivery.retention, licenseWatch, jobRunner, jobRetention,
-      queueMetrics,
+      workers, delivery.service, keepAlive, retention, licenseWatch, jobRunner, queueMetrics,
     ]
     return services + (sweeps.map { [$0] } ?? [])
   }

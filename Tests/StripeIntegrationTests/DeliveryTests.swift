@@ -286,8 +286,7 @@ struct DeliveryTests {
       try await room.sell(quantity: 2)
       try await room.passTime()
       try await room.deliver()
-      let retention = DeliveryRetention(
-        database: room.shop.database, interval: .seconds(1), logger: room.deliveries.logger)
+      let retention = DeliveryRetention(database: room.shop.database)
       #expect(try await retention.sweep() == 0)
       let kept = try #require(try await room.log().first { $0.channel == "endpoint" })
       try await room.write(

@@ -180,9 +180,7 @@ struct JobsTests {
         try await transaction.query(
           "UPDATE stripe_integration.jobs SET finished_at = now() - interval '91 days' WHERE job_id = \(old.id)")
       }
-      let retention = JobRetention(
-        database: shop.database, interval: .seconds(1),
-        logger: Logger(label: "jobs", factory: { _ in SwiftLogNoOpLogHandler() }))
+      let retention = JobRetention(database: shop.database)
       #expect(try await retention.sweep() == 1)
       #expect(try await shop.job(old.id) == nil)
       #expect(try await shop.job(recent.id) != nil)

@@ -27,7 +27,6 @@ struct DeliveryDesk: Sendable {
 struct DeliveryParts: Sendable {
   let desk: DeliveryDesk
   let service: Deliveries
-  let retention: DeliveryRetention
   private let transport: HTTPTransport
   private let mail: MailTransport?
 
@@ -49,7 +48,6 @@ struct DeliveryParts: Sendable {
         destinations: desk.destinations, clock: clock),
       mail: MailCourier(database: database, vault: vault, licenseKit: licenseKit, office: office, clock: clock),
       wakeUp: desk.wakeUp, concurrency: 32, concurrencyPerLane: 4, pollInterval: .milliseconds(500), logger: logger)
-    retention = DeliveryRetention(database: database, interval: .seconds(3_600), logger: logger)
   }
 
   func shutdown() {

@@ -1,50 +1,20 @@
-import Foundation
 import Identity
-import Logging
 import Postgres
-import ServiceLifecycle
 
 /// Removes the log of deliveries whose time is over, and notices that nothing refers to any more.
-struct DeliveryRetention: Service {
+struct DeliveryRetention: RetentionRule {
   static let age = "30 days"
-  /// Small steps keep each transaction short.
-  static let batch = 1_000
 
   let database: TenantDatabase
-  let interval: Duration
-  let logger: Logger
+  let subject = "deliveries"
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          let removed = try await sweep()
-          if removed > 0 { logger.info("removed old deliveries", metadata: ["count": "\(removed)"]) }
-        } catch {
-          logger.warning("removing old deliveries failed", metadata: ["error": "\(error)"])
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
-  }
-
-  /// - Returns: how many deliveries were removed.
-  func sweep() async throws -> Int {
-    var removed = 0
-    var last: Tenant?
-    while !Task.isCancelled, let tenant = try await tenant(after: last) {
-      while true {
-        let count = try await removeDeliveries(of: tenant)
-        removed += count
-        guard count == Self.batch else { break }
-      }
-      while try await removeNotices(of: tenant) == Self.batch {}
-      last = tenant
-    }
+  func removeOld(of tenant: Tenant) async throws -> Int {
+    let removed = try await inBatches { try await removeDeliveries(of: tenant) }
+    _ = try await inBatches { try await removeNotices(of: tenant) }
     return removed
   }
 
-  private func tenant(after last: Tenant?) async throws -> Tenant? {
+  func tenant(after last: Tenant?) async throws -> Tenant? {
     try await database.transaction(as: .worker) { transaction in
       try await transaction.query(
         """
@@ -72,7 +42,7 @@ struct DeliveryRetention: Service {
                      AND created_at   < now() - \(Self.age)::text::interval
                      AND series_since < now() - \(Self.age)::text::interval
                    ORDER BY created_at, delivery_id
-                   LIMIT \(Self.batch)) o
+                   LIMIT \(Retention.batch)) o
            WHERE d.account_id  = \(tenant.account)
              AND d.livemode    = \(tenant.livemode)
              AND d.delivery_id = o.delivery_id
@@ -111,7 +81,7 @@ struct DeliveryRetention: Service {
                                       AND d.livemode   = t.livemode
                                       AND d.notice_id  = t.notice_id)
                  ORDER BY created_at
-                 LIMIT \(Self.batch)) o
+                 LIMIT \(Retention.batch)) o
          WHERE n.account_id = \(tenant.account)
            AND n.livemode   = \(tenant.livemode)
            AND n.notice_id  = o.notice_id

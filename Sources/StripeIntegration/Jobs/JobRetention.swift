@@ -1,48 +1,23 @@
 import Identity
-import Logging
 import Postgres
-import ServiceLifecycle
 
 /// Removes jobs that ended long ago, with their reports.
-struct JobRetention: Service {
+struct JobRetention: RetentionRule {
   static let age = "90 days"
-  /// Small steps keep each transaction short.
-  static let batch = 1_000
 
   let database: TenantDatabase
-  let interval: Duration
-  let logger: Logger
+  let subject = "jobs"
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          let removed = try await sweep()
-          if removed > 0 { logger.info("removed old jobs", metadata: ["count": "\(removed)"]) }
-        } catch {
-          logger.warning("removing old jobs failed", metadata: ["error": "\(error)"])
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
-  }
-
-  /// Goes through the tenants that have had jobs.
-  /// - Returns: how many jobs were removed.
-  func sweep() async throws -> Int {
+  func removeOld(of tenant: Tenant) async throws -> Int {
     var removed = 0
-    var last: Tenant?
-    while !Task.isCancelled, let tenant = try await tenant(after: last) {
-      while let job = try await oldJob(of: tenant) {
-        while try await removeReport(of: job, tenant) == Self.batch {}
-        removed += try await remove(job, tenant)
-      }
-      last = tenant
+    while let job = try await oldJob(of: tenant) {
+      _ = try await inBatches { try await removeReport(of: job, tenant) }
+      removed += try await remove(job, tenant)
     }
     return removed
   }
 
-  private func tenant(after last: Tenant?) async throws -> Tenant? {
+  func tenant(after last: Tenant?) async throws -> Tenant? {
     try await database.transaction(as: .worker) { transaction in
       try await transaction.query(
         """
@@ -83,7 +58,7 @@ struct JobRetention: Service {
                    AND livemode   = \(tenant.livemode)
                    AND job_id     = \(job)
                  ORDER BY entry_id
-                 LIMIT \(Self.batch)) old
+                 LIMIT \(Retention.batch)) old
          WHERE r.account_id = \(tenant.account)
            AND r.livemode   = \(tenant.livemode)
            AND r.job_id     = \(job)
