@@ -134,10 +134,13 @@ struct AdminAccessTests {
     try await Office.open(redis: true, burst: 3) { office in
       let mine = try await office.token(of: office.shop.tenant)
       let theirs = try await office.token(of: Office.other)
-      var last: Office.Reply?
-      for _ in 0..<8 where last?.status != 429 { last = try await office.admin("GET", "mappings", token: mine) }
-      #expect(last?.status == 429)
-      #expect(last?.header("retry-after").flatMap { Int($0) } ?? 0 >= 1)
+      // All at once: what is let through again with time is less than what is asked.
+      let refused = try await withThrowingTaskGroup(of: Office.Reply.self) { group in
+        for _ in 0..<30 { group.addTask { try await office.admin("GET", "mappings", token: mine) } }
+        return try await group.reduce(into: [Office.Reply]()) { if $1.status == 429 { $0.append($1) } }
+      }
+      let reply = try #require(refused.first)
+      #expect(reply.header("retry-after").flatMap { Int($0) } ?? 0 >= 1)
       #expect(try await office.admin("GET", "mappings", token: theirs).status == 200)
     }
   }
