@@ -218,7 +218,7 @@ struct BackfillTests {
         old.account.interrupt("GET charges?payment_intent=pi_\(number)") { throw CancellationError() }
         old.account.interrupt("GET charges?payment_intent=pi_\(number)") { throw CancellationError() }
         old.account.interrupt("GET charges?payment_intent=pi_\(number)") { throw CancellationError() }
-        try await old.shop.work(old.works)
+        try await old.shop.workUntilTrouble(of: id, old.works)
         #expect(try await old.shop.job(id)?.state == .running)
         #expect(try await old.count("job_reports") == 7 - number)
         try await old.shop.makeJobsDue()

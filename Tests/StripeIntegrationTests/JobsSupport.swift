@@ -72,6 +72,17 @@ extension Shop {
     }
   }
 
+  /// Runs jobs until one meets with trouble, and not a second time, however long that takes here.
+  func workUntilTrouble(of id: JobID, _ works: [JobKind: any JobWork]) async throws {
+    let runner = jobRunner(works)
+    let before = try await job(id)?.attempts ?? 0
+    for _ in 0..<500 {
+      _ = try await runner.serveTurn()
+      if try await job(id)?.attempts ?? 0 > before { return }
+    }
+    throw Unsettled()
+  }
+
   /// Runs jobs until none is due.
   func work(_ works: [JobKind: any JobWork]) async throws {
     let runner = jobRunner(works)

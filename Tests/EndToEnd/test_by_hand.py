@@ -1,0 +1,69 @@
+"""What a vendor changes of a license at LicenseKit itself, with LicenseKit's own client: seen, shown, and left so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.product import licenses_of, ok
+from support.simulator import Sale
+from support.vendor import Vendor
+from support.waiting import eventually
+
+
+def tenant(vendor: Vendor) -> dict[str, str]:
+    return {"account_id": vendor.account, "livemode": "false"}
+
+
+def look_again(vendor: Vendor, fulfillment: dict[str, Any]) -> None:
+    """A replay compares the licenses with what LicenseKit has."""
+    path = f"/fulfillments/{fulfillment['id']}/replay"
+    ok(vendor.product.admin("POST", path, params=tenant(vendor)))
+
+
+def seen(vendor: Vendor, sale: Sale, change: list[str]) -> dict[str, Any]:
+    def is_so(fulfillments: list[dict[str, Any]]) -> bool:
+        [license] = licenses_of(fulfillments[0])
+        return license["changed_by_hand"] == change
+
+    return eventually(lambda: vendor.fulfillments(object=sale.session), is_so, f"changed by hand: {change}")[0]
+
+
+def test_a_license_that_was_suspended_by_hand_stays_so_through_a_renewal(vendor: Vendor) -> None:
+    sale = vendor.subscribe(vendor.offer_monthly())
+    fulfillment = vendor.fulfilled(sale.session)
+    [license] = licenses_of(fulfillment)
+    vendor.product.management.suspend_license(path={"id": license["id"]})
+
+    vendor.renew(sale)
+    shown = seen(vendor, sale, ["suspended"])
+    assert shown["status"] == "suspended"
+    assert "suspended by hand" in shown["reason"]
+    vendor.settle()
+    at_licensekit = vendor.product.license(license["id"])
+    assert at_licensekit["status"] == "suspended", "it is not overwritten"
+    assert at_licensekit["expires_at"] > license["expires_at"], "what is paid for still counts"
+
+    vendor.product.management.reinstate_license(path={"id": license["id"]})
+    look_again(vendor, fulfillment)
+    assert seen(vendor, sale, [])["status"] == "fulfilled"
+
+
+def test_a_license_that_was_revoked_by_hand_is_issued_anew_only_when_it_is_released(vendor: Vendor) -> None:
+    item = vendor.offer_once()
+    sale = vendor.sell(item)
+    fulfillment = vendor.fulfilled(sale.session)
+    [license] = licenses_of(fulfillment)
+    vendor.product.management.revoke_license(path={"id": license["id"]})
+    look_again(vendor, fulfillment)
+    assert seen(vendor, sale, ["revoked"])["status"] == "ended"
+    vendor.redeliver_everything()
+    vendor.settle()
+    assert [row["status"] for row in vendor.licenses_at_licensekit(item)] == ["revoked"]
+
+    path = f"/fulfillments/{fulfillment['id']}/licenses/{license['id']}/release"
+    ok(vendor.product.admin("POST", path, params=tenant(vendor)))
+    fresh = vendor.wait_for_license(sale.session, lambda row: row["id"] != license["id"])
+    assert fresh["status"] == "active"
+    key = vendor.product.reveal(fulfillment, fresh["id"])
+    assert vendor.product.buyer(key).activate()
+    assert sorted(row["status"] for row in vendor.licenses_at_licensekit(item)) == ["active", "revoked"]
