@@ -20,10 +20,10 @@ def look_again(vendor: Vendor, fulfillment: dict[str, Any]) -> None:
     ok(vendor.product.admin("POST", path, params=tenant(vendor)))
 
 
-def seen(vendor: Vendor, sale: Sale, change: list[str]) -> dict[str, Any]:
+def seen(vendor: Vendor, sale: Sale, change: list[str], status: str) -> dict[str, Any]:
     def is_so(fulfillments: list[dict[str, Any]]) -> bool:
         [license] = licenses_of(fulfillments[0])
-        return license["changed_by_hand"] == change
+        return license["changed_by_hand"] == change and fulfillments[0]["status"] == status
 
     return eventually(lambda: vendor.fulfillments(object=sale.session), is_so, f"changed by hand: {change}")[0]
 
@@ -35,8 +35,7 @@ def test_a_license_that_was_suspended_by_hand_stays_so_through_a_renewal(vendor:
     vendor.product.management.suspend_license(path={"id": license["id"]})
 
     vendor.renew(sale)
-    shown = seen(vendor, sale, ["suspended"])
-    assert shown["status"] == "suspended"
+    shown = seen(vendor, sale, ["suspended"], "suspended")
     assert "suspended by hand" in shown["reason"]
     vendor.settle()
     at_licensekit = vendor.product.license(license["id"])
@@ -45,7 +44,7 @@ def test_a_license_that_was_suspended_by_hand_stays_so_through_a_renewal(vendor:
 
     vendor.product.management.reinstate_license(path={"id": license["id"]})
     look_again(vendor, fulfillment)
-    assert seen(vendor, sale, [])["status"] == "fulfilled"
+    seen(vendor, sale, [], "fulfilled")
 
 
 def test_a_license_that_was_revoked_by_hand_is_issued_anew_only_when_it_is_released(vendor: Vendor) -> None:
@@ -55,7 +54,7 @@ def test_a_license_that_was_revoked_by_hand_is_issued_anew_only_when_it_is_relea
     [license] = licenses_of(fulfillment)
     vendor.product.management.revoke_license(path={"id": license["id"]})
     look_again(vendor, fulfillment)
-    assert seen(vendor, sale, ["revoked"])["status"] == "ended"
+    seen(vendor, sale, ["revoked"], "ended")
     vendor.redeliver_everything()
     vendor.settle()
     assert [row["status"] for row in vendor.licenses_at_licensekit(item)] == ["revoked"]
