@@ -22,6 +22,10 @@ struct LicenseWatch: Service {
   /// One look reads no more than this of a trail. A busier one is read from its newest entries.
   static let mostPages = 25
   static let pageSize = 200
+  /// Tenants that are looked at side by side: one whose LicenseKit hangs keeps nobody else waiting.
+  static let concurrency = 8
+  /// A look that takes longer is given up. The trail is then read from the same place the next time.
+  static let longestLook: Duration = .seconds(60)
 
   /// What changes whether a license works and for how long. Other servers may name events as they like: then nothing is
   /// seen here.
@@ -31,14 +35,20 @@ struct LicenseWatch: Service {
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          while !Task.isCancelled, let tenant = try await claim() { await look(at: tenant) }
-        } catch {
-          logger.warning("watching licenses failed", metadata: ["error": "\(type(of: error))"])
-        }
-        try? await Task.sleep(for: min(interval, .seconds(30)) * Double.random(in: 0.75...1.25))
+      await withTaskGroup(of: Void.self) { group in
+        for _ in 0..<Self.concurrency { group.addTask { await watchContinuously() } }
       }
+    }
+  }
+
+  private func watchContinuously() async {
+    while !Task.isCancelled {
+      do {
+        while !Task.isCancelled, let tenant = try await claim() { await look(at: tenant) }
+      } catch {
+        logger.warning("watching licenses failed", metadata: ["error": "\(type(of: error))"])
+      }
+      try? await Task.sleep(for: min(interval, .seconds(30)) * Double.random(in: 0.75...1.25))
     }
   }
 
@@ -69,7 +79,15 @@ struct LicenseWatch: Service {
 
   private func look(at tenant: Tenant) async {
     do {
-      let marked = try await read(tenant)
+      let marked = try await withThrowingTaskGroup(of: Int.self) { group in
+        group.addTask { try await read(tenant) }
+        group.addTask {
+          try await Task.sleep(for: Self.longestLook)
+          throw TookTooLong()
+        }
+        defer { group.cancelAll() }
+        return try await group.next() ?? 0
+      }
       if marked > 0 {
         logger.info("licenses were changed by hand", metadata: ["tenant": "\(tenant)", "purchases": "\(marked)"])
         wakeUp.signal()
@@ -81,14 +99,16 @@ struct LicenseWatch: Service {
     }
   }
 
+  private struct TookTooLong: Error {}
+
   /// Reads what is new in one tenant's trail.
   /// - Returns: how many purchases are to be looked at.
   @discardableResult
   func read(_ tenant: Tenant) async throws -> Int {
-    guard let watch = try await watch(of: tenant) else { return 0 }
+    guard let watch = try await watch(of: tenant), watch.canBeRead else { return 0 }
     let client = try await licenseKit.client(for: tenant)
     var newest = watch.last
-    var changed: Set<LicenseID> = []
+    var changed: [LicenseID: Date] = [:]
     var cursor: Int64?
     pages: for _ in 0..<Self.mostPages {
       let page = try await client.listEvents(
@@ -97,7 +117,9 @@ struct LicenseWatch: Service {
         newest = max(newest ?? 0, event.sequence)
         // The first look only finds where the trail ends: what was before is compared when it comes up.
         guard let last = watch.last, event.sequence > last else { break pages }
-        if let id = event.resourceID, Self.eventTypes.contains(event.eventType) { changed.insert(LicenseID(id)) }
+        if let id = event.resourceID.map({ LicenseID($0) }), Self.eventTypes.contains(event.eventType) {
+          changed[id] = max(changed[id] ?? event.createdAt, event.createdAt)
+        }
       }
       cursor = page.nextCursor
       guard cursor != nil else { break }
@@ -109,33 +131,43 @@ struct LicenseWatch: Service {
 
   private struct Watch {
     let last: Int64?
+    /// Nothing holds the tenant up: it is connected, not parked, and no outage is known.
+    let canBeRead: Bool
   }
 
   private func watch(of tenant: Tenant) async throws -> Watch? {
     try await database.transaction(for: tenant) { transaction in
-      try await transaction.query(
+      let row = try await transaction.query(
         """
         SELECT last_sequence
           FROM stripe_integration.license_watches
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
         """
-      ).first.map { row in Watch(last: try row.get("last_sequence")) }
+      ).first
+      guard let row else { return nil }
+      let standstill = try await Standstill.of(tenant, in: transaction)
+      return Watch(last: try row.get("last_sequence"), canBeRead: standstill == nil)
     }
   }
 
   private struct Known: Sendable {
     let license: LicenseID
     let purchase: PurchaseID
+    let recordedAt: Date
     let unit: Recorded.Unit
   }
 
-  /// The purchases of those licenses that are not as this service left them. Its own changes are in the trail as well.
+  /// The purchases of those licenses that are not as this service left them.
+  ///
+  /// Its own changes are in the trail as well: they are known by being recorded here after they happened there, so that a
+  /// day of many renewals costs no look at each. Before a change of its own this service looks at the license anyway.
   private func differing(
-    _ licenses: Set<LicenseID>, of tenant: Tenant, _ client: any LicenseKitClient
+    _ licenses: [LicenseID: Date], of tenant: Tenant, _ client: any LicenseKitClient
   ) async throws -> Set<PurchaseID> {
     var found: Set<PurchaseID> = []
-    for known in try await known(licenses.map(\.rawValue).sorted(), of: tenant) {
+    for known in try await known(licenses.keys.map(\.rawValue).sorted(), of: tenant) {
+      if let happened = licenses[known.license], known.recordedAt >= happened { continue }
       let license: License
       do {
         license = try await client.getLicense(known.license)
@@ -155,7 +187,7 @@ struct LicenseWatch: Service {
     return try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
-        SELECT license_id, purchase_id, license_status, expires_at, by_hand, unsettled
+        SELECT license_id, purchase_id, license_status, expires_at, by_hand, unsettled, updated_at
           FROM stripe_integration.units
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
@@ -165,7 +197,7 @@ struct LicenseWatch: Service {
         let id: LicenseID = try row.get("license_id")
         let status = try row.get("license_status", as: String?.self).flatMap(Recorded.Unit.Status.init(rawValue:))
         return Known(
-          license: id, purchase: try row.get("purchase_id"),
+          license: id, purchase: try row.get("purchase_id"), recordedAt: try row.get("updated_at"),
           unit: Recorded.Unit(
             generation: 1,
             license: .issued(id, status: status ?? .active, expiresAt: try row.get("expires_at"), features: []),
