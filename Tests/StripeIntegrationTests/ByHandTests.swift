@@ -123,6 +123,43 @@ struct ByHandTests {
   }
 }
 
+@Suite("A change that LicenseKit refuses")
+struct RefusedChangeTests {
+  @Test("leaves nothing in doubt: what a person does afterwards is seen")
+  func notInDoubt() async throws {
+    try await Office.open { office in
+      let shop = office.shop
+      try await office.sell()
+      let license = try #require(try await shop.licenses().first?.id)
+      // A grant of a feature that nobody has, as by a wrong mapping.
+      try await shop.database.transaction(for: shop.tenant) { transaction in
+        _ = try await transaction.query(
+          """
+          UPDATE stripe_integration.lines
+             SET terms = jsonb_set(terms, '{features}', '[{"feature_id": "feat_nobody_has"}]')
+           WHERE account_id = \(shop.tenant.account)
+             AND livemode   = \(shop.tenant.livemode)
+          """)
+        let index = PurchaseIndex(tenant: shop.tenant, transaction: transaction)
+        let purchase = try #require(try await index.purchase(of: ["cs_test_1"], creating: false))
+        try await index.mark(purchase)
+      }
+      try await shop.settle()
+      #expect(try await shop.purchases().map(\.status) == ["failed"])
+      let features = try await shop.database.transaction(for: shop.tenant) { transaction in
+        try await transaction.query("SELECT features::text AS features FROM stripe_integration.units")
+          .map { row in try row.get("features", as: String.self) }
+      }
+      #expect(features == ["[]"], "not as if a grant were in doubt")
+      _ = try await shop.licenseKit.suspendLicense(license)
+      let id = try #require(try await office.admin("GET", "fulfillments?\(office.named)").items.first?["id"]?.string)
+      #expect(try await office.admin("POST", "fulfillments/\(id)/replay?\(office.named)").status == 200)
+      try await shop.settle()
+      #expect(try await shop.licenses().map(\.status) == [.suspended])
+    }
+  }
+}
+
 @Suite("A license whose policy is another by now")
 struct ReplacementTests {
   /// The terms of the sale name another policy, as when a changed mapping is applied to it.
@@ -169,6 +206,33 @@ struct ReplacementTests {
         #expect(key.hasSuffix(kept.licenseKeyLast4))
         #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
       }
+    }
+  }
+
+  @Test("stands again when the new one was cut off and then refused, and ends when the money goes back")
+  func cutOffThenRefused() async throws {
+    try await Office.open { office in
+      let shop = office.shop
+      try await office.sell()
+      let former = try #require(try await shop.licenses().first)
+      let purchase = try #require(try await shop.purchases().first?.id)
+      try await changePolicy(shop, to: try await anotherPolicy(shop))
+      shop.line.breakOnce(at: 2, .after)
+      try await shop.reconciler.reconcile(purchase, of: shop.tenant)
+      #expect(shop.line.mend())
+      #expect(try await shop.usableLicenses().count == 2, "the new one is there, and nobody has its key")
+
+      try await changePolicy(shop, to: "pol_nobody_has")
+      try await shop.settle()
+      #expect(try await shop.purchases().map(\.status) == ["failed"])
+      #expect(try await shop.usableLicenses().map(\.id) == [former.id])
+
+      let charge = StripeFixture.charge(refunded: 4_900)
+      shop.stripe.set("charges/ch_1", charge)
+      shop.stripe.setList("refunds", [])
+      try await shop.deliver([StripeFixture.Event("evt_9", "charge.refunded", at: 1_799_999_900, charge)])
+      try await shop.settle()
+      #expect(try await shop.usableLicenses().isEmpty)
     }
   }
 

@@ -85,7 +85,8 @@ struct PurchaseReplay {
       UPDATE stripe_integration.purchases
          SET attention_at  = LEAST(attention_at, now()),
              attention_seq = attention_seq + 1,
-             attempts      = 0
+             attempts      = 0,
+             inspect       = true
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
          AND purchase_id = ANY(\(ids))

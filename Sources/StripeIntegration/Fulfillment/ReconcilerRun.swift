@@ -169,6 +169,7 @@ struct ReconcilerRun {
   ) async throws -> (optional: [Step], nextLook: Date?, recorded: Recorded) {
     var recorded = recorded
     for line in decision.lines { recorded.agreed[line.key] = line.agreement }
+    try await forgetOvertaken(decision, &recorded)
     var runner: StepRunner?
     var seen: Set<UnitKey> = []
     while true {
@@ -235,7 +236,9 @@ struct ReconcilerRun {
       outcome.note = trace.told(after: outcome.note)
     } catch {
       try await fail(entry, error)
-      if let unit = Self.refusedUnit(step, error) { try await takeBack(unit, before) }
+      if let refusal = error as? LicenseKitError, !refusal.mayHaveTakenEffect {
+        try await takeBack(step, before, refusal, runner)
+      }
       throw error
     }
     recorded.apply(step, outcome.result)
@@ -252,24 +255,6 @@ struct ReconcilerRun {
       }
       try await Timeline(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
         .finish(entry, .succeeded, detail: outcome.note)
-    }
-  }
-
-  /// The unit of a license that LicenseKit refused to make.
-  private static func refusedUnit(_ step: Step, _ error: any Error) -> UnitKey? {
-    guard case .issue(let unit, _, _) = step, let error = error as? LicenseKitError, !error.mayHaveTakenEffect,
-      error.retry != .later
-    else { return nil }
-    return unit.key
-  }
-
-  /// Leaves a unit as it was before its license was refused, unless an earlier attempt can have made it.
-  private func takeBack(_ unit: UnitKey, _ before: Recorded) async throws {
-    guard before.units[unit]?.license != .issuing else { return }
-    try await database.transaction(for: tenant) { [lease] transaction in
-      try await lease.hold(in: transaction)
-      let store = RecordStore(tenant: lease.tenant, purchase: lease.purchase, transaction: transaction)
-      if before.units[unit] == nil { try await store.forget(unit) } else { try await store.restore(unit, before) }
     }
   }
 

@@ -60,7 +60,11 @@ struct StepRunner {
       if let license = recorded.licenseID(key) { _ = try await licenseKit.revokeLicense(license) }
       return Outcome(result: .done)
     case .revokeReplaced(_, let license):
-      _ = try await licenseKit.revokeLicense(license)
+      do {
+        _ = try await licenseKit.revokeLicense(license)
+      } catch {
+        guard error.retry == .gone else { throw error }
+      }
       return Outcome(result: .done)
     case .writeBack:
       return Outcome(result: .done)
@@ -214,8 +218,16 @@ struct StepRunner {
       note: "License \(made.license.id), \(hint)")
   }
 
+  /// Revokes what attempts to issue a license may have left behind.
+  func revokeLost(_ unit: DesiredUnit, generation: Int, _ recorded: Recorded) async throws {
+    let order = unit.order.flatMap { recorded.orders[.init(product: unit.key.product, externalID: $0)]?.id }
+    try await revokeOrphans(
+      of: unitName(unit.key, generation: generation), besides: nil, unit: unit, order: order,
+      subscriptionID(unit.subscription, unit.key.product, recorded))
+  }
+
   private func revokeOrphans(
-    of name: String, besides kept: LicenseID, unit: DesiredUnit, order: OrderID?,
+    of name: String, besides kept: LicenseID?, unit: DesiredUnit, order: OrderID?,
     _ subscription: LicenseKitAPI.SubscriptionID?
   ) async throws {
     guard order != nil || subscription != nil else { return }

@@ -22,6 +22,8 @@ struct LicenseWatch: Service {
   /// One look reads no more than this of a trail. A busier one is read from its newest entries.
   static let mostPages = 25
   static let pageSize = 200
+  /// Licenses that one look asks for. Where more have changed, the rest is looked at before this service changes it.
+  static let mostLicenses = 500
   /// Tenants that are looked at side by side: one whose LicenseKit hangs keeps nobody else waiting.
   static let concurrency = 8
   /// A look that takes longer is given up. The trail is then read from the same place the next time.
@@ -108,17 +110,23 @@ struct LicenseWatch: Service {
     guard let watch = try await watch(of: tenant), watch.canBeRead else { return 0 }
     let client = try await licenseKit.client(for: tenant)
     var newest = watch.last
-    var changed: [LicenseID: Date] = [:]
+    // By the newest event of each license; the trail begins with the newest.
+    var changed: [LicenseID: String] = [:]
     var cursor: Int64?
-    pages: for _ in 0..<Self.mostPages {
+    pages: for number in 0..<Self.mostPages {
       let page = try await client.listEvents(
         LicenseKitAPI.EventFilter(cursor: cursor, limit: Self.pageSize, resourceType: "license"))
+      if number == 0, let first = page.events.first, let last = watch.last, first.sequence < last {
+        // Another server, or an older state of it: its trail is followed from here on.
+        newest = first.sequence
+        break
+      }
       for event in page.events {
         newest = max(newest ?? 0, event.sequence)
         // The first look only finds where the trail ends: what was before is compared when it comes up.
         guard let last = watch.last, event.sequence > last else { break pages }
         if let id = event.resourceID.map({ LicenseID($0) }), Self.eventTypes.contains(event.eventType) {
-          changed[id] = max(changed[id] ?? event.createdAt, event.createdAt)
+          if changed[id] == nil, changed.count < Self.mostLicenses { changed[id] = event.eventType }
         }
       }
       cursor = page.nextCursor
@@ -154,20 +162,19 @@ struct LicenseWatch: Service {
   private struct Known: Sendable {
     let license: LicenseID
     let purchase: PurchaseID
-    let recordedAt: Date
+    let status: Recorded.Unit.Status?
     let unit: Recorded.Unit
   }
 
   /// The purchases of those licenses that are not as this service left them.
   ///
-  /// Its own changes are in the trail as well: they are known by being recorded here after they happened there, so that a
-  /// day of many renewals costs no look at each. Before a change of its own this service looks at the license anyway.
+  /// Its own changes are in the trail as well: a status that is the recorded one needs no look.
   private func differing(
-    _ licenses: [LicenseID: Date], of tenant: Tenant, _ client: any LicenseKitClient
+    _ licenses: [LicenseID: String], of tenant: Tenant, _ client: any LicenseKitClient
   ) async throws -> Set<PurchaseID> {
     var found: Set<PurchaseID> = []
     for known in try await known(licenses.keys.map(\.rawValue).sorted(), of: tenant) {
-      if let happened = licenses[known.license], known.recordedAt >= happened { continue }
+      if let status = known.status, licenses[known.license] == Self.event(leadingTo: status) { continue }
       let license: License
       do {
         license = try await client.getLicense(known.license)
@@ -182,12 +189,20 @@ struct LicenseWatch: Service {
     return found
   }
 
+  private static func event(leadingTo status: Recorded.Unit.Status) -> String {
+    switch status {
+    case .active: "license.reinstated"
+    case .suspended: "license.suspended"
+    case .revoked: "license.revoked"
+    }
+  }
+
   private func known(_ licenses: [String], of tenant: Tenant) async throws -> [Known] {
     guard !licenses.isEmpty else { return [] }
     return try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
-        SELECT license_id, purchase_id, license_status, expires_at, by_hand, unsettled, updated_at
+        SELECT license_id, purchase_id, license_status, expires_at, by_hand, unsettled
           FROM stripe_integration.units
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
@@ -197,7 +212,7 @@ struct LicenseWatch: Service {
         let id: LicenseID = try row.get("license_id")
         let status = try row.get("license_status", as: String?.self).flatMap(Recorded.Unit.Status.init(rawValue:))
         return Known(
-          license: id, purchase: try row.get("purchase_id"), recordedAt: try row.get("updated_at"),
+          license: id, purchase: try row.get("purchase_id"), status: status,
           unit: Recorded.Unit(
             generation: 1,
             license: .issued(id, status: status ?? .active, expiresAt: try row.get("expires_at"), features: []),
@@ -221,7 +236,7 @@ struct LicenseWatch: Service {
       _ = try await transaction.query(
         """
         UPDATE stripe_integration.license_watches
-           SET last_sequence = GREATEST(last_sequence, \(sequence)),
+           SET last_sequence = \(sequence),
                note          = NULL
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)

@@ -31,11 +31,19 @@ extension Recorded.Unit {
   /// Compares the license as LicenseKit has it with what this service has left, and takes over what differs as a change
   /// made by hand.
   ///
-  /// Nothing is concluded while a change of our own is in doubt, from a state that time brings about by itself
+  /// Nothing but a revocation is concluded while a change of our own is in doubt, and nothing from a state that time brings about by itself
   /// (`expired`, `grace_period`), or from an earlier expiry: LicenseKit moves it forward only.
   /// - Returns: what was changed by hand since the last look.
   public mutating func observe(_ observed: LicenseStatus, expiresAt: Date?) -> Set<ByHand> {
-    guard unsettled == nil, case .issued(let id, var status, var known, let features) = license else { return [] }
+    guard case .issued(let id, var status, var known, let features) = license else { return [] }
+    if observed == .revoked, let doubted = unsettled, status != .revoked {
+      // Whatever was begun, it cannot be finished any more.
+      unsettled = nil
+      license = .issued(id, status: .revoked, expiresAt: known, features: features)
+      if doubted != .revoke { byHand = [.revoked] }
+      return byHand
+    }
+    guard unsettled == nil else { return [] }
     let before = byHand
     switch (observed, status) {
     case (.revoked, .active), (.revoked, .suspended):
@@ -78,8 +86,7 @@ extension Decision {
   /// The decision as people see it: with what a person changed by hand, which is left so.
   func told(with recorded: Recorded, now: Date) -> Decision {
     let units = lines.flatMap(\.units).map(\.key)
-    let changed = units.sorted().compactMap { key in recorded.units[key].map { (key, $0) } }
-      .filter { !$0.1.byHand.isEmpty }
+    let changed = recorded.units.sorted { $0.key < $1.key }.filter { !$0.value.byHand.isEmpty }
     guard isComplete, !changed.isEmpty else { return self }
     var told = self
     var notes: [String] = []
@@ -90,8 +97,8 @@ extension Decision {
     told.reason = ([reason].compactMap { $0 } + Knowledge.unique(notes)).joined(separator: " ")
     switch status {
     case .fulfilled where !units.contains { recorded.units[$0]?.isUsable(at: now) ?? false }:
-      told.status = changed.contains { $0.1.byHand.contains(.suspended) } ? .suspended : .ended
-    case .suspended, .ended: if changed.contains(where: { $0.1.isUsable(at: now) }) { told.status = .fulfilled }
+      told.status = changed.contains { $0.value.byHand.contains(.suspended) } ? .suspended : .ended
+    case .suspended, .ended: if changed.contains(where: { $0.value.isUsable(at: now) }) { told.status = .fulfilled }
     default: break
     }
     return told
@@ -102,5 +109,13 @@ extension Recorded.Unit {
   fileprivate func isUsable(at now: Date) -> Bool {
     guard case .issued(_, .active, let expiresAt, _) = license else { return false }
     return expiresAt.map { $0 > now } ?? true
+  }
+}
+
+extension Recorded {
+  /// Licenses that a person had reinstated and that are due anyway by now: the next trouble is another one.
+  func overtakenReinstatements(by decision: Decision) -> [UnitKey] {
+    decision.lines.filter(\.causes.isEmpty).flatMap(\.units).filter { $0.access == .active }.map(\.key)
+      .filter { units[$0]?.byHand.contains(.reinstated) ?? false }
   }
 }

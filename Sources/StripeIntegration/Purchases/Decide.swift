@@ -75,7 +75,7 @@ public struct Decider: Sendable {
     let key: String
     let price: Stripe.PriceID?
     let product: Stripe.ProductID?
-    let quantity: Int
+    var quantity: Int
     /// What the line had been before, as far as it was paid, newest first.
     var former: [Former] = []
 
@@ -92,16 +92,21 @@ public struct Decider: Sendable {
     var lines: [DesiredLine] = []
     var standings: [Standing] = []
     var unmapped: [String] = []
-    for line in sold {
+    var tooMany: String?
+    for var line in sold {
       let terms = terms(of: line)
       if !terms.areCurrent { unmapped += [line.price?.rawValue, line.product?.rawValue].compactMap { $0 } }
       for agreement in terms.agreements {
         if line.quantity > Self.maximumUnitsPerLine, agreement.terms.quantity == .perUnit {
-          return Decision(
-            status: .failed,
-            reason:
-              "A line has a quantity of \(line.quantity); more than \(Self.maximumUnitsPerLine) licenses need a person's consent."
-          )
+          let reason =
+            "A line has a quantity of \(line.quantity), and one line gives \(Self.maximumUnitsPerLine) licenses at most. "
+            + "Lower the quantity, or map it with seats or as one license and apply the mapping."
+          // Nothing is begun that looks like a mistake. What was begun goes on: who paid keeps what they have.
+          guard agreed[LineKey(line: line.key, product: agreement.terms.product)] != nil else {
+            return Decision(status: .failed, reason: reason)
+          }
+          tooMany = reason
+          line.quantity = Self.maximumUnitsPerLine
         }
         guard let outcome = detail(line, agreement) else { continue }
         standings.append(outcome.standing)
@@ -114,6 +119,10 @@ public struct Decider: Sendable {
     decision.isComplete = true
     decision.nextLook = standings.compactMap(\.nextChange).filter { $0 > now }.min()
     (decision.status, decision.reason) = Self.summary(standings, unmapped: unmapped)
+    if let tooMany {
+      decision.status = .failed
+      decision.reason = [tooMany, decision.reason].compactMap { $0 }.joined(separator: " ")
+    }
     return decision
   }
 
@@ -190,7 +199,9 @@ public struct Decider: Sendable {
     }
     let expiresAt =
       terms.isDated
-      ? standing.paidThrough.map { $0.addingTimeInterval(subscription == nil ? 0 : terms.outlasting) } : nil
+      ? standing.paidThrough.map {
+        max($0, standing.dueAt ?? $0).addingTimeInterval(subscription == nil ? 0 : terms.outlasting)
+      } : nil
     let count = terms.quantity == .perUnit ? max(0, line.quantity) : min(1, max(0, line.quantity))
     return (0..<count).map { index in
       DesiredUnit(

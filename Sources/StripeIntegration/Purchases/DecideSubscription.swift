@@ -62,18 +62,20 @@ extension Decider {
     let paid = knowledge.invoices(for: item, of: subscription).filter {
       $0.invoice.status == .paid && !$0.invoice.isCreditedInFull
     }
-    let orders = paid.map { entry in
+    let own = paid.filter { sold($0, under: agreement, of: line) }
+    let orders = own.map { entry in
       DesiredOrder(
         externalID: "\(entry.invoice.id):\(entry.line.id)", product: product,
         isRefunded: knowledge.moneyBack(of: entry.invoice).isFullyRefunded,
         subscription: record, periodStart: entry.line.periodStart, periodEnd: entry.line.periodEnd)
     }
     let wasSold = standing.paidThrough != nil && !standing.awaitsPayment
-    let start = paid.compactMap(\.line.periodStart).min() ?? item.currentPeriodStart ?? subscription.created
+    let start =
+      (own.isEmpty ? paid : own).compactMap(\.line.periodStart).min() ?? item.currentPeriodStart ?? subscription.created
     let units =
       wasSold
       ? units(
-        of: line, agreement, standing: standing, startsAt: start, order: orders.first?.externalID, subscription: record)
+        of: line, agreement, standing: standing, startsAt: start, order: orders.last?.externalID, subscription: record)
       : []
     return LineOutcome(
       line: DesiredLine(
@@ -82,6 +84,15 @@ extension Decider {
         subscription: wasSold ? desiredRecord(record, product: product, item: item, subscription: subscription) : nil,
         orders: wasSold ? orders : [], units: units, awaitsPayment: standing.awaitsPayment, causes: standing.causes),
       standing: standing)
+  }
+
+  /// Whether a period was sold as the LicenseKit product of these terms: before a change of the plan it may have been
+  /// another.
+  private func sold(_ period: Knowledge.SoldPeriod, under agreement: Agreement, of line: SoldLine) -> Bool {
+    let (price, product) = (period.line.price, period.line.product)
+    if price == agreement.price || price == line.price { return true }
+    let then = Mapping.applying(to: price, product: product, among: mappings).map(\.terms.product)
+    return then.isEmpty || then.contains(agreement.terms.product)
   }
 
   private func desiredRecord(

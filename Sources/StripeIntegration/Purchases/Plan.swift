@@ -107,7 +107,7 @@ public struct Plan: Hashable, Sendable {
     case (_, .revoked): break
     case (.suspended, _), (.ended, _):
       if status == .suspended, isCertain { break }
-      if isCertain, known.holdsAgainstSuspension(for: access.causes) { break }
+      if isCertain, known.holdsAgainstSuspension(for: line.causes.isEmpty ? nil : line.causes) { break }
       // An expired license needs no suspension to be over, and one that is to come back is reinstated by its renewal.
       if access == .ended, isCertain, let expiresAt, expiresAt <= now { break }
       steps.append(.suspend(unit.key, because: reason ?? "access is withheld"))
@@ -138,6 +138,10 @@ public struct Plan: Hashable, Sendable {
   private mutating func planForRest(_ decision: Decision, _ recorded: Recorded, _ now: Date) {
     let wanted = Set(decision.lines.flatMap { $0.units.map(\.key) })
     let untouched = Set(decision.lines.filter(\.awaitsPayment).map(\.key))
+    let causes = decision.lines.reduce(into: Set<Cause>()) { $0.formUnion($1.causes) }
+    let isUndone = decision.lines.contains { line in
+      !line.units.isEmpty && line.units.allSatisfy { $0.access == .revoked }
+    }
     for (key, unit) in recorded.units.sorted(by: { $0.key < $1.key }) where !wanted.contains(key) {
       let line = LineKey(line: key.line, product: key.product)
       guard !untouched.contains(line), let terms = recorded.agreed[line]?.terms else { continue }
@@ -148,11 +152,11 @@ public struct Plan: Hashable, Sendable {
       }
       planReplaced(key, unit)
       if status == .revoked { continue }
-      if terms.onCancel == .revoke || unit.unsettled == .revoke {
+      if terms.onCancel == .revoke || unit.unsettled == .revoke || (isUndone && !unit.byHand.isEmpty) {
         steps.append(.revoke(key, because: "it is sold no more"))
       } else if status == .active || unit.unsettled != nil {
         if unit.unsettled == nil, let expiresAt, expiresAt <= now { continue }
-        if unit.unsettled == nil, unit.holdsAgainstSuspension(for: nil) { continue }
+        if unit.unsettled == nil, unit.holdsAgainstSuspension(for: causes.isEmpty ? nil : causes) { continue }
         steps.append(.suspend(key, because: "it is sold no more"))
       }
     }
@@ -218,11 +222,6 @@ extension Recorded.Unit {
   /// Whether the license was issued under a policy that is not the one wanted, and nobody has taken it in hand.
   fileprivate func isUnderAnotherPolicy(than wanted: PolicyID) -> Bool {
     guard let policy, policy != wanted else { return false }
-    return byHand.isDisjoint(with: [.suspended, .revoked])
+    return byHand.isDisjoint(with: [.suspended, .revoked, .extended])
   }
-}
-
-extension DesiredAccess {
-  /// Why access is withheld; nil when it simply ends.
-  fileprivate var causes: Set<Cause>? { if case .suspended(let causes) = self { causes } else { nil } }
 }

@@ -65,6 +65,9 @@ struct Standing: Hashable {
   var endedBy: Cause?
   /// The end of what is paid for; nil for ever.
   var paidThrough: Date?
+  /// The moment that the grace is added to, where that is later than what is paid: an invoice that was sent is not late
+  /// before it is due. Nil: `paidThrough`.
+  var dueAt: Date?
   /// The earliest later moment at which the answer may be another one without any event.
   var nextChange: Date?
   /// What the vendor should know although access is granted.

@@ -57,9 +57,11 @@ public enum Step: Hashable, Sendable {
   var changedLicense: UnitKey? {
     switch self {
     case .issue(let unit, _, _): unit.key
-    case .renew(let key, _, _, _), .suspend(let key, _), .reinstate(let key), .revoke(let key, _): key
+    case .renew(let key, _, _, _), .suspend(let key, _), .reinstate(let key), .revoke(let key, _),
+      .assignFeature(let key, _), .removeFeature(let key, _):
+      key
     case .createCustomer, .updateCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus,
-      .assignFeature, .removeFeature, .revokeReplaced, .writeBack:
+      .revokeReplaced, .writeBack:
       nil
     }
   }

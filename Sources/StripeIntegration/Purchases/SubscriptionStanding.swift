@@ -63,7 +63,7 @@ extension Knowledge {
   func standing(
     of item: Stripe.Subscription.Item, in subscription: Stripe.Subscription, terms: Terms, now: Date
   ) -> Standing {
-    let bills = bills(of: subscription)
+    let bills = bills(of: subscription, terms: terms)
     let sold = paidPeriods(of: item, in: subscription)
     let paidThrough = paidThrough(of: item, in: subscription, sold: sold, bills: bills, terms: terms)
 
@@ -82,9 +82,15 @@ extension Knowledge {
     }
     guard let paidThrough else { return Self.unpaidStanding(of: subscription) }
     judgeStatus(of: subscription, bills: bills, paidThrough: paidThrough, terms: terms, &judgment)
-    return judgment.standing(
+    var standing = judgment.standing(
       paidThrough: paidThrough,
       note: Self.note(on: subscription, bills: bills, paidThrough: paidThrough, nextChange: judgment.nextChange))
+    if subscription.status == .pastDue {
+      // An expiry follows: not by the hour that Stripe takes to make an invoice.
+      let due = Self.dueDate(bills, paidThrough: paidThrough)
+      if due > paidThrough.addingTimeInterval(86_400) { standing.dueAt = due }
+    }
+    return standing
   }
 
   private static func unpaidStanding(of subscription: Stripe.Subscription) -> Standing {
@@ -109,9 +115,11 @@ extension Knowledge {
     var owed: Stripe.Invoice?
     /// Periods were given away since something was paid last.
     var hasGivenAway = false
+    /// The end of the last of them.
+    var givenAwayUntil: Date?
   }
 
-  private func bills(of subscription: Stripe.Subscription) -> Bills {
+  private func bills(of subscription: Stripe.Subscription, terms: Terms) -> Bills {
     var bills = Bills()
     bills.latest = subscription.latestInvoice.flatMap { invoice($0) }
     let own = invoices.filter { $0.subscription == subscription.id }.sorted {
@@ -119,8 +127,14 @@ extension Knowledge {
     }
     let lastPaid = own.last { $0.status == .paid && !$0.isCreditedInFull }?.created ?? .distantPast
     let since = own.filter { $0.created >= lastPaid }
-    bills.owed = since.first { $0.status == .open || $0.status == .uncollectible }
-    bills.hasGivenAway = since.contains { $0.status == .void || $0.isCreditedInFull }
+    // What was given up without ever being asked for belongs to a pause that the vendor lets pass.
+    func isLetPass(_ invoice: Stripe.Invoice) -> Bool {
+      invoice.status == .uncollectible && invoice.attemptCount == 0 && terms.onPause == .keep
+    }
+    bills.owed = since.first { ($0.status == .open || $0.status == .uncollectible) && !isLetPass($0) }
+    let given = since.filter { $0.status == .void || $0.isCreditedInFull || isLetPass($0) }
+    bills.hasGivenAway = !given.isEmpty
+    bills.givenAwayUntil = given.flatMap(\.lines).filter { !$0.isProration }.compactMap(\.periodEnd).max()
     return bills
   }
 
@@ -150,6 +164,8 @@ extension Knowledge {
       extend(subscription.trialEnd)
       if subscription.status == .trialing { extend(item.currentPeriodEnd) }
     }
+    // A period that was given away counts, and does so when later ones are due.
+    if paidThrough != nil, !subscription.status.isTerminal { extend(bills.givenAwayUntil) }
     guard subscription.status == .active else { return paidThrough }
     let isTrialInvoice =
       latest.map { invoice in

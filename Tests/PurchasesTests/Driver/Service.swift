@@ -169,6 +169,8 @@ struct Service {
       recorded.contacts[code] = contacts[code]?.contact
     }
     purchases[id]?.recorded = recorded
+    for key in recorded.overtakenReinstatements(by: decision) { recorded.units[key]?.byHand.remove(.reinstated) }
+    purchases[id]?.recorded = recorded
     var seen: Set<UnitKey> = []
     for _ in 0..<8 {
       let plan = Plan(decision, recorded: recorded, now: now)
@@ -204,6 +206,11 @@ struct Service {
   mutating func byHand(_ change: (inout FakeLicenseKit, LicenseID) -> Void) {
     let first = licenses.filter { $0.value.status != .revoked }.keys.min()
     if let first { change(&kit, first) }
+  }
+
+  /// A person changes a license that is suspended.
+  mutating func byHandSuspended(_ change: (inout FakeLicenseKit, LicenseID) -> Void) {
+    if let first = licenses.filter({ $0.value.status == .suspended }).keys.min() { change(&kit, first) }
   }
 
   /// The next look compares all licenses with what LicenseKit has.

@@ -79,6 +79,11 @@ struct Story {
     service.byHand { change(&$0, $1, now) }
   }
 
+  mutating func byHandSuspended(_ change: (inout FakeLicenseKit, LicenseID, Date) -> Void) {
+    let now = now
+    service.byHandSuspended { change(&$0, $1, now) }
+  }
+
   /// The service compares what it knows with what LicenseKit has.
   mutating func looksAgain() {
     service.inspect()
