@@ -40,6 +40,7 @@ struct MailMessageTests {
     var message = try message(subject: evil)
     message.from = try #require(MailAddress("licenses@example.com", name: evil))
     message.headers.append(("X-Note", evil))
+    message.id = evil
     let fields = lines(message).prefix { !$0.isEmpty }
     #expect(!fields.contains { $0.lowercased().hasPrefix("bcc") })
     #expect(fields.allSatisfy { $0.utf8.count <= 78 && $0.utf8.allSatisfy { (0x20...0x7E).contains($0) } })

@@ -107,6 +107,21 @@ struct MailTransportTests {
     await #expect(throws: MailTransportError.shutDown) { try await transport.send(try message()) }
   }
 
+  @Test("is not held up for long by a relay that does not answer QUIT")
+  func silentEnd() async throws {
+    let gate = DispatchSemaphore(value: 0)
+    let server = try ScriptedSMTPServer { command in
+      guard command.hasPrefix("QUIT") else { return nil }
+      _ = gate.wait(timeout: .now() + 15)
+      return nil
+    }
+    let begun = ContinuousClock.now
+    #expect(try await send(message(), to: server, deadline: .seconds(30)) == nil)
+    #expect(begun.duration(to: .now) < .seconds(10))
+    gate.signal()
+    #expect(server.messages.count == 1)
+  }
+
   @Test(
     "is not sent by what is not the address of a relay, nor in the clear to another machine",
     arguments: [

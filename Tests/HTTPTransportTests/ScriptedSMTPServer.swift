@@ -105,7 +105,7 @@ final class ScriptedSMTPServer: Sendable {
         guard !end.isEmpty else { return }
         connection.write(end + "\r\n")
       case "QUIT":
-        connection.write("221 bye\r\n")
+        _ = say(command, "221 bye")
         return
       default: guard say(command, "250 ok") else { return }
       }

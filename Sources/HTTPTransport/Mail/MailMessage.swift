@@ -39,7 +39,11 @@ public struct MailMessage: Sendable {
     ]
     if let replyTo { lines.append("Reply-To: \(MailEncoding.mailbox(replyTo, after: "Reply-To: ".count))") }
     lines.append("Subject: \(MailEncoding.unstructured(subject, after: "Subject: ".count))")
-    lines.append("Message-ID: <\(id.filter { $0.isASCII && !" <>@\r\n\0".contains($0) })@\(from.domain)>")
+    // By scalars: CR and LF together are one character, and other than either.
+    let name = String(
+      String.UnicodeScalarView(
+        id.unicodeScalars.filter { ("!"..."~").contains($0) && !"<>@".unicodeScalars.contains($0) }))
+    lines.append("Message-ID: <\(name)@\(from.domain)>")
     for (name, value) in headers where MailEncoding.isFieldName(name) {
       lines.append("\(name): \(MailEncoding.unstructured(value, after: name.utf8.count + 2))")
     }

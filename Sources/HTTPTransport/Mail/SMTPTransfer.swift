@@ -11,6 +11,9 @@ final class SMTPTransfer: CurlTransfer {
   /// The relay asked for the message: its sender and receiver were accepted.
   private var wasAsked = false
   private let resume: (Answer) -> Void
+  private var handle: UnsafeMutableRawPointer?
+  /// Seconds.
+  private static let patienceAtTheEnd = 2
   /// libcurl keeps the address, not a copy, of the list.
   private var receivers: UnsafeMutablePointer<curl_slist>?
 
@@ -35,7 +38,6 @@ final class SMTPTransfer: CurlTransfer {
     easy.set(CURLOPT_QUICK_EXIT, true)
     easy.set(CURLOPT_TIMEOUT_MS, milliseconds: timeLeft)
     easy.set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds: min(.seconds(10), timeLeft))
-    // Also bounds how long the thread waits for the answer to QUIT.
     easy.set(CURLOPT_SERVER_RESPONSE_TIMEOUT, 20)
     // A kept connection is one that the relay is about to close: its "idle for too long" would be taken for an answer.
     easy.set(CURLOPT_FORBID_REUSE, true)
@@ -64,7 +66,14 @@ final class SMTPTransfer: CurlTransfer {
     })
     // What the relay writes goes nowhere; libcurl would print it.
     easy.set(CURLOPT_WRITEFUNCTION) { _, size, count, _ in size * count }
-    easy.set(CURLOPT_HEADERFUNCTION) { _, size, count, _ in size * count }
+    handle = easy.handle
+    easy.set(CURLOPT_HEADERDATA, pointer: this)
+    easy.set(CURLOPT_HEADERFUNCTION) { line, size, count, context in
+      if let context, let line, size * count > 0 {
+        Unmanaged<SMTPTransfer>.fromOpaque(context).takeUnretainedValue().heard(UInt8(bitPattern: line.pointee))
+      }
+      return size * count
+    }
   }
 
   private func read(into buffer: UnsafeMutablePointer<CChar>, _ room: Int) -> Int {
@@ -74,6 +83,14 @@ final class SMTPTransfer: CurlTransfer {
     target.copyBytes(from: bytes[sent..<(sent + count)])
     sent += count
     return count
+  }
+
+  /// A line of a reply. After one that ends the conversation there is only QUIT, and while libcurl waits for the answer to
+  /// it, the thread that drives all messages stands still.
+  private func heard(_ first: UInt8) {
+    let isRefusal = first == UInt8(ascii: "4") || first == UInt8(ascii: "5")
+    guard let handle, isRefusal || (wasAsked && sent == bytes.count) else { return }
+    _ = ccurl_set_long(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, Self.patienceAtTheEnd)
   }
 
   func end(_ outcome: CurlOutcome, _ easy: CurlEasy?, mayHaveSent: Bool) {

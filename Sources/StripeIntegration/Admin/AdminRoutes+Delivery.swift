@@ -35,7 +35,7 @@ extension AdminRoutes {
   /// A new endpoint. The answer is the only place that shows its secret.
   func createEndpoint(_ call: AdminCall) async throws -> Response {
     let choices = try call.decodeBody(NoticeEndpointFields.self).checked(destinations: delivery.destinations)
-    let host = Self.host(of: choices.url)
+    let host = NoticeEndpoint.host(of: choices.url)
     guard
       let made = try await delivery.endpoints.create(
         choices, of: call.tenant, audit: { call.entry("notice_endpoint.create", $0, detail: host) })
@@ -53,7 +53,8 @@ extension AdminRoutes {
       .checked(destinations: delivery.destinations)
     let resumes =
       choices.isActive && (call.body["active"] != nil || choices.url != known.url || !known.isActive)
-    let detail = call.body.keys.joined(separator: ", ")
+    var detail = call.body.keys.joined(separator: ", ")
+    if choices.url != known.url { detail += "; now \(NoticeEndpoint.host(of: choices.url))" }
     guard
       let endpoint = try await delivery.endpoints.update(
         known.id.rawValue, choices, of: call.tenant, resumes: resumes,
@@ -101,11 +102,6 @@ extension AdminRoutes {
     return try Answer.data(view, status: .accepted, context: call.context)
   }
 
-  private static func host(of url: String) -> String {
-    let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-    return parts.prefix(3).joined(separator: "/")
-  }
-
   // MARK: Deliveries
 
   func listDeliveries(_ call: AdminCall) async throws -> Response {
@@ -143,7 +139,9 @@ extension AdminRoutes {
       let log = DeliveryLog(tenant: call.tenant, transaction: transaction)
       guard try await log.delivery(id) != nil else { return nil }
       guard try await log.replay(.init(), id: id) > 0 else {
-        throw APIFailure.conflict("its endpoint is not there, or not active, or it has not been tried yet")
+        throw APIFailure.conflict(
+          "its endpoint is not there, or not active, or it is a mail that has not been tried yet or was replayed "
+            + "\(DeliveryLog.mostReplaysOfMail) times")
       }
       try await AuditLog(tenant: call.tenant, transaction: transaction).add(call.entry("delivery.replay", id))
       return try await log.delivery(id)

@@ -48,9 +48,7 @@ extension AdminRoutes {
     }
     guard let office = delivery.office else { throw Self.noRelay }
     let settings = try await database.transaction(for: call.tenant) { transaction in
-      let recent = try await AuditLog(tenant: call.tenant, transaction: transaction)
-        .page(before: nil, limit: 500).filter { $0.action == "email.test" && $0.at > Date() - 3_600 }
-      guard recent.count < Self.testMailsPerHour else {
+      guard try await Self.lockedCountOfTestMails(of: call.tenant, in: transaction) < Self.testMailsPerHour else {
         throw APIFailure.tooManyRequests(retryAfter: .seconds(3_600))
       }
       try await AuditLog(tenant: call.tenant, transaction: transaction)
@@ -73,6 +71,25 @@ extension AdminRoutes {
         .badGateway, code: "MAIL_REFUSED", message: "The mail relay did not take the message.", detail: "\(error)")
     }
     return try Answer.data(TestMailAnswer(sent: true), context: call.context)
+  }
+
+  /// Those of the last hour. The tenant's other test mails wait until the transaction ends.
+  private static func lockedCountOfTestMails(
+    of tenant: Tenant, in transaction: PostgresTransaction
+  ) async throws -> Int {
+    try await transaction.query(
+      "SELECT pg_advisory_xact_lock(hashtextextended('stripe_integration.email_test ' || \(tenant.description)::text, 0))"
+    )
+    return try await transaction.query(
+      """
+      SELECT count(*)::integer AS count
+        FROM stripe_integration.audit
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND action     = 'email.test'
+         AND at         > now() - interval '1 hour'
+      """
+    ).first?.get("count") ?? 0
   }
 
   private static let noRelay = APIFailure.validation(

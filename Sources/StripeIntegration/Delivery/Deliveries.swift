@@ -94,6 +94,7 @@ struct Deliveries: Service {
         }
       }
     } catch {
+      summary.isBroken = !(error is CancellationError) && !Task.isCancelled
       try await endTurn(lane, summary)
       throw error
     }
@@ -120,7 +121,7 @@ struct Deliveries: Service {
         summary.isGone = isGone
       }
       Counter(label: "stripe_deliveries_total", dimensions: [("channel", channel), ("result", "failed")]).increment()
-    case .pointless, .cutOff: break
+    case .pointless, .postponed, .cutOff: break
     }
   }
 

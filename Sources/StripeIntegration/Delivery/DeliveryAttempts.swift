@@ -15,7 +15,8 @@ struct DeliveryAttempt: Sendable {
   /// Attempts since the delivery was made or replayed, this one included.
   let seriesNumber: Int
   let createdAt: Date
-  let destination: String?
+  /// The host that it really goes to.
+  var destination: String?
 }
 
 /// How an attempt ended.
@@ -25,10 +26,18 @@ enum DeliveryResult: Hashable, Sendable {
   /// - isGone: the receiver will not be there again.
   /// - isOfReceiver: it says something about the receiver, not about this delivery alone.
   case failed(String, status: Int? = nil, isFinal: Bool = false, isGone: Bool = false, isOfReceiver: Bool = true)
+  /// It is not its time yet: tried after so many seconds, however old it is by then.
+  case postponed(String, seconds: Double)
   /// There is nothing left to deliver.
   case pointless(String)
   /// This process is ending.
   case cutOff
+
+  /// What was to be sent could not be put together. That is this service's own trouble, and may pass.
+  static func unprepared(_ error: any Error) -> DeliveryResult {
+    error is CancellationError
+      ? .cutOff : .failed("It could not be prepared: \(type(of: error))", isOfReceiver: false)
+  }
 }
 
 /// The records of deliveries: each attempt is claimed before it is made and noted after it, so that two workers never make
@@ -71,6 +80,20 @@ struct DeliveryAttempts: Sendable {
     return attempt
   }
 
+  /// Notes where an attempt goes: the endpoint's address may be another than when the notice was put in line.
+  func setDestination(_ attempt: DeliveryAttempt) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.deliveries
+         SET destination = \(attempt.destination)
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND delivery_id = \(attempt.delivery)
+         AND attempts    = \(attempt.number)
+         AND destination IS DISTINCT FROM \(attempt.destination)::text
+      """)
+  }
+
   /// Notes how an attempt ended, and what comes next. A delivery that somebody else has taken up since is left to them,
   /// unless this attempt has brought it to its end.
   func finish(_ attempt: DeliveryAttempt, _ result: DeliveryResult, took duration: Duration) async throws {
@@ -91,6 +114,7 @@ struct DeliveryAttempts: Sendable {
     case .pointless(let reason): try await end(attempt, "cancelled", reason)
     case .failed(let error, _, true, _, _): try await end(attempt, "failed", error)
     case .failed(let error, _, false, _, _): try await retry(attempt, error)
+    case .postponed(let reason, let seconds): try await again(attempt, after: seconds, reason)
     case .cutOff: try await again(attempt, after: 0, "cut off")
     }
   }
@@ -99,7 +123,7 @@ struct DeliveryAttempts: Sendable {
     switch result {
     case .arrived(let status): (status, nil)
     case .failed(let error, let status, _, _, _): (status, error)
-    case .pointless(let reason): (nil, reason)
+    case .pointless(let reason), .postponed(let reason, _): (nil, reason)
     case .cutOff: (nil, "cut off")
     }
   }

@@ -27,6 +27,8 @@ struct DeliveryLog {
 
   /// The most deliveries that one call replays.
   static let mostReplayed = 10_000
+  /// A mail is replayed so often at most: whom it goes to cannot send it back.
+  static let mostReplaysOfMail = 5
 
   /// Newest first.
   func page(_ filter: Filter, after cursor: TimeCursor?, limit: Int) async throws -> [Row] {
@@ -115,6 +117,7 @@ struct DeliveryLog {
       """
       UPDATE stripe_integration.deliveries u
          SET state           = 'pending',
+             replays         = replays + 1,
              series_attempts = 0,
              series_since    = now(),
              next_attempt_at = now(),
@@ -133,6 +136,7 @@ struct DeliveryLog {
                                     AND e.is_active
                                     AND e.disabled_at IS NULL))
                  AND NOT (d.state = 'pending' AND d.lane_id = 'email' AND d.attempts = 0)
+                 AND NOT (d.lane_id = 'email' AND d.replays >= \(Self.mostReplaysOfMail))
                ORDER BY d.created_at DESC, d.delivery_id DESC
                LIMIT \(Self.mostReplayed)
                  FOR UPDATE) chosen

@@ -10,6 +10,9 @@ enum DeliverySchedule {
   /// How long one delivery is tried, and how long an endpoint may take nothing before it is disabled.
   static let time: TimeInterval = 3 * 86_400
 
+  /// Seconds that a receiver is left alone after a turn that failed by itself.
+  static let brokenPause: TimeInterval = 10
+
   /// Seconds to wait after so many attempts, spread by a fifth either way so that what failed together does not come back
   /// together; nil when the time is over.
   /// - Parameters:

@@ -32,6 +32,8 @@ struct DeliveryTurns: Sendable {
     var failed = 0
     /// The receiver said that it is gone for good.
     var isGone = false
+    /// The turn itself failed, whatever the receiver may be like: it is not repeated at once.
+    var isBroken = false
     /// What failed last.
     var error: String?
   }
@@ -124,6 +126,7 @@ struct DeliveryTurns: Sendable {
         pause = DeliverySchedule.pause(afterFailures: now, spread: .random(in: 0...1))
         if !lane.isMail { disabled = try await Self.failed(lane, summary, in: transaction) }
       }
+      if summary.isBroken { pause = max(pause ?? 0, DeliverySchedule.brokenPause) }
       try await transaction.query(
         """
         UPDATE stripe_integration.delivery_lanes
@@ -168,6 +171,22 @@ struct DeliveryTurns: Sendable {
       VALUES (\(lane.tenant.account), \(lane.tenant.livemode), \(lane.id), now())
       ON CONFLICT (account_id, livemode, lane_id) DO UPDATE
          SET due_at = now(), paused_until = '-infinity', failures = 0
+      """)
+  }
+
+  /// Begins the time and the waits of what is in line for a receiver anew. What is under way is left alone.
+  static func renew(_ lane: DeliveryLane, in transaction: PostgresTransaction) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.deliveries
+         SET series_attempts = 0,
+             series_since    = now(),
+             next_attempt_at = now()
+       WHERE account_id     = \(lane.tenant.account)
+         AND livemode       = \(lane.tenant.livemode)
+         AND lane_id        = \(lane.id)
+         AND state          = 'pending'
+         AND claimed_until <= now()
       """)
   }
 

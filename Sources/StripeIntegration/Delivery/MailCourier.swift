@@ -22,6 +22,8 @@ struct MailCourier: Sendable {
   /// Nil when the operator has configured no relay: mail waits.
   let office: MailOffice?
   let clock: @Sendable () -> Date
+  /// The relay is the operator's: a vendor's mails beyond so many in an hour wait for the next one.
+  var mailsPerHour = 500
   let names = NameCache()
 
   static let deadline: Duration = .seconds(30)
@@ -34,46 +36,51 @@ struct MailCourier: Sendable {
     let expiresAt: Date?
   }
 
-  private struct Prepared: Sendable {
-    let attempt: DeliveryAttempt
-    let content: Content
-  }
-
   private enum Content: Sendable {
     case letter(Letter)
     case nothing(DeliveryResult)
   }
 
-  /// What a mail is made of, all but the names of products.
+  /// What a mail is made of.
   private struct Letter: Sendable {
     let settings: MailSettings
     let to: MailAddress
     let customerName: String
     let purchase: PurchaseRow
     let items: [Item]
+    let products: [ProductID: String]
   }
+
+  private typealias Names = Result<[ProductID: String], any Error>
 
   /// - Returns: nil when the delivery was not due any more.
   func deliver(_ delivery: DeliveryID, of tenant: Tenant) async throws -> DeliveryResult? {
-    let prepared = try await database.transaction(for: tenant) { transaction -> Prepared? in
-      guard let attempt = try await DeliveryAttempts(tenant: tenant, transaction: transaction).begin(delivery) else {
-        return nil
-      }
-      return Prepared(attempt: attempt, content: try await content(of: attempt, in: transaction))
+    // Before the attempt is claimed: LicenseKit may be slow, and a claim holds for a while only.
+    let products = await productNames(for: delivery, of: tenant)
+    try Task.checkCancellation()
+    // In a transaction of its own: an attempt that cannot be prepared counts as well, or it would be made for ever.
+    let begunAttempt = try await database.transaction(for: tenant) { transaction in
+      try await DeliveryAttempts(tenant: tenant, transaction: transaction).begin(delivery)
     }
-    guard let prepared else { return nil }
+    guard let attempt = begunAttempt else { return nil }
     let begun = ContinuousClock.now
-    let result: DeliveryResult
-    switch prepared.content {
-    case .nothing(let reason): result = reason
-    case .letter(let letter): result = await send(letter, prepared.attempt)
+    var result: DeliveryResult
+    do {
+      let made = try await database.transaction(for: tenant) { transaction in
+        try await content(of: attempt, products, in: transaction)
+      }
+      switch made {
+      case .nothing(let reason): result = reason
+      case .letter(let letter): result = await send(letter, attempt)
+      }
+    } catch {
+      result = .unprepared(error)
     }
     let took = begun.duration(to: .now)
     // What was tried is noted even when the service is being stopped.
-    try await Task {
+    try await Task { [result] in
       try await database.transaction(for: tenant) { transaction in
-        try await DeliveryAttempts(tenant: tenant, transaction: transaction)
-          .finish(prepared.attempt, result, took: took)
+        try await DeliveryAttempts(tenant: tenant, transaction: transaction).finish(attempt, result, took: took)
       }
     }.value
     return result
@@ -81,7 +88,9 @@ struct MailCourier: Sendable {
 
   // MARK: Reading
 
-  private func content(of attempt: DeliveryAttempt, in transaction: PostgresTransaction) async throws -> Content {
+  private func content(
+    of attempt: DeliveryAttempt, _ names: Names, in transaction: PostgresTransaction
+  ) async throws -> Content {
     let tenant = attempt.tenant
     guard let settings = try await MailSettingsStore(tenant: tenant, transaction: transaction).load(),
       settings.isEnabled
@@ -90,24 +99,41 @@ struct MailCourier: Sendable {
     guard let told = attempt.purchase, let id = try await reader.purchase(of: told.rawValue),
       let purchase = try await reader.row(id)
     else { return .nothing(.pointless("The purchase is not there any more.")) }
-    guard let customer = try await customer(of: id, tenant, in: transaction), let email = customer.email else {
+    guard office != nil else { return .nothing(.failed("No mail relay is configured (SMTP_URL).")) }
+    let decision = try await decision(about: id, tenant, in: transaction)
+    guard let customer = decision.customer, let email = customer.email else {
+      // While something is still to be asked of Stripe, that there is no address says nothing.
       return .nothing(
-        .failed("Stripe knows no e-mail address of the buyer.", isFinal: true, isOfReceiver: false))
+        decision.isComplete
+          ? .failed("Stripe knows no e-mail address of the buyer.", isFinal: true, isOfReceiver: false)
+          : .failed("Who the buyer is is not known until Stripe has been asked.", isOfReceiver: false))
     }
     guard let to = MailAddress(email) else {
       return .nothing(
         .failed("The buyer's e-mail address is not one that mail can be sent to.", isFinal: true, isOfReceiver: false))
     }
+    let products: [ProductID: String]
+    switch names {
+    case .success(let known): products = known
+    case .failure(let error as LicenseKitError):
+      return .nothing(.failed("LicenseKit did not tell the product's name: \(error.code)", isOfReceiver: false))
+    case .failure(let error): return .nothing(.unprepared(error))
+    }
+    if let seconds = try await MailSettingsStore(tenant: tenant, transaction: transaction).take(of: mailsPerHour) {
+      return .nothing(
+        .postponed("\(mailsPerHour) mails have gone out within an hour; it waits for the next.", seconds: seconds))
+    }
     let items = try await items(of: attempt, in: transaction)
     guard !items.isEmpty else { return .nothing(.pointless("None of its licenses is there to be used any more.")) }
     return .letter(
-      Letter(settings: settings, to: to, customerName: customer.name, purchase: purchase, items: items))
+      Letter(
+        settings: settings, to: to, customerName: customer.name, purchase: purchase, items: items, products: products))
   }
 
-  /// The buyer, as the decision about the purchase names it.
-  private func customer(
-    of purchase: PurchaseID, _ tenant: Tenant, in transaction: PostgresTransaction
-  ) async throws -> DesiredCustomer? {
+  /// The decision about the purchase, which names the buyer.
+  private func decision(
+    about purchase: PurchaseID, _ tenant: Tenant, in transaction: PostgresTransaction
+  ) async throws -> Decision {
     let knowledge = try await FactStore(tenant: tenant, transaction: transaction).knowledge(of: purchase)
     let recorded = try await RecordStore(tenant: tenant, purchase: purchase, transaction: transaction)
       .load(customer: nil)
@@ -117,7 +143,7 @@ struct MailCourier: Sendable {
     let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
     return Decider(
       tenant: tenant, mappings: mappings, agreed: recorded.agreed, settings: settings, now: clock()
-    ).decide(knowledge).customer
+    ).decide(knowledge)
   }
 
   /// The licenses of the mail that can still be used. Whoever opens a key leaves an entry in the audit log.
@@ -158,18 +184,16 @@ struct MailCourier: Sendable {
 
   private func send(_ letter: Letter, _ attempt: DeliveryAttempt) async -> DeliveryResult {
     guard let office else { return .failed("No mail relay is configured (SMTP_URL).") }
-    var products: [ProductID: String] = [:]
     do {
-      if try MailWriter.usesProductNames(letter.settings) {
-        products = try await productNames(of: Set(letter.items.map(\.product)), attempt.tenant)
-      }
       let message = try MailWriter.message(
         letter.settings, from: office.from, to: letter.to,
         values: [
           .customerName: letter.customerName, .fulfillmentID: letter.purchase.id.rawValue,
           .stripeID: letter.purchase.stripeID,
         ],
-        licenses: letter.items.map { .init(key: $0.key, product: products[$0.product] ?? "", expiresAt: $0.expiresAt) },
+        licenses: letter.items.map {
+          .init(key: $0.key, product: letter.products[$0.product] ?? "", expiresAt: $0.expiresAt)
+        },
         // The same for every attempt, so that a repetition can be told; another one when it is replayed.
         id: "\(attempt.delivery).\(attempt.number - attempt.seriesNumber)", at: clock())
       try await office.transport.send(message, deadline: Self.deadline)
@@ -178,8 +202,6 @@ struct MailCourier: Sendable {
       return Self.result(error)
     } catch let problem as MailTemplate.Problem {
       return .failed("The template cannot be used: \(problem)", isFinal: true, isOfReceiver: false)
-    } catch let error as LicenseKitError {
-      return .failed("LicenseKit did not tell the product's name: \(error.code)", isOfReceiver: false)
     } catch is CancellationError {
       return .cutOff
     } catch {
@@ -194,6 +216,34 @@ struct MailCourier: Sendable {
     // 421 is about the relay; what else is refused for now (a full mailbox, greylisting) is about the one message.
     case .later(let reply): .failed("\(error)", status: reply, isOfReceiver: reply == 421)
     default: .failed("\(error)", status: error.reply)
+    }
+  }
+
+  /// The names of the products whose licenses a mail is about; none when its text has no place for them.
+  private func productNames(for delivery: DeliveryID, of tenant: Tenant) async -> Names {
+    do {
+      let products = try await database.transaction(for: tenant) { transaction -> Set<ProductID> in
+        guard let settings = try await MailSettingsStore(tenant: tenant, transaction: transaction).load(),
+          settings.isEnabled, (try? MailWriter.usesProductNames(settings)) == true
+        else { return [] }
+        let rows = try await transaction.query(
+          """
+          SELECT DISTINCT u.licensekit_product_id
+            FROM stripe_integration.mailed_licenses m
+            JOIN stripe_integration.units u
+              ON u.account_id = m.account_id
+             AND u.livemode   = m.livemode
+             AND u.license_id = m.license_id
+           WHERE m.account_id  = \(tenant.account)
+             AND m.livemode    = \(tenant.livemode)
+             AND m.delivery_id = \(delivery)
+             AND u.license_status <> 'revoked'
+          """)
+        return Set(try rows.map { row in try row.get("licensekit_product_id") })
+      }
+      return .success(try await productNames(of: products, tenant))
+    } catch {
+      return .failure(error)
     }
   }
 
@@ -229,6 +279,7 @@ enum MailWriter {
     id: String, at moment: Date
   ) throws(MailTemplate.Problem) -> MailMessage {
     var values = values
+    values[.customerName] = values[.customerName].map(oneLine)
     var products: [String] = []
     for license in licenses where !products.contains(license.product) { products.append(license.product) }
     values[.licenseKey] = licenses.map(\.key).joined(separator: "\n")
@@ -248,6 +299,19 @@ enum MailWriter {
       from: settings.fromName.flatMap { MailAddress(from.address, name: $0) } ?? from, to: to,
       replyTo: settings.replyTo.flatMap { MailAddress($0) }, subject: subject, text: text, date: moment, id: id,
       headers: [("Auto-Submitted", "auto-generated")])
+  }
+
+  /// A name that a buyer chose, and that goes out in the vendor's name: one short line, with no address to click on.
+  static func oneLine(_ text: String) -> String {
+    var line = ""
+    for scalar in text.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse: line += " "
+      default: line.unicodeScalars.append(scalar)
+      }
+    }
+    line = line.replacing("://", with: " ").split(separator: " ").joined(separator: " ")
+    return String(line.prefix(100))
   }
 
   /// The day in UTC: `2026-12-01`.

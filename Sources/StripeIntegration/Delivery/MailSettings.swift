@@ -71,4 +71,29 @@ struct MailSettingsStore {
              updated_at = now()
       """)
   }
+
+  /// Takes one of the mails that the tenant may send in an hour.
+  /// - Returns: nil when there was one left; or else how many seconds it is until there are more.
+  func take(of limit: Int) async throws -> Double? {
+    let taken = try await transaction.query(
+      """
+      UPDATE stripe_integration.mail_settings
+         SET hour_began   = CASE WHEN hour_began > now() - interval '1 hour' THEN hour_began ELSE now() END,
+             sent_in_hour = CASE WHEN hour_began > now() - interval '1 hour' THEN sent_in_hour + 1 ELSE 1 END
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND (hour_began <= now() - interval '1 hour' OR sent_in_hour < \(limit))
+      """)
+    guard taken.affectedRows == 0 else { return nil }
+    let left: Double? = try await transaction.query(
+      """
+      SELECT extract(epoch FROM hour_began + interval '1 hour' - now())::double precision AS seconds
+        FROM stripe_integration.mail_settings
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+      """
+    ).first?.get("seconds")
+    // Not all at the same moment.
+    return max(left ?? 0, 0) + .random(in: 1...60)
+  }
 }

@@ -21,37 +21,54 @@ struct NoticeCourier: Sendable {
 
   /// A claimed attempt, with all that is sent.
   private struct Prepared: Sendable {
+    /// With the host that it goes to.
     let attempt: DeliveryAttempt
     let request: HTTPTransportRequest?
   }
 
   /// - Returns: nil when the delivery was not due any more.
   func deliver(_ delivery: DeliveryID, of tenant: Tenant) async throws -> DeliveryResult? {
-    let prepared = try await database.transaction(for: tenant) { transaction -> Prepared? in
-      guard
-        let attempt = try await DeliveryAttempts(tenant: tenant, transaction: transaction).begin(delivery)
-      else { return nil }
-      return Prepared(attempt: attempt, request: try await request(for: attempt, in: transaction))
+    // In a transaction of its own: an attempt that cannot be prepared counts as well, or it would be made for ever.
+    let begunAttempt = try await database.transaction(for: tenant) { transaction in
+      try await DeliveryAttempts(tenant: tenant, transaction: transaction).begin(delivery)
     }
-    guard let prepared else { return nil }
+    guard var attempt = begunAttempt else { return nil }
     let begun = ContinuousClock.now
-    let result = await send(prepared.request)
+    let result: DeliveryResult
+    do {
+      let prepared = try await prepare(attempt)
+      attempt = prepared.attempt
+      result = await send(prepared.request)
+    } catch {
+      result = .unprepared(error)
+    }
     let took = begun.duration(to: .now)
     // What was tried is noted even when the service is being stopped.
-    try await Task {
+    try await Task { [attempt] in
       try await database.transaction(for: tenant) { transaction in
-        try await DeliveryAttempts(tenant: tenant, transaction: transaction)
-          .finish(prepared.attempt, result, took: took)
+        try await DeliveryAttempts(tenant: tenant, transaction: transaction).finish(attempt, result, took: took)
       }
     }.value
     return result
   }
 
+  private func prepare(_ attempt: DeliveryAttempt) async throws -> Prepared {
+    let tenant = attempt.tenant
+    return try await database.transaction(for: tenant) { transaction in
+      guard let endpoint = try await endpoints.receiver(attempt.lane.id, of: tenant, in: transaction) else {
+        return Prepared(attempt: attempt, request: nil)
+      }
+      var attempt = attempt
+      attempt.destination = endpoint.host
+      try await DeliveryAttempts(tenant: tenant, transaction: transaction).setDestination(attempt)
+      return Prepared(attempt: attempt, request: try await request(for: attempt, to: endpoint, in: transaction))
+    }
+  }
+
   private func request(
-    for attempt: DeliveryAttempt, in transaction: PostgresTransaction
+    for attempt: DeliveryAttempt, to endpoint: NoticeEndpointStore.Receiver, in transaction: PostgresTransaction
   ) async throws -> HTTPTransportRequest? {
     let tenant = attempt.tenant
-    guard let endpoint = try await endpoints.receiver(attempt.lane.id, of: tenant, in: transaction) else { return nil }
     let reader = NoticeReader(tenant: tenant, transaction: transaction)
     let body: NoticeBody
     if let notice = attempt.notice {
@@ -63,7 +80,7 @@ struct NoticeCourier: Sendable {
             .add(
               .init(
                 actor: "delivery", action: "license.notice", target: license.rawValue, requestID: nil,
-                detail: "\(attempt.delivery) to \(attempt.destination ?? attempt.lane.id)"))
+                detail: "\(attempt.delivery) to \(endpoint.host)"))
         }
         return key
       }

@@ -18,6 +18,12 @@ struct NoticeEndpoint: Sendable {
   let disabledReason: String?
   let createdAt: Date
   let updatedAt: Date
+
+  /// Scheme, host and port: what is told of an address, the rest of which may be a secret.
+  static func host(of url: String) -> String {
+    guard let scheme = url.firstRange(of: "://") else { return "" }
+    return String(url[..<scheme.upperBound]) + url[scheme.upperBound...].prefix { !"/?#".contains($0) }
+  }
 }
 
 /// What a vendor chooses about an endpoint.
@@ -40,6 +46,8 @@ struct NoticeEndpointStore: Sendable {
     let includesKey: Bool
     /// One, or two while it is being replaced; the newer one first.
     let secrets: [String]
+
+    var host: String { NoticeEndpoint.host(of: url) }
   }
 
   private static let columns: PostgresQuery = """
@@ -113,7 +121,8 @@ struct NoticeEndpointStore: Sendable {
     return endpoint.map { ($0, secret) }
   }
 
-  /// Replaces the choices. An endpoint that is active after it is taken up again, even if it had been disabled for failing.
+  /// Replaces the choices. An endpoint that is active after it is taken up again, even if it had been disabled for failing,
+  /// and what waits for it has its full time again.
   func update(
     _ id: String, _ choices: NoticeEndpointChoices, of tenant: Tenant, resumes: Bool, audit: AuditLog.Entry
   ) async throws -> NoticeEndpoint? {
@@ -142,6 +151,7 @@ struct NoticeEndpointStore: Sendable {
       if !endpoint.isActive {
         try await Self.hold(lane, in: transaction)
       } else if resumes {
+        try await DeliveryTurns.renew(lane, in: transaction)
         try await DeliveryTurns.resume(lane, in: transaction)
       }
       try await AuditLog(tenant: tenant, transaction: transaction).add(audit)
