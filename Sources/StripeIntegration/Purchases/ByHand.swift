@@ -31,16 +31,16 @@ extension Recorded.Unit {
   /// Compares the license as LicenseKit has it with what this service has left, and takes over what differs as a change
   /// made by hand.
   ///
-  /// Nothing but a revocation is concluded while a change of our own is in doubt, and nothing from a state that time brings about by itself
-  /// (`expired`, `grace_period`), or from an earlier expiry: LicenseKit moves it forward only.
+  /// Nothing but a revocation is concluded while a change of our own is in doubt, and nothing from a state that time
+  /// brings about by itself (`expired`, `grace_period`), or from an earlier expiry: LicenseKit moves it forward only.
   /// - Returns: what was changed by hand since the last look.
   public mutating func observe(_ observed: LicenseStatus, expiresAt: Date?) -> Set<ByHand> {
     guard case .issued(let id, var status, var known, let features) = license else { return [] }
-    if observed == .revoked, let doubted = unsettled, status != .revoked {
-      // Whatever was begun, it cannot be finished any more.
+    if observed == .revoked, let doubted = unsettled, doubted != .revoke, status != .revoked {
+      // Whatever was begun, it cannot be finished any more. A revocation is, by its own step, which is then told of.
       unsettled = nil
       license = .issued(id, status: .revoked, expiresAt: known, features: features)
-      if doubted != .revoke { byHand = [.revoked] }
+      byHand = [.revoked]
       return byHand
     }
     guard unsettled == nil else { return [] }
