@@ -9,7 +9,8 @@ struct ManagementRoutes: Sendable {
   let services: Services
 
   var all: [ManagementRoute] {
-    products + policies + features + customers + commerce + licenses + licenseFeatures + devices + apiKeys + events
+    products + policies + features + customers + commerce + licenses + licenseFeatures + devices + customFields
+      + apiKeys + events + webhooks + reports + operations
   }
 
   func add(to router: AppRouter) {
@@ -212,6 +213,11 @@ struct ManagementRoutes: Sendable {
     ]
   }
 
+  /// Definitions of custom fields, and their values on customers and licenses.
+  var customFields: [ManagementRoute] {
+    []
+  }
+
   var apiKeys: [ManagementRoute] {
     let keys = services.apiKeys
     return [
@@ -232,6 +238,21 @@ struct ManagementRoutes: Sendable {
         return try Answer.page(page.events, nextCursor: page.nextCursor, context: call.context)
       }
     ]
+  }
+
+  /// Endpoints of outgoing webhooks.
+  var webhooks: [ManagementRoute] {
+    []
+  }
+
+  /// Activities, reports and their exports.
+  var reports: [ManagementRoute] {
+    []
+  }
+
+  /// What an operator looks at: health, error groups.
+  var operations: [ManagementRoute] {
+    []
   }
 }
 

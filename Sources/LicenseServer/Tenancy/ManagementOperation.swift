@@ -14,28 +14,50 @@ enum ManagementOperation: String, CaseIterable, Sendable {
   case renewLicense, suspendLicense, reinstateLicense, revokeLicense, transferLicense
   case listLicenseFeatures, assignLicenseFeature, removeLicenseFeature, resetLicenseUsage
   case listLicenseDevices, getLicenseDevice, resetLicenseDevice, blacklistLicenseDevice
+  case listProductCustomFieldDefinitions, createProductCustomFieldDefinition, getProductCustomFieldDefinition
+  case updateProductCustomFieldDefinition, deleteProductCustomFieldDefinition
+  case listCustomerCustomFieldValues, upsertCustomerCustomFieldValue
+  case listLicenseCustomFieldValues, upsertLicenseCustomFieldValue
   case listAPIKeys, createAPIKey
   case listEvents
+  case listWebhookEndpoints, createWebhookEndpoint, getWebhookEndpoint, updateWebhookEndpoint, deleteWebhookEndpoint
+  case listActivities, getUsageSummary, listUsageLedger, getLicenseAuditReport, getCustomerSummary
+  case getSubscriptionSettlement, createReportExport, getReportExport, downloadReportExport
+  case getOpsSummary, listRuntimeErrorGroups, getWebhookHealth
 
   /// The one scope that it needs (contract; `admin` stands for all).
   var scope: ManagementScope {
     switch self {
     case .listProducts, .getProduct, .listProductVersions, .listPoliciesByProduct, .getPolicy, .listFeaturesByProduct,
-      .getFeature, .listProductOrders, .getOrder, .listProductSubscriptions, .getSubscription:
+      .getFeature, .listProductOrders, .getOrder, .listProductSubscriptions, .getSubscription,
+      .listProductCustomFieldDefinitions, .getProductCustomFieldDefinition:
       .productRead
     case .createProduct, .updateProduct, .deleteProduct, .createProductVersion, .createPolicy, .updatePolicy,
-      .deletePolicy, .createFeature, .createOrder, .updateOrder, .createSubscription, .updateSubscription:
+      .deletePolicy, .createFeature, .createOrder, .updateOrder, .createSubscription, .updateSubscription,
+      .createProductCustomFieldDefinition, .updateProductCustomFieldDefinition, .deleteProductCustomFieldDefinition:
       .productWrite
-    case .listLicenses, .getLicense, .listLicenseFeatures, .listLicenseDevices, .getLicenseDevice:
+    case .listLicenses, .getLicense, .listLicenseFeatures, .listLicenseDevices, .getLicenseDevice,
+      .listLicenseCustomFieldValues:
       .licenseRead
     case .createLicense, .renewLicense, .suspendLicense, .reinstateLicense, .revokeLicense, .transferLicense,
-      .assignLicenseFeature, .removeLicenseFeature, .resetLicenseUsage:
+      .assignLicenseFeature, .removeLicenseFeature, .resetLicenseUsage, .upsertLicenseCustomFieldValue:
       .licenseWrite
     case .resetLicenseDevice, .blacklistLicenseDevice:
       .deviceWrite
     case .listEvents:
       .eventRead
-    case .listCustomers, .createCustomer, .getCustomer, .updateCustomer, .deleteCustomer, .listAPIKeys, .createAPIKey:
+    case .listWebhookEndpoints, .createWebhookEndpoint, .getWebhookEndpoint, .updateWebhookEndpoint,
+      .deleteWebhookEndpoint:
+      .webhookWrite
+    case .listActivities, .getUsageSummary, .listUsageLedger, .getLicenseAuditReport, .getCustomerSummary,
+      .getSubscriptionSettlement:
+      .reportRead
+    case .createReportExport, .getReportExport, .downloadReportExport:
+      .reportExport
+    case .getOpsSummary, .listRuntimeErrorGroups, .getWebhookHealth:
+      .opsRead
+    case .listCustomers, .createCustomer, .getCustomer, .updateCustomer, .deleteCustomer, .listAPIKeys, .createAPIKey,
+      .listCustomerCustomFieldValues, .upsertCustomerCustomFieldValue:
       .admin
     }
   }
