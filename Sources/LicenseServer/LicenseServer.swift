@@ -121,6 +121,8 @@ struct Services: Sendable {
     devices = Devices(store: store, clock: clock)
     apiKeys = APIKeys(store: store, clock: clock)
     events = Events(store: store)
-    runtime = Runtime(store: store, clock: clock, signingKeys: signingKeys)
+    runtime = Runtime(
+      store: store, clock: clock, signingKeys: signingKeys,
+      validations: ValidationBatch(client: store.client, logger: store.logger))
   }
 }

@@ -11,6 +11,17 @@ struct Runtime: Sendable {
   let store: TenantStore
   let clock: ServerClock
   let signingKeys: SigningKeys
+  let validations: ValidationBatch
+
+  /// Answers `validate` or `check` for whoever holds a license key.
+  ///
+  /// - Throws: 401 for an unknown key; 403 and 404 as ``ValidationQuestion/answer(from:)`` decides.
+  func answer(_ question: ValidationQuestion) async throws -> SignedAnswer {
+    let answer = try await store.translating { try await validations.answer(question) }
+    guard let kid = answer.kid else { throw APIFailure.noSigningKey }
+    let signer = try await signingKeys.signer(kid, of: answer.tenant, in: store)
+    return try SignedAnswer(signing: SignedPayload.bytes(of: answer.data), with: signer)
+  }
 
   /// Binds a device, or finds it bound already: the same binding never takes a second seat.
   func activate(
@@ -27,40 +38,6 @@ struct Runtime: Sendable {
       if known?.status != .active { try await requireSeat(license, for: binding, in: transaction) }
       let device = try await bind(license, binding, wasActive: known?.status == .active, in: transaction)
       return try await sign(license, device: device, eligibility: eligibility, in: transaction)
-    }
-  }
-
-  /// Confirms a bound device and notes that it was seen.
-  func validate(_ license: LicenseID, _ body: RuntimeBindingRequest, for caller: Caller) async throws -> SignedAnswer {
-    let binding = try Binding(body)
-    let now = clock.now()
-    return try await store.transaction(caller.tenant) { transaction in
-      let license = try await RuntimeLicense.load(license, for: caller, locked: false, now: now, in: transaction)
-      try license.requireUsable()
-      let device = try await license.activeDevice(binding, in: transaction)
-      let eligibility = try await license.entitledVersion(body.appVersion, in: transaction)
-      try await transaction.query(
-        """
-        UPDATE license_server.devices
-           SET last_seen_at      = \(now),
-               last_validated_at = \(now),
-               ip_address        = \(caller.address)
-         WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND id = \(device.id)
-        """)
-      return try await sign(license, device: device.id, eligibility: eligibility, in: transaction)
-    }
-  }
-
-  /// The same answer as validate, without a trace. A version that is not covered is told of, not refused.
-  func check(_ license: LicenseID, _ body: RuntimeBindingRequest, for caller: Caller) async throws -> SignedAnswer {
-    let binding = try Binding(body)
-    let now = clock.now()
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      let license = try await RuntimeLicense.load(license, for: caller, locked: false, now: now, in: transaction)
-      try license.requireUsable()
-      let device = try await license.activeDevice(binding, in: transaction)
-      let eligibility = try await license.eligibility(of: body.appVersion, in: transaction)
-      return try await sign(license, device: device.id, eligibility: eligibility, in: transaction)
     }
   }
 
@@ -185,7 +162,7 @@ extension RuntimeLicense {
   /// - Throws: 403 when it is not.
   func entitledVersion(_ version: String?, in transaction: PostgresTransaction) async throws -> VersionEligibility? {
     let eligibility = try await eligibility(of: version, in: transaction)
-    if let eligibility, !eligibility.isEntitled { throw APIFailure.versionNotEntitled(eligibility.appVersion) }
+    try eligibility?.requireEntitled()
     return eligibility
   }
 }

@@ -26,14 +26,7 @@ struct RuntimeLicense: Sendable {
 
   /// Refuses everything but active and grace_period: 403.
   func requireUsable() throws(APIFailure) {
-    if let start = record.license.startsAt, now < start {
-      throw .licenseInactive("it starts at \(RFC3339.string(from: start))")
-    }
-    switch status {
-    case .active, .gracePeriod: return
-    case .expired: throw .licenseExpired
-    case .suspended, .revoked: throw .licenseInactive(status.rawValue)
-    }
+    try record.lifecycle.requireUsable(from: record.license.startsAt, at: now)
   }
 
   /// The device with this binding, whatever its state.
@@ -51,11 +44,8 @@ struct RuntimeLicense: Sendable {
   /// - Throws: 403 for a blocked one, 404 for any other: activate first.
   func activeDevice(_ binding: Binding, in transaction: PostgresTransaction) async throws -> Device {
     guard let device = try await device(binding, in: transaction) else { throw APIFailure.notFound("device") }
-    switch device.status {
-    case .active: return device
-    case .blacklisted: throw APIFailure.deviceBlacklisted
-    case .deactivated, .reset, .expired: throw APIFailure.notFound("device")
-    }
+    try device.status.requireActive()
+    return device
   }
 
   /// Whether the version that the application names is covered; nil when it names none.
@@ -74,7 +64,9 @@ struct RuntimeLicense: Sendable {
     guard let row = rows.first else { return nil }
     return VersionGate.eligibility(
       of: version, hasCatalog: try row.get("has_catalog"), releasedAt: try row.get("released_at"),
-      eligibleThrough: VersionGate.eligibleThrough(record.license, type: record.type), now: now)
+      eligibleThrough: VersionGate.eligibleThrough(
+        type: record.type, expiresAt: record.license.expiresAt,
+        maintenanceExpiresAt: record.license.maintenanceExpiresAt), now: now)
   }
 
   /// The features as the application sees them, by code.
@@ -88,8 +80,8 @@ struct RuntimeLicense: Sendable {
     ).all { row in
       let given = try LicenseFeature(row: row)
       return FeatureEntitlement(
-        code: given.featureCode, enabled: given.isUsable(at: now), quota: given.maxConsumptions,
-        consumed: given.maxConsumptions == nil ? nil : given.totalConsumptions, remaining: given.remaining)
+        code: given.featureCode, enabled: given.enabled, quota: given.maxConsumptions, used: given.totalConsumptions,
+        endsAt: given.expiresAt, at: now)
     }
   }
 
@@ -104,12 +96,7 @@ struct RuntimeLicense: Sendable {
       versionEligibility: eligibility)
   }
 
-  /// After the policy's interval, or when the answer changes by itself, whichever is earlier.
-  private var nextCheck: Date {
-    let interval = now.addingTimeInterval(Double(policy.validationIntervalMinutes) * 60)
-    let change = status == .gracePeriod ? record.lifecycle.endsAt : record.lifecycle.expiresAt
-    return change.map { min($0, interval) } ?? interval
-  }
+  private var nextCheck: Date { record.lifecycle.nextCheck(after: policy.validationIntervalMinutes, at: now) }
 }
 
 extension LicenseFeature {

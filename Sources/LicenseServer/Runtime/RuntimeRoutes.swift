@@ -15,12 +15,6 @@ struct RuntimeRoutes: Sendable {
         let key = try call.idempotencyKey()
         return try await runtime.activate(call.license, call.body(), idempotencyKey: key, for: call.caller)
       },
-      .init("/api/v1/license/validate") { call in
-        try await runtime.validate(call.license, call.body(), for: call.caller)
-      },
-      .init("/api/v1/license/check") { call in
-        try await runtime.check(call.license, call.body(), for: call.caller)
-      },
       .init("/api/v1/license/consume") { call in
         let key = try call.idempotencyKey()
         return try await runtime.consume(call.license, call.body(), idempotencyKey: key, for: call.caller)
@@ -32,7 +26,19 @@ struct RuntimeRoutes: Sendable {
     ]
   }
 
+  /// Operations that change nothing of a license. Who asks is found out together with the answer, many at a time.
+  var validations: [(path: RouterPath, kind: ValidationQuestion.Kind)] {
+    [("/api/v1/license/validate", .validate), ("/api/v1/license/check", .check)]
+  }
+
   func add(to router: AppRouter) {
+    for route in validations {
+      router.on(route.path, method: .post) { [services] request, context in
+        let answer = try await services.runtime.answer(
+          question(route.kind, request, address: context.remoteIPAddress))
+        return Answer.raw(data: answer.data, members: [("signature", answer.signatureBytes)], context: context)
+      }
+    }
     for route in all {
       router.on(route.path, method: .post) { [services] request, context in
         let (caller, license) = try await services.authenticator.license(
@@ -40,6 +46,26 @@ struct RuntimeRoutes: Sendable {
         let answer = try await route.handle(RuntimeCall(caller: caller, license: license, request: request))
         return Answer.raw(data: answer.data, members: [("signature", answer.signatureBytes)], context: context)
       }
+    }
+  }
+}
+
+extension RuntimeRoutes {
+  /// What a request asks. A request that cannot be read is told so only to somebody with a valid license key, as it is for
+  /// every other operation.
+  private func question(
+    _ kind: ValidationQuestion.Kind, _ request: Request, address: String
+  ) async throws -> ValidationQuestion {
+    let (key, host) = (request.credential("License"), request.hostName)
+    guard let key else { throw APIFailure.licenseKeyRequired }
+    do {
+      let body = try await request.decodeBody(RuntimeBindingRequest.self, limit: RuntimeCall.largestBody)
+      return ValidationQuestion(
+        kind: kind, keyHash: Credential.hash(key), host: host, binding: try Binding(body), address: address,
+        now: services.clock.now())
+    } catch {
+      _ = try await services.authenticator.license(key: key, host: host, address: address)
+      throw error
     }
   }
 }
@@ -61,11 +87,14 @@ struct RuntimeCall: Sendable {
   var license: LicenseID
   var request: Request
 
+  /// The most bytes that a runtime request may bring.
+  static let largestBody = 64 << 10
+
   /// The body, with nothing in it that the contract does not know.
   // Swift 6.3.1 cannot optimize a route that this was inlined into: its compiler ends with a crash.
   @inline(never)
   func body<T: Decodable>(_ type: T.Type = T.self) async throws -> T {
-    try await request.decodeBody(type, limit: 64 << 10)
+    try await request.decodeBody(type, limit: Self.largestBody)
   }
 
   /// The idempotency key.

@@ -18,7 +18,7 @@ enum VersionGate {
   }
 
   /// The moment up to which releases are covered: the maintenance cutoff of a perpetual license, else its end.
-  static func eligibleThrough(_ license: License, type: LicenseType) -> Date? {
-    type == .perpetual ? license.maintenanceExpiresAt : license.expiresAt
+  static func eligibleThrough(type: LicenseType, expiresAt: Date?, maintenanceExpiresAt: Date?) -> Date? {
+    type == .perpetual ? maintenanceExpiresAt : expiresAt
   }
 }

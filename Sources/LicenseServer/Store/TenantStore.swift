@@ -36,7 +36,7 @@ struct TenantStore: Sendable {
 
   /// What a caller is told about an error of the database: 503 when it is away or busy, 422 for a value that it cannot hold,
   /// 409 for a record that others refer to. Unique violations are told by whoever knows the constraint.
-  private func translating<T>(_ body: () async throws -> T) async throws -> T {
+  func translating<T>(_ body: () async throws -> T) async throws -> T {
     do { return try await body() } catch let error as PostgresError {
       switch error.code {
       case .connection, .outcomeUnknown, .timeout, .overloaded, .closed:

@@ -43,10 +43,10 @@ struct Authenticator: Sendable {
 
   /// The tenant and license of a license key.
   func license(key: String?, host: String?, address: String?) async throws -> (caller: Caller, license: LicenseID) {
-    guard let key, !key.isEmpty else { throw APIFailure.unauthorized("a license key is required") }
+    guard let key, !key.isEmpty else { throw APIFailure.licenseKeyRequired }
     let rows = try await store.lookUp(
       "SELECT tenant_id, id FROM license_server.find_license_key(\(Credential.hash(key)), \(host))")
-    guard let row = rows.first else { throw APIFailure.unauthorized("the license key is not valid") }
+    guard let row = rows.first else { throw APIFailure.licenseKeyNotValid }
     let license: LicenseID = try row.get("id")
     let caller = Caller(tenant: try row.get("tenant_id"), actor: .license(license), scopes: [], address: address)
     return (caller, license)

@@ -59,6 +59,14 @@ extension APIFailure {
     APIFailure(.forbidden, code: "CONTAINER_NOT_ALLOWED", message: "The policy does not allow containers.")
   }
 
+  static var licenseKeyRequired: APIFailure { .unauthorized("a license key is required") }
+
+  static var licenseKeyNotValid: APIFailure { .unauthorized("the license key is not valid") }
+
+  static var noSigningKey: APIFailure {
+    .unavailable("the tenant has no signing key", code: "NO_SIGNING_KEY")
+  }
+
   static var idempotencyKeyRequired: APIFailure {
     APIFailure(
       .badRequest, code: "IDEMPOTENCY_KEY_REQUIRED", message: "This operation needs an Idempotency-Key header.",

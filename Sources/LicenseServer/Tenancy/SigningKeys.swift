@@ -30,20 +30,37 @@ final class SigningKeys: Sendable {
         FROM license_server.signing_keys
        WHERE tenant_id = \(tenant) AND status = 'active'
       """)
-    guard let row = rows.first else {
-      throw APIFailure.unavailable("the tenant has no signing key", code: "NO_SIGNING_KEY")
+    guard let row = rows.first else { throw APIFailure.noSigningKey }
+    return try signer(row.get("kid"), of: tenant) { try row.get("sealed_private_key") }
+  }
+
+  /// The tenant's key with this id, which the caller has just read to be the active one.
+  func signer(_ kid: String, of tenant: TenantID, in store: TenantStore) async throws -> Signer {
+    if let key = opened.withLock({ $0[Self.name(tenant, kid)] }) { return Signer(kid: kid, key: key) }
+    return try await store.transaction(tenant, readOnly: true) { transaction in
+      let rows = try await transaction.query(
+        """
+        SELECT sealed_private_key
+          FROM license_server.signing_keys
+         WHERE tenant_id = \(tenant) AND kid = \(kid)
+        """)
+      guard let row = rows.first else { throw APIFailure.noSigningKey }
+      return try self.signer(kid, of: tenant) { try row.get("sealed_private_key") }
     }
-    let kid: String = try row.get("kid")
-    let name = tenant.rawValue + "/" + kid
+  }
+
+  private func signer(_ kid: String, of tenant: TenantID, sealed: () throws -> [UInt8]) throws -> Signer {
+    let name = Self.name(tenant, kid)
     if let key = opened.withLock({ $0[name] }) { return Signer(kid: kid, key: key) }
-    let seed = try keyRing.open(row.get("sealed_private_key"), context: Self.context(tenant, kid))
-    let key = try Ed25519PrivateKey(seed: seed)
+    let key = try Ed25519PrivateKey(seed: keyRing.open(sealed(), context: Self.context(tenant, kid)))
     opened.withLock { keys in
       if keys.count >= Self.capacity { keys.removeAll() }
       keys[name] = key
     }
     return Signer(kid: kid, key: key)
   }
+
+  private static func name(_ tenant: TenantID, _ kid: String) -> String { tenant.rawValue + "/" + kid }
 
   /// Every key of the tenant, newest first; retired ones stay, since answers they signed are still out there.
   static func list(for tenant: TenantID, in transaction: PostgresTransaction) async throws -> [PublicKey] {

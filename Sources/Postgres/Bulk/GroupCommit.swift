@@ -48,16 +48,19 @@ public final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable, Ser
   /// - Parameters:
   ///   - client: names the server; its pool is not used.
   ///   - sessionRole: the role of the lanes' sessions, instead of the configuration's.
+  ///   - synchronousCommit: false for what may be lost when the server crashes: see
+  ///     ``PostgresConfiguration/synchronousCommit``.
   ///   - fairnessKey: whose item it is.
   public init(
-    client: PostgresClient, limits: Limits = .init(), sessionRole: String? = nil, logger: Logger,
-    fairnessKey: @escaping @Sendable (Item) -> String, write: @escaping Write
+    client: PostgresClient, limits: Limits = .init(), sessionRole: String? = nil, synchronousCommit: Bool = true,
+    logger: Logger, fairnessKey: @escaping @Sendable (Item) -> String, write: @escaping Write
   ) {
     precondition(limits.lanes > 0 && limits.maximumBatch > 0 && limits.maximumWaiting > 1, "limits must be positive")
     self.limits = limits
     self.fairnessKey = fairnessKey
     var configuration = client.configuration
     if let sessionRole { configuration.sessionRole = sessionRole }
+    if !synchronousCommit { configuration.synchronousCommit = false }
     ended = LaneEnd(count: limits.lanes)
     for number in 1...limits.lanes {
       let lane = CommitLane(

@@ -1,0 +1,100 @@
+import Foundation
+import LicenseKitAPI
+import ServerKit
+
+/// One `validate` or `check`: who asks, and about what.
+struct ValidationQuestion: Sendable {
+  /// What the application may learn and leave behind.
+  enum Kind: Hashable, Sendable {
+    /// Confirms a bound device and stamps it as seen. A version that is not covered is refused.
+    case validate
+    /// The same answer without a trace. A version that is not covered is told of, not refused.
+    case check
+  }
+
+  var kind: Kind
+  /// SHA-256 of the license key.
+  var keyHash: [UInt8]
+  /// The host name asked for; one that belongs to another tenant knows no key of this one.
+  var host: String?
+  /// Where the application runs, checked.
+  var binding: Binding
+  /// Where the request came from.
+  var address: String
+  /// Whole seconds.
+  var now: Date
+}
+
+/// All that an answer follows from, as one statement found it.
+struct ValidationFacts: Sendable {
+  var tenant: TenantID
+  var license: LicenseID
+  var type: LicenseType
+  var lifecycle: LicenseLifecycle
+  var startsAt: Date?
+  var maintenanceExpiresAt: Date?
+  var entitlementVersion: Int64
+  var validationIntervalMinutes: Int
+  /// The device with the binding asked about, if there ever was one.
+  var device: BoundDevice?
+  /// By code.
+  var features: [GivenFeature]
+  /// Nil when no version was named.
+  var catalog: Catalog?
+  /// The tenant's active signing key.
+  var kid: String?
+
+  /// A device as far as it matters here.
+  struct BoundDevice: Hashable, Sendable {
+    var id: DeviceID
+    var status: DeviceStatus
+    var lastValidatedAt: Date?
+  }
+
+  /// A feature as the license was given it.
+  struct GivenFeature: Hashable, Sendable {
+    var code: String
+    var enabled: Bool
+    var quota: Int64?
+    var used: Int64
+    var endsAt: Date?
+  }
+
+  /// What the product's catalog says of the version asked about.
+  struct Catalog: Hashable, Sendable {
+    var hasVersions: Bool
+    var releasedAt: Date?
+  }
+}
+
+extension ValidationQuestion {
+  /// The answer, or the refusal. Pure.
+  ///
+  /// - Throws: 403 when license, device or version forbid it; 404 for a device that is not active.
+  func answer(from facts: ValidationFacts) throws(APIFailure) -> RuntimeEntitlementResponseData {
+    try facts.lifecycle.requireUsable(from: facts.startsAt, at: now)
+    guard let device = facts.device else { throw .notFound("device") }
+    try device.status.requireActive()
+    let eligibility = eligibility(from: facts)
+    if kind == .validate { try eligibility?.requireEntitled() }
+    return RuntimeEntitlementResponseData(
+      licenseID: facts.license, status: facts.lifecycle.status(at: now).rawValue, licenseType: facts.type,
+      entitlementVersion: facts.entitlementVersion, issuedAt: now,
+      nextCheckAt: facts.lifecycle.nextCheck(after: facts.validationIntervalMinutes, at: now),
+      expiresAt: facts.lifecycle.expiresAt, deviceID: device.id,
+      features: facts.features.map {
+        FeatureEntitlement(
+          code: $0.code, enabled: $0.enabled, quota: $0.quota, used: $0.used, endsAt: $0.endsAt, at: now)
+      },
+      versionEligibility: eligibility)
+  }
+
+  private func eligibility(from facts: ValidationFacts) -> VersionEligibility? {
+    guard let version = binding.request.appVersion, let catalog = facts.catalog else { return nil }
+    return VersionGate.eligibility(
+      of: version, hasCatalog: catalog.hasVersions, releasedAt: catalog.releasedAt,
+      eligibleThrough: VersionGate.eligibleThrough(
+        type: facts.type, expiresAt: facts.lifecycle.expiresAt, maintenanceExpiresAt: facts.maintenanceExpiresAt),
+      now: now)
+  }
+}

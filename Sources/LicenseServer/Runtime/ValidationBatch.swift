@@ -1,0 +1,224 @@
+import Foundation
+import Identity
+import LicenseKitAPI
+import Logging
+import Postgres
+import ServerKit
+
+/// Answers validations, many with one statement: whatever waits is looked up together, decided, and stamped as seen, on a
+/// few connections of its own. So a validation costs the database a few index look-ups and no transaction of its own, and
+/// each still sees what is committed at this moment.
+///
+/// The connections run under a role that sees what such answers are made of and may write nothing but the stamps. These
+/// are written without waiting for the disk: when the database itself crashes, the last fraction of a second of "last
+/// seen" may be lost, and nothing else depends on it.
+struct ValidationBatch: Sendable {
+  /// What is to be signed, and with which key.
+  struct Answer: Sendable {
+    var tenant: TenantID
+    var kid: String?
+    var data: RuntimeEntitlementResponseData
+  }
+
+  private static let role = "license_server_validation"
+  private let lanes: GroupCommit<ValidationQuestion, Result<Answer, APIFailure>>
+
+  init(client: PostgresClient, logger: Logger) {
+    lanes = GroupCommit(
+      client: client, sessionRole: Self.role, synchronousCommit: false, logger: logger,
+      // The tenant is not known yet; one license that asks all the time at least delays no other.
+      fairnessKey: { String(decoding: $0.keyHash.prefix(8), as: UTF8.self) },
+      write: { questions, connection in
+        let results = try Self.answers(to: questions, connection)
+        try Self.stamp(questions, results, connection)
+        return results.map { $0.map(\.answer) }
+      })
+  }
+
+  /// Waits for the next batch.
+  /// - Throws: `APIFailure`: 401 for an unknown license key, and whatever ``ValidationQuestion/answer(from:)`` refuses;
+  ///   `PostgresError`.
+  func answer(_ question: ValidationQuestion) async throws -> Answer { try await lanes.submit(question).get() }
+
+  /// Answers what waits, then ends the connections.
+  func shutdown() async { await lanes.shutdown() }
+
+  // MARK: Looking up
+
+  /// An answer with the device that it was given to.
+  private struct Validated: Sendable {
+    var answer: Answer
+    var device: ValidationFacts.BoundDevice?
+  }
+
+  private static func answers(
+    to questions: [ValidationQuestion], _ connection: PostgresLaneConnection
+  ) throws(PostgresError) -> [Result<Validated, APIFailure>] {
+    var results: [Result<Validated, APIFailure>] = Array(
+      repeating: .failure(.licenseKeyNotValid), count: questions.count)
+    for row in try connection.query(lookUp(questions)) {
+      let index = Int(try row.get(at: 0, as: Int64.self)) - 1
+      guard questions.indices.contains(index) else { continue }
+      let facts = try ValidationFacts(row)
+      do {
+        let data = try questions[index].answer(from: facts)
+        results[index] = .success(
+          Validated(answer: Answer(tenant: facts.tenant, kid: facts.kid, data: data), device: facts.device))
+      } catch {
+        results[index] = .failure(error)
+      }
+    }
+    return results
+  }
+
+  /// Each part is found through the key of the part before it: licenses_key_hash, then primary and unique keys.
+  private static func lookUp(_ questions: [ValidationQuestion]) -> PostgresQuery {
+    """
+    SELECT a.number, l.tenant_id, l.id, p.license_type, l.state,
+           extract(epoch FROM l.starts_at)::bigint,
+           extract(epoch FROM l.expires_at)::bigint,
+           extract(epoch FROM l.ends_at)::bigint,
+           extract(epoch FROM l.maintenance_expires_at)::bigint,
+           l.entitlement_version + p.revision,
+           p.validation_interval_minutes,
+           d.id, d.status,
+           extract(epoch FROM d.last_validated_at)::bigint,
+           (SELECT string_agg(concat_ws('|', f.code, CASE WHEN g.enabled THEN 1 ELSE 0 END,
+                                        coalesce(g.max_consumptions::text, ''), g.total_consumptions,
+                                        coalesce(extract(epoch FROM g.expires_at)::bigint::text, '')),
+                              ' ' ORDER BY f.code)
+              FROM license_server.license_features g
+              JOIN license_server.features f ON f.tenant_id = g.tenant_id AND f.id = g.feature_id
+             WHERE g.tenant_id = l.tenant_id AND g.license_id = l.id),
+           CASE WHEN a.version <> '' THEN EXISTS (SELECT
+                                                    FROM license_server.product_versions v
+                                                   WHERE v.tenant_id = l.tenant_id AND v.product_id = l.product_id) END,
+           CASE WHEN a.version <> '' THEN (SELECT extract(epoch FROM v.released_at)::bigint
+                                             FROM license_server.product_versions v
+                                            WHERE v.tenant_id = l.tenant_id AND v.product_id = l.product_id
+                                              AND v.version = a.version) END,
+           k.kid
+      FROM unnest(\(questions.map(\.keyHash)),
+                  \(questions.map { $0.host ?? "" }),
+                  \(questions.map(\.binding.key)),
+                  \(questions.map { $0.binding.request.appVersion ?? "" }))
+           WITH ORDINALITY AS a (key_hash, host, binding_key, version, number)
+      JOIN license_server.licenses l ON l.key_hash = a.key_hash
+      JOIN license_server.policies p ON p.tenant_id = l.tenant_id AND p.id = l.policy_id
+      LEFT JOIN license_server.devices d
+        ON d.tenant_id = l.tenant_id AND d.license_id = l.id AND d.binding_key = a.binding_key
+      LEFT JOIN license_server.signing_keys k ON k.tenant_id = l.tenant_id AND k.status = 'active'
+     WHERE NOT EXISTS (SELECT
+                         FROM license_server.tenants t
+                        WHERE t.host_name = a.host AND t.tenant_id <> l.tenant_id)
+    """
+  }
+
+  // MARK: Stamping
+
+  /// Notes that the devices were seen. A device that somebody else is writing at this moment is left to them: nobody waits
+  /// for a stamp, and two batches never wait for each other.
+  private static func stamp(
+    _ questions: [ValidationQuestion], _ results: [Result<Validated, APIFailure>], _ connection: PostgresLaneConnection
+  ) throws(PostgresError) {
+    var stamps = Stamps()
+    for (question, result) in zip(questions, results) {
+      guard question.kind == .validate, case .success(let validated) = result, let device = validated.device else {
+        continue
+      }
+      // Times are whole seconds: a device validated twice within one is stamped once.
+      if let last = device.lastValidatedAt, last >= question.now { continue }
+      stamps.add(question, of: validated.answer)
+    }
+    guard !stamps.isEmpty else { return }
+    try connection.query(stamps.statement)
+  }
+
+  private struct Stamps {
+    private var tenants: [String] = []
+    private var licenses: [String] = []
+    private var bindings: [String] = []
+    private var addresses: [String] = []
+    private var times: [Date] = []
+
+    var isEmpty: Bool { bindings.isEmpty }
+
+    mutating func add(_ question: ValidationQuestion, of answer: Answer) {
+      tenants.append(answer.tenant.rawValue)
+      licenses.append(answer.data.licenseID.rawValue)
+      bindings.append(question.binding.key)
+      addresses.append(question.address)
+      times.append(question.now)
+    }
+
+    var statement: PostgresQuery {
+      """
+      UPDATE license_server.devices d
+         SET last_seen_at      = s.seen_at,
+             last_validated_at = s.seen_at,
+             ip_address        = s.address
+        FROM (SELECT o.tenant_id, o.license_id, o.binding_key, a.seen_at, a.address
+                FROM unnest(\(tenants), \(licenses), \(bindings), \(addresses), \(times))
+                     AS a (tenant_id, license_id, binding_key, address, seen_at)
+                JOIN license_server.devices o
+                  ON o.tenant_id = a.tenant_id AND o.license_id = a.license_id AND o.binding_key = a.binding_key
+                 FOR NO KEY UPDATE OF o SKIP LOCKED) s
+       WHERE d.tenant_id = s.tenant_id AND d.license_id = s.license_id AND d.binding_key = s.binding_key
+      """
+    }
+  }
+}
+
+extension ValidationFacts {
+  /// The columns of the look-up, by their place.
+  fileprivate init(_ row: PostgresRow) throws(PostgresError) {
+    tenant = try row.get(at: 1)
+    license = try row.get(at: 2)
+    type = try row.value(at: 3)
+    startsAt = try row.seconds(at: 5)
+    lifecycle = LicenseLifecycle(
+      state: try row.value(at: 4), expiresAt: try row.seconds(at: 6), endsAt: try row.seconds(at: 7))
+    maintenanceExpiresAt = try row.seconds(at: 8)
+    entitlementVersion = try row.get(at: 9)
+    validationIntervalMinutes = try row.get(at: 10)
+    if let id: DeviceID = try row.get(at: 11) {
+      device = BoundDevice(id: id, status: try row.value(at: 12), lastValidatedAt: try row.seconds(at: 13))
+    }
+    features = try GivenFeature.list(try row.get(at: 14) ?? "")
+    if let hasVersions: Bool = try row.get(at: 15) {
+      catalog = Catalog(hasVersions: hasVersions, releasedAt: try row.seconds(at: 16))
+    }
+    kid = try row.get(at: 17)
+  }
+}
+
+extension ValidationFacts.GivenFeature {
+  /// Features as the look-up writes them: parted by spaces, their parts by bars; a code contains neither.
+  fileprivate static func list(_ text: String) throws(PostgresError) -> [Self] {
+    var features: [Self] = []
+    for entry in text.split(separator: " ") {
+      let parts = entry.split(separator: "|", omittingEmptySubsequences: false)
+      guard parts.count == 5, let used = Int64(parts[3]) else {
+        throw PostgresError(.decoding, "a feature was not written as expected")
+      }
+      features.append(
+        Self(
+          code: String(parts[0]), enabled: parts[1] == "1", quota: Int64(parts[2]), used: used,
+          endsAt: Int64(parts[4]).map { Date(timeIntervalSince1970: Double($0)) }))
+    }
+    return features
+  }
+}
+
+extension PostgresRow {
+  fileprivate func value<T: RawRepresentable<String>>(at column: Int) throws(PostgresError) -> T {
+    guard let value = T(rawValue: try get(at: column, as: String.self)) else {
+      throw PostgresError(.decoding, "column \(column) holds no \(T.self)")
+    }
+    return value
+  }
+
+  fileprivate func seconds(at column: Int) throws(PostgresError) -> Date? {
+    try get(at: column, as: Int64?.self).map { Date(timeIntervalSince1970: Double($0)) }
+  }
+}
