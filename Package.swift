@@ -32,6 +32,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 /// `TEST_TARGETS=JSONTests,PostgresTests swift build --build-tests` compiles only the named test targets; unset, all.
 let chosenTests = Context.environment["TEST_TARGETS"].map { Set($0.split(separator: ",").map(String.init)) }
 
+/// What only `loadtest/` builds: `LOADTEST=1`.
+let loadTests: [Target] =
+  Context.environment["LOADTEST"] == nil
+  ? []
+  : [.executableTarget(name: "empty-route", dependencies: [hummingbird], path: "loadtest/empty-route")]
+
 let package = Package(
   name: "licensekit-stripe",
   products: [
@@ -130,5 +136,5 @@ let package = Package(
           "Identity", "TestSupport", hummingbird, logging, lifecycle,
         ]),
       tests("ArchitectureTests", []),
-    ].filter { chosenTests?.contains($0.name) ?? true }
+    ].filter { chosenTests?.contains($0.name) ?? true } + loadTests
 )

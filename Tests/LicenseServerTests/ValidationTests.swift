@@ -172,3 +172,30 @@ struct ValidationTests {
     }
   }
 }
+
+@Suite("Bodies of bindings, read plainly")
+struct PlainBindingTests {
+  @Test(
+    "what is read plainly is what the decoder reads, and everything else is left to the decoder",
+    arguments: [
+      #"{"fingerprint":"f","hostname":"h","os":"o","is_vm":true,"is_container":false,"container_id":"c","cluster_id":"k","namespace":"n","pod_name":"p","app_version":"1"}"#,
+      #" { "fingerprint" : "\u00e9\n" } "#, "{}", #"{"fingerprint":"a","fingerprint":"b"}"#,
+      #"{"fingerprint":null}"#, #"{"fingerprint":1}"#, #"{"is_vm":"true"}"#, #"{"other":1}"#, "[]", "", "{", "1",
+    ])
+  func same(body: String) throws {
+    let bytes = Array(body.utf8)
+    let plain = RuntimeBindingRequest(plainly: bytes)
+    let decoded = try? JSONBody.decode(RuntimeBindingRequest.self, from: bytes)
+    if let plain { #expect(plain == decoded) }
+    if decoded == nil { #expect(plain == nil) }
+  }
+
+  @Test("every field of a binding is among those read plainly")
+  func everyField() throws {
+    let full = RuntimeBindingRequest(
+      fingerprint: "f", hostname: "h", os: "o", isVM: true, isContainer: true, containerID: "c", clusterID: "k",
+      namespace: "n", podName: "p", appVersion: "1")
+    #expect(RuntimeBindingRequest(plainly: try JSONCoding.encodedBytes(full)) == full)
+    #expect(Mirror(reflecting: full).children.count == 10)
+  }
+}

@@ -50,7 +50,8 @@ extension FeatureEntitlement {
   /// What an application is told of a feature that its license has been given. Numbers come only with a quota.
   init(code: String, enabled: Bool, quota: Int64?, used: Int64, endsAt: Date?, at now: Date) {
     self.init(
-      code: code, enabled: enabled && endsAt.map { now < $0 } ?? true, quota: quota, consumed: quota == nil ? nil : used,
+      code: code, enabled: enabled && endsAt.map { now < $0 } ?? true, quota: quota,
+      consumed: quota == nil ? nil : used,
       remaining: quota.map { max(0, $0 - used) })
   }
 }

@@ -59,7 +59,8 @@ extension RuntimeRoutes {
     let (key, host) = (request.credential("License"), request.hostName)
     guard let key else { throw APIFailure.licenseKeyRequired }
     do {
-      let body = try await request.decodeBody(RuntimeBindingRequest.self, limit: RuntimeCall.largestBody)
+      let bytes = try await request.bodyBytes(limit: RuntimeCall.largestBody)
+      let body = try RuntimeBindingRequest(plainly: bytes) ?? JSONBody.decode(from: bytes)
       return ValidationQuestion(
         kind: kind, keyHash: Credential.hash(key), host: host, binding: try Binding(body), address: address,
         now: services.clock.now())

@@ -4,6 +4,7 @@ import LicenseKitAPI
 import Logging
 import Postgres
 import ServerKit
+import Synchronization
 
 /// Answers validations, many with one statement: whatever waits is looked up together, decided, and stamped as seen, on a
 /// few connections of its own. So a validation costs the database a few index look-ups and no transaction of its own, and
@@ -24,12 +25,13 @@ struct ValidationBatch: Sendable {
   private let lanes: GroupCommit<ValidationQuestion, Result<Answer, APIFailure>>
 
   init(client: PostgresClient, logger: Logger) {
+    let codes = FeatureCodes()
     lanes = GroupCommit(
       client: client, sessionRole: Self.role, synchronousCommit: false, logger: logger,
       // The tenant is not known yet; one license that asks all the time at least delays no other.
       fairnessKey: { String(decoding: $0.keyHash.prefix(8), as: UTF8.self) },
       write: { questions, connection in
-        let results = try Self.answers(to: questions, connection)
+        let results = try Self.answers(to: questions, codes, connection)
         try Self.stamp(questions, results, connection)
         return results.map { $0.map(\.answer) }
       })
@@ -52,14 +54,14 @@ struct ValidationBatch: Sendable {
   }
 
   private static func answers(
-    to questions: [ValidationQuestion], _ connection: PostgresLaneConnection
+    to questions: [ValidationQuestion], _ codes: FeatureCodes, _ connection: PostgresLaneConnection
   ) throws(PostgresError) -> [Result<Validated, APIFailure>] {
     var results: [Result<Validated, APIFailure>] = Array(
       repeating: .failure(.licenseKeyNotValid), count: questions.count)
-    for row in try connection.query(lookUp(questions)) {
-      let index = Int(try row.get(at: 0, as: Int64.self)) - 1
-      guard questions.indices.contains(index) else { continue }
-      let facts = try ValidationFacts(row)
+    let found = try connection.query(lookUp(questions)).map(FoundLicense.init)
+    let codes = try codes.codes(of: found, connection)
+    for license in found where questions.indices.contains(license.index) {
+      let (index, facts) = (license.index, license.facts(codes))
       do {
         let data = try questions[index].answer(from: facts)
         results[index] = .success(
@@ -75,25 +77,23 @@ struct ValidationBatch: Sendable {
   private static func lookUp(_ questions: [ValidationQuestion]) -> PostgresQuery {
     """
     SELECT a.number, l.tenant_id, l.id, p.license_type, l.state,
-           extract(epoch FROM l.starts_at)::bigint,
-           extract(epoch FROM l.expires_at)::bigint,
-           extract(epoch FROM l.ends_at)::bigint,
-           extract(epoch FROM l.maintenance_expires_at)::bigint,
+           date_part('epoch', l.starts_at)::bigint,
+           date_part('epoch', l.expires_at)::bigint,
+           date_part('epoch', l.ends_at)::bigint,
+           date_part('epoch', l.maintenance_expires_at)::bigint,
            l.entitlement_version + p.revision,
            p.validation_interval_minutes,
            d.id, d.status,
-           extract(epoch FROM d.last_validated_at)::bigint,
-           (SELECT string_agg(concat_ws('|', f.code, CASE WHEN g.enabled THEN 1 ELSE 0 END,
+           date_part('epoch', d.last_validated_at)::bigint,
+           (SELECT string_agg(concat_ws('|', g.feature_id, CASE WHEN g.enabled THEN 1 ELSE 0 END,
                                         coalesce(g.max_consumptions::text, ''), g.total_consumptions,
-                                        coalesce(extract(epoch FROM g.expires_at)::bigint::text, '')),
-                              ' ' ORDER BY f.code)
+                                        coalesce(date_part('epoch', g.expires_at)::bigint::text, '')), ' ')
               FROM license_server.license_features g
-              JOIN license_server.features f ON f.tenant_id = g.tenant_id AND f.id = g.feature_id
              WHERE g.tenant_id = l.tenant_id AND g.license_id = l.id),
            CASE WHEN a.version <> '' THEN EXISTS (SELECT
                                                     FROM license_server.product_versions v
                                                    WHERE v.tenant_id = l.tenant_id AND v.product_id = l.product_id) END,
-           CASE WHEN a.version <> '' THEN (SELECT extract(epoch FROM v.released_at)::bigint
+           CASE WHEN a.version <> '' THEN (SELECT date_part('epoch', v.released_at)::bigint
                                              FROM license_server.product_versions v
                                             WHERE v.tenant_id = l.tenant_id AND v.product_id = l.product_id
                                               AND v.version = a.version) END,
@@ -169,44 +169,102 @@ struct ValidationBatch: Sendable {
   }
 }
 
-extension ValidationFacts {
-  /// The columns of the look-up, by their place.
-  fileprivate init(_ row: PostgresRow) throws(PostgresError) {
-    tenant = try row.get(at: 1)
-    license = try row.get(at: 2)
-    type = try row.value(at: 3)
-    startsAt = try row.seconds(at: 5)
-    lifecycle = LicenseLifecycle(
-      state: try row.value(at: 4), expiresAt: try row.seconds(at: 6), endsAt: try row.seconds(at: 7))
-    maintenanceExpiresAt = try row.seconds(at: 8)
-    entitlementVersion = try row.get(at: 9)
-    validationIntervalMinutes = try row.get(at: 10)
-    if let id: DeviceID = try row.get(at: 11) {
-      device = BoundDevice(id: id, status: try row.value(at: 12), lastValidatedAt: try row.seconds(at: 13))
-    }
-    features = try GivenFeature.list(try row.get(at: 14) ?? "")
-    if let hasVersions: Bool = try row.get(at: 15) {
-      catalog = Catalog(hasVersions: hasVersions, releasedAt: try row.seconds(at: 16))
-    }
-    kid = try row.get(at: 17)
-  }
-}
+/// One row of the look-up, by the place of its columns. Features are still named by their ids.
+private struct FoundLicense {
+  /// Which question it answers.
+  let index: Int
+  private let features: [(id: FeatureID, given: ValidationFacts.GivenFeature)]
+  private let partial: ValidationFacts
 
-extension ValidationFacts.GivenFeature {
-  /// Features as the look-up writes them: parted by spaces, their parts by bars; a code contains neither.
-  fileprivate static func list(_ text: String) throws(PostgresError) -> [Self] {
-    var features: [Self] = []
+  init(_ row: PostgresRow) throws(PostgresError) {
+    index = Int(try row.get(at: 0, as: Int64.self)) - 1
+    var device: ValidationFacts.BoundDevice?
+    if let id: DeviceID = try row.get(at: 11) {
+      device = .init(id: id, status: try row.value(at: 12), lastValidatedAt: try row.seconds(at: 13))
+    }
+    var catalog: ValidationFacts.Catalog?
+    if let hasVersions: Bool = try row.get(at: 15) {
+      catalog = .init(hasVersions: hasVersions, releasedAt: try row.seconds(at: 16))
+    }
+    features = try Self.features(try row.get(at: 14) ?? "")
+    partial = ValidationFacts(
+      tenant: try row.get(at: 1), license: try row.get(at: 2), type: try row.value(at: 3),
+      lifecycle: LicenseLifecycle(
+        state: try row.value(at: 4), expiresAt: try row.seconds(at: 6), endsAt: try row.seconds(at: 7)),
+      startsAt: try row.seconds(at: 5), maintenanceExpiresAt: try row.seconds(at: 8),
+      entitlementVersion: try row.get(at: 9), validationIntervalMinutes: try row.get(at: 10), device: device,
+      features: [], catalog: catalog, kid: try row.get(at: 17))
+  }
+
+  var tenant: TenantID { partial.tenant }
+  var featureIDs: some Sequence<FeatureID> { features.lazy.map(\.id) }
+
+  func facts(_ codes: [FeatureID: String]) -> ValidationFacts {
+    var facts = partial
+    facts.features = features.compactMap { feature in
+      guard let code = codes[feature.id] else { return nil }
+      var given = feature.given
+      given.code = code
+      return given
+    }
+    // As SQL sorts codes, byte by byte.
+    facts.features.sort { $0.code.utf8.lexicographicallyPrecedes($1.code.utf8) }
+    return facts
+  }
+
+  /// Features as the look-up writes them: parted by spaces, their parts by bars; an id contains neither.
+  private static func features(
+    _ text: String
+  ) throws(PostgresError) -> [(id: FeatureID, given: ValidationFacts.GivenFeature)] {
+    var features: [(id: FeatureID, given: ValidationFacts.GivenFeature)] = []
     for entry in text.split(separator: " ") {
       let parts = entry.split(separator: "|", omittingEmptySubsequences: false)
       guard parts.count == 5, let used = Int64(parts[3]) else {
         throw PostgresError(.decoding, "a feature was not written as expected")
       }
-      features.append(
-        Self(
-          code: String(parts[0]), enabled: parts[1] == "1", quota: Int64(parts[2]), used: used,
-          endsAt: Int64(parts[4]).map { Date(timeIntervalSince1970: Double($0)) }))
+      let given = ValidationFacts.GivenFeature(
+        code: "", enabled: parts[1] == "1", quota: Int64(parts[2]), used: used,
+        endsAt: Int64(parts[4]).map { Date(timeIntervalSince1970: Double($0)) })
+      features.append((FeatureID(String(parts[0])), given))
     }
     return features
+  }
+}
+
+/// The codes of features, kept because they never change: a feature can be neither edited nor deleted, and its id is never
+/// given again.
+private final class FeatureCodes: Sendable {
+  private let known = Mutex<[FeatureID: String]>([:])
+  /// Enough for the products that are busy at a time.
+  private static let capacity = 65_536
+
+  /// The code of every feature of these licenses; those not known yet are asked for with one statement.
+  func codes(of licenses: [FoundLicense], _ connection: PostgresLaneConnection) throws(PostgresError) -> [FeatureID:
+    String]
+  {
+    var codes: [FeatureID: String] = [:]
+    var missing: [FeatureID: TenantID] = [:]
+    known.withLock { known in
+      for license in licenses {
+        for id in license.featureIDs where codes[id] == nil {
+          if let code = known[id] { codes[id] = code } else { missing[id] = license.tenant }
+        }
+      }
+    }
+    guard !missing.isEmpty else { return codes }
+    let rows = try connection.query(
+      """
+      SELECT f.id, f.code
+        FROM unnest(\(missing.values.map(\.rawValue)), \(missing.keys.map(\.rawValue))) AS a (tenant_id, id)
+        JOIN license_server.features f ON f.tenant_id = a.tenant_id AND f.id = a.id
+      """)
+    var learned: [FeatureID: String] = [:]
+    for row in rows { learned[try row.get(at: 0)] = try row.get(at: 1, as: String.self) }
+    known.withLock { known in
+      if known.count + learned.count > Self.capacity { known.removeAll() }
+      known.merge(learned) { _, new in new }
+    }
+    return codes.merging(learned) { _, new in new }
   }
 }
 
