@@ -11,18 +11,18 @@ struct Customers: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  func list(limit: Int?, for caller: Caller) async throws -> [Customer] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  func list(_ range: ListRange<CustomerTag>, for caller: Caller) async throws -> ListPage<Customer> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT \(fragment: Self.columns)
           FROM license_server.customers
-         WHERE tenant_id = \(caller.tenant)
+         WHERE tenant_id = \(caller.tenant) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(Customer.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 
