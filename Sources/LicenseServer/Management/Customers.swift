@@ -90,8 +90,11 @@ struct Customers: Sendable {
     }
   }
 
+  /// Also removes the values of custom fields that were set on the customer.
+  /// - Throws: 409 while a license, order or subscription refers to the customer.
   func delete(_ id: CustomerID, for caller: Caller) async throws {
     try await store.transaction(caller.tenant) { transaction in
+      try await CustomFieldValues.removeAll(of: id, for: caller, in: transaction)
       let rows = try await transaction.query(
         "DELETE FROM license_server.customers WHERE tenant_id = \(caller.tenant) AND id = \(id)")
       guard rows.affectedRows == 1 else { throw APIFailure.notFound("customer") }

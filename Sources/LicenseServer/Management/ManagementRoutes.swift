@@ -216,11 +216,6 @@ struct ManagementRoutes: Sendable {
     ]
   }
 
-  /// Definitions of custom fields, and their values on customers and licenses.
-  var customFields: [ManagementRoute] {
-    []
-  }
-
   var apiKeys: [ManagementRoute] {
     let keys = services.apiKeys
     return [
