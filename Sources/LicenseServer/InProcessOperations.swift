@@ -5,7 +5,7 @@ import ServerKit
 extension InProcessLicenseKit: LicenseKitClient {
   /// Operation `listProducts` of the contract.
   public func listProducts(limit: Int?) async throws(LicenseKitError) -> [Product] {
-    try await call(.listProducts) { try await services.products.list(limit: limit, for: $0) }
+    try await call(.listProducts) { try await services.products.list(ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `createProduct` of the contract.
@@ -30,7 +30,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listProductVersions` of the contract.
   public func listProductVersions(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [ProductVersion] {
-    try await call(.listProductVersions) { try await services.productVersions.list(id, limit: limit, for: $0) }
+    try await call(.listProductVersions) { try await services.productVersions.list(id, ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `createProductVersion` of the contract.
@@ -42,7 +42,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listPoliciesByProduct` of the contract.
   public func listPoliciesByProduct(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [Policy] {
-    try await call(.listPoliciesByProduct) { try await services.policies.list(id, limit: limit, for: $0) }
+    try await call(.listPoliciesByProduct) { try await services.policies.list(id, ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `createPolicy` of the contract.
@@ -67,7 +67,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listFeaturesByProduct` of the contract.
   public func listFeaturesByProduct(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [Feature] {
-    try await call(.listFeaturesByProduct) { try await services.features.list(id, limit: limit, for: $0) }
+    try await call(.listFeaturesByProduct) { try await services.features.list(id, ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `createFeature` of the contract.
@@ -82,7 +82,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listCustomers` of the contract.
   public func listCustomers(limit: Int?) async throws(LicenseKitError) -> [Customer] {
-    try await call(.listCustomers) { try await services.customers.list(limit: limit, for: $0) }
+    try await call(.listCustomers) { try await services.customers.list(ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `createCustomer` of the contract.
@@ -108,7 +108,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listProductOrders` of the contract.
   public func listProductOrders(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [Order] {
-    try await call(.listProductOrders) { try await services.orders.list(id, limit: limit, for: $0) }
+    try await call(.listProductOrders) { try await services.orders.list(id, ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `createOrder` of the contract.
@@ -128,7 +128,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listProductSubscriptions` of the contract.
   public func listProductSubscriptions(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [Subscription] {
-    try await call(.listProductSubscriptions) { try await services.subscriptions.list(id, limit: limit, for: $0) }
+    try await call(.listProductSubscriptions) { try await services.subscriptions.list(id, ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `createSubscription` of the contract.
@@ -152,7 +152,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listLicenses` of the contract.
   public func listLicenses(_ filter: LicenseFilter) async throws(LicenseKitError) -> [License] {
-    try await call(.listLicenses) { try await services.licenses.list(filter, for: $0) }
+    try await call(.listLicenses) { try await services.licenses.list(filter, for: $0).rows }
   }
 
   /// Operation `createLicense` of the contract.
@@ -204,7 +204,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listLicenseFeatures` of the contract.
   public func listLicenseFeatures(_ id: LicenseID, limit: Int?) async throws(LicenseKitError) -> [LicenseFeature] {
-    try await call(.listLicenseFeatures) { try await services.licenseFeatures.list(id, limit: limit, for: $0) }
+    try await call(.listLicenseFeatures) { try await services.licenseFeatures.list(id, ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `assignLicenseFeature` of the contract.
@@ -228,7 +228,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listLicenseDevices` of the contract.
   public func listLicenseDevices(_ id: LicenseID, limit: Int?) async throws(LicenseKitError) -> [Device] {
-    try await call(.listLicenseDevices) { try await services.devices.list(id, limit: limit, for: $0) }
+    try await call(.listLicenseDevices) { try await services.devices.list(id, ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `getLicenseDevice` of the contract.
@@ -248,7 +248,7 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listAPIKeys` of the contract.
   public func listAPIKeys(limit: Int?) async throws(LicenseKitError) -> [APIKey] {
-    try await call(.listAPIKeys) { try await services.apiKeys.list(limit: limit, for: $0) }
+    try await call(.listAPIKeys) { try await services.apiKeys.list(ListRange(limit: limit), for: $0).rows }
   }
 
   /// Operation `createAPIKey` of the contract.

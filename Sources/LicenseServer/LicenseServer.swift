@@ -98,6 +98,8 @@ struct Services: Sendable {
   let renewal: LicenseRenewal
   let licenseFeatures: LicenseFeatures
   let devices: Devices
+  let customFieldDefinitions: CustomFieldDefinitions
+  let customFieldValues: CustomFieldValues
   let apiKeys: APIKeys
   let events: Events
   let runtime: Runtime
@@ -119,6 +121,8 @@ struct Services: Sendable {
     renewal = LicenseRenewal(store: store, clock: clock)
     licenseFeatures = LicenseFeatures(store: store, clock: clock)
     devices = Devices(store: store, clock: clock)
+    customFieldDefinitions = CustomFieldDefinitions(store: store, clock: clock)
+    customFieldValues = CustomFieldValues(store: store, clock: clock)
     apiKeys = APIKeys(store: store, clock: clock)
     events = Events(store: store)
     runtime = Runtime(

@@ -84,7 +84,8 @@ struct Reconcile: AsyncParsableCommand {
 
 extension PurchaseStatus: ExpressibleByArgument {}
 
-@Sendable private func parseTime(_ text: String) throws -> Date {
+/// A time as an option of a command.
+@Sendable func parseTime(_ text: String) throws -> Date {
   guard let date = try? Date(text, strategy: .iso8601) else {
     throw ValidationError("'\(text)' is no time such as 2026-01-31T00:00:00Z")
   }

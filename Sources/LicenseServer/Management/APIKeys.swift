@@ -11,18 +11,18 @@ struct APIKeys: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  func list(limit: Int?, for caller: Caller) async throws -> [APIKey] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  func list(_ range: ListRange<APIKeyTag>, for caller: Caller) async throws -> ListPage<APIKey> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT id, name, key_prefix, scopes, allowed_cidrs, is_active, expires_at, last_used_at, created_at
           FROM license_server.api_keys
-         WHERE tenant_id = \(caller.tenant)
+         WHERE tenant_id = \(caller.tenant) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(APIKey.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 

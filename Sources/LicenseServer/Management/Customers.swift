@@ -11,18 +11,18 @@ struct Customers: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  func list(limit: Int?, for caller: Caller) async throws -> [Customer] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  func list(_ range: ListRange<CustomerTag>, for caller: Caller) async throws -> ListPage<Customer> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT \(fragment: Self.columns)
           FROM license_server.customers
-         WHERE tenant_id = \(caller.tenant)
+         WHERE tenant_id = \(caller.tenant) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(Customer.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 
@@ -90,8 +90,11 @@ struct Customers: Sendable {
     }
   }
 
+  /// Also removes the values of custom fields that were set on the customer.
+  /// - Throws: 409 while a license, order or subscription refers to the customer.
   func delete(_ id: CustomerID, for caller: Caller) async throws {
     try await store.transaction(caller.tenant) { transaction in
+      try await CustomFieldValues.removeAll(of: id, for: caller, in: transaction)
       let rows = try await transaction.query(
         "DELETE FROM license_server.customers WHERE tenant_id = \(caller.tenant) AND id = \(id)")
       guard rows.affectedRows == 1 else { throw APIFailure.notFound("customer") }

@@ -11,20 +11,22 @@ struct Devices: Sendable {
   let clock: ServerClock
 
   /// - Throws: 404 for an unknown license.
-  func list(_ license: LicenseID, limit: Int?, for caller: Caller) async throws -> [Device] {
-    let limit = try Limit.checked(limit)
+  func list(
+    _ license: LicenseID, _ range: ListRange<DeviceTag>, for caller: Caller
+  ) async throws -> ListPage<Device> {
     let now = clock.now()
     return try await store.transaction(caller.tenant, readOnly: true) { transaction in
       _ = try await LicenseRecord.find(license, for: caller, now: now, in: transaction)
-      return try await transaction.query(
+      let read = try await transaction.query(
         """
         SELECT \(fragment: Self.columns)
           FROM license_server.devices
-         WHERE tenant_id = \(caller.tenant) AND license_id = \(license)
+         WHERE tenant_id = \(caller.tenant) AND license_id = \(license) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(Device.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 

@@ -12,18 +12,18 @@ struct Features: Sendable {
   let clock: ServerClock
 
   /// An unknown product has none.
-  func list(_ product: ProductID, limit: Int?, for caller: Caller) async throws -> [Feature] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  func list(_ product: ProductID, _ range: ListRange<FeatureTag>, for caller: Caller) async throws -> ListPage<Feature> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT id, product_id, code, name, metadata::text AS metadata, created_at
           FROM license_server.features
-         WHERE tenant_id = \(caller.tenant) AND product_id = \(product)
+         WHERE tenant_id = \(caller.tenant) AND product_id = \(product) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(Feature.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 

@@ -11,18 +11,20 @@ struct LicenseFeatures: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  /// By code. An unknown license has none.
-  func list(_ license: LicenseID, limit: Int?, for caller: Caller) async throws -> [LicenseFeature] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  /// The feature made last comes first. An unknown license has none.
+  func list(
+    _ license: LicenseID, _ range: ListRange<FeatureTag>, for caller: Caller
+  ) async throws -> ListPage<LicenseFeature> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         \(fragment: Self.selection)
-         WHERE a.tenant_id = \(caller.tenant) AND a.license_id = \(license)
-         ORDER BY f.code
-         LIMIT \(limit)
+         WHERE a.tenant_id = \(caller.tenant) AND a.license_id = \(license) AND a.feature_id < \(range.below)
+         ORDER BY a.feature_id DESC
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(LicenseFeature.init(row:))
+      return ListPage(read, of: range, by: \.featureID)
     }
   }
 

@@ -66,7 +66,6 @@ struct LicenseIssuing: Sendable {
 
     let id = LicenseID(Random.id(prefix: "lic_"))
     let key = Credential.newLicenseKey()
-    let expiry = body.expiresAt?.wholeSeconds
     try await transaction.query(
       """
       INSERT INTO license_server.licenses
@@ -74,13 +73,13 @@ struct LicenseIssuing: Sendable {
               customer_id, order_id, subscription_id,
               state, key_hash, key_prefix, key_last4,
               customer_email, customer_name,
-              starts_at, expires_at, ends_at,
+              starts_at, expires_at,
               maintenance_expires_at, metadata, created_at, updated_at)
       VALUES (\(caller.tenant), \(id), \(body.productID), \(body.policyID),
               \(customer), \(origin.order), \(origin.subscription),
               'active', \(Credential.hash(key)), \(Credential.keyPrefix(key)), \(Credential.keyLast4(key)),
               \(body.customerEmail?.nonEmpty), \(body.customerName?.nonEmpty),
-              \(body.startsAt?.wholeSeconds), \(expiry), \(expiry?.addingDays(policy.gracePeriodDays)),
+              \(body.startsAt?.wholeSeconds), \(body.expiresAt?.wholeSeconds),
               \(body.maintenanceExpiresAt?.wholeSeconds), \((body.metadata ?? [:]).stored)::json, \(now), \(now))
       """)
     try await EventLog.append(

@@ -11,7 +11,6 @@ struct LicenseRecord: Sendable {
   var license: License
   var lifecycle: LicenseLifecycle
   var type: LicenseType
-  var gracePeriodDays: Int
   var maxTransfers: Int
 
   /// The license, or 404. With `locked` no other transaction changes it, its devices or its use until this one ends.
@@ -32,13 +31,17 @@ struct LicenseRecord: Sendable {
     return try LicenseRecord(row: row, now: now)
   }
 
+  /// The end of a license's grace: its expiry and what its policy (`p`) gives at this moment. It is stored nowhere, so that
+  /// another grace holds for every license of the policy at once and costs one row.
+  static let end: PostgresQuery = "(l.expires_at + p.grace_period_days * interval '24 hours')"
+
   /// Everything about a license; the counters are counted, so they cannot drift.
   static let selection: PostgresQuery = """
     SELECT l.id, l.product_id, l.policy_id, l.customer_id, l.order_id, l.subscription_id, l.state, l.key_prefix, l.key_last4,
-           l.customer_email, l.customer_name, l.times_activated, l.times_transferred, l.starts_at, l.expires_at, l.ends_at,
+           l.customer_email, l.customer_name, l.times_activated, l.times_transferred, l.starts_at, l.expires_at, \(fragment: end) AS ends_at,
            l.maintenance_expires_at, l.metadata::text AS metadata, l.created_at, l.updated_at,
            l.entitlement_version + p.revision AS entitlement_version,
-           p.license_type, p.grace_period_days, p.max_transfers,
+           p.license_type, p.max_transfers,
            (SELECT count(*)
               FROM license_server.devices d
              WHERE d.tenant_id = l.tenant_id AND d.license_id = l.id AND d.status = 'active') AS active_device_count,
@@ -53,7 +56,6 @@ struct LicenseRecord: Sendable {
     lifecycle = LicenseLifecycle(
       state: try row.value("state"), expiresAt: try row.get("expires_at"), endsAt: try row.get("ends_at"))
     type = try row.value("license_type")
-    gracePeriodDays = try row.get("grace_period_days")
     maxTransfers = try row.get("max_transfers")
     license = License(
       id: try row.get("id"), productID: try row.get("product_id"), policyID: try row.get("policy_id"),

@@ -10,8 +10,8 @@ struct LicenseRenewal: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  /// Renewals repeat for as long as a billing system may deliver an event again, and then some.
-  static let retention: TimeInterval = 90 * IdempotentCall.day
+  /// Renewals repeat for as long as a billing system may deliver an event again (Stripe: 30 days).
+  static let retention: TimeInterval = 30 * IdempotentCall.day
 
   /// Moves the expiry forward. A suspended license stays suspended. Order and subscription are checked and noted in the
   /// audit trail; where the license came from does not change.
@@ -34,7 +34,6 @@ struct LicenseRenewal: Sendable {
         """
         UPDATE license_server.licenses
            SET expires_at          = \(expiry),
-               ends_at             = \(expiry.addingDays(record.gracePeriodDays)),
                entitlement_version = entitlement_version + 1,
                updated_at          = \(now)
          WHERE tenant_id = \(caller.tenant) AND id = \(id)

@@ -10,38 +10,34 @@ struct Licenses: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  /// Newest first. A status filter agrees with what each license says at this moment.
-  func list(_ filter: LicenseFilter, for caller: Caller) async throws -> [License] {
+  /// Newest first, or by expiry when status or expiry narrow the list (``LicenseListing``). A status filter agrees with what
+  /// each license says at this moment.
+  ///
+  /// - Throws: 400 for a limit below 1, and for a cursor without a place that names no license where the order is by expiry.
+  func list(_ filter: LicenseFilter, after cursor: LicenseCursor? = nil, for caller: Caller) async throws
+    -> ListPage<License>
+  {
     let limit = try Limit.checked(filter.limit)
     let now = clock.now()
-    var query: PostgresQuery = """
-      \(fragment: LicenseRecord.selection)
-       WHERE l.tenant_id = \(caller.tenant)
-      """
-    if let product = filter.productID { query.append(" AND l.product_id = \(product)") }
-    if let policy = filter.policyID { query.append(" AND l.policy_id = \(policy)") }
-    if let customer = filter.customerID { query.append(" AND l.customer_id = \(customer)") }
-    if let order = filter.orderID { query.append(" AND l.order_id = \(order)") }
-    if let subscription = filter.subscriptionID { query.append(" AND l.subscription_id = \(subscription)") }
-    if let moment = filter.expiresBefore { query.append(" AND l.expires_at < \(moment)") }
-    if let moment = filter.expiresAfter { query.append(" AND l.expires_at > \(moment)") }
-    if let status = filter.status { query.append(Self.condition(status, at: now)) }
-    query.append(" ORDER BY l.id DESC LIMIT \(limit)")
-    let complete = query
+    let byExpiry = LicenseListing.isByExpiry(filter)
     return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(complete).all { try LicenseRecord(row: $0, now: now).license }
+      var mark = cursor
+      if byExpiry, let id = cursor?.id, cursor?.place == nil {
+        mark = try await Self.place(of: id, for: caller, in: transaction)
+      }
+      let listing = LicenseListing(tenant: caller.tenant, filter: filter, cursor: mark, limit: limit, now: now)
+      let read = try await transaction.query(listing.query).all { try LicenseRecord(row: $0, now: now).license }
+      return ListPage(read, limit: limit) { LicenseCursor(after: $0, byExpiry: byExpiry).text }
     }
   }
 
-  /// ``LicenseLifecycle/status(at:)`` in SQL, in terms that the indexes on expiry and end serve.
-  private static func condition(_ status: LicenseStatus, at now: Date) -> PostgresQuery {
-    switch status {
-    case .active: " AND l.state = 'active' AND (l.expires_at IS NULL OR l.expires_at > \(now))"
-    case .gracePeriod: " AND l.state = 'active' AND l.expires_at <= \(now) AND l.ends_at > \(now)"
-    case .expired: " AND l.state = 'active' AND l.ends_at <= \(now)"
-    case .suspended: " AND l.state = 'suspended'"
-    case .revoked: " AND l.state = 'revoked'"
-    }
+  private static func place(
+    of id: LicenseID, for caller: Caller, in transaction: PostgresTransaction
+  ) async throws -> LicenseCursor {
+    let rows = try await transaction.query(
+      "SELECT expires_at FROM license_server.licenses WHERE tenant_id = \(caller.tenant) AND id = \(id)")
+    guard let row = rows.first else { throw APIFailure.invalidQuery(field: "cursor", "names no license") }
+    return LicenseCursor(id: id, place: .init(try row.get("expires_at", as: Date?.self)))
   }
 
   func get(_ id: LicenseID, for caller: Caller) async throws -> License {

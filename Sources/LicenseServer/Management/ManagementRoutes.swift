@@ -28,7 +28,7 @@ struct ManagementRoutes: Sendable {
     let (products, versions) = (services.products, services.productVersions)
     return [
       .init(.listProducts, .get, "/api/v1/products") { call in
-        try await call.ok(products.list(limit: call.limit(), for: call.caller))
+        try await call.page(products.list(call.range(), for: call.caller))
       },
       .init(.createProduct, .post, "/api/v1/products") { call in
         try await call.created(products.create(call.body(), for: call.caller))
@@ -44,7 +44,7 @@ struct ManagementRoutes: Sendable {
         return Answer.empty()
       },
       .init(.listProductVersions, .get, "/api/v1/products/:id/versions") { call in
-        try await call.ok(versions.list(call.id(), limit: call.limit(), for: call.caller))
+        try await call.page(versions.list(call.id(), call.range(), for: call.caller))
       },
       .init(.createProductVersion, .post, "/api/v1/products/:id/versions") { call in
         try await call.created(versions.create(call.id(), call.body(), for: call.caller))
@@ -56,7 +56,7 @@ struct ManagementRoutes: Sendable {
     let policies = services.policies
     return [
       .init(.listPoliciesByProduct, .get, "/api/v1/products/:id/policies") { call in
-        try await call.ok(policies.list(call.id(), limit: call.limit(), for: call.caller))
+        try await call.page(policies.list(call.id(), call.range(), for: call.caller))
       },
       .init(.createPolicy, .post, "/api/v1/products/:id/policies") { call in
         try await call.created(policies.create(call.id(), call.body(), for: call.caller))
@@ -78,7 +78,7 @@ struct ManagementRoutes: Sendable {
     let features = services.features
     return [
       .init(.listFeaturesByProduct, .get, "/api/v1/products/:id/features") { call in
-        try await call.ok(features.list(call.id(), limit: call.limit(), for: call.caller))
+        try await call.page(features.list(call.id(), call.range(), for: call.caller))
       },
       .init(.createFeature, .post, "/api/v1/products/:id/features") { call in
         try await call.created(features.create(call.id(), call.body(), for: call.caller))
@@ -93,7 +93,7 @@ struct ManagementRoutes: Sendable {
     let customers = services.customers
     return [
       .init(.listCustomers, .get, "/api/v1/customers") { call in
-        try await call.ok(customers.list(limit: call.limit(), for: call.caller))
+        try await call.page(customers.list(call.range(), for: call.caller))
       },
       .init(.createCustomer, .post, "/api/v1/customers") { call in
         try await call.created(customers.create(call.body(), for: call.caller))
@@ -116,7 +116,7 @@ struct ManagementRoutes: Sendable {
     let (orders, subscriptions) = (services.orders, services.subscriptions)
     return [
       .init(.listProductOrders, .get, "/api/v1/products/:id/orders") { call in
-        try await call.ok(orders.list(call.id(), limit: call.limit(), for: call.caller))
+        try await call.page(orders.list(call.id(), call.range(), for: call.caller))
       },
       .init(.createOrder, .post, "/api/v1/products/:id/orders") { call in
         try await call.created(orders.create(call.id(), call.body(), for: call.caller))
@@ -128,7 +128,7 @@ struct ManagementRoutes: Sendable {
         try await call.ok(orders.update(call.id(), call.body(), for: call.caller))
       },
       .init(.listProductSubscriptions, .get, "/api/v1/products/:id/subscriptions") { call in
-        try await call.ok(subscriptions.list(call.id(), limit: call.limit(), for: call.caller))
+        try await call.page(subscriptions.list(call.id(), call.range(), for: call.caller))
       },
       .init(.createSubscription, .post, "/api/v1/products/:id/subscriptions") { call in
         try await call.created(subscriptions.create(call.id(), call.body(), for: call.caller))
@@ -146,7 +146,10 @@ struct ManagementRoutes: Sendable {
     let (licenses, issuing, renewal) = (services.licenses, services.issuing, services.renewal)
     return [
       .init(.listLicenses, .get, "/api/v1/licenses") { call in
-        try await call.ok(licenses.list(LicenseFilter(query: call.request.query), for: call.caller))
+        let (filter, cursor) = (try LicenseFilter(query: call.request.query), try call.cursor())
+        return try await call.page(
+          licenses.list(filter, after: cursor.map { try LicenseCursor($0) }, for: call.caller),
+          filters: LicenseFilter.queryNames)
       },
       .init(.createLicense, .post, "/api/v1/licenses") { call in
         let key = call.request.idempotencyKey
@@ -180,7 +183,7 @@ struct ManagementRoutes: Sendable {
     let features = services.licenseFeatures
     return [
       .init(.listLicenseFeatures, .get, "/api/v1/licenses/:id/features") { call in
-        try await call.ok(features.list(call.id(), limit: call.limit(), for: call.caller))
+        try await call.page(features.list(call.id(), call.range(), for: call.caller))
       },
       .init(.assignLicenseFeature, .post, "/api/v1/licenses/:id/features") { call in
         try await call.ok(features.assign(call.id(), call.body(), for: call.caller))
@@ -199,7 +202,7 @@ struct ManagementRoutes: Sendable {
     let devices = services.devices
     return [
       .init(.listLicenseDevices, .get, "/api/v1/licenses/:id/devices") { call in
-        try await call.ok(devices.list(call.id(), limit: call.limit(), for: call.caller))
+        try await call.page(devices.list(call.id(), call.range(), for: call.caller))
       },
       .init(.getLicenseDevice, .get, "/api/v1/licenses/:id/devices/:device_id") { call in
         try await call.ok(devices.get(call.id(), call.id("device_id"), for: call.caller))
@@ -213,16 +216,11 @@ struct ManagementRoutes: Sendable {
     ]
   }
 
-  /// Definitions of custom fields, and their values on customers and licenses.
-  var customFields: [ManagementRoute] {
-    []
-  }
-
   var apiKeys: [ManagementRoute] {
     let keys = services.apiKeys
     return [
       .init(.listAPIKeys, .get, "/api/v1/api-keys") { call in
-        try await call.ok(keys.list(limit: call.limit(), for: call.caller))
+        try await call.page(keys.list(call.range(), for: call.caller))
       },
       .init(.createAPIKey, .post, "/api/v1/api-keys") { call in
         try await call.created(keys.create(call.body(), for: call.caller))
@@ -257,6 +255,11 @@ struct ManagementRoutes: Sendable {
 }
 
 extension LicenseFilter {
+  /// The query items that narrow the list.
+  static let queryNames = [
+    "product_id", "policy_id", "customer_id", "status", "order_id", "subscription_id", "expires_before", "expires_after",
+  ]
+
   /// The filter of a request.
   init(query: QueryReader) throws(APIFailure) {
     self.init(

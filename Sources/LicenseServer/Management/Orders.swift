@@ -12,18 +12,18 @@ struct Orders: Sendable {
   let clock: ServerClock
 
   /// An unknown product has none.
-  func list(_ product: ProductID, limit: Int?, for caller: Caller) async throws -> [Order] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  func list(_ product: ProductID, _ range: ListRange<OrderTag>, for caller: Caller) async throws -> ListPage<Order> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT \(fragment: Self.columns)
           FROM license_server.orders
-         WHERE tenant_id = \(caller.tenant) AND product_id = \(product)
+         WHERE tenant_id = \(caller.tenant) AND product_id = \(product) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(Order.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 

@@ -13,18 +13,18 @@ struct Policies: Sendable {
   let clock: ServerClock
 
   /// An unknown product has none.
-  func list(_ product: ProductID, limit: Int?, for caller: Caller) async throws -> [Policy] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  func list(_ product: ProductID, _ range: ListRange<PolicyTag>, for caller: Caller) async throws -> ListPage<Policy> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT \(fragment: Self.columns)
           FROM license_server.policies
-         WHERE tenant_id = \(caller.tenant) AND product_id = \(product)
+         WHERE tenant_id = \(caller.tenant) AND product_id = \(product) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(Policy.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 
@@ -105,44 +105,6 @@ struct Policies: Sendable {
     }
   }
 
-  /// Sets what the contract leaves to the operator. New grace days move the end of every license of the policy.
-  func setLimits(_ id: PolicyID, _ limits: PolicyLimits, for caller: Caller) async throws -> Policy {
-    try limits.check()
-    let now = clock.now()
-    return try await store.transaction(caller.tenant) { transaction in
-      let rows = try await transaction.query(
-        """
-        UPDATE license_server.policies
-           SET max_activations             = coalesce(\(limits.maxActivations), max_activations),
-               max_container_instances     = coalesce(\(limits.maxContainerInstances), max_container_instances),
-               grace_period_days           = coalesce(\(limits.gracePeriodDays), grace_period_days),
-               validation_interval_minutes = coalesce(\(limits.validationIntervalMinutes), validation_interval_minutes),
-               allow_offline_activation    = coalesce(\(limits.allowOfflineActivation), allow_offline_activation),
-               offline_grace_days          = coalesce(\(limits.offlineGraceDays), offline_grace_days),
-               allow_vm                    = coalesce(\(limits.allowVM), allow_vm),
-               allow_container             = coalesce(\(limits.allowContainer), allow_container),
-               max_transfers               = coalesce(\(limits.maxTransfers), max_transfers),
-               revision                    = revision + 1,
-               updated_at                  = \(now)
-         WHERE tenant_id = \(caller.tenant) AND id = \(id)
-        RETURNING \(fragment: Self.columns)
-        """)
-      guard let row = rows.first else { throw APIFailure.notFound("policy") }
-      let policy = try Policy(row: row)
-      if limits.gracePeriodDays != nil {
-        try await transaction.query(
-          """
-          UPDATE license_server.licenses
-             SET ends_at = expires_at + \(policy.gracePeriodDays) * interval '24 hours'
-           WHERE tenant_id = \(caller.tenant) AND policy_id = \(id)
-             AND ends_at IS DISTINCT FROM expires_at + \(policy.gracePeriodDays) * interval '24 hours'
-          """)
-      }
-      try await EventLog.append(.policyUpdated, id.rawValue, by: caller, at: now, in: transaction)
-      return policy
-    }
-  }
-
   /// The policy, or 404.
   static func find(_ id: PolicyID, for caller: Caller, in transaction: PostgresTransaction) async throws -> Policy {
     let rows = try await transaction.query(
@@ -166,40 +128,6 @@ struct Policies: Sendable {
     allow_offline_activation, offline_grace_days, allow_vm, allow_container, max_transfers,
     metadata::text AS metadata, created_at, updated_at
     """
-}
-
-/// The limits of a policy that only the operator sets. What is nil stays as it is.
-public struct PolicyLimits: Hashable, Sendable {
-  /// Devices that may be active at once.
-  public var maxActivations: Int?
-  /// Containers that may be active at once, counted apart from devices.
-  public var maxContainerInstances: Int?
-  /// Days after the expiry during which the license still works.
-  public var gracePeriodDays: Int?
-  /// Minutes until the application should ask again.
-  public var validationIntervalMinutes: Int?
-  /// Whether offline envelopes may be issued.
-  public var allowOfflineActivation: Bool?
-  /// Days an offline envelope stays good.
-  public var offlineGraceDays: Int?
-  /// Whether virtual machines may be bound.
-  public var allowVM: Bool?
-  /// Whether containers may be bound.
-  public var allowContainer: Bool?
-  /// How often a license may change hands; 0 for as often as wanted.
-  public var maxTransfers: Int?
-
-  /// Limits that change nothing until something is set.
-  public init() {}
-
-  func check() throws(APIFailure) {
-    try Checks.range(maxActivations, "max_activations", 1...1_000_000)
-    try Checks.range(maxContainerInstances, "max_container_instances", 1...1_000_000)
-    try Checks.range(gracePeriodDays, "grace_period_days", 0...3_650)
-    try Checks.range(validationIntervalMinutes, "validation_interval_minutes", 1...525_600)
-    try Checks.range(offlineGraceDays, "offline_grace_days", 0...3_650)
-    try Checks.range(maxTransfers, "max_transfers", 0...1_000_000)
-  }
 }
 
 extension Policy {

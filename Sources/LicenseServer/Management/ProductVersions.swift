@@ -11,19 +11,19 @@ struct ProductVersions: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  /// Newest release first. An unknown product has none.
-  func list(_ product: ProductID, limit: Int?, for caller: Caller) async throws -> [ProductVersion] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  /// Newest first. An unknown product has none.
+  func list(_ product: ProductID, _ range: ListRange<ProductVersionTag>, for caller: Caller) async throws -> ListPage<ProductVersion> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT id, product_id, version, released_at, metadata::text AS metadata, created_at, updated_at
           FROM license_server.product_versions
-         WHERE tenant_id = \(caller.tenant) AND product_id = \(product)
+         WHERE tenant_id = \(caller.tenant) AND product_id = \(product) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(ProductVersion.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 

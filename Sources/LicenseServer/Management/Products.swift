@@ -11,18 +11,18 @@ struct Products: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  func list(limit: Int?, for caller: Caller) async throws -> [Product] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  func list(_ range: ListRange<ProductTag>, for caller: Caller) async throws -> ListPage<Product> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT \(fragment: Self.columns)
           FROM license_server.products
-         WHERE tenant_id = \(caller.tenant)
+         WHERE tenant_id = \(caller.tenant) AND id < \(range.below)
          ORDER BY id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(Product.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 

@@ -39,6 +39,16 @@ enum EventLog {
     case deviceReset = "device.reset"
     case deviceBlacklisted = "device.blacklisted"
     case apiKeyCreated = "api_key.created"
+    case apiKeyRevoked = "api_key.revoked"
+    case customFieldCreated = "custom_field.created"
+    case customFieldUpdated = "custom_field.updated"
+    case customFieldDeleted = "custom_field.deleted"
+    case customFieldValueSet = "custom_field_value.set"
+    case customFieldValueCleared = "custom_field_value.cleared"
+    case tenantCreated = "tenant.created"
+    case tenantUpdated = "tenant.updated"
+    case signingKeyCreated = "signing_key.created"
+    case signingKeyRetired = "signing_key.retired"
 
     /// The kind of record it happened to: what stands before the dot, but a feature or usage event belongs to a license.
     var resourceType: String {
@@ -49,9 +59,11 @@ enum EventLog {
     }
   }
 
-  /// Appends one entry. `metadata` never holds a key, a token, a buyer's address or a binding value.
+  /// Appends one entry about a resource. `metadata` never holds a key, a token, a buyer's address or a binding value.
+  ///
+  /// - Parameter resourceType: the type of the resource, where it does not follow from the kind.
   static func append(
-    _ kind: Kind, _ resource: String, by caller: Caller, at now: Date, metadata: JSONObject = JSONObject(),
+    _ kind: Kind, _ resource: String, of resourceType: String? = nil, by caller: Caller, at now: Date, metadata: JSONObject = JSONObject(),
     in transaction: PostgresTransaction
   ) async throws {
     try await transaction.query(
@@ -60,7 +72,7 @@ enum EventLog {
              (tenant_id, event_type, actor_type, actor_id,
               resource_type, resource_id, metadata, ip_address, created_at)
       VALUES (\(caller.tenant), \(kind.rawValue), \(caller.actor.type.rawValue), \(caller.actor.id),
-              \(kind.resourceType), \(resource), \(metadata.stored)::json, \(caller.address), \(now))
+              \(resourceType ?? kind.resourceType), \(resource), \(metadata.stored)::json, \(caller.address), \(now))
       """)
   }
 }

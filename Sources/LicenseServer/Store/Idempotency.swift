@@ -8,6 +8,8 @@ import ServerKit
 
 /// One use of an idempotency key: the same key with the same request gets the stored answer again, byte for byte; with
 /// another request it is refused. Keys count per operation and subject, so two licenses never share one.
+///
+/// Kept for 30 days: `renewLicense` and `transferLicense`; for 24 hours: what applications call, and `createLicense`.
 struct IdempotentCall: Sendable {
   var tenant: TenantID
   var operation: String
@@ -64,18 +66,8 @@ struct IdempotentCall: Sendable {
     return try row.get("answer")
   }
 
-  /// Keeps the answer, and clears away a few of the tenant's that ran out, so that they never pile up.
+  /// Keeps the answer, in place of one whose time is over. What nobody asks for again ``IdempotencyCleaner`` clears away.
   func store(_ answer: [UInt8], now: Date, in transaction: PostgresTransaction) async throws {
-    try await transaction.query(
-      """
-      DELETE FROM license_server.idempotency_records
-       WHERE ctid = ANY (ARRAY(SELECT ctid
-                                 FROM license_server.idempotency_records
-                                WHERE tenant_id = \(tenant) AND expires_at <= \(now)
-                                ORDER BY expires_at
-                                LIMIT 20
-                                  FOR UPDATE SKIP LOCKED))
-      """)
     try await transaction.query(
       """
       INSERT INTO license_server.idempotency_records

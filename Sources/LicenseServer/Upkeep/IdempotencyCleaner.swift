@@ -1,0 +1,66 @@
+import Foundation
+import Logging
+import Postgres
+import ServiceLifecycle
+
+/// Clears away the answers kept for idempotency keys once their time is over, for all tenants, whether or not they call again.
+///
+/// Nothing depends on it but space: an answer out of time is not given any more, cleared away or not. One replica at a time
+/// does it, in batches that keep each transaction short, under a role that can do nothing else. Without anything to clear
+/// away it costs one look at an index a minute.
+struct IdempotencyCleaner: Service {
+  let client: PostgresClient
+  let clock: ServerClock
+  let logger: Logger
+  var interval: Duration = .seconds(60)
+  /// Rows of one transaction.
+  var batch = 1_000
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do {
+          let removed = try await sweep()
+          if removed > 0 { logger.debug("cleared away answers out of time", metadata: ["count": "\(removed)"]) }
+        } catch {
+          logger.warning("answers out of time could not be cleared away", metadata: ["error": "\(error)"])
+        }
+        try? await Task.sleep(for: interval)
+      }
+    }
+  }
+
+  /// Removes batch after batch until one is not full, or another replica is at it.
+  /// - Returns: how many answers were removed.
+  func sweep() async throws -> Int {
+    var removed = 0
+    while !Task.isCancelled {
+      let count = try await removeBatch()
+      removed += count
+      if count < batch { break }
+    }
+    return removed
+  }
+
+  private func removeBatch() async throws -> Int {
+    let now = clock.now()
+    return try await client.transaction(TransactionOptions(role: "license_server_upkeep")) { transaction in
+      let turn = try await transaction.query(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended('license_server.idempotency_cleaner', 0)) AS mine")
+      guard try turn.first?.get("mine", as: Bool.self) == true else { return 0 }
+      // The time is asked for twice: a key that was used again meanwhile has a new one.
+      return try await transaction.query(
+        """
+        DELETE FROM license_server.idempotency_records r
+         USING (SELECT tenant_id, operation, subject, key
+                  FROM license_server.idempotency_records
+                 WHERE expires_at <= \(now)
+                 ORDER BY expires_at
+                 LIMIT \(unescaped: String(batch))) old
+         WHERE r.tenant_id = old.tenant_id AND r.operation = old.operation AND r.subject = old.subject AND r.key = old.key
+           AND r.expires_at <= \(now)
+        """
+      ).affectedRows
+    }
+  }
+}
