@@ -23,13 +23,15 @@ extension Runtime {
     try Checks.range(amount, "amount", 1...Checks.maximumInteger)
     return try await once("consumeLicense", license, idempotencyKey, body, for: caller) { license, transaction in
       try license.requireUsable()
-      let device = try await license.activeDevice(binding, in: transaction)
+      try license.requireAllowed(binding)
+      let device = try await license.keepingLease(of: license.activeDevice(binding, in: transaction), in: transaction)
       let eligibility = try await license.entitledVersion(body.appVersion, in: transaction)
       let feature = try await self.feature(body.featureCode, of: license, in: transaction)
       if try await !isCounted(body.eventID, feature.featureID, amount, license, in: transaction) {
         try await count(body.eventID, feature, amount, license, in: transaction)
       }
-      return try await sign(license, device: device.id, eligibility: eligibility, in: transaction)
+      return try await sign(
+        license, device: device.id, livingUntil: device.livesUntil, eligibility: eligibility, in: transaction)
     }
   }
 

@@ -36,20 +36,26 @@ struct RuntimeLicense: Sendable {
     }
   }
 
+  /// Refuses a place that the policy does not allow: 403. A changed policy holds at once, also for devices bound before.
+  func requireAllowed(_ binding: Binding) throws(APIFailure) {
+    guard policy.allowVM || binding.request.isVM != true else { throw .vmNotAllowed }
+    guard policy.allowContainer || binding.kind != .container else { throw .containerNotAllowed }
+  }
+
   /// The device with this binding, whatever its state.
-  func device(_ binding: Binding, in transaction: PostgresTransaction) async throws -> Device? {
+  func device(_ binding: Binding, in transaction: PostgresTransaction) async throws -> BoundDevice? {
     let rows = try await transaction.query(
       """
       SELECT \(fragment: Devices.columns)
         FROM license_server.devices
        WHERE tenant_id = \(caller.tenant) AND license_id = \(id) AND binding_key = \(binding.key)
       """)
-    return try rows.first.map(Device.init(row:))
+    return try rows.first.map { try BoundDevice(row: $0, now: now) }
   }
 
-  /// The active device with this binding.
+  /// The active device with this binding: one that holds a seat, or a lease that has not run out.
   /// - Throws: 403 for a blocked one, 404 for any other: activate first.
-  func activeDevice(_ binding: Binding, in transaction: PostgresTransaction) async throws -> Device {
+  func activeDevice(_ binding: Binding, in transaction: PostgresTransaction) async throws -> BoundDevice {
     guard let device = try await device(binding, in: transaction) else { throw APIFailure.notFound("device") }
     switch device.status {
     case .active: return device
@@ -77,42 +83,73 @@ struct RuntimeLicense: Sendable {
       eligibleThrough: VersionGate.eligibleThrough(record.license, type: record.type), now: now)
   }
 
-  /// The features as the application sees them, by code.
-  func features(in transaction: PostgresTransaction) async throws -> [FeatureEntitlement] {
+  /// The features as given, by code.
+  func assignedFeatures(in transaction: PostgresTransaction) async throws -> [LicenseFeature] {
     try await transaction.query(
       """
       \(fragment: LicenseFeatures.selection)
        WHERE a.tenant_id = \(caller.tenant) AND a.license_id = \(id)
        ORDER BY f.code
       """
-    ).all { row in
-      let given = try LicenseFeature(row: row)
-      return FeatureEntitlement(
-        code: given.featureCode, enabled: given.isUsable(at: now), quota: given.maxConsumptions,
-        consumed: given.maxConsumptions == nil ? nil : given.totalConsumptions, remaining: given.remaining)
-    }
+    ).all(LicenseFeature.init(row:))
+  }
+
+  /// The features as the application sees them, by code.
+  func features(in transaction: PostgresTransaction) async throws -> [FeatureEntitlement] {
+    try await assignedFeatures(in: transaction).map { $0.entitlement(at: now) }
   }
 
   /// The answer of activate, validate, check and consume.
+  ///
+  /// - Parameter livingUntil: the end of the lease by which the device runs; nil for one with a seat.
   func entitlement(
-    device: DeviceID, eligibility: VersionEligibility?, in transaction: PostgresTransaction
+    device: DeviceID, livingUntil: Date? = nil, eligibility: VersionEligibility?, in transaction: PostgresTransaction
   ) async throws -> RuntimeEntitlementResponseData {
-    RuntimeEntitlementResponseData(
+    let given = try await assignedFeatures(in: transaction)
+    return RuntimeEntitlementResponseData(
       licenseID: id, status: status.rawValue, licenseType: record.type,
-      entitlementVersion: record.license.entitlementVersion, issuedAt: now, nextCheckAt: nextCheck,
-      expiresAt: record.lifecycle.expiresAt, deviceID: device, features: try await features(in: transaction),
+      entitlementVersion: record.license.entitlementVersion, issuedAt: now,
+      nextCheckAt: nextCheck(features: given, eligibility: eligibility, livingUntil: livingUntil),
+      expiresAt: record.lifecycle.expiresAt, deviceID: device, features: given.map { $0.entitlement(at: now) },
       versionEligibility: eligibility)
   }
 
-  /// After the policy's interval, or when the answer changes by itself, whichever is earlier.
-  private var nextCheck: Date {
-    let interval = now.addingTimeInterval(Double(policy.validationIntervalMinutes) * 60)
-    let change = status == .gracePeriod ? record.lifecycle.endsAt : record.lifecycle.expiresAt
-    return change.map { min($0, interval) } ?? interval
+  private func nextCheck(features: [LicenseFeature], eligibility: VersionEligibility?, livingUntil: Date?) -> Date {
+    NextCheck.moment(
+      after: now, interval: Double(policy.validationIntervalMinutes) * 60,
+      changes: [record.lifecycle.expiresAt, record.lifecycle.endsAt, eligibility?.lapsesAt]
+        + features.map { $0.enabled ? $0.expiresAt : nil },
+      livingUntil: livingUntil)
   }
 }
 
+/// When an application should ask again. Pure.
+enum NextCheck {
+  /// After the interval, or when the answer changes by itself, whichever is earlier. A device that runs by a lease asks when
+  /// half of it has passed, so that it can still be kept.
+  ///
+  /// - Parameter changes: moments at which the answer changes; those that have passed do not matter.
+  static func moment(after now: Date, interval: TimeInterval, changes: [Date?], livingUntil: Date? = nil) -> Date {
+    let half = livingUntil.map { now.addingTimeInterval(max(1, ($0.timeIntervalSince(now) / 2).rounded(.down))) }
+    let changes = (changes + [half]).compactMap { $0 }.filter { $0 > now }
+    return changes.reduce(now.addingTimeInterval(interval), min)
+  }
+}
+
+extension VersionEligibility {
+  /// When this version stops being covered by time alone: one that the catalog does not know counts as released at the
+  /// moment of asking, so it is covered up to the end of what is.
+  var lapsesAt: Date? { enforced && isEntitled && releasedAt == nil ? eligibleThrough : nil }
+}
+
 extension LicenseFeature {
+  /// As the application sees it. The numbers come only with a quota.
+  func entitlement(at now: Date) -> FeatureEntitlement {
+    FeatureEntitlement(
+      code: featureCode, enabled: isUsable(at: now), quota: maxConsumptions,
+      consumed: maxConsumptions == nil ? nil : totalConsumptions, remaining: remaining)
+  }
+
   /// Switched on and not ended.
   func isUsable(at now: Date) -> Bool { enabled && expiresAt.map { now < $0 } ?? true }
 }

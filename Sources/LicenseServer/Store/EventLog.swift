@@ -34,16 +34,22 @@ enum EventLog {
     case licenseTransferred = "license.transferred"
     case licenseActivated = "license.activated"
     case licenseDeactivated = "license.deactivated"
+    case licenseOfflineIssued = "license.offline_issued"
+    case floatingCheckedOut = "floating.checked_out"
+    case floatingCheckedIn = "floating.checked_in"
+    case floatingExpired = "floating.expired"
     case usageConsumed = "usage.consumed"
     case usageReset = "usage.reset"
     case deviceReset = "device.reset"
     case deviceBlacklisted = "device.blacklisted"
     case apiKeyCreated = "api_key.created"
 
-    /// The kind of record it happened to: what stands before the dot, but a feature or usage event belongs to a license.
+    /// The kind of record it happened to: what stands before the dot, but a feature, usage or floating event belongs to a
+    /// license.
     var resourceType: String {
       switch self {
       case .featureAssigned, .featureRemoved, .usageConsumed, .usageReset: "license"
+      case .floatingCheckedOut, .floatingCheckedIn, .floatingExpired: "license"
       default: String(rawValue.prefix(while: { $0 != "." }))
       }
     }
