@@ -12,6 +12,8 @@ struct Runtime: Sendable {
   let store: TenantStore
   let clock: ServerClock
   let signingKeys: SigningKeys
+  /// Calls that lock one license take turns.
+  let turns = TurnGate<LicenseID>()
 
   /// Binds a device, or finds it bound already: the same binding never takes a second seat.
   func activate(
@@ -106,15 +108,17 @@ struct Runtime: Sendable {
       operation, tenant: caller.tenant, subject: id.rawValue, key: IdempotentCall.checked(key: key), request: request,
       retention: IdempotentCall.day)
     let now = clock.now()
-    return try await store.transaction(caller.tenant) { transaction in
-      let license = try await RuntimeLicense.load(id, for: caller, locked: true, now: now, in: transaction)
-      if let stored = try await call.replay(now: now, in: transaction) {
-        return try SignedAnswer(stored: keyRing.map { try $0.open(stored, context: call.sealContext) } ?? stored)
+    return try await turns.turn(id) {
+      try await store.transaction(caller.tenant) { transaction in
+        let license = try await RuntimeLicense.load(id, for: caller, locked: true, now: now, in: transaction)
+        if let stored = try await call.replay(now: now, in: transaction) {
+          return try SignedAnswer(stored: keyRing.map { try $0.open(stored, context: call.sealContext) } ?? stored)
+        }
+        let answer = try await body(license, transaction)
+        let kept = try keyRing.map { try $0.seal(answer.stored, context: call.sealContext) } ?? answer.stored
+        try await call.store(kept, now: now, in: transaction)
+        return answer
       }
-      let answer = try await body(license, transaction)
-      let kept = try keyRing.map { try $0.seal(answer.stored, context: call.sealContext) } ?? answer.stored
-      try await call.store(kept, now: now, in: transaction)
-      return answer
     }
   }
 

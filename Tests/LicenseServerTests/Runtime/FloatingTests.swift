@@ -354,7 +354,7 @@ struct FloatingTests {
       for number in 0..<3 { _ = try await fixture.checkout(foreign.licenseKey, "m\(number)") }
 
       let services = fixture.server.services
-      func sweep() async throws -> Int {
+      @Sendable func sweep() async throws -> Int {
         try await LeaseSweep(
           client: fixture.database.client, store: services.store, clock: services.clock, logger: Fixture.logger,
           batch: 3, batches: 10

@@ -5,6 +5,7 @@ import JSON
 import LicenseKitAPI
 import Postgres
 import ServerKit
+import TestSupport
 import Testing
 
 @testable import LicenseServer

@@ -2,6 +2,8 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import Postgres
+import TestSupport
 import Testing
 
 @testable import LicenseServer
