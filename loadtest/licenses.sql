@@ -42,14 +42,14 @@ SELECT :tenant, 'ord_load' || lpad(n::text, 10, '0'), 'prod_load' || n % 10, 'sh
 
 INSERT INTO license_server.licenses
        (tenant_id, id, product_id, policy_id, customer_id, order_id, subscription_id, state, key_hash, key_prefix, key_last4,
-        expires_at, ends_at, created_at, updated_at)
+        expires_at, created_at, updated_at)
 SELECT :tenant, 'lic_load' || lpad(n::text, 10, '0'), 'prod_load' || n % 10, 'pol_load' || n % 10 || n / 10 % 2,
        CASE WHEN n % 2 = 0 THEN 'cust_load' || lpad((n / 2 % 100000)::text, 10, '0') END,
        CASE WHEN n % 100 = 0 THEN 'ord_load' || lpad(n::text, 10, '0') END,
        CASE WHEN n % 100 = 0 THEN 'sub_load' || lpad(n::text, 10, '0') END,
        CASE WHEN n % 50 = 7 THEN 'revoked' WHEN n % 10 = 7 THEN 'suspended' ELSE 'active' END,
        sha256(convert_to('lsk_load' || lpad(n::text, 10, '0'), 'UTF8')), 'lsk_load', right(lpad(n::text, 10, '0'), 4),
-       e.expires_at, e.expires_at + interval '7 days', now(), now()
+       e.expires_at, now(), now()
   FROM generate_series(0, :licenses - 1) AS n,
        LATERAL (SELECT date_trunc('day', now()) + (n % 400 + CASE WHEN n % 5 = 3 THEN -800 ELSE 30 END)
                        * interval '1 day' AS expires_at) AS e;

@@ -1,13 +1,23 @@
 internal import COpenSSL
 
 /// AES-256-GCM (NIST SP 800-38D) with a 12 byte nonce and a 16 byte tag.
-enum AES256GCM {
-  static let keyByteCount = 32
-  static let nonceByteCount = 12
-  static let tagByteCount = 16
+///
+/// For formats that others read. A secret that only this program reads back is ``KeyRing``'s, which also chooses nonces.
+public enum AES256GCM {
+  /// 32: the length of a key.
+  public static let keyByteCount = 32
+  /// 12: the length of a nonce. A nonce is never used twice with one key.
+  public static let nonceByteCount = 12
+  /// 16: the length of the tag.
+  public static let tagByteCount = 16
 
   /// Ciphertext followed by the tag; nil only when OpenSSL fails (memory).
-  static func seal(_ plaintext: [UInt8], key: [UInt8], nonce: [UInt8], authenticating associated: [UInt8]) -> [UInt8]? {
+  ///
+  /// Key and nonce must have exactly the lengths above. `associated` is authenticated and not part of the output.
+  public static func seal(
+    _ plaintext: [UInt8], key: [UInt8], nonce: [UInt8], authenticating associated: [UInt8]
+  ) -> [UInt8]? {
+    precondition(key.count == keyByteCount && nonce.count == nonceByteCount, "key or nonce of the wrong length")
     guard let context = EVP_CIPHER_CTX_new() else { return nil }
     defer { EVP_CIPHER_CTX_free(context) }
     guard EVP_EncryptInit_ex2(context, Algorithms.aes256GCM.pointer, key, nonce, nil) == 1,
@@ -28,9 +38,12 @@ enum AES256GCM {
   }
 
   /// The plaintext, or nil when the key, the nonce, the associated data or any byte is not what was sealed.
-  static func open(
+  ///
+  /// Key and nonce must have exactly the lengths above.
+  public static func open(
     _ sealed: ArraySlice<UInt8>, key: [UInt8], nonce: [UInt8], authenticating associated: [UInt8]
   ) -> [UInt8]? {
+    precondition(key.count == keyByteCount && nonce.count == nonceByteCount, "key or nonce of the wrong length")
     let count = sealed.count - tagByteCount
     guard count >= 0, let context = EVP_CIPHER_CTX_new() else { return nil }
     defer { EVP_CIPHER_CTX_free(context) }

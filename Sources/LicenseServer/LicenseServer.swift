@@ -20,7 +20,8 @@ public struct LicenseServer: Sendable {
   /// A server on a migrated database.
   ///
   /// - Parameters:
-  ///   - keyRing: seals the signing keys, and the answers of `createLicense` that are kept for an idempotency key.
+  ///   - keyRing: seals the signing keys, and the answers kept for an idempotency key that hold a license key or a lease
+  ///     token.
   ///   - clock: the present time; whole seconds of it are used.
   public init(
     client: PostgresClient, keyRing: KeyRing, clock: @escaping @Sendable () -> Date = { Date() }, logger: Logger
@@ -103,6 +104,8 @@ struct Services: Sendable {
   let apiKeys: APIKeys
   let events: Events
   let runtime: Runtime
+  let floating: Floating
+  let offline: OfflineLicenses
 
   init(store: TenantStore, clock: ServerClock, keyRing: KeyRing) {
     self.store = store
@@ -128,5 +131,7 @@ struct Services: Sendable {
     runtime = Runtime(
       store: store, clock: clock, signingKeys: signingKeys,
       validations: ValidationBatch(client: store.client, logger: store.logger))
+    floating = Floating(runtime: runtime, keyRing: keyRing)
+    offline = OfflineLicenses(runtime: runtime)
   }
 }

@@ -63,6 +63,7 @@ struct Parts: Sendable {
   var services: [any Service] {
     var services: [any Service] = [postgres]
     if let redis { services.append(RedisService(redis: redis)) }
+    services.append(server.leaseSweep)
     return services
   }
 

@@ -108,6 +108,7 @@ struct DocumentationTests {
 
   private static let documents = [
     "architecture", "configuration", "events", "operating", "security", "api", "delivery", "simulator",
+    "runtime", "offline",
   ].map { "docs/\($0).md" }
 
   private func expectEqual(

@@ -21,10 +21,11 @@ GRANT SELECT (tenant_id, host_name)
    ON license_server.tenants TO license_server_validation;
 GRANT SELECT (tenant_id, kid, status)
    ON license_server.signing_keys TO license_server_validation;
-GRANT SELECT (tenant_id, id, product_id, policy_id, state, key_hash, entitlement_version, starts_at, expires_at, ends_at,
+GRANT SELECT (tenant_id, id, product_id, policy_id, state, key_hash, entitlement_version, starts_at, expires_at,
               maintenance_expires_at)
    ON license_server.licenses TO license_server_validation;
-GRANT SELECT (tenant_id, id, license_type, grace_period_days, validation_interval_minutes, revision)
+GRANT SELECT (tenant_id, id, license_type, grace_period_days, validation_interval_minutes, revision, allow_vm,
+              allow_container, require_heartbeat)
    ON license_server.policies TO license_server_validation;
 GRANT SELECT (tenant_id, license_id, feature_id, enabled, max_consumptions, total_consumptions, expires_at)
    ON license_server.license_features TO license_server_validation;
@@ -32,7 +33,7 @@ GRANT SELECT (tenant_id, id, code)
    ON license_server.features TO license_server_validation;
 GRANT SELECT (tenant_id, product_id, version, released_at)
    ON license_server.product_versions TO license_server_validation;
-GRANT SELECT (tenant_id, license_id, id, binding_key, status, last_validated_at),
+GRANT SELECT (tenant_id, license_id, id, binding_key, status, last_validated_at, holds_seat, lease_expires_at),
       UPDATE (last_seen_at, last_validated_at, ip_address)
    ON license_server.devices TO license_server_validation;
 

@@ -44,7 +44,8 @@ struct LicenseRecord: Sendable {
            p.license_type, p.max_transfers,
            (SELECT count(*)
               FROM license_server.devices d
-             WHERE d.tenant_id = l.tenant_id AND d.license_id = l.id AND d.status = 'active') AS active_device_count,
+             WHERE d.tenant_id = l.tenant_id AND d.license_id = l.id AND d.status = 'active' AND d.holds_seat)
+             AS active_device_count,
            (SELECT coalesce(sum(f.total_consumptions), 0)::bigint
               FROM license_server.license_features f
              WHERE f.tenant_id = l.tenant_id AND f.license_id = l.id) AS total_consumptions

@@ -23,44 +23,37 @@ extension Runtime {
     try Checks.range(amount, "amount", 1...Checks.maximumInteger)
     return try await once("consumeLicense", license, idempotencyKey, body, for: caller) { license, transaction in
       try license.requireUsable()
-      let device = try await license.activeDevice(binding, in: transaction)
+      try license.requireAllowed(binding)
+      let device = try await license.keepingLease(of: license.activeDevice(binding, in: transaction), in: transaction)
       let eligibility = try await license.entitledVersion(body.appVersion, in: transaction)
-      let feature = try await self.feature(body.featureCode, of: license, in: transaction)
-      if try await !isCounted(body.eventID, feature.featureID, amount, license, in: transaction) {
+      let (feature, earlier) = try await self.feature(body.featureCode, usedBy: body.eventID, license, in: transaction)
+      if let earlier {
+        guard earlier.feature == feature.featureID, earlier.amount == amount else {
+          throw APIFailure.idempotencyConflict
+        }
+      } else {
         try await count(body.eventID, feature, amount, license, in: transaction)
       }
-      return try await sign(license, device: device.id, eligibility: eligibility, in: transaction)
+      return try await sign(
+        license, device: device.id, livingUntil: device.livesUntil, eligibility: eligibility, in: transaction)
     }
   }
 
+  /// The feature, and what was counted under the event id before, if anything.
   private func feature(
-    _ code: String, of license: RuntimeLicense, in transaction: PostgresTransaction
-  ) async throws -> LicenseFeature {
+    _ code: String, usedBy event: String, _ license: RuntimeLicense, in transaction: PostgresTransaction
+  ) async throws -> (LicenseFeature, earlier: (feature: FeatureID, amount: Int64)?) {
     let rows = try await transaction.query(
       """
-      \(fragment: LicenseFeatures.selection)
-       WHERE a.tenant_id = \(license.caller.tenant) AND a.license_id = \(license.id) AND f.code = \(code)
+      SELECT given.*, used.feature_id AS used_feature_id, used.amount AS used_amount
+        FROM (\(fragment: LicenseFeatures.selection)
+               WHERE a.tenant_id = \(license.caller.tenant) AND a.license_id = \(license.id) AND f.code = \(code)) given
+        LEFT JOIN license_server.usage_events used
+          ON used.tenant_id = \(license.caller.tenant) AND used.license_id = \(license.id) AND used.event_id = \(event)
       """)
     guard let row = rows.first else { throw APIFailure.notFound("feature_code") }
-    return try LicenseFeature(row: row)
-  }
-
-  private func isCounted(
-    _ event: String, _ feature: FeatureID, _ amount: Int64, _ license: RuntimeLicense,
-    in transaction: PostgresTransaction
-  ) async throws -> Bool {
-    let rows = try await transaction.query(
-      """
-      SELECT feature_id, amount
-        FROM license_server.usage_events
-       WHERE tenant_id = \(license.caller.tenant) AND license_id = \(license.id) AND event_id = \(event)
-      """)
-    guard let row = rows.first else { return false }
-    guard try row.get("feature_id", as: FeatureID.self) == feature, try row.get("amount", as: Int64.self) == amount
-    else {
-      throw APIFailure.idempotencyConflict
-    }
-    return true
+    let earlier = try row.get("used_feature_id", as: FeatureID?.self)
+    return (try LicenseFeature(row: row), try earlier.map { ($0, try row.get("used_amount")) })
   }
 
   private func count(
@@ -77,12 +70,11 @@ extension Runtime {
     }
     try await transaction.query(
       """
-      UPDATE license_server.license_features
-         SET total_consumptions = total_consumptions + \(amount)
-       WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND feature_id = \(feature.featureID)
-      """)
-    try await transaction.query(
-      """
+      WITH used AS (
+        UPDATE license_server.license_features
+           SET total_consumptions = total_consumptions + \(amount)
+         WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND feature_id = \(feature.featureID)
+      )
       INSERT INTO license_server.usage_events
              (tenant_id, license_id, event_id, feature_id, amount, created_at)
       VALUES (\(caller.tenant), \(license.id), \(event), \(feature.featureID), \(amount), \(now))

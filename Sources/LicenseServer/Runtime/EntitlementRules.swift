@@ -18,14 +18,6 @@ extension LicenseLifecycle {
     case .revoked: throw .licenseInactive("revoked")
     }
   }
-
-  /// When an application should ask again: after the policy's interval, or when the answer changes by itself, whichever is
-  /// earlier.
-  func nextCheck(after minutes: Int, at now: Date) -> Date {
-    let interval = now.addingTimeInterval(Double(minutes) * 60)
-    let change = status(at: now) == .gracePeriod ? endsAt : expiresAt
-    return change.map { min($0, interval) } ?? interval
-  }
 }
 
 extension DeviceStatus {
@@ -40,6 +32,10 @@ extension DeviceStatus {
 }
 
 extension VersionEligibility {
+  /// When this version stops being covered by time alone: one that the catalog does not know counts as released at the
+  /// moment of asking, so it is covered up to the end of what is.
+  var lapsesAt: Date? { enforced && isEntitled && releasedAt == nil ? eligibleThrough : nil }
+
   /// Refuses a version that is not covered: 403.
   func requireEntitled() throws(APIFailure) {
     if !isEntitled { throw .versionNotEntitled(appVersion) }
@@ -53,5 +49,36 @@ extension FeatureEntitlement {
       code: code, enabled: enabled && endsAt.map { now < $0 } ?? true, quota: quota,
       consumed: quota == nil ? nil : used,
       remaining: quota.map { max(0, $0 - used) })
+  }
+}
+
+/// When an application should ask again. Pure.
+enum NextCheck {
+  /// After the interval, or when the answer changes by itself, whichever is earlier. A device that runs by a lease asks when
+  /// half of it has passed, so that it can still be kept.
+  ///
+  /// - Parameter changes: moments at which the answer changes; those that have passed do not matter.
+  static func moment(after now: Date, interval: TimeInterval, changes: [Date?], livingUntil: Date? = nil) -> Date {
+    let half = livingUntil.map { now.addingTimeInterval(max(1, ($0.timeIntervalSince(now) / 2).rounded(.down))) }
+    let changes = (changes + [half]).compactMap { $0 }.filter { $0 > now }
+    return changes.reduce(now.addingTimeInterval(interval), min)
+  }
+
+  /// The same for a license: its own ends, those of its features, and of the version's eligibility.
+  static func moment(
+    after now: Date, minutes: Int, lifecycle: LicenseLifecycle, featureEnds: [Date?], eligibility: VersionEligibility?,
+    livingUntil: Date?
+  ) -> Date {
+    moment(
+      after: now, interval: Double(minutes) * 60,
+      changes: [lifecycle.expiresAt, lifecycle.endsAt, eligibility?.lapsesAt] + featureEnds, livingUntil: livingUntil)
+  }
+}
+
+extension Binding {
+  /// Refuses a place that the policy does not allow: 403. A changed policy holds at once, also for devices bound before.
+  func requireAllowed(vm: Bool, container: Bool) throws(APIFailure) {
+    guard vm || request.isVM != true else { throw .vmNotAllowed }
+    guard container || kind != .container else { throw .containerNotAllowed }
   }
 }

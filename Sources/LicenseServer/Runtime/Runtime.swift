@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import Identity
 import JSON
@@ -15,13 +16,23 @@ struct Runtime: Sendable {
 
   /// Answers `validate` or `check` for whoever holds a license key.
   ///
-  /// - Throws: 401 for an unknown key; 403 and 404 as ``ValidationQuestion/answer(from:)`` decides.
+  /// - Throws: 401 for an unknown key; 403 and 404 as ``ValidationQuestion/outcome(from:)`` decides.
   func answer(_ question: ValidationQuestion) async throws -> SignedAnswer {
     let answer = try await store.translating { try await validations.answer(question) }
-    guard let kid = answer.kid else { throw APIFailure.noSigningKey }
-    let signer = try await signingKeys.signer(kid, of: answer.tenant, in: store)
-    return try SignedAnswer(signing: SignedPayload.bytes(of: answer.data), with: signer)
+    switch answer.outcome {
+    case .answered(let data):
+      guard let kid = answer.kid else { throw APIFailure.noSigningKey }
+      let signer = try await signingKeys.signer(kid, of: answer.tenant, in: store)
+      return try SignedAnswer(signing: SignedPayload.bytes(of: data), with: signer)
+    case .extendsLease:
+      let caller = Caller(
+        tenant: answer.tenant, actor: .license(answer.license), scopes: [], address: question.address)
+      return try await validate(answer.license, question.binding, for: caller)
+    }
   }
+
+  /// Calls that lock one license take turns.
+  let turns = TurnGate<LicenseID>()
 
   /// Binds a device, or finds it bound already: the same binding never takes a second seat.
   func activate(
@@ -32,16 +43,37 @@ struct Runtime: Sendable {
       try license.requireUsable()
       let known = try await license.device(binding, in: transaction)
       if known?.status == .blacklisted { throw APIFailure.deviceBlacklisted }
-      guard license.policy.allowVM || body.isVM != true else { throw APIFailure.vmNotAllowed }
-      guard license.policy.allowContainer || binding.kind != .container else { throw APIFailure.containerNotAllowed }
+      try license.requireAllowed(binding)
       let eligibility = try await license.entitledVersion(body.appVersion, in: transaction)
-      if known?.status != .active { try await requireSeat(license, for: binding, in: transaction) }
-      let device = try await bind(license, binding, wasActive: known?.status == .active, in: transaction)
+      let device = try await license.seat(binding, known: known, in: transaction)
       return try await sign(license, device: device, eligibility: eligibility, in: transaction)
     }
   }
 
-  /// Gives the seat back. Works in every state of the license: an application may always let go.
+  /// Confirms a device that runs by a lease, which goes on by being heard of; the others are answered by ``answer(_:)``
+  /// many at a time.
+  private func validate(_ license: LicenseID, _ binding: Binding, for caller: Caller) async throws -> SignedAnswer {
+    let now = clock.now()
+    return try await store.transaction(caller.tenant) { transaction in
+      let license = try await RuntimeLicense.load(license, for: caller, locked: false, now: now, in: transaction)
+      try license.requireUsable()
+      try license.requireAllowed(binding)
+      let device = try await license.keepingLease(of: license.activeDevice(binding, in: transaction), in: transaction)
+      let eligibility = try await license.entitledVersion(binding.request.appVersion, in: transaction)
+      try await transaction.query(
+        """
+        UPDATE license_server.devices
+           SET last_seen_at      = \(now),
+               last_validated_at = \(now),
+               ip_address        = \(caller.address)
+         WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND id = \(device.id)
+        """)
+      return try await sign(
+        license, device: device.id, livingUntil: device.livesUntil, eligibility: eligibility, in: transaction)
+    }
+  }
+
+  /// Gives the seat back, and the lease with it. Works in every state of the license: an application may always let go.
   func deactivate(
     _ license: LicenseID, _ body: RuntimeBindingRequest, idempotencyKey: String?, for caller: Caller
   ) async throws -> SignedAnswer {
@@ -52,6 +84,7 @@ struct Runtime: Sendable {
         """
         UPDATE license_server.devices
            SET status       = 'deactivated',
+               \(fragment: FloatingLease.none),
                last_seen_at = \(license.now),
                updated_at   = \(license.now)
          WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND id = \(device.id)
@@ -63,97 +96,49 @@ struct Runtime: Sendable {
         licenseID: license.id, status: license.status.rawValue, licenseType: license.record.type,
         entitlementVersion: license.record.license.entitlementVersion, issuedAt: license.now, deviceID: device.id,
         expiresAt: license.record.lifecycle.expiresAt)
-      let signer = try await signingKeys.active(for: caller.tenant, in: transaction)
-      return try SignedAnswer(signing: SignedPayload.bytes(of: data), with: signer)
+      return try await sign(SignedPayload.bytes(of: data), for: caller.tenant, in: transaction)
     }
   }
 
   /// Runs `body` once per idempotency key, with the license locked: calls for one license come one after the other.
+  ///
+  /// - Parameter keyRing: seals the answer that is kept, for one that holds a secret.
   func once(
     _ operation: String, _ id: LicenseID, _ key: String?, _ request: some Encodable & Sendable, for caller: Caller,
+    sealedBy keyRing: KeyRing? = nil,
     _ body: @Sendable (RuntimeLicense, PostgresTransaction) async throws -> SignedAnswer
   ) async throws -> SignedAnswer {
     let call = try IdempotentCall(
       operation, tenant: caller.tenant, subject: id.rawValue, key: IdempotentCall.checked(key: key), request: request,
       retention: IdempotentCall.day)
     let now = clock.now()
-    return try await store.transaction(caller.tenant) { transaction in
-      let license = try await RuntimeLicense.load(id, for: caller, locked: true, now: now, in: transaction)
-      if let stored = try await call.replay(now: now, in: transaction) { return try SignedAnswer(stored: stored) }
-      let answer = try await body(license, transaction)
-      try await call.store(answer.stored, now: now, in: transaction)
-      return answer
+    return try await turns.turn(id) {
+      try await store.transaction(caller.tenant) { transaction in
+        let license = try await RuntimeLicense.load(id, for: caller, locked: true, now: now, in: transaction)
+        if let stored = try await call.replay(now: now, in: transaction) {
+          return try SignedAnswer(stored: keyRing.map { try $0.open(stored, context: call.sealContext) } ?? stored)
+        }
+        let answer = try await body(license, transaction)
+        let kept = try keyRing.map { try $0.seal(answer.stored, context: call.sealContext) } ?? answer.stored
+        try await call.store(kept, now: now, in: transaction)
+        return answer
+      }
     }
   }
 
   func sign(
-    _ license: RuntimeLicense, device: DeviceID, eligibility: VersionEligibility?, in transaction: PostgresTransaction
+    _ license: RuntimeLicense, device: DeviceID, livingUntil: Date? = nil, eligibility: VersionEligibility?,
+    in transaction: PostgresTransaction
   ) async throws -> SignedAnswer {
-    let data = try await license.entitlement(device: device, eligibility: eligibility, in: transaction)
-    let signer = try await signingKeys.active(for: license.caller.tenant, in: transaction)
-    return try SignedAnswer(signing: SignedPayload.bytes(of: data), with: signer)
+    let data = try await license.entitlement(
+      device: device, livingUntil: livingUntil, eligibility: eligibility, in: transaction)
+    return try await sign(SignedPayload.bytes(of: data), for: license.caller.tenant, in: transaction)
   }
 
-  private func requireSeat(
-    _ license: RuntimeLicense, for binding: Binding, in transaction: PostgresTransaction
-  ) async throws {
-    let rows = try await transaction.query(
-      """
-      SELECT count(*) FILTER (WHERE binding_kind = 'hardware')  AS hardware,
-             count(*) FILTER (WHERE binding_kind = 'container') AS containers
-        FROM license_server.devices
-       WHERE tenant_id = \(license.caller.tenant) AND license_id = \(license.id) AND status = 'active'
-      """)
-    guard let row = rows.first else { return }
-    let limit = Seats.limitReached(
-      by: binding.kind, hardware: try row.get("hardware"), containers: try row.get("containers"), policy: license.policy
-    )
-    if let limit { throw APIFailure.activationLimitExceeded(limit: limit) }
-  }
-
-  /// Writes the device; counts an activation only when it was not active before.
-  private func bind(
-    _ license: RuntimeLicense, _ binding: Binding, wasActive: Bool, in transaction: PostgresTransaction
-  ) async throws -> DeviceID {
-    let (caller, now, facts) = (license.caller, license.now, binding.request)
-    let rows = try await transaction.query(
-      """
-      INSERT INTO license_server.devices
-             (tenant_id, license_id, id, binding_kind, binding_key,
-              fingerprint, hostname, os, ip_address, is_vm, is_container,
-              container_id, cluster_id, namespace, pod_name,
-              status, first_seen_at, last_seen_at, created_at, updated_at)
-      VALUES (\(caller.tenant), \(license.id), \(DeviceID.new()), \(binding.kind.rawValue), \(binding.key),
-              \(facts.fingerprint), \(facts.hostname), \(facts.os), \(caller.address),
-              \(facts.isVM ?? false), \(binding.kind == .container),
-              \(facts.containerID), \(facts.clusterID), \(facts.namespace), \(facts.podName),
-              'active', \(now), \(now), \(now), \(now))
-          ON CONFLICT (tenant_id, license_id, binding_key)
-          DO UPDATE
-         SET fingerprint  = excluded.fingerprint,
-             hostname     = excluded.hostname,
-             os           = excluded.os,
-             ip_address   = excluded.ip_address,
-             is_vm        = excluded.is_vm,
-             status       = 'active',
-             last_seen_at = excluded.last_seen_at,
-             updated_at   = excluded.updated_at
-      RETURNING id
-      """)
-    guard let device = try rows.first?.get("id", as: DeviceID.self) else { throw APIFailure.internalError }
-    guard !wasActive else { return device }
-    try await transaction.query(
-      """
-      UPDATE license_server.licenses
-         SET times_activated = times_activated + 1,
-             updated_at      = \(now)
-       WHERE tenant_id = \(caller.tenant) AND id = \(license.id)
-      """)
-    try await EventLog.append(
-      .licenseActivated, license.id.rawValue, by: caller, at: now,
-      metadata: ["device_id": .string(device.rawValue), "binding_kind": .string(binding.kind.rawValue)], in: transaction
-    )
-    return device
+  func sign(
+    _ data: [UInt8], for tenant: TenantID, in transaction: PostgresTransaction
+  ) async throws -> SignedAnswer {
+    try SignedAnswer(signing: data, with: await signingKeys.active(for: tenant, in: transaction))
   }
 }
 

@@ -29,20 +29,25 @@ struct RuntimeLicense: Sendable {
     try record.lifecycle.requireUsable(from: record.license.startsAt, at: now)
   }
 
+  /// Refuses a place that the policy does not allow: 403. A changed policy holds at once, also for devices bound before.
+  func requireAllowed(_ binding: Binding) throws(APIFailure) {
+    try binding.requireAllowed(vm: policy.allowVM, container: policy.allowContainer)
+  }
+
   /// The device with this binding, whatever its state.
-  func device(_ binding: Binding, in transaction: PostgresTransaction) async throws -> Device? {
+  func device(_ binding: Binding, in transaction: PostgresTransaction) async throws -> BoundDevice? {
     let rows = try await transaction.query(
       """
       SELECT \(fragment: Devices.columns)
         FROM license_server.devices
        WHERE tenant_id = \(caller.tenant) AND license_id = \(id) AND binding_key = \(binding.key)
       """)
-    return try rows.first.map(Device.init(row:))
+    return try rows.first.map { try BoundDevice(row: $0, now: now) }
   }
 
-  /// The active device with this binding.
+  /// The active device with this binding: one that holds a seat, or a lease that has not run out.
   /// - Throws: 403 for a blocked one, 404 for any other: activate first.
-  func activeDevice(_ binding: Binding, in transaction: PostgresTransaction) async throws -> Device {
+  func activeDevice(_ binding: Binding, in transaction: PostgresTransaction) async throws -> BoundDevice {
     guard let device = try await device(binding, in: transaction) else { throw APIFailure.notFound("device") }
     try device.status.requireActive()
     return device
@@ -69,37 +74,51 @@ struct RuntimeLicense: Sendable {
         maintenanceExpiresAt: record.license.maintenanceExpiresAt), now: now)
   }
 
-  /// The features as the application sees them, by code.
-  func features(in transaction: PostgresTransaction) async throws -> [FeatureEntitlement] {
+  /// The features as given, by code.
+  func assignedFeatures(in transaction: PostgresTransaction) async throws -> [LicenseFeature] {
     try await transaction.query(
       """
       \(fragment: LicenseFeatures.selection)
        WHERE a.tenant_id = \(caller.tenant) AND a.license_id = \(id)
        ORDER BY f.code
       """
-    ).all { row in
-      let given = try LicenseFeature(row: row)
-      return FeatureEntitlement(
-        code: given.featureCode, enabled: given.enabled, quota: given.maxConsumptions, used: given.totalConsumptions,
-        endsAt: given.expiresAt, at: now)
-    }
+    ).all(LicenseFeature.init(row:))
+  }
+
+  /// The features as the application sees them, by code.
+  func features(in transaction: PostgresTransaction) async throws -> [FeatureEntitlement] {
+    try await assignedFeatures(in: transaction).map { $0.entitlement(at: now) }
   }
 
   /// The answer of activate, validate, check and consume.
+  ///
+  /// - Parameter livingUntil: the end of the lease by which the device runs; nil for one with a seat.
   func entitlement(
-    device: DeviceID, eligibility: VersionEligibility?, in transaction: PostgresTransaction
+    device: DeviceID, livingUntil: Date? = nil, eligibility: VersionEligibility?, in transaction: PostgresTransaction
   ) async throws -> RuntimeEntitlementResponseData {
-    RuntimeEntitlementResponseData(
+    let given = try await assignedFeatures(in: transaction)
+    return RuntimeEntitlementResponseData(
       licenseID: id, status: status.rawValue, licenseType: record.type,
-      entitlementVersion: record.license.entitlementVersion, issuedAt: now, nextCheckAt: nextCheck,
-      expiresAt: record.lifecycle.expiresAt, deviceID: device, features: try await features(in: transaction),
+      entitlementVersion: record.license.entitlementVersion, issuedAt: now,
+      nextCheckAt: nextCheck(features: given, eligibility: eligibility, livingUntil: livingUntil),
+      expiresAt: record.lifecycle.expiresAt, deviceID: device, features: given.map { $0.entitlement(at: now) },
       versionEligibility: eligibility)
   }
 
-  private var nextCheck: Date { record.lifecycle.nextCheck(after: policy.validationIntervalMinutes, at: now) }
+  private func nextCheck(features: [LicenseFeature], eligibility: VersionEligibility?, livingUntil: Date?) -> Date {
+    NextCheck.moment(
+      after: now, minutes: policy.validationIntervalMinutes, lifecycle: record.lifecycle,
+      featureEnds: features.map { $0.enabled ? $0.expiresAt : nil }, eligibility: eligibility, livingUntil: livingUntil)
+  }
 }
 
 extension LicenseFeature {
+  /// As the application sees it. The numbers come only with a quota.
+  func entitlement(at now: Date) -> FeatureEntitlement {
+    FeatureEntitlement(
+      code: featureCode, enabled: enabled, quota: maxConsumptions, used: totalConsumptions, endsAt: expiresAt, at: now)
+  }
+
   /// Switched on and not ended.
   func isUsable(at now: Date) -> Bool { enabled && expiresAt.map { now < $0 } ?? true }
 }

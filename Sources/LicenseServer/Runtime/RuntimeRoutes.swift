@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import JSON
 import LicenseKitAPI
 import ServerKit
 
@@ -9,7 +10,7 @@ struct RuntimeRoutes: Sendable {
   let services: Services
 
   var all: [RuntimeRoute] {
-    let runtime = services.runtime
+    let (runtime, floating, offline) = (services.runtime, services.floating, services.offline)
     return [
       .init("/api/v1/license/activate") { call in
         let key = try call.idempotencyKey()
@@ -22,6 +23,22 @@ struct RuntimeRoutes: Sendable {
       .init("/api/v1/license/deactivate") { call in
         let key = try call.idempotencyKey()
         return try await runtime.deactivate(call.license, call.body(), idempotencyKey: key, for: call.caller)
+      },
+      .init("/api/v1/license/floating/checkout") { call in
+        let key = try call.idempotencyKey()
+        return try await floating.checkout(call.license, call.body(), idempotencyKey: key, for: call.caller)
+      },
+      .init("/api/v1/license/floating/checkin") { call in
+        let key = try call.idempotencyKey()
+        return try await floating.checkin(call.license, call.body(), idempotencyKey: key, for: call.caller)
+      },
+      .init("/api/v1/license/floating/heartbeat") { call in
+        try await floating.heartbeat(call.license, call.body(), for: call.caller)
+      },
+      .init(unsigned: "/api/v1/license/offline") { call in
+        let envelope = try await offline.issue(
+          call.license, call.body(), licenseKey: call.licenseKey(), for: call.caller)
+        return try JSONCoding.encodedBytes(envelope)
       },
     ]
   }
@@ -44,7 +61,7 @@ struct RuntimeRoutes: Sendable {
         let (caller, license) = try await services.authenticator.license(
           key: request.credential("License"), host: request.hostName, address: context.remoteIPAddress)
         let answer = try await route.handle(RuntimeCall(caller: caller, license: license, request: request))
-        return Answer.raw(data: answer.data, members: [("signature", answer.signatureBytes)], context: context)
+        return Answer.raw(data: answer.data, members: answer.members, context: context)
       }
     }
   }
@@ -74,12 +91,27 @@ extension RuntimeRoutes {
 /// One runtime operation on the wire; all are POST.
 struct RuntimeRoute: Sendable {
   var path: RouterPath
-  var handle: @Sendable (RuntimeCall) async throws -> SignedAnswer
+  var handle: @Sendable (RuntimeCall) async throws -> RuntimeAnswer
 
   init(_ path: RouterPath, _ handle: @escaping @Sendable (RuntimeCall) async throws -> SignedAnswer) {
     self.path = path
-    self.handle = handle
+    self.handle = { call in
+      let answer = try await handle(call)
+      return RuntimeAnswer(data: answer.data, members: [("signature", answer.signatureBytes)])
+    }
   }
+
+  /// One whose answer carries no signature of its own.
+  init(unsigned path: RouterPath, _ handle: @escaping @Sendable (RuntimeCall) async throws -> [UInt8]) {
+    self.path = path
+    self.handle = { RuntimeAnswer(data: try await handle($0)) }
+  }
+}
+
+/// What is sent: the bytes of `data`, and what stands between it and `meta`.
+struct RuntimeAnswer: Sendable {
+  var data: [UInt8]
+  var members: [(name: String, value: [UInt8])] = []
 }
 
 /// A request of an application whose license key is known.
@@ -96,6 +128,12 @@ struct RuntimeCall: Sendable {
   @inline(never)
   func body<T: Decodable>(_ type: T.Type = T.self) async throws -> T {
     try await request.decodeBody(type, limit: Self.largestBody)
+  }
+
+  /// The raw license key: the credential of this request, which was found to be valid.
+  func licenseKey() throws(APIFailure) -> LicenseKey {
+    guard let key = request.credential("License") else { throw .licenseKeyRequired }
+    return LicenseKey(key)
   }
 
   /// The idempotency key.

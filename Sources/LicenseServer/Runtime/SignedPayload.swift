@@ -24,14 +24,7 @@ enum SignedPayload {
     writer.time("next_check_at", data.nextCheckAt)
     if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
     writer.member("device_id", data.deviceID.rawValue)
-    writer.key("features")
-    writer.beginArray()
-    for feature in data.features { try write(feature, to: &writer) }
-    writer.endArray()
-    if let eligibility = data.versionEligibility {
-      writer.key("version_eligibility")
-      write(eligibility, to: &writer)
-    }
+    try write(data.features, data.versionEligibility, to: &writer)
     writer.endObject()
     return try checked(writer)
   }
@@ -49,6 +42,57 @@ enum SignedPayload {
     if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
     writer.endObject()
     return try checked(writer)
+  }
+
+  /// The answer of a checkout.
+  static func bytes(of data: FloatingCheckoutResponseData) throws(APIFailure) -> [UInt8] {
+    var writer = JSONWriter(capacity: 512)
+    writer.beginObject()
+    writer.member("license_id", data.licenseID.rawValue)
+    writer.member("status", data.status)
+    writer.member("license_type", data.licenseType.rawValue)
+    try writer.count("entitlement_version", data.entitlementVersion)
+    writer.time("issued_at", data.issuedAt)
+    if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
+    writer.member("device_id", data.deviceID.rawValue)
+    writer.member("lease_token", data.leaseToken)
+    writer.time("lease_expires_at", data.leaseExpiresAt)
+    try write(data.features, data.versionEligibility, to: &writer)
+    writer.endObject()
+    return try checked(writer)
+  }
+
+  /// The answer of check-in and heartbeat.
+  static func bytes(of data: FloatingLeaseResponseData) throws(APIFailure) -> [UInt8] {
+    var writer = JSONWriter(capacity: 512)
+    writer.beginObject()
+    writer.member("license_id", data.licenseID.rawValue)
+    writer.member("status", data.status)
+    writer.member("license_type", data.licenseType.rawValue)
+    try writer.count("entitlement_version", data.entitlementVersion)
+    writer.time("issued_at", data.issuedAt)
+    if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
+    writer.member("device_id", data.deviceID.rawValue)
+    writer.time("lease_expires_at", data.leaseExpiresAt)
+    try write(data.features, data.versionEligibility, to: &writer)
+    writer.endObject()
+    return try checked(writer)
+  }
+
+  /// The members that close most payloads.
+  private static func write(
+    _ features: [FeatureEntitlement]?, _ eligibility: VersionEligibility?, to writer: inout JSONWriter
+  ) throws(APIFailure) {
+    if let features {
+      writer.key("features")
+      writer.beginArray()
+      for feature in features { try write(feature, to: &writer) }
+      writer.endArray()
+    }
+    if let eligibility {
+      writer.key("version_eligibility")
+      write(eligibility, to: &writer)
+    }
   }
 
   private static func write(_ feature: FeatureEntitlement, to writer: inout JSONWriter) throws(APIFailure) {

@@ -34,9 +34,9 @@ struct ValidationFacts: Sendable {
   var startsAt: Date?
   var maintenanceExpiresAt: Date?
   var entitlementVersion: Int64
-  var validationIntervalMinutes: Int
+  var policy: Policy
   /// The device with the binding asked about, if there ever was one.
-  var device: BoundDevice?
+  var device: Device?
   /// By code.
   var features: [GivenFeature]
   /// Nil when no version was named.
@@ -44,10 +44,21 @@ struct ValidationFacts: Sendable {
   /// The tenant's active signing key.
   var kid: String?
 
-  /// A device as far as it matters here.
-  struct BoundDevice: Hashable, Sendable {
+  /// The policy as far as it matters here.
+  struct Policy: Hashable, Sendable {
+    var validationIntervalMinutes: Int
+    var allowsVM: Bool
+    var allowsContainer: Bool
+    var requiresHeartbeat: Bool
+  }
+
+  /// The device as far as it matters here.
+  struct Device: Hashable, Sendable {
     var id: DeviceID
-    var status: DeviceStatus
+    /// As stored: see ``BoundDevice/status(stored:holdsSeat:leaseExpiresAt:at:)``.
+    var stored: DeviceStatus
+    var holdsSeat: Bool
+    var leaseExpiresAt: Date?
     var lastValidatedAt: Date?
   }
 
@@ -68,25 +79,42 @@ struct ValidationFacts: Sendable {
 }
 
 extension ValidationQuestion {
+  /// What becomes of a question.
+  enum Outcome: Sendable {
+    case answered(RuntimeEntitlementResponseData)
+    /// The device runs by a lease that goes on by being heard of: that is a change of its own, and not made here.
+    case extendsLease
+  }
+
   /// The answer, or the refusal. Pure.
   ///
-  /// - Throws: 403 when license, device or version forbid it; 404 for a device that is not active.
-  func answer(from facts: ValidationFacts) throws(APIFailure) -> RuntimeEntitlementResponseData {
+  /// - Throws: 403 when license, place, device or version forbid it; 404 for a device that is not active.
+  func outcome(from facts: ValidationFacts) throws(APIFailure) -> Outcome {
     try facts.lifecycle.requireUsable(from: facts.startsAt, at: now)
+    try binding.requireAllowed(vm: facts.policy.allowsVM, container: facts.policy.allowsContainer)
     guard let device = facts.device else { throw .notFound("device") }
-    try device.status.requireActive()
+    try BoundDevice.status(
+      stored: device.stored, holdsSeat: device.holdsSeat, leaseExpiresAt: device.leaseExpiresAt, at: now
+    ).requireActive()
     let eligibility = eligibility(from: facts)
-    if kind == .validate { try eligibility?.requireEntitled() }
-    return RuntimeEntitlementResponseData(
-      licenseID: facts.license, status: facts.lifecycle.status(at: now).rawValue, licenseType: facts.type,
-      entitlementVersion: facts.entitlementVersion, issuedAt: now,
-      nextCheckAt: facts.lifecycle.nextCheck(after: facts.validationIntervalMinutes, at: now),
-      expiresAt: facts.lifecycle.expiresAt, deviceID: device.id,
-      features: facts.features.map {
-        FeatureEntitlement(
-          code: $0.code, enabled: $0.enabled, quota: $0.quota, used: $0.used, endsAt: $0.endsAt, at: now)
-      },
-      versionEligibility: eligibility)
+    if kind == .validate {
+      if let end = device.leaseExpiresAt, now < end, !facts.policy.requiresHeartbeat { return .extendsLease }
+      try eligibility?.requireEntitled()
+    }
+    return .answered(
+      RuntimeEntitlementResponseData(
+        licenseID: facts.license, status: facts.lifecycle.status(at: now).rawValue, licenseType: facts.type,
+        entitlementVersion: facts.entitlementVersion, issuedAt: now,
+        nextCheckAt: NextCheck.moment(
+          after: now, minutes: facts.policy.validationIntervalMinutes, lifecycle: facts.lifecycle,
+          featureEnds: facts.features.map { $0.enabled ? $0.endsAt : nil }, eligibility: eligibility,
+          livingUntil: device.holdsSeat ? nil : device.leaseExpiresAt),
+        expiresAt: facts.lifecycle.expiresAt, deviceID: device.id,
+        features: facts.features.map {
+          FeatureEntitlement(
+            code: $0.code, enabled: $0.enabled, quota: $0.quota, used: $0.used, endsAt: $0.endsAt, at: now)
+        },
+        versionEligibility: eligibility))
   }
 
   private func eligibility(from facts: ValidationFacts) -> VersionEligibility? {

@@ -14,11 +14,12 @@ import Synchronization
 /// are written without waiting for the disk: when the database itself crashes, the last fraction of a second of "last
 /// seen" may be lost, and nothing else depends on it.
 struct ValidationBatch: Sendable {
-  /// What is to be signed, and with which key.
+  /// What became of a question, of whom it was, and which key signs.
   struct Answer: Sendable {
     var tenant: TenantID
+    var license: LicenseID
     var kid: String?
-    var data: RuntimeEntitlementResponseData
+    var outcome: ValidationQuestion.Outcome
   }
 
   private static let role = "license_server_validation"
@@ -38,7 +39,7 @@ struct ValidationBatch: Sendable {
   }
 
   /// Waits for the next batch.
-  /// - Throws: `APIFailure`: 401 for an unknown license key, and whatever ``ValidationQuestion/answer(from:)`` refuses;
+  /// - Throws: `APIFailure`: 401 for an unknown license key, and whatever ``ValidationQuestion/outcome(from:)`` refuses;
   ///   `PostgresError`.
   func answer(_ question: ValidationQuestion) async throws -> Answer { try await lanes.submit(question).get() }
 
@@ -50,7 +51,7 @@ struct ValidationBatch: Sendable {
   /// An answer with the device that it was given to.
   private struct Validated: Sendable {
     var answer: Answer
-    var device: ValidationFacts.BoundDevice?
+    var device: ValidationFacts.Device?
   }
 
   private static func answers(
@@ -63,9 +64,9 @@ struct ValidationBatch: Sendable {
     for license in found where questions.indices.contains(license.index) {
       let (index, facts) = (license.index, license.facts(codes))
       do {
-        let data = try questions[index].answer(from: facts)
-        results[index] = .success(
-          Validated(answer: Answer(tenant: facts.tenant, kid: facts.kid, data: data), device: facts.device))
+        let outcome = try questions[index].outcome(from: facts)
+        let answer = Answer(tenant: facts.tenant, license: facts.license, kid: facts.kid, outcome: outcome)
+        results[index] = .success(Validated(answer: answer, device: facts.device))
       } catch {
         results[index] = .failure(error)
       }
@@ -79,11 +80,12 @@ struct ValidationBatch: Sendable {
     SELECT a.number, l.tenant_id, l.id, p.license_type, l.state,
            date_part('epoch', l.starts_at)::bigint,
            date_part('epoch', l.expires_at)::bigint,
-           date_part('epoch', l.ends_at)::bigint,
+           date_part('epoch', \(fragment: LicenseRecord.end))::bigint,
            date_part('epoch', l.maintenance_expires_at)::bigint,
            l.entitlement_version + p.revision,
-           p.validation_interval_minutes,
-           d.id, d.status,
+           p.validation_interval_minutes, p.allow_vm, p.allow_container, p.require_heartbeat,
+           d.id, d.status, d.holds_seat,
+           date_part('epoch', d.lease_expires_at)::bigint,
            date_part('epoch', d.last_validated_at)::bigint,
            (SELECT string_agg(concat_ws('|', g.feature_id, CASE WHEN g.enabled THEN 1 ELSE 0 END,
                                         coalesce(g.max_consumptions::text, ''), g.total_consumptions,
@@ -123,9 +125,9 @@ struct ValidationBatch: Sendable {
   ) throws(PostgresError) {
     var stamps = Stamps()
     for (question, result) in zip(questions, results) {
-      guard question.kind == .validate, case .success(let validated) = result, let device = validated.device else {
-        continue
-      }
+      guard question.kind == .validate, case .success(let validated) = result, let device = validated.device,
+        case .answered = validated.answer.outcome
+      else { continue }
       // Times are whole seconds: a device validated twice within one is stamped once.
       if let last = device.lastValidatedAt, last >= question.now { continue }
       stamps.add(question, of: validated.answer)
@@ -145,7 +147,7 @@ struct ValidationBatch: Sendable {
 
     mutating func add(_ question: ValidationQuestion, of answer: Answer) {
       tenants.append(answer.tenant.rawValue)
-      licenses.append(answer.data.licenseID.rawValue)
+      licenses.append(answer.license.rawValue)
       bindings.append(question.binding.key)
       addresses.append(question.address)
       times.append(question.now)
@@ -178,22 +180,27 @@ private struct FoundLicense {
 
   init(_ row: PostgresRow) throws(PostgresError) {
     index = Int(try row.get(at: 0, as: Int64.self)) - 1
-    var device: ValidationFacts.BoundDevice?
-    if let id: DeviceID = try row.get(at: 11) {
-      device = .init(id: id, status: try row.value(at: 12), lastValidatedAt: try row.seconds(at: 13))
+    var device: ValidationFacts.Device?
+    if let id: DeviceID = try row.get(at: 14) {
+      device = .init(
+        id: id, stored: try row.value(at: 15), holdsSeat: try row.get(at: 16), leaseExpiresAt: try row.seconds(at: 17),
+        lastValidatedAt: try row.seconds(at: 18))
     }
     var catalog: ValidationFacts.Catalog?
-    if let hasVersions: Bool = try row.get(at: 15) {
-      catalog = .init(hasVersions: hasVersions, releasedAt: try row.seconds(at: 16))
+    if let hasVersions: Bool = try row.get(at: 20) {
+      catalog = .init(hasVersions: hasVersions, releasedAt: try row.seconds(at: 21))
     }
-    features = try Self.features(try row.get(at: 14) ?? "")
+    features = try Self.features(try row.get(at: 19) ?? "")
     partial = ValidationFacts(
       tenant: try row.get(at: 1), license: try row.get(at: 2), type: try row.value(at: 3),
       lifecycle: LicenseLifecycle(
         state: try row.value(at: 4), expiresAt: try row.seconds(at: 6), endsAt: try row.seconds(at: 7)),
       startsAt: try row.seconds(at: 5), maintenanceExpiresAt: try row.seconds(at: 8),
-      entitlementVersion: try row.get(at: 9), validationIntervalMinutes: try row.get(at: 10), device: device,
-      features: [], catalog: catalog, kid: try row.get(at: 17))
+      entitlementVersion: try row.get(at: 9),
+      policy: .init(
+        validationIntervalMinutes: try row.get(at: 10), allowsVM: try row.get(at: 11),
+        allowsContainer: try row.get(at: 12), requiresHeartbeat: try row.get(at: 13)),
+      device: device, features: [], catalog: catalog, kid: try row.get(at: 22))
   }
 
   var tenant: TenantID { partial.tenant }

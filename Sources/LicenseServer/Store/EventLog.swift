@@ -34,6 +34,10 @@ enum EventLog {
     case licenseTransferred = "license.transferred"
     case licenseActivated = "license.activated"
     case licenseDeactivated = "license.deactivated"
+    case licenseOfflineIssued = "license.offline_issued"
+    case floatingCheckedOut = "floating.checked_out"
+    case floatingCheckedIn = "floating.checked_in"
+    case floatingExpired = "floating.expired"
     case usageConsumed = "usage.consumed"
     case usageReset = "usage.reset"
     case deviceReset = "device.reset"
@@ -50,10 +54,12 @@ enum EventLog {
     case signingKeyCreated = "signing_key.created"
     case signingKeyRetired = "signing_key.retired"
 
-    /// The kind of record it happened to: what stands before the dot, but a feature or usage event belongs to a license.
+    /// The kind of record it happened to: what stands before the dot, but a feature, usage or floating event belongs to a
+    /// license.
     var resourceType: String {
       switch self {
       case .featureAssigned, .featureRemoved, .usageConsumed, .usageReset: "license"
+      case .floatingCheckedOut, .floatingCheckedIn, .floatingExpired: "license"
       default: String(rawValue.prefix(while: { $0 != "." }))
       }
     }
@@ -63,7 +69,8 @@ enum EventLog {
   ///
   /// - Parameter resourceType: the type of the resource, where it does not follow from the kind.
   static func append(
-    _ kind: Kind, _ resource: String, of resourceType: String? = nil, by caller: Caller, at now: Date, metadata: JSONObject = JSONObject(),
+    _ kind: Kind, _ resource: String, of resourceType: String? = nil, by caller: Caller, at now: Date,
+    metadata: JSONObject = JSONObject(),
     in transaction: PostgresTransaction
   ) async throws {
     try await transaction.query(

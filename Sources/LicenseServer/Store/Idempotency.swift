@@ -38,13 +38,19 @@ struct IdempotentCall: Sendable {
   /// The operation whose answer holds a license key and is therefore kept sealed.
   static let createLicense = "createLicense"
 
-  /// What a kept answer is sealed for: it opens for this tenant and this key only.
-  static func sealContext(tenant: TenantID, operation: String, key: String) -> [String] {
-    ["license_server", tenant.rawValue, operation, key]
+  /// The operation whose answer holds a lease token, likewise.
+  static let checkoutFloatingLicense = "checkoutFloatingLicense"
+
+  /// Operations whose answers are kept sealed.
+  static let sealedOperations = [createLicense, checkoutFloatingLicense]
+
+  /// What a kept answer is sealed for: it opens for this tenant, license and key only.
+  static func sealContext(tenant: TenantID, operation: String, subject: String, key: String) -> [String] {
+    ["license_server", tenant.rawValue, operation] + (subject.isEmpty ? [] : [subject]) + [key]
   }
 
   /// The same for this call.
-  var sealContext: [String] { Self.sealContext(tenant: tenant, operation: operation, key: key) }
+  var sealContext: [String] { Self.sealContext(tenant: tenant, operation: operation, subject: subject, key: key) }
 
   /// Refuses a missing, empty or oversized key before anything is looked up.
   static func checked(key: String?) throws(APIFailure) -> String {

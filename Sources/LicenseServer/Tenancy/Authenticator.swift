@@ -86,6 +86,7 @@ enum Credential {
 
   static func newToken() -> String { Random.token(prefix: "lkm_") }
   static func newLicenseKey() -> String { Random.token(prefix: "lsk_") }
+  static func newLeaseToken() -> String { Random.token(prefix: "llt_") }
 
   /// The beginning that is shown to recognise a secret by.
   static func tokenPrefix(_ token: String) -> String { String(token.prefix(min(12, token.count / 3))) }

@@ -67,6 +67,29 @@ extension APIFailure {
     .unavailable("the tenant has no signing key", code: "NO_SIGNING_KEY")
   }
 
+  static var floatingNotAllowed: APIFailure {
+    APIFailure(
+      .forbidden, code: "FLOATING_NOT_ALLOWED", message: "The policy has no floating pool.",
+      detail: "max_floating_users of the policy is not set, or 0")
+  }
+
+  static func floatingLimitExceeded(limit: Int) -> APIFailure {
+    APIFailure(
+      .forbidden, code: "FLOATING_LIMIT_EXCEEDED", message: "No place in the floating pool is free.",
+      detail: "the policy allows \(limit) at a time")
+  }
+
+  static var leaseNotFound: APIFailure {
+    APIFailure(
+      .notFound, code: "LEASE_NOT_FOUND", message: "The license has no such lease.",
+      detail: "lease_token: it is unknown, was checked in, or has expired")
+  }
+
+  static func offlineNotAllowed(_ detail: String) -> APIFailure {
+    APIFailure(
+      .forbidden, code: "OFFLINE_NOT_ALLOWED", message: "Offline use is not allowed here.", detail: detail)
+  }
+
   static var idempotencyKeyRequired: APIFailure {
     APIFailure(
       .badRequest, code: "IDEMPOTENCY_KEY_REQUIRED", message: "This operation needs an Idempotency-Key header.",

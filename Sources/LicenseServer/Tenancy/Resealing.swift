@@ -10,7 +10,9 @@ extension TenantAdministration {
   /// - Returns: how many secrets were sealed anew.
   /// - Throws: when a secret was sealed under a key that the ring does not have; what was done before stays done.
   public func reseal() async throws -> Int {
-    try await resealSigningKeys() + resealAnswers()
+    var changed = try await resealSigningKeys()
+    for operation in IdempotentCall.sealedOperations { changed += try await resealAnswers(of: operation) }
+    return changed
   }
 
   private func resealSigningKeys() async throws -> Int {
@@ -31,30 +33,31 @@ extension TenantAdministration {
     return changed
   }
 
-  /// The kept answers of `createLicense`, a page at a time: there may be a day's worth of sales.
-  private func resealAnswers() async throws -> Int {
+  /// The kept answers of an operation, a page at a time: there may be a day's worth of sales.
+  private func resealAnswers(of operation: String) async throws -> Int {
     var changed = 0
-    var after = (tenant: "", key: "")
+    var after = (tenant: "", subject: "", key: "")
     while true {
       let rows = try await client.query(
         """
-        SELECT tenant_id, key, answer
+        SELECT tenant_id, subject, key, answer
           FROM license_server.idempotency_records
-         WHERE operation = \(IdempotentCall.createLicense) AND subject = '' AND (tenant_id, key) > (\(after.tenant), \(after.key))
-         ORDER BY tenant_id, key
+         WHERE operation = \(operation)
+           AND (tenant_id, subject, key) > (\(after.tenant), \(after.subject), \(after.key))
+         ORDER BY tenant_id, subject, key
          LIMIT 500
         """)
       for row in rows {
-        after = (try row.get("tenant_id"), try row.get("key"))
+        after = (try row.get("tenant_id"), try row.get("subject"), try row.get("key"))
         let sealed: [UInt8] = try row.get("answer")
         let context = IdempotentCall.sealContext(
-          tenant: TenantID(after.tenant), operation: IdempotentCall.createLicense, key: after.key)
+          tenant: TenantID(after.tenant), operation: operation, subject: after.subject, key: after.key)
         guard let anew = try anew(sealed, context: context) else { continue }
         changed += try await client.query(
           """
           UPDATE license_server.idempotency_records
              SET answer = \(anew)
-           WHERE tenant_id = \(after.tenant) AND operation = \(IdempotentCall.createLicense) AND subject = ''
+           WHERE tenant_id = \(after.tenant) AND operation = \(operation) AND subject = \(after.subject)
              AND key = \(after.key) AND answer = \(sealed)
           """
         ).affectedRows

@@ -1,0 +1,73 @@
+import Foundation
+import Identity
+import Logging
+import Postgres
+public import ServiceLifecycle
+
+/// Writes down which leases ran out, with an event each. Nothing that is answered depends on it: a lease ends by the time it
+/// names. Any number of replicas may do it at once.
+struct LeaseSweep: Service {
+  let client: PostgresClient
+  let store: TenantStore
+  let clock: ServerClock
+  let logger: Logger
+  var interval: Duration = .seconds(60)
+  /// Leases that are ended in one transaction.
+  var batch = 200
+  /// Transactions of one round, over all tenants; the rest waits for the next.
+  var batches = 50
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do {
+          let ended = try await sweep()
+          if ended > 0 { logger.info("floating leases ran out", metadata: ["count": "\(ended)"]) }
+        } catch {
+          if !Task.isCancelled { logger.warning("clearing leases away failed", metadata: ["error": "\(error)"]) }
+        }
+        try? await Task.sleep(for: interval)
+      }
+    }
+  }
+
+  /// One round.
+  /// - Returns: how many leases were ended.
+  func sweep() async throws -> Int {
+    let now = clock.now()
+    let limit = batch
+    var ended = 0
+    for (tenant, due) in try await tenants(now: now) {
+      for _ in 0..<(due + batch - 1) / batch where !Task.isCancelled {
+        ended += try await store.transaction(tenant) { transaction in
+          try await ExpiredLeases.clear(.oldest(limit), of: tenant, now: now, in: transaction)
+        }
+      }
+    }
+    return ended
+  }
+
+  /// Who has leases that ran out, and how many of those that ran out longest ago are theirs. Asked across tenants, with the
+  /// server's own rights.
+  private func tenants(now: Date) async throws -> [(tenant: TenantID, due: Int)] {
+    try await client.query(
+      """
+      SELECT tenant_id, count(*) AS due
+        FROM (SELECT tenant_id
+                FROM license_server.devices
+               WHERE lease_id IS NOT NULL AND lease_expires_at <= \(now)
+               ORDER BY lease_expires_at
+               LIMIT \(batch * batches)) ended
+       GROUP BY tenant_id
+       ORDER BY tenant_id
+      """
+    ).all { (try $0.get("tenant_id"), try $0.get("due")) }
+  }
+}
+
+extension LicenseServer {
+  /// Clears leases away that ran out, once a minute. Every replica may run it.
+  public var leaseSweep: some Service {
+    LeaseSweep(client: client, store: services.store, clock: services.clock, logger: services.store.logger)
+  }
+}
