@@ -12,7 +12,8 @@ struct Features: Sendable {
   let clock: ServerClock
 
   /// An unknown product has none.
-  func list(_ product: ProductID, _ range: ListRange<FeatureTag>, for caller: Caller) async throws -> ListPage<Feature> {
+  func list(_ product: ProductID, _ range: ListRange<FeatureTag>, for caller: Caller) async throws -> ListPage<Feature>
+  {
     try await store.transaction(caller.tenant, readOnly: true) { transaction in
       let read = try await transaction.query(
         """

@@ -12,7 +12,9 @@ struct ProductVersions: Sendable {
   let clock: ServerClock
 
   /// Newest first. An unknown product has none.
-  func list(_ product: ProductID, _ range: ListRange<ProductVersionTag>, for caller: Caller) async throws -> ListPage<ProductVersion> {
+  func list(_ product: ProductID, _ range: ListRange<ProductVersionTag>, for caller: Caller) async throws -> ListPage<
+    ProductVersion
+  > {
     try await store.transaction(caller.tenant, readOnly: true) { transaction in
       let read = try await transaction.query(
         """

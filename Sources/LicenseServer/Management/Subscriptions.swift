@@ -12,7 +12,9 @@ struct Subscriptions: Sendable {
   let clock: ServerClock
 
   /// An unknown product has none.
-  func list(_ product: ProductID, _ range: ListRange<SubscriptionTag>, for caller: Caller) async throws -> ListPage<Subscription> {
+  func list(_ product: ProductID, _ range: ListRange<SubscriptionTag>, for caller: Caller) async throws -> ListPage<
+    Subscription
+  > {
     try await store.transaction(caller.tenant, readOnly: true) { transaction in
       let read = try await transaction.query(
         """

@@ -63,7 +63,8 @@ enum EventLog {
   ///
   /// - Parameter resourceType: the type of the resource, where it does not follow from the kind.
   static func append(
-    _ kind: Kind, _ resource: String, of resourceType: String? = nil, by caller: Caller, at now: Date, metadata: JSONObject = JSONObject(),
+    _ kind: Kind, _ resource: String, of resourceType: String? = nil, by caller: Caller, at now: Date,
+    metadata: JSONObject = JSONObject(),
     in transaction: PostgresTransaction
   ) async throws {
     try await transaction.query(

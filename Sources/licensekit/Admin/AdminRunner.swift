@@ -48,9 +48,9 @@ enum AdminTrouble {
   /// - Returns: 1 for what was refused, 69 (EX_UNAVAILABLE) when the database does not answer, 70 (EX_SOFTWARE) for the rest.
   static func exitCode(for error: any Error) -> ExitCode {
     switch error {
-    case let failure as APIFailure where failure.status == .serviceUnavailable:
+    case let failure as APIFailure where failure.code == "STORAGE_UNAVAILABLE":
       return say("the database does not answer", 69)
-    case let failure as APIFailure where failure.status == .notFound:
+    case let failure as APIFailure where failure.code == "NOT_FOUND":
       return notThere(failure.detail ?? "record")
     case let failure as APIFailure:
       return say(failure.detail ?? failure.message, 1)
