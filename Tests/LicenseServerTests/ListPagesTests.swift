@@ -119,7 +119,7 @@ struct ListPagesTests {
         #expect(pages.flatMap { $0 } == rows, "\(path)")
         let byHand = try await fixture.send("GET", "\(path)?limit=2&cursor=\(rows[1])")
         #expect(byHand.data?.array?.compactMap { $0[listing.id]?.string } == Array(rows[2...3]), "\(path)")
-        for bad in ["a%20b", "%00", "é", "'", String(repeating: "a", count: 97)] {
+        for bad in ["a%20b", "%00", "%C3%A9", "%27", String(repeating: "a", count: 97)] {
           let refused = try await fixture.send("GET", "\(path)?cursor=\(bad)")
           #expect(refused.status == 400, "\(path) \(bad)")
           #expect(refused.code == "INVALID_QUERY")
@@ -302,7 +302,7 @@ struct ListPagesTests {
                (tenant_id, id, product_id, policy_id, state, key_hash, key_prefix, key_last4, expires_at, created_at, updated_at)
         SELECT 'default', 'lic_z' || lpad(n::text, 8, '0'), \(crowd.product.id), \(crowd.policy.id), 'active',
                sha256(n::text::bytea), 'lsk_', 'xxxx', \(fixture.clock.now) + n * interval '1 hour', \(fixture.clock.now), \(fixture.clock.now)
-          FROM generate_series(1, 30000) n
+          FROM generate_series(1, 60000) n
         """)
       try await fixture.database.client.query("ANALYZE license_server.licenses, license_server.policies")
       let scopes = [
@@ -324,7 +324,7 @@ struct ListPagesTests {
               let listing = LicenseListing(
                 tenant: .defaultTenant, filter: filter, cursor: cursor, limit: 20, now: fixture.clock.now)
               let pages = try await Self.pagesRead(fixture, listing.query)
-              #expect(pages < 600, "\(filter) after \(cursor?.text ?? "nothing")")
+              #expect(pages < 300, "\(filter) after \(cursor?.text ?? "nothing")")
             }
           }
         }

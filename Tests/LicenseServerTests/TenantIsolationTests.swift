@@ -38,7 +38,7 @@ struct TenantIsolationTests {
     var world = World()
     func make(_ name: String, _ path: String, _ body: String, method: String = "POST") async throws -> JSONValue? {
       let reply = try await fixture.send(
-        method, "/api/v1/" + world.filled(path), body, authorization: "Bearer \(token)",
+        method, world.filled("/api/v1/" + path), body, authorization: "Bearer \(token)",
         headers: [("Idempotency-Key", "k")])
       #expect((200...201).contains(reply.status), "\(name): \(reply.text)")
       let id = reply.data?["id"] ?? reply.data?["license"]?["id"] ?? reply.data?["webhook"]?["id"]
