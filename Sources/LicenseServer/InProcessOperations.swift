@@ -30,7 +30,9 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listProductVersions` of the contract.
   public func listProductVersions(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [ProductVersion] {
-    try await call(.listProductVersions) { try await services.productVersions.list(id, ListRange(limit: limit), for: $0).rows }
+    try await call(.listProductVersions) {
+      try await services.productVersions.list(id, ListRange(limit: limit), for: $0).rows
+    }
   }
 
   /// Operation `createProductVersion` of the contract.
@@ -42,7 +44,9 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listPoliciesByProduct` of the contract.
   public func listPoliciesByProduct(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [Policy] {
-    try await call(.listPoliciesByProduct) { try await services.policies.list(id, ListRange(limit: limit), for: $0).rows }
+    try await call(.listPoliciesByProduct) {
+      try await services.policies.list(id, ListRange(limit: limit), for: $0).rows
+    }
   }
 
   /// Operation `createPolicy` of the contract.
@@ -67,7 +71,9 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listFeaturesByProduct` of the contract.
   public func listFeaturesByProduct(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [Feature] {
-    try await call(.listFeaturesByProduct) { try await services.features.list(id, ListRange(limit: limit), for: $0).rows }
+    try await call(.listFeaturesByProduct) {
+      try await services.features.list(id, ListRange(limit: limit), for: $0).rows
+    }
   }
 
   /// Operation `createFeature` of the contract.
@@ -128,7 +134,9 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listProductSubscriptions` of the contract.
   public func listProductSubscriptions(_ id: ProductID, limit: Int?) async throws(LicenseKitError) -> [Subscription] {
-    try await call(.listProductSubscriptions) { try await services.subscriptions.list(id, ListRange(limit: limit), for: $0).rows }
+    try await call(.listProductSubscriptions) {
+      try await services.subscriptions.list(id, ListRange(limit: limit), for: $0).rows
+    }
   }
 
   /// Operation `createSubscription` of the contract.
@@ -204,7 +212,9 @@ extension InProcessLicenseKit: LicenseKitClient {
 
   /// Operation `listLicenseFeatures` of the contract.
   public func listLicenseFeatures(_ id: LicenseID, limit: Int?) async throws(LicenseKitError) -> [LicenseFeature] {
-    try await call(.listLicenseFeatures) { try await services.licenseFeatures.list(id, ListRange(limit: limit), for: $0).rows }
+    try await call(.listLicenseFeatures) {
+      try await services.licenseFeatures.list(id, ListRange(limit: limit), for: $0).rows
+    }
   }
 
   /// Operation `assignLicenseFeature` of the contract.

@@ -257,7 +257,8 @@ struct ManagementRoutes: Sendable {
 extension LicenseFilter {
   /// The query items that narrow the list.
   static let queryNames = [
-    "product_id", "policy_id", "customer_id", "status", "order_id", "subscription_id", "expires_before", "expires_after",
+    "product_id", "policy_id", "customer_id", "status", "order_id", "subscription_id", "expires_before",
+    "expires_after",
   ]
 
   /// The filter of a request.
