@@ -10,8 +10,9 @@ struct LicenseRenewal: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  /// Renewals repeat for as long as a billing system may deliver an event again (Stripe: 30 days).
-  static let retention: TimeInterval = 30 * IdempotentCall.day
+  /// Renewals repeat for as long as a billing system may deliver an event again (Stripe: 30 days), and then some: an operator
+  /// may replay what failed weeks ago.
+  static let retention: TimeInterval = 90 * IdempotentCall.day
 
   /// Moves the expiry forward. A suspended license stays suspended. Order and subscription are checked and noted in the
   /// audit trail; where the license came from does not change.

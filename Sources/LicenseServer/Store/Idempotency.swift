@@ -9,7 +9,7 @@ import ServerKit
 /// One use of an idempotency key: the same key with the same request gets the stored answer again, byte for byte; with
 /// another request it is refused. Keys count per operation and subject, so two licenses never share one.
 ///
-/// Kept for 30 days: `renewLicense` and `transferLicense`; for 24 hours: what applications call, and `createLicense`.
+/// Kept for 90 days: `renewLicense` and `transferLicense`; for 24 hours: what applications call, and `createLicense`.
 struct IdempotentCall: Sendable {
   var tenant: TenantID
   var operation: String
