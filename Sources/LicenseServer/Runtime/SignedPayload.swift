@@ -14,13 +14,7 @@ import ServerKit
 enum SignedPayload {
   /// The answer of activate, validate, check and consume.
   static func bytes(of data: RuntimeEntitlementResponseData) throws(APIFailure) -> [UInt8] {
-    var writer = JSONWriter(capacity: 512)
-    writer.beginObject()
-    writer.member("license_id", data.licenseID.rawValue)
-    writer.member("status", data.status)
-    writer.member("license_type", data.licenseType.rawValue)
-    try writer.count("entitlement_version", data.entitlementVersion)
-    writer.time("issued_at", data.issuedAt)
+    var writer = try opened(data)
     writer.time("next_check_at", data.nextCheckAt)
     if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
     writer.member("device_id", data.deviceID.rawValue)
@@ -31,13 +25,7 @@ enum SignedPayload {
 
   /// The answer of deactivate.
   static func bytes(of data: DeactivationResponseData) throws(APIFailure) -> [UInt8] {
-    var writer = JSONWriter(capacity: 256)
-    writer.beginObject()
-    writer.member("license_id", data.licenseID.rawValue)
-    writer.member("status", data.status)
-    writer.member("license_type", data.licenseType.rawValue)
-    try writer.count("entitlement_version", data.entitlementVersion)
-    writer.time("issued_at", data.issuedAt)
+    var writer = try opened(data)
     writer.member("device_id", data.deviceID.rawValue)
     if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
     writer.endObject()
@@ -46,13 +34,7 @@ enum SignedPayload {
 
   /// The answer of a checkout.
   static func bytes(of data: FloatingCheckoutResponseData) throws(APIFailure) -> [UInt8] {
-    var writer = JSONWriter(capacity: 512)
-    writer.beginObject()
-    writer.member("license_id", data.licenseID.rawValue)
-    writer.member("status", data.status)
-    writer.member("license_type", data.licenseType.rawValue)
-    try writer.count("entitlement_version", data.entitlementVersion)
-    writer.time("issued_at", data.issuedAt)
+    var writer = try opened(data)
     if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
     writer.member("device_id", data.deviceID.rawValue)
     writer.member("lease_token", data.leaseToken)
@@ -64,6 +46,17 @@ enum SignedPayload {
 
   /// The answer of check-in and heartbeat.
   static func bytes(of data: FloatingLeaseResponseData) throws(APIFailure) -> [UInt8] {
+    var writer = try opened(data)
+    if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
+    writer.member("device_id", data.deviceID.rawValue)
+    writer.time("lease_expires_at", data.leaseExpiresAt)
+    try write(data.features, data.versionEligibility, to: &writer)
+    writer.endObject()
+    return try checked(writer)
+  }
+
+  /// A writer with the members that open every payload.
+  private static func opened(_ data: some SignedData) throws(APIFailure) -> JSONWriter {
     var writer = JSONWriter(capacity: 512)
     writer.beginObject()
     writer.member("license_id", data.licenseID.rawValue)
@@ -71,12 +64,7 @@ enum SignedPayload {
     writer.member("license_type", data.licenseType.rawValue)
     try writer.count("entitlement_version", data.entitlementVersion)
     writer.time("issued_at", data.issuedAt)
-    if let expiry = data.expiresAt { writer.time("expires_at", expiry) }
-    writer.member("device_id", data.deviceID.rawValue)
-    writer.time("lease_expires_at", data.leaseExpiresAt)
-    try write(data.features, data.versionEligibility, to: &writer)
-    writer.endObject()
-    return try checked(writer)
+    return writer
   }
 
   /// The members that close most payloads.
@@ -121,6 +109,20 @@ enum SignedPayload {
     return writer.bytes
   }
 }
+
+/// What every signed payload says first.
+private protocol SignedData {
+  var licenseID: LicenseID { get }
+  var status: String { get }
+  var licenseType: LicenseType { get }
+  var entitlementVersion: Int64 { get }
+  var issuedAt: Date { get }
+}
+
+extension RuntimeEntitlementResponseData: SignedData {}
+extension DeactivationResponseData: SignedData {}
+extension FloatingCheckoutResponseData: SignedData {}
+extension FloatingLeaseResponseData: SignedData {}
 
 extension JSONWriter {
   fileprivate mutating func time(_ key: String, _ moment: Date) { member(key, RFC3339.string(from: moment)) }

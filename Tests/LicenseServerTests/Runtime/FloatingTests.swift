@@ -10,13 +10,16 @@ import Testing
 
 @Suite("Floating leases")
 struct FloatingTests {
-  @Test("a thousand checkouts at once of a pool of twenty give exactly twenty")
+  @Test("a thousand checkouts at once of a pool of twenty, at two replicas, give exactly twenty")
   func pool() async throws {
     try await withLicenseServer { fixture in
       let made = try await fixture.makePool(of: 20).made
-      let outcomes = try await concurrently(0..<1_000) { number in
-        try await fixture.patiently {
-          try await fixture.checkout(made.licenseKey, "m\(number)", idempotencyKey: "k\(number)")
+      let outcomes = try await fixture.withReplica { replica in
+        try await concurrently(0..<1_000) { number in
+          let here = number.isMultiple(of: 2) ? fixture : replica
+          return try await here.patiently {
+            try await here.checkout(made.licenseKey, "m\(number)", idempotencyKey: "k\(number)")
+          }
         }
       }
       #expect(outcomes.count { $0.status == 200 } == 20)
