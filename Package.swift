@@ -64,6 +64,8 @@ let package = Package(
     module(
       "ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
 
+    module("Delivery", ["Cryptography", "HTTPTransport", "ServerKit", logging]),
+
     // The two outside systems.
     module("StripeAPI", ["Identity", "JSON", "Cryptography", "HTTPTransport", logging]),
     module("LicenseKitAPI", ["Identity", "JSON", "HTTPTransport"]),
@@ -72,14 +74,14 @@ let package = Package(
     module(
       "LicenseServer",
       [
-        "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "ServerKit", logging, lifecycle, hummingbird,
-        metrics,
+        "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit", "Delivery",
+        logging, lifecycle, hummingbird, metrics,
       ]),
     module(
       "StripeIntegration",
       [
         "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography",
-        "ServerKit",
+        "ServerKit", "Delivery",
         logging, lifecycle, hummingbird, metrics,
       ]),
 
@@ -102,7 +104,9 @@ let package = Package(
 
     // Tests: one target a module, and the whole product driven from outside in script/test (Tests/EndToEnd, Python).
     .target(
-      name: "TestSupport", dependencies: ["Postgres", "Redis", logging], path: "Tests/TestSupport",
+      name: "TestSupport",
+      dependencies: ["Postgres", "Redis", "ServerKit", "JSON", "Cryptography", hummingbird, logging],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
   ]
     + [
@@ -119,14 +123,14 @@ let package = Package(
         "LicenseServerTests",
         [
           "LicenseServer", "LicenseKitAPI", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit",
-          "Identity", "TestSupport", hummingbird, logging, lifecycle,
+          "Identity", "Delivery", "TestSupport", hummingbird, logging, lifecycle,
         ]),
       tests("PurchasesTests", ["StripeIntegration", "StripeAPI", "LicenseKitAPI", "JSON", "Identity"]),
       tests(
         "StripeIntegrationTests",
         [
           "StripeIntegration", "LicenseServer", "StripeAPI", "LicenseKitAPI", "JSON", "Postgres", "Redis",
-          "HTTPTransport", "Cryptography", "ServerKit",
+          "HTTPTransport", "Cryptography", "ServerKit", "Delivery",
           "Identity", "TestSupport", hummingbird, logging, lifecycle,
         ]),
       tests("ArchitectureTests", []),

@@ -9,7 +9,9 @@ import ServerKit
 struct Admin: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Tenants of the LicenseKit server, their tokens and signing keys.",
-    subcommands: [CreateTenant.self, ListTenants.self, CreateToken.self, RotateSigningKey.self])
+    subcommands: [
+      CreateTenant.self, ListTenants.self, CreateToken.self, RotateSigningKey.self, VerifyEvents.self,
+    ])
 
   struct CreateTenant: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Create a tenant.")
@@ -75,7 +77,7 @@ struct Admin: AsyncParsableCommand {
 }
 
 /// Runs a command against the server's database, without serving anything.
-private func withServer(_ body: (LicenseServer) async throws -> Void) async throws {
+func withServer(_ body: (LicenseServer) async throws -> Void) async throws {
   let settings = try ServerSettings.readOrExit()
   bootstrapLogging(level: .error, format: settings.process.logFormat)
   let parts = try Parts(settings, logger: Logger(label: "licensekit"))

@@ -1,4 +1,5 @@
 import Cryptography
+import Delivery
 import Foundation
 import HTTPTransport
 import Identity

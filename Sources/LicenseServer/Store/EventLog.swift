@@ -8,7 +8,7 @@ import Postgres
 /// without its change.
 enum EventLog {
   /// What happened. The raw value is the contract's `event_type`.
-  enum Kind: String, Sendable {
+  enum Kind: String, Sendable, CaseIterable {
     case productCreated = "product.created"
     case productUpdated = "product.updated"
     case productDeleted = "product.deleted"
@@ -39,6 +39,9 @@ enum EventLog {
     case deviceReset = "device.reset"
     case deviceBlacklisted = "device.blacklisted"
     case apiKeyCreated = "api_key.created"
+    case webhookCreated = "webhook.created"
+    case webhookUpdated = "webhook.updated"
+    case webhookDeleted = "webhook.deleted"
 
     /// The kind of record it happened to: what stands before the dot, but a feature or usage event belongs to a license.
     var resourceType: String {
