@@ -116,6 +116,7 @@ let package = Package(
       tests("RedisTests", ["Redis", "TestSupport", logging]),
       tests("HTTPTransportTests", ["HTTPTransport", hummingbird, logging]),
       tests("ServerKitTests", ["ServerKit", "JSON", "HTTPTransport", hummingbird, logging]),
+      tests("DeliveryTests", ["Delivery", "HTTPTransport", "Cryptography", "ServerKit", logging]),
       tests(
         "StripeAPITests",
         ["StripeAPI", "JSON", "Cryptography", "HTTPTransport", "ServerKit", "Identity", hummingbird, logging]),

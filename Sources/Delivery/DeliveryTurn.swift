@@ -19,18 +19,26 @@ public struct DeliveryTurn: Sendable {
   /// What became of a turn's attempts.
   public struct Summary: Sendable {
     /// How many arrived.
-    public var arrived = 0
+    public var arrived: Int
     /// How many failed in a way that says something about the receiver.
-    public var failed = 0
+    public var failed: Int
     /// The receiver said that it is gone for good.
-    public var isGone = false
+    public var isGone: Bool
     /// The turn itself failed, whatever the receiver may be like: it is not repeated at once.
-    public var isBroken = false
+    public var isBroken: Bool
     /// What failed last.
     public var error: String?
 
-    /// Nothing yet.
-    public init() {}
+    /// What became of a turn; nothing, unless told otherwise.
+    public init(
+      arrived: Int = 0, failed: Int = 0, isGone: Bool = false, isBroken: Bool = false, error: String? = nil
+    ) {
+      self.arrived = arrived
+      self.failed = failed
+      self.isGone = isGone
+      self.isBroken = isBroken
+      self.error = error
+    }
 
     mutating func count(_ result: DeliveryResult) {
       switch result {
@@ -108,9 +116,11 @@ public struct DeliveryRounds<Lane: Sendable>: Sendable {
   ///
   /// - Parameters:
   ///   - claim: the receiver whose turn it is; nil when none is due.
-  ///   - serve: its turn. Trouble in it is its own to report.
+  ///   - tenant: whose it is, for the log.
+  ///   - serve: its turn. Trouble in it is logged, and costs no other receiver anything.
   public func run(
-    claim: () async throws -> Lane?, serve: @escaping @Sendable (Lane) async -> Void
+    claim: () async throws -> Lane?, tenant: @escaping @Sendable (Lane) -> String,
+    serve: @escaping @Sendable (Lane) async throws -> Void
   ) async {
     await withDiscardingTaskGroup { group in
       let serving = ServingCount()
@@ -119,7 +129,11 @@ public struct DeliveryRounds<Lane: Sendable>: Sendable {
         guard serving.value < concurrency, let lane = try await claim() else { return false }
         serving.begin()
         group.addTask {
-          await serve(lane)
+          do { try await serve(lane) } catch {
+            if !Task.isCancelled, !(error is CancellationError) {
+              logger.error("deliveries failed", metadata: ["tenant": "\(tenant(lane))", "error": "\(error)"])
+            }
+          }
           serving.end()
           wakeUp.signal()
         }

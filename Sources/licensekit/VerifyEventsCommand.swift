@@ -19,7 +19,9 @@ extension Admin {
     var expectHead: EventChainHead?
 
     func validate() throws {
-      guard fromPosition >= 1 else { throw ValidationError("--from-position must be at least 1, and is \(fromPosition)") }
+      guard fromPosition >= 1 else {
+        throw ValidationError("--from-position must be at least 1, and is \(fromPosition)")
+      }
     }
 
     func run() async throws {

@@ -5,6 +5,7 @@ import LicenseKitAPI
 import Logging
 import Postgres
 import ServerKit
+import TestSupport
 import Testing
 
 @testable import LicenseServer
@@ -35,7 +36,8 @@ struct EventChainTests {
       ).map { row in try row.get("name", as: String.self) }
       #expect(
         names == [
-          "actor_id", "actor_type", "created_at", "event_type", "ip_address", "metadata", "resource_id", "resource_type",
+          "actor_id", "actor_type", "created_at", "event_type", "ip_address", "metadata", "resource_id",
+          "resource_type",
           "sequence", "tenant_id",
         ], "a new column needs a new format of the hash")
     }
@@ -147,6 +149,71 @@ struct EventChainTests {
       let report = try await bench.fixture.server.administration.verifyEvents(of: .defaultTenant)
       #expect(report.head.position == 2 && report.checked == 2)
       #expect(report.findings == [.deleted(position: 1, sequence: try #require(gone))])
+    }
+  }
+
+  @Test("trouble with one tenant's events keeps no other tenant's from being linked")
+  func troubledTenant() async throws {
+    try await WebhookBench.open { bench in
+      let administration = bench.fixture.server.administration
+      try await administration.createTenant("acme", name: "Acme")
+      let token = try await administration.createToken(for: "acme", name: "t", scopes: [.admin]).token
+      _ = try await bench.fixture.client(token: token).createProduct(ProductCreateRequest(name: "A", code: "a"))
+      try await bench.product()
+      try await bench.sql(
+        "ALTER TABLE license_server.event_links ADD CONSTRAINT trouble CHECK (tenant_id <> 'acme')")
+      var rounds = FairRounds<TenantID>()
+      for _ in 0..<20 { _ = try await bench.linker.step(&rounds) }
+      #expect(rounds.isLeftOut("acme"))
+      #expect(try await administration.verifyEvents(of: .defaultTenant).head.position == 1)
+      let held = try await administration.verifyEvents(of: "acme")
+      #expect(held.isIntact && held.head.position == 0 && held.waiting == 2)
+      try await bench.sql("ALTER TABLE license_server.event_links DROP CONSTRAINT trouble")
+      try await bench.link()
+      #expect(try await administration.verifyEvents(of: "acme").head.position == 2)
+    }
+  }
+
+  @Test("events from before the chain are linked when a database is brought up to date, in their order, and not told")
+  func upgrade() async throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("migrations-\(unique("m"))/server")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder.deletingLastPathComponent()) }
+    let source = PackageRoot.path + "/migrations/server"
+    let files = try FileManager.default.contentsOfDirectory(atPath: source).filter { $0.hasSuffix(".sql") }
+    func add(_ names: [String]) throws {
+      for name in names {
+        try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: folder.path + "/" + name)
+      }
+    }
+    try await withDatabase { database in
+      let migrator = Migrator(directory: folder.path, client: database.client, logger: Fixture.logger)
+      try add(files.filter { $0 < "0004" })
+      try await migrator.migrate()
+      try await database.client.query(
+        "INSERT INTO license_server.tenants (tenant_id, name, created_at) VALUES ('default', 'Default', now())")
+      try await database.client.query(
+        """
+        INSERT INTO license_server.events (tenant_id, event_type, actor_type, actor_id, resource_type, created_at)
+        SELECT 'default', 'usage.consumed', 'license', 'lic', 'license', now() FROM generate_series(1, 700)
+        """)
+      try add(files.filter { $0 >= "0004" })
+      try await migrator.migrate()
+      let server = LicenseServer(
+        client: database.client, keyRing: try KeyRing(parsing: KeyRing.newEntry(id: "k")), logger: Fixture.logger)
+      _ = try await server.services.webhooks.create(
+        WebhookEndpointCreateRequest(name: "W", url: "https://hooks.example.com"),
+        for: .operatorCaller(.defaultTenant))
+      let linker = EventLinker(
+        store: server.services.store, deliveries: WakeUp(), pollInterval: .seconds(1), logger: Fixture.logger)
+      while try await linker.linkBatch(of: .defaultTenant) > 0 {}
+      let report = try await server.administration.verifyEvents(of: .defaultTenant)
+      #expect(report.isIntact && report.head.position == 701)
+      let told = try await database.client.query("SELECT event_type AS type FROM license_server.webhook_deliveries")
+      #expect(try told.map { row in try row.get("type", as: String.self) } == ["webhook.created"])
+      let order = try await database.client.query(
+        "SELECT bool_and(position = sequence) AS ordered FROM license_server.event_links WHERE position <= 700")
+      #expect(try order.first?.get("ordered") == true)
     }
   }
 

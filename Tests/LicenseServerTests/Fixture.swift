@@ -89,7 +89,8 @@ struct Catalog: Sendable {
 }
 
 func withLicenseServer<T: Sendable>(
-  destinations: AddressPolicy = .publicOnly(), isolation: isolated (any Actor)? = #isolation, _ body: (Fixture) async throws -> T
+  destinations: AddressPolicy = .publicOnly(), isolation: isolated (any Actor)? = #isolation,
+  _ body: (Fixture) async throws -> T
 ) async throws -> T {
   try await withDatabase(migrations: ["migrations/server"]) { database in
     let clock = TestClock("2026-03-24T00:00:00Z")

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import HTTPTransport
+import Identity
 import JSON
 import LicenseKitAPI
 import Logging
@@ -24,7 +25,8 @@ struct WebhookEndpointTests {
     try await withLicenseServer { fixture in
       let made = try await fixture.send(
         "POST", "/api/v1/webhooks",
-        #"{"name":"Shop","url":"https://hooks.example.com/in?a=1","event_types":["license.created","license.created"]}"#)
+        #"{"name":"Shop","url":"https://hooks.example.com/in?a=1","event_types":["license.created","license.created"]}"#
+      )
       #expect(made.status == 201, "\(made.text)")
       #expect(keys(made.data) == ["webhook", "secret"])
       let webhook = try #require(made.data?["webhook"])
@@ -157,7 +159,8 @@ struct WebhookEndpointTests {
     (#"{"name":"A","url":"https://a.example","event_types":"all"}"#, 400, "INVALID_JSON", "event_types"),
     (#"{"name":"A","url":"https://a.example","secret":"short"}"#, 422, "VALIDATION_ERROR", "secret"),
     (
-      #"{"name":"A","url":"https://a.example","secret":"with a space in the middle"}"#, 422, "VALIDATION_ERROR", "secret"
+      #"{"name":"A","url":"https://a.example","secret":"with a space in the middle"}"#, 422, "VALIDATION_ERROR",
+      "secret"
     ),
     (#"{"name":"A","url":"https://a.example","is_active":"yes"}"#, 400, "INVALID_JSON", "is_active"),
   ]

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Postgres
+import TestSupport
 import Testing
 
 @testable import LicenseServer
@@ -23,7 +24,8 @@ struct WebhookHealthTests {
       let (from, to) = ("2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z")
       try await bench.sql("UPDATE license_server.webhook_attempts   SET at          = '2026-01-10T00:00:00Z'")
       try await bench.sql(
-        "UPDATE license_server.webhook_deliveries SET finished_at = '2026-01-10T00:00:00Z' WHERE finished_at IS NOT NULL")
+        "UPDATE license_server.webhook_deliveries SET finished_at = '2026-01-10T00:00:00Z' WHERE finished_at IS NOT NULL"
+      )
       let path = "/api/v1/ops/webhook-health?from=\(from)&to=\(to)"
       let reply = try await bench.fixture.send("GET", path)
       #expect(reply.status == 200, "\(reply.text)")

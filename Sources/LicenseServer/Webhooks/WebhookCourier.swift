@@ -37,19 +37,7 @@ struct WebhookCourier: Service {
     await cancelWhenGracefulShutdown {
       await DeliveryRounds(
         concurrency: concurrency, pollInterval: pollInterval, wakeUp: wakeUp, logger: logger
-      ).run(claim: turns.claimNext) { await serveReporting($0) }
-    }
-  }
-
-  private func serveReporting(_ lane: WebhookLane) async {
-    do {
-      try await serve(lane)
-    } catch is CancellationError {
-      return
-    } catch {
-      if !Task.isCancelled {
-        logger.error("webhook deliveries failed", metadata: ["tenant": "\(lane.tenant)", "error": "\(error)"])
-      }
+      ).run(claim: turns.claimNext, tenant: { "\($0.tenant)" }, serve: serve)
     }
   }
 

@@ -53,6 +53,8 @@ struct WebhookDeliveries: Sendable {
   ) async throws -> WebhookDelivery {
     let delivery = try await store.transaction(caller.tenant) { transaction in
       try await Self.requireActive(webhook, for: caller, in: transaction)
+      // The endpoint's place in the line first, as a turn that ends does it: so neither waits for the other in a circle.
+      try await WebhookTurns.resume(WebhookLane(tenant: caller.tenant, endpoint: webhook), in: transaction)
       let rows = try await transaction.query(
         """
         UPDATE license_server.webhook_deliveries
@@ -64,7 +66,6 @@ struct WebhookDeliveries: Sendable {
          WHERE tenant_id = \(caller.tenant) AND endpoint_id = \(webhook) AND id = \(id)
         """)
       guard rows.affectedRows == 1 else { throw APIFailure.notFound("delivery") }
-      try await WebhookTurns.resume(WebhookLane(tenant: caller.tenant, endpoint: webhook), in: transaction)
       return try await Self.find(id, to: webhook, for: caller, in: transaction)
     }
     wakeUp.signal()

@@ -133,8 +133,8 @@ struct WebhookEndpoints: Sendable {
       } else if try body.isActive == true || !before.get("is_active", as: Bool.self)
         || endpoint.url != before.get("url", as: String.self)
       {
-        try await WebhookTurns.renew(lane, in: transaction)
         try await WebhookTurns.resume(lane, in: transaction)
+        try await WebhookTurns.renew(lane, in: transaction)
       }
       try await EventLog.append(
         .webhookUpdated, id.rawValue, by: caller, at: now,

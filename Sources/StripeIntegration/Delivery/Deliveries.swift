@@ -28,19 +28,7 @@ struct Deliveries: Service {
     await cancelWhenGracefulShutdown {
       await DeliveryRounds(
         concurrency: concurrency, pollInterval: pollInterval, wakeUp: wakeUp, logger: logger
-      ).run(claim: turns.claimNext) { await serveReporting($0) }
-    }
-  }
-
-  private func serveReporting(_ lane: DeliveryLane) async {
-    do {
-      try await serve(lane)
-    } catch is CancellationError {
-      return
-    } catch {
-      if !Task.isCancelled {
-        logger.error("deliveries failed", metadata: ["tenant": "\(lane.tenant)", "error": "\(error)"])
-      }
+      ).run(claim: turns.claimNext, tenant: { "\($0.tenant)" }, serve: serve)
     }
   }
 
