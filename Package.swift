@@ -70,6 +70,8 @@ let package = Package(
     module(
       "ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
 
+    module("Delivery", ["Cryptography", "HTTPTransport", "ServerKit", logging]),
+
     // The two outside systems.
     module("StripeAPI", ["Identity", "JSON", "Cryptography", "HTTPTransport", logging]),
     module("LicenseKitAPI", ["Identity", "JSON", "HTTPTransport"]),
@@ -78,14 +80,14 @@ let package = Package(
     module(
       "LicenseServer",
       [
-        "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "ServerKit", logging, lifecycle, hummingbird,
-        metrics,
+        "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit", "Delivery",
+        logging, lifecycle, hummingbird, metrics,
       ]),
     module(
       "StripeIntegration",
       [
         "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography",
-        "ServerKit",
+        "ServerKit", "Delivery",
         logging, lifecycle, hummingbird, metrics,
       ]),
 
@@ -108,7 +110,9 @@ let package = Package(
 
     // Tests: one target a module, and the whole product driven from outside in script/test (Tests/EndToEnd, Python).
     .target(
-      name: "TestSupport", dependencies: ["Postgres", "Redis", logging], path: "Tests/TestSupport",
+      name: "TestSupport",
+      dependencies: ["Postgres", "Redis", "ServerKit", "JSON", "Cryptography", hummingbird, logging],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
   ]
     + [
@@ -118,6 +122,7 @@ let package = Package(
       tests("RedisTests", ["Redis", "TestSupport", logging]),
       tests("HTTPTransportTests", ["HTTPTransport", hummingbird, logging]),
       tests("ServerKitTests", ["ServerKit", "JSON", "HTTPTransport", hummingbird, logging]),
+      tests("DeliveryTests", ["Delivery", "HTTPTransport", "Cryptography", "ServerKit", logging]),
       tests(
         "StripeAPITests",
         ["StripeAPI", "JSON", "Cryptography", "HTTPTransport", "ServerKit", "Identity", hummingbird, logging]),
@@ -125,14 +130,14 @@ let package = Package(
         "LicenseServerTests",
         [
           "LicenseServer", "LicenseKitAPI", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit",
-          "Identity", "TestSupport", hummingbird, logging, lifecycle,
+          "Identity", "Delivery", "TestSupport", hummingbird, logging, lifecycle,
         ]),
       tests("PurchasesTests", ["StripeIntegration", "StripeAPI", "LicenseKitAPI", "JSON", "Identity"]),
       tests(
         "StripeIntegrationTests",
         [
           "StripeIntegration", "LicenseServer", "StripeAPI", "LicenseKitAPI", "JSON", "Postgres", "Redis",
-          "HTTPTransport", "Cryptography", "ServerKit",
+          "HTTPTransport", "Cryptography", "ServerKit", "Delivery",
           "Identity", "TestSupport", hummingbird, logging, lifecycle,
         ]),
       tests("ArchitectureTests", []),

@@ -1,9 +1,11 @@
 public import Cryptography
 public import Foundation
+public import HTTPTransport
 public import LicenseKitAPI
 public import Logging
 public import Postgres
 public import ServerKit
+public import ServiceLifecycle
 
 /// The LicenseKit v1 API on Postgres.
 ///
@@ -22,13 +24,37 @@ public struct LicenseServer: Sendable {
   /// - Parameters:
   ///   - keyRing: seals the signing keys, and the answers kept for an idempotency key that hold a license key or a lease
   ///     token.
+  ///   - destinations: where vendors may have their events sent to.
   ///   - clock: the present time; whole seconds of it are used.
   public init(
-    client: PostgresClient, keyRing: KeyRing, clock: @escaping @Sendable () -> Date = { Date() }, logger: Logger
+    client: PostgresClient, keyRing: KeyRing, destinations: AddressPolicy = .publicOnly(),
+    clock: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     self.client = client
     self.services = Services(
-      store: TenantStore(client: client, logger: logger), clock: ServerClock(read: clock), keyRing: keyRing)
+      store: TenantStore(client: client, logger: logger), clock: ServerClock(read: clock), keyRing: keyRing,
+      destinations: destinations)
+  }
+
+  /// The background work of a replica: links events, delivers them to endpoints, and clears away old deliveries. Any
+  /// number of replicas may run it side by side.
+  ///
+  /// - Parameters:
+  ///   - transport: carries the deliveries; one of their own, so that receivers that hang take no connections from others.
+  ///   - pollInterval: how long what another replica wrote may lie before it is looked for.
+  public func backgroundServices(
+    transport: any HTTPSending, pollInterval: Duration = .milliseconds(500)
+  ) -> [any Service] {
+    let (store, wakeUp) = (services.store, services.webhookDeliveries.wakeUp)
+    return [
+      EventLinker(store: store, deliveries: wakeUp, pollInterval: pollInterval, logger: store.logger),
+      WebhookCourier(
+        store: store, keyRing: services.webhooks.keyRing, clock: services.clock, transport: transport,
+        destinations: services.webhooks.destinations, wakeUp: wakeUp, concurrency: 32, pollInterval: pollInterval,
+        logger: store.logger),
+      WebhookRetention(store: store, interval: .seconds(3_600), logger: store.logger),
+      BacklogMetrics(store: store, interval: .seconds(15), logger: store.logger),
+    ]
   }
 
   /// Makes sure of the default tenant and its signing key, and that `adminToken`, when given, is an admin token of it.
@@ -106,8 +132,11 @@ struct Services: Sendable {
   let runtime: Runtime
   let floating: Floating
   let offline: OfflineLicenses
+  let webhooks: WebhookEndpoints
+  let webhookDeliveries: WebhookDeliveries
+  let webhookHealth: WebhookHealth
 
-  init(store: TenantStore, clock: ServerClock, keyRing: KeyRing) {
+  init(store: TenantStore, clock: ServerClock, keyRing: KeyRing, destinations: AddressPolicy = .publicOnly()) {
     self.store = store
     self.clock = clock
     authenticator = Authenticator(store: store, clock: clock)
@@ -133,5 +162,8 @@ struct Services: Sendable {
       validations: ValidationBatch(client: store.client, logger: store.logger))
     floating = Floating(runtime: runtime, keyRing: keyRing)
     offline = OfflineLicenses(runtime: runtime)
+    webhooks = WebhookEndpoints(store: store, clock: clock, keyRing: keyRing, destinations: destinations)
+    webhookDeliveries = WebhookDeliveries(store: store, wakeUp: WakeUp())
+    webhookHealth = WebhookHealth(store: store, clock: clock)
   }
 }

@@ -59,6 +59,14 @@ public struct PostgresError: Error, Sendable, Hashable {
     }
   }
 
+  /// Whether the database as a whole is in trouble, so that trying elsewhere is of no use.
+  public var concernsConnection: Bool {
+    switch code {
+    case .connection, .outcomeUnknown, .cancelled, .overloaded, .closed, .misuse: true
+    case .timeout, .server, .encoding, .decoding, .migration: false
+    }
+  }
+
   /// Whether the server refused the data (SQLSTATE class 22, data exception, or 23, integrity constraint violation).
   public var isDataError: Bool {
     guard case .server(let state) = code else { return false }

@@ -14,6 +14,8 @@ struct Parts: Sendable {
   let postgres: PostgresClient
   let redis: RedisClient?
   let transport: HTTPTransport
+  /// Deliveries have a transport of their own: receivers that hang take no connections away from Stripe.
+  let webhookTransport: HTTPTransport
   let server: LicenseServer
   let integration: IntegrationServer?
   let logger: Logger
@@ -26,10 +28,12 @@ struct Parts: Sendable {
     let postgres = PostgresClient(database, logger: logger)
     let redis = try settings.process.redisURL.map { RedisClient(try RedisConfiguration(url: $0), logger: logger) }
     let transport = HTTPTransport(logger: logger)
-    let server = LicenseServer(client: postgres, keyRing: settings.keyRing, logger: logger)
+    let server = LicenseServer(
+      client: postgres, keyRing: settings.keyRing, destinations: settings.destinations, logger: logger)
     self.postgres = postgres
     self.redis = redis
     self.transport = transport
+    webhookTransport = HTTPTransport(.init(userAgent: "LicenseKit", maximumConnectionsPerHost: 16), logger: logger)
     self.server = server
     integration = settings.integration.map { configuration in
       // The service-wide LicenseKit: the one at LICENSEKIT_BASE_URL, or else this very server without a detour over HTTP.
@@ -67,12 +71,20 @@ struct Parts: Sendable {
     return services
   }
 
+  /// The background work of a replica in this role.
+  func backgroundServices(for role: IntegrationServer.Role) -> [any Service] {
+    let integrationServices = integration?.services(for: role) ?? []
+    guard role != .web else { return integrationServices }
+    return server.backgroundServices(transport: webhookTransport) + integrationServices
+  }
+
   /// After the last request: what waits is written, then everything is closed.
   func close() async {
     await integration?.shutdown()
     await postgres.close()
     redis?.shutdown()
     transport.shutdown()
+    webhookTransport.shutdown()
   }
 }
 

@@ -15,7 +15,7 @@ struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Serve the LicenseKit API and, where it is configured, the Stripe integration.")
 
-  @Option(help: "What this replica does for the Stripe integration: web, worker or all.")
+  @Option(help: "What this replica does: web, worker or all.")
   var role: IntegrationServer.Role = .all
 
   func run() async throws {
@@ -43,7 +43,7 @@ struct Serve: AsyncParsableCommand {
       settings.process.announce(address, logger: logger)
     }
     try await runService(
-      parts.services + (parts.integration?.services(for: role) ?? []) + [http], logger: logger)
+      parts.services + parts.backgroundServices(for: role) + [http], logger: logger)
     await parts.close()
   }
 }

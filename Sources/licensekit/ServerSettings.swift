@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cryptography
+import HTTPTransport
 import LicenseServer
 import Logging
 import ServerKit
@@ -13,19 +14,25 @@ struct ServerSettings {
   var integration: IntegrationConfiguration?
   /// The bootstrap token of the default tenant.
   var adminToken: String?
+  /// Where vendors may have notices and events sent to.
+  var destinations: AddressPolicy
 
   static func read(from environment: EnvironmentReader) throws(ConfigurationProblems) -> ServerSettings {
     var environment = environment
     let process = ProcessSettings.read(from: &environment)
     environment.checkServiceAddresses()
     let integration = IntegrationConfiguration.read(from: &environment, mounted: true)
+    let destinations =
+      integration?.delivery.destinations
+      ?? .publicOnly(besides: DeliveryConfiguration.allowedNetworks(from: &environment))
     let adminToken = environment.optional("LICENSEKIT_API_TOKEN", isSecret: true)
     guard let keyRing = integration?.keyRing ?? environment.keyRing() else {
       try environment.finish()
       throw ConfigurationProblems([])
     }
     try environment.finish()
-    return ServerSettings(process: process, keyRing: keyRing, integration: integration, adminToken: adminToken)
+    return ServerSettings(
+      process: process, keyRing: keyRing, integration: integration, adminToken: adminToken, destinations: destinations)
   }
 
   /// Ends the program with every problem on standard error, each naming its variable.

@@ -47,6 +47,14 @@ struct DocumentationTests {
     expectEqual(table.without, try firstColumn(of: "docs/events.md", under: "Events that are known and ignored"))
   }
 
+  @Test("every event type of the license server is in docs/webhooks.md, and no other")
+  func licenseServerEvents() throws {
+    let code = try SourceTree.File(path: "Sources/LicenseServer/Store/EventLog.swift").code
+    let kinds = Set(code.matches(of: /case \w+ = "([a-z_]+\.[a-z_]+)"/).map { String($0.1) })
+    #expect(kinds.count > 20)
+    expectEqual(kinds, try firstColumn(of: "docs/webhooks.md", under: "Events"))
+  }
+
   // MARK: Configuration
 
   /// The variables that the two services read, out of the files that read an environment.
@@ -108,7 +116,7 @@ struct DocumentationTests {
 
   private static let documents = [
     "architecture", "configuration", "events", "operating", "security", "api", "delivery", "simulator",
-    "runtime", "offline",
+    "runtime", "offline", "webhooks",
   ].map { "docs/\($0).md" }
 
   private func expectEqual(

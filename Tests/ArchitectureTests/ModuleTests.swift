@@ -41,17 +41,22 @@ struct ModuleTests {
         "Metrics",
         "NIOCore", "NIOHTTPTypes", "NIOHTTP1", "ServiceLifecycle", "Synchronization", "UnixSignals",
       ]),
+    // At-least-once delivery of messages to addresses that others choose.
+    Door(
+      "Delivery", ["Cryptography", "HTTPTransport", "ServerKit"],
+      outside: ["Foundation", "Logging", "Synchronization"]),
     Door(
       "StripeAPI", ["Identity", "JSON", "Cryptography", "HTTPTransport"],
       outside: ["Foundation", "Logging", "Synchronization"]),
     Door("LicenseKitAPI", ["Identity", "JSON", "HTTPTransport"], outside: ["Foundation", "Synchronization"]),
     Door(
-      "LicenseServer", ["Identity", "JSON", "Cryptography", "Postgres", "ServerKit", "LicenseKitAPI"],
+      "LicenseServer",
+      ["Identity", "JSON", "Cryptography", "Postgres", "HTTPTransport", "ServerKit", "Delivery", "LicenseKitAPI"],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
     Door(
       "StripeIntegration",
       [
-        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "StripeAPI",
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "Delivery", "StripeAPI",
         "LicenseKitAPI",
       ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
@@ -141,7 +146,8 @@ struct ModuleTests {
 
   @Test(
     "a general module has no word of this product",
-    arguments: ["Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit"] + systemLibraries
+    arguments: ["Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "Delivery"]
+      + systemLibraries
   )
   func generalModules(_ module: String) throws {
     for file in try SourceTree.files(in: "Sources/\(module)", kinds: ["swift", "h", "modulemap"]) {

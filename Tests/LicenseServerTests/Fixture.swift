@@ -89,12 +89,15 @@ struct Catalog: Sendable {
 }
 
 func withLicenseServer<T: Sendable>(
-  isolation: isolated (any Actor)? = #isolation, _ body: (Fixture) async throws -> T
+  destinations: AddressPolicy = .publicOnly(), isolation: isolated (any Actor)? = #isolation,
+  _ body: (Fixture) async throws -> T
 ) async throws -> T {
   try await withDatabase(migrations: ["migrations/server"]) { database in
     let clock = TestClock("2026-03-24T00:00:00Z")
     let keyRing = try KeyRing(parsing: KeyRing.newEntry(id: "test"))
-    let server = LicenseServer(client: database.client, keyRing: keyRing, clock: { clock.now }, logger: Fixture.logger)
+    let server = LicenseServer(
+      client: database.client, keyRing: keyRing, destinations: destinations, clock: { clock.now },
+      logger: Fixture.logger)
     try await server.bootstrap(adminToken: Fixture.adminToken)
     let metrics = MetricsRegistry()
     let router = AppRouter(metrics: metrics)

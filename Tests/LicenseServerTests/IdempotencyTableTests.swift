@@ -92,12 +92,12 @@ struct IdempotencyTableTests {
     } tookEffectOnce: {
       try await $0.events("floating.checked_in") == 1
     },
-    Row(operation: "renewLicense", path: "/licenses/{license}/renew", days: 30) { _ in
+    Row(operation: "renewLicense", path: "/licenses/{license}/renew", days: 90) { _ in
       (#"{"extend_by_days":30}"#, #"{"extend_by_days":31}"#)
     } tookEffectOnce: {
       try await $0.license().expiresAt == $0.made.license.expiresAt.map { $0 + 30 * 86_400 }
     },
-    Row(operation: "transferLicense", path: "/licenses/{license}/transfer", days: 30) { _ in
+    Row(operation: "transferLicense", path: "/licenses/{license}/transfer", days: 90) { _ in
       (#"{"customer_name":"Ada"}"#, #"{"customer_name":"Bob"}"#)
     } tookEffectOnce: {
       try await $0.license().timesTransferred == 1
@@ -266,7 +266,7 @@ struct IdempotencyTableTests {
           license, LicenseTransferRequest(customerName: name), idempotencyKey: "k")
       }
       _ = try await transfer("Ada")
-      fixture.clock.advance(days: 31)
+      fixture.clock.advance(days: 91)
       async let renewed = transfer("Bob")
       let removed = try await withThrowingTaskGroup(of: Int.self) { group in
         for _ in 0..<6 { group.addTask { try await Self.cleaner(fixture, batch: 7).sweep() } }

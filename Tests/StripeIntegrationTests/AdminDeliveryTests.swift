@@ -4,6 +4,7 @@ import JSON
 import LicenseKitAPI
 import Postgres
 import StripeAPI
+import TestSupport
 import Testing
 
 @testable import StripeIntegration

@@ -3,6 +3,7 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Postgres
+import ServerKit
 import StripeAPI
 import Testing
 

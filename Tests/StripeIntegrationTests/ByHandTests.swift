@@ -4,6 +4,7 @@ import JSON
 import LicenseKitAPI
 import Logging
 import Postgres
+import ServerKit
 import StripeAPI
 import Testing
 

@@ -5,6 +5,7 @@ import JSON
 import LicenseKitAPI
 import Logging
 import Postgres
+import ServerKit
 import StripeAPI
 import Synchronization
 

@@ -3,6 +3,7 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Postgres
+import ServerKit
 import StripeAPI
 import Testing
 
@@ -70,7 +71,7 @@ struct ChaosTests {
 
   @Test("a tenant whose events cannot be routed is left out for a while, longer each time, and no other with it")
   func leftOut() {
-    var rounds = RoutingRounds()
+    var rounds = FairRounds<Tenant>()
     let (troubled, other) = (Tenant(account: "acct_1", livemode: false), Tenant(account: "acct_1", livemode: true))
     let now = ContinuousClock.now
     rounds.failed(troubled, now: now)
@@ -87,15 +88,15 @@ struct ChaosTests {
   @Test("a round that routed something is followed by another, and one that did not is not")
   func goesOn() {
     let tenants = [Tenant(account: "acct_1", livemode: false)]
-    var rounds = RoutingRounds()
+    var rounds = FairRounds<Tenant>()
     rounds.advance(past: tenants, isFull: true)
-    let afterFull = rounds.goesOn(afterRouting: 1)
+    let afterFull = rounds.goesOn(afterDoing: 1)
     #expect(afterFull && rounds.last == tenants.last)
     rounds.advance(past: [], isFull: false)
-    let afterWork = rounds.goesOn(afterRouting: 0)
+    let afterWork = rounds.goesOn(afterDoing: 0)
     #expect(afterWork && rounds.last == nil)
     rounds.advance(past: tenants, isFull: false)
-    let afterNothing = rounds.goesOn(afterRouting: 0)
+    let afterNothing = rounds.goesOn(afterDoing: 0)
     #expect(!afterNothing)
   }
 

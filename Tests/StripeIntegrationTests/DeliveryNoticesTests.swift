@@ -5,6 +5,7 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Postgres
+import TestSupport
 import Testing
 
 @testable import StripeIntegration

@@ -14,61 +14,12 @@ import TestSupport
 
 @testable import StripeIntegration
 
-/// A vendor's server that takes notices.
-final class Receiver: Sendable {
-  struct Call: Sendable {
-    let path: String
-    let headers: [String: String]
-    let body: [UInt8]
+extension Receiver.Call {
+  var type: String? { json?["type"]?.string }
 
-    var json: JSONValue? { try? JSONValue(parsing: body) }
-    var type: String? { json?["type"]?.string }
-    func header(_ name: String) -> String { headers[name.lowercased()] ?? "" }
-
-    /// Verified the way docs/delivery.md tells a vendor to.
-    func isSigned(with secret: String, at moment: Date = Shop.now) -> Bool {
-      let parts = header(NoticeSignature.header).split(separator: ",").map { $0.split(separator: "=", maxSplits: 1) }
-      guard let time = parts.first(where: { $0[0] == "t" })?.last, let seconds = Double(time),
-        abs(seconds - moment.timeIntervalSince1970) <= 300
-      else { return false }
-      let text = "\(time).\(header(NoticeSignature.deliveryHeader)).\(String(decoding: body, as: UTF8.self))"
-      let expected = Hex.encode(HMACSHA256(key: secret).code(for: Array(text.utf8)))
-      return parts.contains { $0[0] == "v1" && $0.last.map(String.init) == expected }
-    }
-  }
-
-  private let state = Mutex((calls: [Call](), statuses: [String: [Int]](), always: [String: Int]()))
-
-  var calls: [Call] { state.withLock { $0.calls } }
-  func calls(to path: String) -> [Call] { calls.filter { $0.path == path } }
-
-  /// What a path answers to its next calls; 200 after those.
-  func answer(_ path: String, _ statuses: Int...) {
-    state.withLock { state in
-      state.statuses[path] = statuses
-      state.always[path] = nil
-    }
-  }
-
-  func answerAlways(_ path: String, _ status: Int) { state.withLock { $0.always[path] = status } }
-
-  static func open(_ body: @Sendable (Receiver, String) async throws -> Void) async throws {
-    let receiver = Receiver()
-    let router = AppRouter()
-    router.post("**") { request, _ in
-      let bytes = try await request.bodyBytes(limit: 1 << 20)
-      var headers: [String: String] = [:]
-      for field in request.headers { headers[field.name.canonicalName] = field.value }
-      let call = Call(path: request.uri.path, headers: headers, body: bytes)
-      let status = receiver.state.withLock { state in
-        state.calls.append(call)
-        if let status = state.always[call.path] { return status }
-        guard state.statuses[call.path]?.isEmpty == false else { return 200 }
-        return state.statuses[call.path]?.removeFirst() ?? 200
-      }
-      return Response(status: .init(code: status))
-    }
-    try await withServer(router) { address in try await body(receiver, address.url) }
+  /// Verified the way docs/delivery.md tells a vendor to.
+  func isSigned(with secret: String, at moment: Date = Shop.now) -> Bool {
+    isSigned(with: secret, in: NoticeSignature.header, delivery: NoticeSignature.deliveryHeader, at: moment)
   }
 }
 

@@ -1,4 +1,5 @@
 import Cryptography
+import Delivery
 import Foundation
 import HTTPTransport
 import Identity
@@ -6,6 +7,7 @@ import JSON
 import LicenseKitAPI
 import Postgres
 import StripeAPI
+import TestSupport
 import Testing
 
 @testable import StripeIntegration

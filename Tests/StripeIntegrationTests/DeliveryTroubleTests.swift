@@ -1,9 +1,11 @@
+import Delivery
 import Foundation
 import HTTPTransport
 import Identity
 import JSON
 import Postgres
 import StripeAPI
+import TestSupport
 import Testing
 
 @testable import StripeIntegration

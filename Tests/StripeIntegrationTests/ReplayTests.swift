@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import JSON
 import Postgres
+import ServerKit
 import StripeAPI
 import Testing
 

@@ -238,11 +238,6 @@ struct ManagementRoutes: Sendable {
     ]
   }
 
-  /// Endpoints of outgoing webhooks.
-  var webhooks: [ManagementRoute] {
-    []
-  }
-
   /// Activities, reports and their exports.
   var reports: [ManagementRoute] {
     []

@@ -8,7 +8,7 @@ import Postgres
 /// without its change.
 enum EventLog {
   /// What happened. The raw value is the contract's `event_type`.
-  enum Kind: String, Sendable {
+  enum Kind: String, Sendable, CaseIterable {
     case productCreated = "product.created"
     case productUpdated = "product.updated"
     case productDeleted = "product.deleted"
@@ -53,6 +53,9 @@ enum EventLog {
     case tenantUpdated = "tenant.updated"
     case signingKeyCreated = "signing_key.created"
     case signingKeyRetired = "signing_key.retired"
+    case webhookCreated = "webhook.created"
+    case webhookUpdated = "webhook.updated"
+    case webhookDeleted = "webhook.deleted"
 
     /// The kind of record it happened to: what stands before the dot, but a feature, usage or floating event belongs to a
     /// license.

@@ -24,6 +24,8 @@ enum ManagementOperation: String, CaseIterable, Sendable {
   case listActivities, getUsageSummary, listUsageLedger, getLicenseAuditReport, getCustomerSummary
   case getSubscriptionSettlement, createReportExport, getReportExport, downloadReportExport
   case getOpsSummary, listRuntimeErrorGroups, getWebhookHealth
+  // Extensions of this server's own.
+  case listWebhookDeliveries, getWebhookDelivery, replayWebhookDelivery, testWebhookEndpoint
 
   /// The one scope that it needs (contract; `admin` stands for all).
   var scope: ManagementScope {
@@ -47,7 +49,8 @@ enum ManagementOperation: String, CaseIterable, Sendable {
     case .listEvents:
       .eventRead
     case .listWebhookEndpoints, .createWebhookEndpoint, .getWebhookEndpoint, .updateWebhookEndpoint,
-      .deleteWebhookEndpoint:
+      .deleteWebhookEndpoint, .listWebhookDeliveries, .getWebhookDelivery, .replayWebhookDelivery,
+      .testWebhookEndpoint:
       .webhookWrite
     case .listActivities, .getUsageSummary, .listUsageLedger, .getLicenseAuditReport, .getCustomerSummary,
       .getSubscriptionSettlement:

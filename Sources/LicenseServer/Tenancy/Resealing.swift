@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import Identity
+import LicenseKitAPI
 import Postgres
 
 extension TenantAdministration {
@@ -10,7 +11,7 @@ extension TenantAdministration {
   /// - Returns: how many secrets were sealed anew.
   /// - Throws: when a secret was sealed under a key that the ring does not have; what was done before stays done.
   public func reseal() async throws -> Int {
-    var changed = try await resealSigningKeys()
+    var changed = try await resealSigningKeys() + resealWebhookSecrets()
     for operation in IdempotentCall.sealedOperations { changed += try await resealAnswers(of: operation) }
     return changed
   }
@@ -59,6 +60,40 @@ extension TenantAdministration {
              SET answer = \(anew)
            WHERE tenant_id = \(after.tenant) AND operation = \(operation) AND subject = \(after.subject)
              AND key = \(after.key) AND answer = \(sealed)
+          """
+        ).affectedRows
+      }
+      if rows.count < 500 { return changed }
+    }
+  }
+
+  /// The secrets of webhook endpoints, former ones included, a page at a time.
+  private func resealWebhookSecrets() async throws -> Int {
+    var changed = 0
+    var after = (tenant: "", id: "")
+    while true {
+      let rows = try await client.query(
+        """
+        SELECT tenant_id, id, sealed_secret, former_sealed_secret
+          FROM license_server.webhook_endpoints
+         WHERE (tenant_id, id) > (\(after.tenant), \(after.id))
+         ORDER BY tenant_id, id
+         LIMIT 500
+        """)
+      for row in rows {
+        after = (try row.get("tenant_id"), try row.get("id"))
+        let context = WebhookSecret.context(WebhookEndpointID(after.id), TenantID(after.tenant))
+        let (secret, former): ([UInt8], [UInt8]?) = (try row.get("sealed_secret"), try row.get("former_sealed_secret"))
+        let secretAnew = try anew(secret, context: context)
+        let formerAnew = try former.flatMap { try anew($0, context: context) }
+        guard secretAnew != nil || formerAnew != nil else { continue }
+        changed += try await client.query(
+          """
+          UPDATE license_server.webhook_endpoints
+             SET sealed_secret        = \(secretAnew ?? secret),
+                 former_sealed_secret = \(formerAnew ?? former)
+           WHERE tenant_id = \(after.tenant) AND id = \(after.id) AND sealed_secret = \(secret)
+             AND former_sealed_secret IS NOT DISTINCT FROM \(former)::bytea
           """
         ).affectedRows
       }

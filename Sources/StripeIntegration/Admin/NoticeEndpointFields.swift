@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import HTTPTransport
 import JSON
@@ -11,19 +12,13 @@ struct NoticeEndpointFields: Codable, Sendable {
   var includesLicenseKey: Bool?
   var active: Bool?
 
-  static let longestURL = 2_000
   static let longestDescription = 200
 
   /// The endpoint's choices.
   /// - Throws: 422 that names the field.
   func checked(destinations: AddressPolicy) throws(APIFailure) -> NoticeEndpointChoices {
-    guard url.utf8.count <= Self.longestURL, url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
-      ServiceURL.normalized(url) != nil, let host = URLComponents(string: url)?.host
-    else {
-      throw .validation(field: "url", "must be an https URL, without user, password or fragment")
-    }
-    if destinations.refuses(host: host) {
-      throw .validation(field: "url", "must not lead to this service's own machine or network")
+    if let problem = DeliveryRequest.problem(withURL: url, destinations: destinations) {
+      throw .validation(field: "url", problem)
     }
     if let description, description.count > Self.longestDescription || description.contains(where: \.isNewline) {
       throw .validation(field: "description", "must be one line of at most \(Self.longestDescription) characters")

@@ -4,6 +4,7 @@ import JSON
 import Logging
 import Metrics
 import Postgres
+import ServerKit
 import StripeAPI
 
 /// Reads Stripe's list of events and puts those into the inbox that no webhook has brought. From there on they are events

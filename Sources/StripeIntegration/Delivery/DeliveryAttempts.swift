@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import Identity
 import Postgres
@@ -17,27 +18,6 @@ struct DeliveryAttempt: Sendable {
   let createdAt: Date
   /// The host that it really goes to.
   var destination: String?
-}
-
-/// How an attempt ended.
-enum DeliveryResult: Hashable, Sendable {
-  case arrived(status: Int?)
-  /// - isFinal: another attempt is pointless.
-  /// - isGone: the receiver will not be there again.
-  /// - isOfReceiver: it says something about the receiver, not about this delivery alone.
-  case failed(String, status: Int? = nil, isFinal: Bool = false, isGone: Bool = false, isOfReceiver: Bool = true)
-  /// It is not its time yet: tried after so many seconds, however old it is by then.
-  case postponed(String, seconds: Double)
-  /// There is nothing left to deliver.
-  case pointless(String)
-  /// This process is ending.
-  case cutOff
-
-  /// What was to be sent could not be put together. That is this service's own trouble, and may pass.
-  static func unprepared(_ error: any Error) -> DeliveryResult {
-    error is CancellationError
-      ? .cutOff : .failed("It could not be prepared: \(type(of: error))", isOfReceiver: false)
-  }
 }
 
 /// The records of deliveries: each attempt is claimed before it is made and noted after it, so that two workers never make
@@ -97,7 +77,7 @@ struct DeliveryAttempts: Sendable {
   /// Notes how an attempt ended, and what comes next. A delivery that somebody else has taken up since is left to them,
   /// unless this attempt has brought it to its end.
   func finish(_ attempt: DeliveryAttempt, _ result: DeliveryResult, took duration: Duration) async throws {
-    let (status, error) = Self.log(result)
+    let (status, error) = result.record
     try await transaction.query(
       """
       UPDATE stripe_integration.delivery_attempts
@@ -116,15 +96,6 @@ struct DeliveryAttempts: Sendable {
     case .failed(let error, _, false, _, _): try await retry(attempt, error)
     case .postponed(let reason, let seconds): try await again(attempt, after: seconds, reason)
     case .cutOff: try await again(attempt, after: 0, "cut off")
-    }
-  }
-
-  private static func log(_ result: DeliveryResult) -> (status: Int?, error: String?) {
-    switch result {
-    case .arrived(let status): (status, nil)
-    case .failed(let error, let status, _, _, _): (status, error)
-    case .pointless(let reason), .postponed(let reason, _): (nil, reason)
-    case .cutOff: (nil, "cut off")
     }
   }
 

@@ -1,5 +1,5 @@
 public import HTTPTransport
-import ServerKit
+public import ServerKit
 
 /// How notices and mail leave this service.
 public struct DeliveryConfiguration: Sendable {
@@ -33,6 +33,12 @@ extension DeliveryConfiguration {
 
   /// Problems are noted in the reader.
   static func read(from environment: inout EnvironmentReader) -> DeliveryConfiguration {
+    let blocks = allowedNetworks(from: &environment)
+    return DeliveryConfiguration(allowedNetworks: blocks, mail: mail(from: &environment))
+  }
+
+  /// Addresses besides the public ones that vendors may have anything sent to. Problems are noted in the reader.
+  public static func allowedNetworks(from environment: inout EnvironmentReader) -> [NetworkBlock] {
     let networks = environment.list(
       "OUTGOING_ALLOWED_NETWORKS", expected: "blocks of IP addresses separated by commas", example: "10.1.0.0/16")
     let blocks = networks.compactMap { NetworkBlock($0) }
@@ -41,7 +47,7 @@ extension DeliveryConfiguration {
         "OUTGOING_ALLOWED_NETWORKS", expected: "blocks of IP addresses separated by commas", example: "10.1.0.0/16",
         found: .value(networks.joined(separator: ",")))
     }
-    return DeliveryConfiguration(allowedNetworks: blocks, mail: mail(from: &environment))
+    return blocks
   }
 
   private static func mail(from environment: inout EnvironmentReader) -> Mail? {

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTransport
 import Logging
+import ServerKit
 
 /// What the admin routes need to arrange deliveries.
 struct DeliveryDesk: Sendable {

@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import Identity
 import Postgres
@@ -26,17 +27,7 @@ struct DeliveryTurns: Sendable {
   /// How long a claim holds; a replica that dies in a turn keeps the receiver waiting for as long.
   static func claim(mail: Bool) -> Duration { mail ? .seconds(45) : .seconds(20) }
 
-  /// What became of a turn's attempts.
-  struct Summary: Sendable {
-    var arrived = 0
-    var failed = 0
-    /// The receiver said that it is gone for good.
-    var isGone = false
-    /// The turn itself failed, whatever the receiver may be like: it is not repeated at once.
-    var isBroken = false
-    /// What failed last.
-    var error: String?
-  }
+  typealias Summary = DeliveryTurn.Summary
 
   func claimNext() async throws -> DeliveryLane? {
     try await database.transaction(as: .worker) { transaction in

@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import HTTPTransport
 import Identity
@@ -14,10 +15,6 @@ struct NoticeCourier: Sendable {
   /// Where notices may go: vendors choose the addresses, and must not reach what is behind this machine's firewall.
   let destinations: AddressPolicy
   let clock: @Sendable () -> Date
-
-  static let deadline: Duration = .seconds(10)
-  /// Of an answer only the status matters.
-  static let mostAnswerBytes = 1 << 20
 
   /// A claimed attempt, with all that is sent.
   private struct Prepared: Sendable {
@@ -91,38 +88,21 @@ struct NoticeCourier: Sendable {
     }
     let bytes = try JSONCoding.encodedBytes(body)
     var headers = [
-      ("Content-Type", "application/json"),
       (
         NoticeSignature.header,
-        NoticeSignature.value(of: bytes, delivery: attempt.delivery, secrets: endpoint.secrets, at: clock())
+        DeliverySignature.value(
+          of: bytes, delivery: attempt.delivery.rawValue, secrets: endpoint.secrets, at: clock())
       ),
       (NoticeSignature.deliveryHeader, attempt.delivery.rawValue),
       (NoticeSignature.attemptHeader, String(attempt.number)),
       (NoticeSignature.typeHeader, body.type),
     ]
     if let sequence = body.sequence { headers.append((NoticeSignature.sequenceHeader, String(sequence))) }
-    return HTTPTransportRequest(
-      method: "POST", url: endpoint.url, headers: headers, body: bytes, deadline: Self.deadline,
-      maximumResponseBytes: Self.mostAnswerBytes, destinations: destinations)
+    return DeliveryRequest.post(bytes, to: endpoint.url, headers: headers, destinations: destinations)
   }
 
   private func send(_ request: HTTPTransportRequest?) async -> DeliveryResult {
     guard let request else { return .pointless("The endpoint or the notice is not there any more.") }
-    do {
-      let response = try await transport.send(request)
-      switch response.status {
-      case 200..<300: return .arrived(status: response.status)
-      case 300..<400:
-        return .failed("HTTP \(response.status): redirects are not followed", status: response.status)
-      case 410: return .failed("HTTP 410", status: 410, isGone: true)
-      default: return .failed("HTTP \(response.status)", status: response.status)
-      }
-    } catch {
-      switch error {
-      case .cancelled, .shutDown: return .cutOff
-      // Texts of libcurl, without any of what was sent or answered.
-      default: return .failed(error.description)
-      }
-    }
+    return await transport.deliver(request)
   }
 }

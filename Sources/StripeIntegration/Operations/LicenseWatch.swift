@@ -3,6 +3,7 @@ import Identity
 import LicenseKitAPI
 import Logging
 import Postgres
+import ServerKit
 import ServiceLifecycle
 import StripeAPI
 

@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import JSON
 import Postgres
+import ServerKit
 
 /// Applies a changed mapping to the purchases that it has reached, a few at a time.
 struct MappingApplyWork: JobWork {

@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import JSON
 import Postgres
+import ServerKit
 
 /// What is to be looked at, or routed, again.
 enum ReplaySubject: Hashable, Sendable {

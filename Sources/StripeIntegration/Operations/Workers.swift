@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import Logging
 import Postgres
+import ServerKit
 public import ServiceLifecycle
 import StripeAPI
 
@@ -36,22 +37,7 @@ public struct Workers: Service {
   /// Repeats a piece of work while there is some, and waits for a wake-up where there is none. Trouble (the database is
   /// away, say) is waited out.
   private func loop(_ name: String, _ work: () async throws -> Bool) async {
-    var failures = 0
-    while !Task.isCancelled {
-      do {
-        let didWork = try await work()
-        failures = 0
-        if !didWork { await wakeUp.wait(atMost: pollInterval) }
-      } catch is CancellationError {
-        return
-      } catch {
-        failures += 1
-        if !Task.isCancelled {
-          logger.error("\(name) failed", metadata: ["error": "\(Self.describe(error))"])
-        }
-        try? await Task.sleep(for: .milliseconds(min(100 << min(failures, 8), 10_000)))
-      }
-    }
+    await WorkLoop(name: name, wakeUp: wakeUp, pollInterval: pollInterval, logger: logger).run(work)
   }
 
   private static func describe(_ error: any Error) -> String {
@@ -60,13 +46,13 @@ public struct Workers: Service {
 
   /// Routes until nothing waits; the tenants take turns, a batch each.
   private func routeContinuously() async {
-    var rounds = RoutingRounds()
+    var rounds = FairRounds<Tenant>()
     await loop("router") { try await routeRound(&rounds) }
   }
 
   /// One round over the tenants with work. Trouble with the events of one tenant keeps nobody else waiting: that tenant
   /// is left out for a while.
-  private func routeRound(_ rounds: inout RoutingRounds) async throws -> Bool {
+  private func routeRound(_ rounds: inout FairRounds<Tenant>) async throws -> Bool {
     let tenants = try await router.tenantsWithWork(after: rounds.last)
     rounds.advance(past: tenants, isFull: tenants.count >= EventRouter.tenantsPerRound)
     var routed = 0
@@ -86,7 +72,7 @@ public struct Workers: Service {
       if Task.isCancelled { break }
     }
     if routed > 0 { wakeUp.signal() }
-    return rounds.goesOn(afterRouting: routed)
+    return rounds.goesOn(afterDoing: routed)
   }
 
   /// Serves the tenant that waits longest.

@@ -210,14 +210,6 @@ extension PostgresError {
   fileprivate var refusesContent: Bool {
     code == .encoding || code == .decoding || isDataError || sqlState?.classCode == "54"
   }
-
-  /// Whether the database as a whole is in trouble, so that trying elsewhere is of no use.
-  var concernsConnection: Bool {
-    switch code {
-    case .connection, .outcomeUnknown, .cancelled, .overloaded, .closed, .misuse: true
-    case .timeout, .server, .encoding, .decoding, .migration: false
-    }
-  }
 }
 
 /// What the installation of the app means to the connections.

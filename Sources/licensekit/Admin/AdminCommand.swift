@@ -13,5 +13,6 @@ struct Admin: AsyncParsableCommand {
       CreateToken.self, ListTokens.self, RevokeToken.self,
       ListSigningKeys.self, RotateSigningKey.self,
       ShowPolicy.self, SetPolicyLimits.self,
+      VerifyEvents.self,
     ])
 }

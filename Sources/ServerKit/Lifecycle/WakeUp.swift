@@ -2,7 +2,7 @@ import Synchronization
 
 /// Tells waiting workers that there is something to do, without saying what: whoever wakes looks for itself. Several
 /// calls before anybody waits count as one.
-final class WakeUp: Sendable {
+public final class WakeUp: Sendable {
   private struct State {
     var isSet = false
     var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
@@ -11,7 +11,11 @@ final class WakeUp: Sendable {
 
   private let state = Mutex(State())
 
-  func signal() {
+  /// Nobody was called yet.
+  public init() {}
+
+  /// Wakes whoever waits, or else the next one that is going to.
+  public func signal() {
     let waiters = state.withLock { state in
       defer { state.waiters = [:] }
       if state.waiters.isEmpty { state.isSet = true }
@@ -21,7 +25,7 @@ final class WakeUp: Sendable {
   }
 
   /// Returns when signalled, after the time-out, or when the task is cancelled.
-  func wait(atMost timeout: Duration) async {
+  public func wait(atMost timeout: Duration) async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.nextSignal() }
       group.addTask { try? await Task.sleep(for: timeout) }

@@ -1,31 +1,31 @@
-import Foundation
+public import Foundation
 
 /// When something that did not arrive is tried again, and when it is given up.
-enum DeliverySchedule {
+public enum DeliverySchedule {
   /// Waits after the first attempts; the last one repeats until the time is over.
   private static let waits: [Double] = [
     5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800, 28_800,
   ]
 
-  /// How long one delivery is tried, and how long an endpoint may take nothing before it is disabled.
-  static let time: TimeInterval = 3 * 86_400
+  /// How long one delivery is tried, and how long a receiver may take nothing before it is given up.
+  public static let time: TimeInterval = 3 * 86_400
 
   /// Seconds that a receiver is left alone after a turn that failed by itself.
-  static let brokenPause: TimeInterval = 10
+  public static let brokenPause: TimeInterval = 10
 
   /// Seconds to wait after so many attempts, spread by a fifth either way so that what failed together does not come back
   /// together; nil when the time is over.
   /// - Parameters:
   ///   - age: since it was made or replayed, in seconds.
   ///   - spread: 0 to 1, random.
-  static func wait(after attempts: Int, age: TimeInterval, spread: Double) -> TimeInterval? {
+  public static func wait(after attempts: Int, age: TimeInterval, spread: Double) -> TimeInterval? {
     guard age < time else { return nil }
     return waits[min(max(attempts, 1), waits.count) - 1] * (0.8 + 0.4 * spread)
   }
 
   /// Seconds that a receiver is left alone after turns in which nothing arrived: short at first, as the deliveries have
   /// waits of their own, and an hour at most, so that one that is well again is noticed.
-  static func pause(afterFailures failures: Int, spread: Double) -> TimeInterval {
+  public static func pause(afterFailures failures: Int, spread: Double) -> TimeInterval {
     min(2 * pow(2, Double(min(max(failures, 1), 16) - 1)), 3_600) * (0.8 + 0.4 * spread)
   }
 }

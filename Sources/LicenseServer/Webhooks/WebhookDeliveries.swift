@@ -1,0 +1,125 @@
+import Cryptography
+import Foundation
+import Identity
+import LicenseKitAPI
+import Postgres
+import ServerKit
+
+/// The log of deliveries, and what can be done about one by hand. Extensions: the contract has no operation for them.
+struct WebhookDeliveries: Sendable {
+  let store: TenantStore
+  /// Called when something is to be delivered.
+  let wakeUp: WakeUp
+
+  /// Attempts that are shown of one delivery, the newest.
+  private static let mostAttempts = 200
+
+  /// One page, newest first.
+  func list(
+    _ webhook: WebhookEndpointID, _ filter: WebhookDeliveryFilter, for caller: Caller
+  ) async throws -> (deliveries: [WebhookDelivery], nextCursor: WebhookDeliveryID?) {
+    let limit = try Limit.checked(filter.limit)
+    var query: PostgresQuery = """
+      SELECT \(fragment: WebhookDelivery.columns)
+        FROM license_server.webhook_deliveries
+       WHERE tenant_id = \(caller.tenant) AND endpoint_id = \(webhook)
+      """
+    if let cursor = filter.cursor { query.append(" AND id < \(cursor)") }
+    if let status = filter.status { query.append(" AND state = \(status)") }
+    if let type = filter.eventType { query.append(" AND event_type = \(type)") }
+    query.append(" ORDER BY id DESC LIMIT \(limit + 1)")
+    let complete = query
+    let found = try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      try await WebhookEndpoints.find(webhook, for: caller, in: transaction)
+      return try await transaction.query(complete).all(WebhookDelivery.init(row:))
+    }
+    let page = Array(found.prefix(limit))
+    return (page, found.count > limit ? page.last?.id : nil)
+  }
+
+  /// One delivery with its attempts.
+  func get(
+    _ id: WebhookDeliveryID, to webhook: WebhookEndpointID, for caller: Caller
+  ) async throws -> WebhookDelivery {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      try await Self.find(id, to: webhook, for: caller, in: transaction)
+    }
+  }
+
+  /// Delivers once more, whatever became of it. A receiver knows a repetition by the delivery's id.
+  /// - Throws: 409 when the endpoint is not active.
+  func replay(
+    _ id: WebhookDeliveryID, to webhook: WebhookEndpointID, for caller: Caller
+  ) async throws -> WebhookDelivery {
+    let delivery = try await store.transaction(caller.tenant) { transaction in
+      try await Self.requireActive(webhook, for: caller, in: transaction)
+      // The endpoint's place in the line first, as a turn that ends does it: so neither waits for the other in a circle.
+      try await WebhookTurns.resume(WebhookLane(tenant: caller.tenant, endpoint: webhook), in: transaction)
+      let rows = try await transaction.query(
+        """
+        UPDATE license_server.webhook_deliveries
+           SET state           = 'pending',
+               series_attempts = 0,
+               series_since    = now(),
+               next_attempt_at = now(),
+               finished_at     = NULL
+         WHERE tenant_id = \(caller.tenant) AND endpoint_id = \(webhook) AND id = \(id)
+        """)
+      guard rows.affectedRows == 1 else { throw APIFailure.notFound("delivery") }
+      return try await Self.find(id, to: webhook, for: caller, in: transaction)
+    }
+    wakeUp.signal()
+    return delivery
+  }
+
+  /// Puts a test in line; what became of it is in the log.
+  /// - Throws: 409 when the endpoint is not active.
+  func test(_ webhook: WebhookEndpointID, for caller: Caller) async throws -> WebhookDelivery {
+    let id = WebhookDeliveryID(Random.id(prefix: WebhookDelivery.idPrefix))
+    let delivery = try await store.transaction(caller.tenant) { transaction in
+      try await Self.requireActive(webhook, for: caller, in: transaction)
+      try await transaction.query(
+        """
+        INSERT INTO license_server.webhook_deliveries (tenant_id, id, endpoint_id, event_type)
+        VALUES (\(caller.tenant), \(id), \(webhook), \(WebhookDelivery.testType))
+        """)
+      try await WebhookTurns.resume(WebhookLane(tenant: caller.tenant, endpoint: webhook), in: transaction)
+      return try await Self.find(id, to: webhook, for: caller, in: transaction)
+    }
+    wakeUp.signal()
+    return delivery
+  }
+
+  private static func requireActive(
+    _ webhook: WebhookEndpointID, for caller: Caller, in transaction: PostgresTransaction
+  ) async throws {
+    guard try await WebhookEndpoints.find(webhook, for: caller, in: transaction).isActive else {
+      throw APIFailure.conflict("the webhook is not active; make it so first")
+    }
+  }
+
+  private static func find(
+    _ id: WebhookDeliveryID, to webhook: WebhookEndpointID, for caller: Caller, in transaction: PostgresTransaction
+  ) async throws -> WebhookDelivery {
+    try await WebhookEndpoints.find(webhook, for: caller, in: transaction)
+    let rows = try await transaction.query(
+      """
+      SELECT \(fragment: WebhookDelivery.columns)
+        FROM license_server.webhook_deliveries
+       WHERE tenant_id = \(caller.tenant) AND endpoint_id = \(webhook) AND id = \(id)
+      """)
+    guard let row = rows.first else { throw APIFailure.notFound("delivery") }
+    var delivery = try WebhookDelivery(row: row)
+    let attempts = try await transaction.query(
+      """
+      SELECT attempt, at, duration_ms, status_code, error
+        FROM license_server.webhook_attempts
+       WHERE tenant_id = \(caller.tenant) AND delivery_id = \(id)
+       ORDER BY attempt DESC
+       LIMIT \(mostAttempts)
+      """
+    ).all(WebhookDelivery.Attempt.init(row:))
+    delivery.log = attempts.reversed()
+    return delivery
+  }
+}
