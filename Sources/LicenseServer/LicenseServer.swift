@@ -4,6 +4,7 @@ public import LicenseKitAPI
 public import Logging
 public import Postgres
 public import ServerKit
+public import ServiceLifecycle
 
 /// The LicenseKit v1 API on Postgres.
 ///
@@ -64,6 +65,16 @@ public struct LicenseServer: Sendable {
     SystemRoutes(services: services, checks: [readinessCheck] + readiness, metrics: metrics).add(to: router)
   }
 
+  /// Background work of reports: activities are written, ledger entries that are missing are made, what is old is removed.
+  /// Without it nothing is lost but the record of what applications asked.
+  public var reportServices: [any Service] {
+    [
+      ActivityWriter(client: client, recorder: services.activityRecorder, logger: services.store.logger),
+      LedgerBackfill(client: client, logger: services.store.logger),
+      ReportRetention(client: client, clock: services.clock, logger: services.store.logger),
+    ]
+  }
+
   /// The same operations without HTTP, for the holder of a management token. The token is looked up at each call, so that
   /// one that was switched off stops working here, too.
   public func inProcessClient(token: String) -> InProcessLicenseKit {
@@ -101,6 +112,12 @@ struct Services: Sendable {
   let apiKeys: APIKeys
   let events: Events
   let runtime: Runtime
+  let activityRecorder: ActivityRecorder
+  let activities: Activities
+  let usageReports: UsageReports
+  let subjectReports: SubjectReports
+  let reportExports: ReportExports
+  let operationsReports: OperationsReports
 
   init(store: TenantStore, clock: ServerClock, keyRing: KeyRing) {
     self.store = store
@@ -122,5 +139,11 @@ struct Services: Sendable {
     apiKeys = APIKeys(store: store, clock: clock)
     events = Events(store: store)
     runtime = Runtime(store: store, clock: clock, signingKeys: signingKeys)
+    activityRecorder = ActivityRecorder(clock: clock)
+    activities = Activities(store: store)
+    usageReports = UsageReports(store: store, clock: clock)
+    subjectReports = SubjectReports(store: store, clock: clock)
+    reportExports = ReportExports(store: store, clock: clock, usage: usageReports, subjects: subjectReports)
+    operationsReports = OperationsReports(store: store, clock: clock)
   }
 }

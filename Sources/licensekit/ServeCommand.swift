@@ -43,7 +43,8 @@ struct Serve: AsyncParsableCommand {
       settings.process.announce(address, logger: logger)
     }
     try await runService(
-      parts.services + (parts.integration?.services(for: role) ?? []) + [http], logger: logger)
+      parts.services + parts.server.reportServices + (parts.integration?.services(for: role) ?? []) + [http],
+      logger: logger)
     await parts.close()
   }
 }

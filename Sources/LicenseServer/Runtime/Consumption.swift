@@ -81,12 +81,7 @@ extension Runtime {
          SET total_consumptions = total_consumptions + \(amount)
        WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND feature_id = \(feature.featureID)
       """)
-    try await transaction.query(
-      """
-      INSERT INTO license_server.usage_events
-             (tenant_id, license_id, event_id, feature_id, amount, created_at)
-      VALUES (\(caller.tenant), \(license.id), \(event), \(feature.featureID), \(amount), \(now))
-      """)
+    try await UsageLedger.consume(amount, of: feature, event: event, by: caller, at: now, in: transaction)
     try await EventLog.append(
       .usageConsumed, license.id.rawValue, by: caller, at: now,
       metadata: ["feature_code": .string(feature.featureCode), "amount": .integer(amount), "event_id": .string(event)],

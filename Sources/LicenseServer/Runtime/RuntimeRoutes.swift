@@ -37,7 +37,8 @@ struct RuntimeRoutes: Sendable {
       router.on(route.path, method: .post) { [services] request, context in
         let (caller, license) = try await services.authenticator.license(
           key: request.credential("License"), host: request.hostName, address: context.remoteIPAddress)
-        let answer = try await route.handle(RuntimeCall(caller: caller, license: license, request: request))
+        let call = RuntimeCall(caller: caller, license: license, request: request)
+        let answer = try await services.recording(route, call, context) { try await route.handle(call) }
         return Answer.raw(data: answer.data, members: [("signature", answer.signatureBytes)], context: context)
       }
     }
@@ -60,12 +61,16 @@ struct RuntimeCall: Sendable {
   var caller: Caller
   var license: LicenseID
   var request: Request
+  /// What the body said, for the record.
+  let noted = RequestNote()
 
   /// The body, with nothing in it that the contract does not know.
   // Swift 6.3.1 cannot optimize a route that this was inlined into: its compiler ends with a crash.
   @inline(never)
-  func body<T: Decodable>(_ type: T.Type = T.self) async throws -> T {
-    try await request.decodeBody(type, limit: 64 << 10)
+  func body<T: Decodable & Sendable>(_ type: T.Type = T.self) async throws -> T {
+    let body = try await request.decodeBody(type, limit: 64 << 10)
+    noted.note(body)
+    return body
   }
 
   /// The idempotency key.

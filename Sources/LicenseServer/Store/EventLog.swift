@@ -39,6 +39,7 @@ enum EventLog {
     case deviceReset = "device.reset"
     case deviceBlacklisted = "device.blacklisted"
     case apiKeyCreated = "api_key.created"
+    case reportExportCreated = "report_export.created"
 
     /// The kind of record it happened to: what stands before the dot, but a feature or usage event belongs to a license.
     var resourceType: String {
@@ -62,5 +63,6 @@ enum EventLog {
       VALUES (\(caller.tenant), \(kind.rawValue), \(caller.actor.type.rawValue), \(caller.actor.id),
               \(kind.resourceType), \(resource), \(metadata.stored)::json, \(caller.address), \(now))
       """)
+    try await ActivityLog.append(kind, resource, by: caller, at: now, metadata: metadata, in: transaction)
   }
 }

@@ -1,0 +1,39 @@
+import Foundation
+import Hummingbird
+import ServerKit
+import Synchronization
+
+extension Services {
+  /// Takes note of how a runtime operation ends, and passes on its answer or its error.
+  func recording<T>(
+    _ route: RuntimeRoute, _ call: RuntimeCall, _ context: AppContext, _ body: () async throws -> T
+  ) async throws -> T {
+    guard let endpoint = RuntimeEndpoint(path: route.path.description) else { return try await body() }
+    func record(_ outcome: RuntimeActivity.Outcome) {
+      activityRecorder.record(
+        RuntimeActivity(
+          endpoint: endpoint, tenant: call.caller.tenant, license: call.license, outcome: outcome,
+          requestID: context.requestID, facts: call.noted.facts))
+    }
+    do {
+      let answer = try await body()
+      record(.success)
+      return answer
+    } catch {
+      record(RuntimeActivity.Outcome(error))
+      throw error
+    }
+  }
+}
+
+/// What a request's body said, once it was read.
+final class RequestNote: Sendable {
+  private let kept = Mutex(RuntimeActivity.RequestFacts())
+
+  func note(_ body: any Sendable) {
+    let facts = RuntimeActivity.RequestFacts(body)
+    kept.withLock { $0 = facts }
+  }
+
+  var facts: RuntimeActivity.RequestFacts { kept.withLock { $0 } }
+}
