@@ -5,7 +5,7 @@ public import LicenseKitAPI
 public import Logging
 public import Postgres
 public import ServerKit
-public import ServiceLifecycle
+import ServiceLifecycle
 
 /// The LicenseKit v1 API on Postgres.
 ///
@@ -34,27 +34,6 @@ public struct LicenseServer: Sendable {
     self.services = Services(
       store: TenantStore(client: client, logger: logger), clock: ServerClock(read: clock), keyRing: keyRing,
       destinations: destinations)
-  }
-
-  /// The background work of a replica: links events, delivers them to endpoints, and clears away old deliveries. Any
-  /// number of replicas may run it side by side.
-  ///
-  /// - Parameters:
-  ///   - transport: carries the deliveries; one of their own, so that receivers that hang take no connections from others.
-  ///   - pollInterval: how long what another replica wrote may lie before it is looked for.
-  public func backgroundServices(
-    transport: any HTTPSending, pollInterval: Duration = .milliseconds(500)
-  ) -> [any Service] {
-    let (store, wakeUp) = (services.store, services.webhookDeliveries.wakeUp)
-    return [
-      EventLinker(store: store, deliveries: wakeUp, pollInterval: pollInterval, logger: store.logger),
-      WebhookCourier(
-        store: store, keyRing: services.webhooks.keyRing, clock: services.clock, transport: transport,
-        destinations: services.webhooks.destinations, wakeUp: wakeUp, concurrency: 32, pollInterval: pollInterval,
-        logger: store.logger),
-      WebhookRetention(store: store, interval: .seconds(3_600), logger: store.logger),
-      BacklogMetrics(store: store, interval: .seconds(15), logger: store.logger),
-    ]
   }
 
   /// Makes sure of the default tenant and its signing key, and that `adminToken`, when given, is an admin token of it.
@@ -90,6 +69,9 @@ public struct LicenseServer: Sendable {
     RuntimeRoutes(services: services).add(to: router)
     SystemRoutes(services: services, checks: [readinessCheck] + readiness, metrics: metrics).add(to: router)
   }
+
+  /// Answers what waits, then lets go of the connections that are kept for it. After the last request.
+  public func shutdown() async { await services.runtime.validations.shutdown() }
 
   /// The same operations without HTTP, for the holder of a management token. The token is looked up at each call, so that
   /// one that was switched off stops working here, too.
@@ -135,6 +117,12 @@ struct Services: Sendable {
   let webhooks: WebhookEndpoints
   let webhookDeliveries: WebhookDeliveries
   let webhookHealth: WebhookHealth
+  let activityRecorder: ActivityRecorder
+  let activities: Activities
+  let usageReports: UsageReports
+  let subjectReports: SubjectReports
+  let reportExports: ReportExports
+  let operationsReports: OperationsReports
 
   init(store: TenantStore, clock: ServerClock, keyRing: KeyRing, destinations: AddressPolicy = .publicOnly()) {
     self.store = store
@@ -165,5 +153,11 @@ struct Services: Sendable {
     webhooks = WebhookEndpoints(store: store, clock: clock, keyRing: keyRing, destinations: destinations)
     webhookDeliveries = WebhookDeliveries(store: store, wakeUp: WakeUp())
     webhookHealth = WebhookHealth(store: store, clock: clock)
+    activityRecorder = ActivityRecorder(clock: clock)
+    activities = Activities(store: store)
+    usageReports = UsageReports(store: store, clock: clock)
+    subjectReports = SubjectReports(store: store, clock: clock)
+    reportExports = ReportExports(store: store, clock: clock, usage: usageReports, subjects: subjectReports)
+    operationsReports = OperationsReports(store: store, clock: clock)
   }
 }

@@ -67,20 +67,21 @@ struct Parts: Sendable {
   var services: [any Service] {
     var services: [any Service] = [postgres]
     if let redis { services.append(RedisService(redis: redis)) }
-    services.append(server.leaseSweep)
     return services
   }
 
   /// The background work of a replica in this role.
   func backgroundServices(for role: IntegrationServer.Role) -> [any Service] {
-    let integrationServices = integration?.services(for: role) ?? []
-    guard role != .web else { return integrationServices }
-    return server.backgroundServices(transport: webhookTransport) + integrationServices
+    var services = integration?.services(for: role) ?? []
+    if role != .worker { services += server.requestServices }
+    if role != .web { services += server.backgroundServices(transport: webhookTransport) }
+    return services
   }
 
   /// After the last request: what waits is written, then everything is closed.
   func close() async {
     await integration?.shutdown()
+    await server.shutdown()
     await postgres.close()
     redis?.shutdown()
     transport.shutdown()

@@ -288,7 +288,7 @@ struct IdempotencyTableTests {
       while try await Self.kept(fixture) > 1 { try await Task.sleep(for: .milliseconds(5)) }
       running.cancel()
       try await running.value
-      #expect(fixture.server.upkeepServices.contains { $0 is IdempotencyCleaner })
+      #expect(fixture.server.backgroundServices(transport: fixture.transport).contains { $0 is IdempotencyCleaner })
     }
   }
 

@@ -68,12 +68,24 @@ struct LicenseFeatures: Sendable {
     let now = clock.now()
     try await store.transaction(caller.tenant) { transaction in
       _ = try await LicenseRecord.find(license, for: caller, locked: true, now: now, in: transaction)
-      let rows = try await transaction.query(
+      let given = try await transaction.query(
+        """
+        \(fragment: Self.selection)
+         WHERE a.tenant_id = \(caller.tenant) AND a.license_id = \(license) AND a.feature_id = \(feature)
+        """
+      ).first.map(LicenseFeature.init(row:))
+      guard let given else { throw APIFailure.notFound("feature_id") }
+      try await transaction.query(
         """
         DELETE FROM license_server.license_features
          WHERE tenant_id = \(caller.tenant) AND license_id = \(license) AND feature_id = \(feature)
         """)
-      guard rows.affectedRows == 1 else { throw APIFailure.notFound("feature_id") }
+      if given.totalConsumptions != 0 {
+        let used = given.totalConsumptions
+        try await UsageLedger.append(
+          .init(action: .remove, amount: used, consumedChange: -used, used: 0, quota: given.maxConsumptions),
+          of: given, by: caller, at: now, in: transaction)
+      }
       try await Self.bumpEntitlement(license, for: caller, now: now, in: transaction)
       try await EventLog.append(
         .featureRemoved, license.rawValue, by: caller, at: now, metadata: ["feature_id": .string(feature.rawValue)],
@@ -107,6 +119,9 @@ struct LicenseFeatures: Sendable {
                total_consumptions = \(wanted.used)
          WHERE tenant_id = \(caller.tenant) AND license_id = \(license) AND feature_id = \(present.featureID)
         """)
+      for entry in UsageLedger.entries(from: present, to: wanted, request: body) {
+        try await UsageLedger.append(entry, of: present, by: caller, at: now, in: transaction)
+      }
       return try await changed(license, present.featureID, .usageReset, for: caller, now: now, in: transaction)
     }
   }

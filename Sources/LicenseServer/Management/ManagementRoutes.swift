@@ -16,8 +16,9 @@ struct ManagementRoutes: Sendable {
   func add(to router: AppRouter) {
     for route in all {
       router.on(route.path, method: route.method) { [services] request, context in
-        let caller = try await services.authenticator.management(
+        var caller = try await services.authenticator.management(
           token: request.credential("Bearer"), host: request.hostName, address: context.remoteIPAddress)
+        caller.requestID = context.requestID
         try caller.authorize(route.operation)
         return try await route.handle(ManagementCall(caller: caller, request: request, context: context))
       }
@@ -240,12 +241,12 @@ struct ManagementRoutes: Sendable {
 
   /// Activities, reports and their exports.
   var reports: [ManagementRoute] {
-    []
+    ReportRoutes(services: services).reports
   }
 
   /// What an operator looks at: health, error groups.
   var operations: [ManagementRoute] {
-    []
+    ReportRoutes(services: services).operations
   }
 }
 

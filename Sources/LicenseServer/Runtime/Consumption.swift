@@ -70,15 +70,11 @@ extension Runtime {
     }
     try await transaction.query(
       """
-      WITH used AS (
-        UPDATE license_server.license_features
-           SET total_consumptions = total_consumptions + \(amount)
-         WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND feature_id = \(feature.featureID)
-      )
-      INSERT INTO license_server.usage_events
-             (tenant_id, license_id, event_id, feature_id, amount, created_at)
-      VALUES (\(caller.tenant), \(license.id), \(event), \(feature.featureID), \(amount), \(now))
+      UPDATE license_server.license_features
+         SET total_consumptions = total_consumptions + \(amount)
+       WHERE tenant_id = \(caller.tenant) AND license_id = \(license.id) AND feature_id = \(feature.featureID)
       """)
+    try await UsageLedger.consume(amount, of: feature, event: event, by: caller, at: now, in: transaction)
     try await EventLog.append(
       .usageConsumed, license.id.rawValue, by: caller, at: now,
       metadata: ["feature_code": .string(feature.featureCode), "amount": .integer(amount), "event_id": .string(event)],

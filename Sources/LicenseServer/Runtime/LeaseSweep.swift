@@ -2,7 +2,7 @@ import Foundation
 import Identity
 import Logging
 import Postgres
-public import ServiceLifecycle
+import ServiceLifecycle
 
 /// Writes down which leases ran out, with an event each. Nothing that is answered depends on it: a lease ends by the time it
 /// names. Any number of replicas may do it at once.
@@ -62,12 +62,5 @@ struct LeaseSweep: Service {
        ORDER BY tenant_id
       """
     ).all { (try $0.get("tenant_id"), try $0.get("due")) }
-  }
-}
-
-extension LicenseServer {
-  /// Clears leases away that ran out, four times a minute. Every replica may run it.
-  public var leaseSweep: some Service {
-    LeaseSweep(client: client, store: services.store, clock: services.clock, logger: services.store.logger)
   }
 }

@@ -14,12 +14,11 @@ struct Runtime: Sendable {
   let signingKeys: SigningKeys
   let validations: ValidationBatch
 
-  /// Answers `validate` or `check` for whoever holds a license key.
+  /// Signs what became of a `validate` or `check`.
   ///
-  /// - Throws: 401 for an unknown key; 403 and 404 as ``ValidationQuestion/outcome(from:)`` decides.
-  func answer(_ question: ValidationQuestion) async throws -> SignedAnswer {
-    let answer = try await store.translating { try await validations.answer(question) }
-    switch answer.outcome {
+  /// - Throws: 403 and 404 as ``ValidationQuestion/outcome(from:)`` decided.
+  func sign(_ answer: ValidationBatch.Answer, to question: ValidationQuestion) async throws -> SignedAnswer {
+    switch try answer.outcome.get() {
     case .answered(let data):
       guard let kid = answer.kid else { throw APIFailure.noSigningKey }
       let signer = try await signingKeys.signer(kid, of: answer.tenant, in: store)

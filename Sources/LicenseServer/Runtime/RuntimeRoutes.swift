@@ -51,39 +51,19 @@ struct RuntimeRoutes: Sendable {
   func add(to router: AppRouter) {
     for route in validations {
       router.on(route.path, method: .post) { [services] request, context in
-        let answer = try await services.runtime.answer(
-          question(route.kind, request, address: context.remoteIPAddress))
+        let answer = try await services.answer(route.kind, request, context)
         return Answer.raw(data: answer.data, members: [("signature", answer.signatureBytes)], context: context)
       }
     }
     for route in all {
+      let endpoint = RuntimeEndpoint(path: route.path.description)
       router.on(route.path, method: .post) { [services] request, context in
         let (caller, license) = try await services.authenticator.license(
           key: request.credential("License"), host: request.hostName, address: context.remoteIPAddress)
-        let answer = try await route.handle(RuntimeCall(caller: caller, license: license, request: request))
+        let call = RuntimeCall(caller: caller, license: license, request: request)
+        let answer = try await services.recording(endpoint, call, context) { try await route.handle(call) }
         return Answer.raw(data: answer.data, members: answer.members, context: context)
       }
-    }
-  }
-}
-
-extension RuntimeRoutes {
-  /// What a request asks. A request that cannot be read is told so only to somebody with a valid license key, as it is for
-  /// every other operation.
-  private func question(
-    _ kind: ValidationQuestion.Kind, _ request: Request, address: String
-  ) async throws -> ValidationQuestion {
-    let (key, host) = (request.credential("License"), request.hostName)
-    guard let key else { throw APIFailure.licenseKeyRequired }
-    do {
-      let bytes = try await request.bodyBytes(limit: RuntimeCall.largestBody)
-      let body = try RuntimeBindingRequest(plainly: bytes) ?? JSONBody.decode(from: bytes)
-      return ValidationQuestion(
-        kind: kind, keyHash: Credential.hash(key), host: host, binding: try Binding(body), address: address,
-        now: services.clock.now())
-    } catch {
-      _ = try await services.authenticator.license(key: key, host: host, address: address)
-      throw error
     }
   }
 }
@@ -119,6 +99,8 @@ struct RuntimeCall: Sendable {
   var caller: Caller
   var license: LicenseID
   var request: Request
+  /// What the body said, for the record.
+  let noted = RequestNote()
 
   /// The most bytes that a runtime request may bring.
   static let largestBody = 64 << 10
@@ -126,8 +108,10 @@ struct RuntimeCall: Sendable {
   /// The body, with nothing in it that the contract does not know.
   // Swift 6.3.1 cannot optimize a route that this was inlined into: its compiler ends with a crash.
   @inline(never)
-  func body<T: Decodable>(_ type: T.Type = T.self) async throws -> T {
-    try await request.decodeBody(type, limit: Self.largestBody)
+  func body<T: Decodable & Sendable>(_ type: T.Type = T.self) async throws -> T {
+    let body = try await request.decodeBody(type, limit: Self.largestBody)
+    noted.note(body)
+    return body
   }
 
   /// The raw license key: the credential of this request, which was found to be valid.

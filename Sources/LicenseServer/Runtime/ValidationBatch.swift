@@ -19,11 +19,12 @@ struct ValidationBatch: Sendable {
     var tenant: TenantID
     var license: LicenseID
     var kid: String?
-    var outcome: ValidationQuestion.Outcome
+    /// Refusals are those of ``ValidationQuestion/outcome(from:)``.
+    var outcome: Result<ValidationQuestion.Outcome, APIFailure>
   }
 
   private static let role = "license_server_validation"
-  private let lanes: GroupCommit<ValidationQuestion, Result<Answer, APIFailure>>
+  private let lanes: GroupCommit<ValidationQuestion, Answer?>
 
   init(client: PostgresClient, logger: Logger) {
     let codes = FeatureCodes()
@@ -34,21 +35,23 @@ struct ValidationBatch: Sendable {
       write: { questions, connection in
         let results = try Self.answers(to: questions, codes, connection)
         try Self.stamp(questions, results, connection)
-        return results.map { $0.map(\.answer) }
+        return results.map { $0?.answer }
       })
   }
 
   /// Waits for the next batch.
-  /// - Throws: `APIFailure`: 401 for an unknown license key, and whatever ``ValidationQuestion/outcome(from:)`` refuses;
-  ///   `PostgresError`.
-  func answer(_ question: ValidationQuestion) async throws -> Answer { try await lanes.submit(question).get() }
+  /// - Throws: `APIFailure`: 401 for an unknown license key; `PostgresError`.
+  func answer(_ question: ValidationQuestion) async throws -> Answer {
+    guard let answer = try await lanes.submit(question) else { throw APIFailure.licenseKeyNotValid }
+    return answer
+  }
 
   /// Answers what waits, then ends the connections.
   func shutdown() async { await lanes.shutdown() }
 
   // MARK: Looking up
 
-  /// An answer with the device that it was given to.
+  /// An answer with the device that was asked about.
   private struct Validated: Sendable {
     var answer: Answer
     var device: ValidationFacts.Device?
@@ -56,20 +59,17 @@ struct ValidationBatch: Sendable {
 
   private static func answers(
     to questions: [ValidationQuestion], _ codes: FeatureCodes, _ connection: PostgresLaneConnection
-  ) throws(PostgresError) -> [Result<Validated, APIFailure>] {
-    var results: [Result<Validated, APIFailure>] = Array(
-      repeating: .failure(.licenseKeyNotValid), count: questions.count)
+  ) throws(PostgresError) -> [Validated?] {
+    var results: [Validated?] = Array(repeating: nil, count: questions.count)
     let found = try connection.query(lookUp(questions)).map(FoundLicense.init)
     let codes = try codes.codes(of: found, connection)
     for license in found where questions.indices.contains(license.index) {
       let (index, facts) = (license.index, license.facts(codes))
-      do {
-        let outcome = try questions[index].outcome(from: facts)
-        let answer = Answer(tenant: facts.tenant, license: facts.license, kid: facts.kid, outcome: outcome)
-        results[index] = .success(Validated(answer: answer, device: facts.device))
-      } catch {
-        results[index] = .failure(error)
-      }
+      let outcome: Result<ValidationQuestion.Outcome, APIFailure>
+      do { outcome = .success(try questions[index].outcome(from: facts)) } catch { outcome = .failure(error) }
+      results[index] = Validated(
+        answer: Answer(tenant: facts.tenant, license: facts.license, kid: facts.kid, outcome: outcome),
+        device: facts.device)
     }
     return results
   }
@@ -121,12 +121,12 @@ struct ValidationBatch: Sendable {
   /// Notes that the devices were seen. A device that somebody else is writing at this moment is left to them: nobody waits
   /// for a stamp, and two batches never wait for each other.
   private static func stamp(
-    _ questions: [ValidationQuestion], _ results: [Result<Validated, APIFailure>], _ connection: PostgresLaneConnection
+    _ questions: [ValidationQuestion], _ results: [Validated?], _ connection: PostgresLaneConnection
   ) throws(PostgresError) {
     var stamps = Stamps()
     for (question, result) in zip(questions, results) {
-      guard question.kind == .validate, case .success(let validated) = result, let device = validated.device,
-        case .answered = validated.answer.outcome
+      guard question.kind == .validate, let validated = result, let device = validated.device,
+        case .success(.answered) = validated.answer.outcome
       else { continue }
       // Times are whole seconds: a device validated twice within one is stamped once.
       if let last = device.lastValidatedAt, last >= question.now { continue }

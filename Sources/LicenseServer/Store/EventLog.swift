@@ -56,6 +56,7 @@ enum EventLog {
     case webhookCreated = "webhook.created"
     case webhookUpdated = "webhook.updated"
     case webhookDeleted = "webhook.deleted"
+    case reportExportCreated = "report_export.created"
 
     /// The kind of record it happened to: what stands before the dot, but a feature, usage or floating event belongs to a
     /// license.
@@ -84,5 +85,6 @@ enum EventLog {
       VALUES (\(caller.tenant), \(kind.rawValue), \(caller.actor.type.rawValue), \(caller.actor.id),
               \(resourceType ?? kind.resourceType), \(resource), \(metadata.stored)::json, \(caller.address), \(now))
       """)
+    try await ActivityLog.append(kind, resource, by: caller, at: now, metadata: metadata, in: transaction)
   }
 }

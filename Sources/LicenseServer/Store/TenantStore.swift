@@ -18,10 +18,12 @@ struct TenantStore: Sendable {
   /// commit). `body` must therefore do nothing but talk to the database.
   @discardableResult
   func transaction<T: Sendable>(
-    _ tenant: TenantID, readOnly: Bool = false, _ body: @Sendable (PostgresTransaction) async throws -> T
+    _ tenant: TenantID, readOnly: Bool = false, isolation: TransactionOptions.Isolation? = nil,
+    _ body: @Sendable (PostgresTransaction) async throws -> T
   ) async throws -> T {
     let options = TransactionOptions(
-      role: "license_server_tenant", settings: [("license_server.tenant_id", tenant.rawValue)], readOnly: readOnly)
+      role: "license_server_tenant", settings: [("license_server.tenant_id", tenant.rawValue)], isolation: isolation,
+      readOnly: readOnly)
     return try await translating {
       var attempt = 1
       while true {

@@ -12,6 +12,8 @@ public struct Caller: Sendable {
   public var scopes: Set<ManagementScope>
   /// Where the request came from; nil inside the process.
   public var address: String?
+  /// The request it is done for; nil inside the process.
+  public var requestID: String?
 
   /// Who acts.
   public enum Actor: Hashable, Sendable {

@@ -1,0 +1,67 @@
+import Foundation
+import Logging
+import Postgres
+import ServiceLifecycle
+
+/// Makes the missing ledger entries of uses that have none: those from before the ledger, and those that a replica of an
+/// older version counts during an upgrade. In small batches, from any number of replicas at once; when nothing is
+/// missing it costs one look at an empty index.
+struct LedgerBackfill: Service {
+  static let batch = 500
+  static let interval = Duration.seconds(60)
+
+  let client: PostgresClient
+  let logger: Logger
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do {
+          while try await step() == Self.batch, !Task.isCancelled {}
+        } catch is CancellationError {
+        } catch {
+          logger.warning("ledger entries could not be made", metadata: ["error": "\(error)"])
+        }
+        try? await Task.sleep(for: Self.interval)
+      }
+    }
+  }
+
+  /// One batch.
+  /// - Returns: how many entries were made.
+  @discardableResult
+  func step() async throws -> Int {
+    try await client.transaction(ActivityWriter.role) { transaction in
+      try await transaction.query(
+        """
+        WITH missing AS (
+          SELECT tenant_id, license_id, event_id, feature_id, amount, created_at
+            FROM license_server.usage_events
+           WHERE ledger_sequence IS NULL
+           ORDER BY tenant_id, license_id, event_id
+           LIMIT \(Self.batch)
+             FOR UPDATE SKIP LOCKED
+        ), numbered AS MATERIALIZED (
+          SELECT m.*, license_server.time_sequence(m.created_at) AS sequence
+            FROM missing m
+        ), entries AS (
+          INSERT INTO license_server.usage_ledger
+                 (tenant_id, sequence, created_at, action,
+                  license_id, product_id, policy_id, customer_id, order_id, subscription_id,
+                  feature_id, feature_code, amount, consumed_change, event_id, actor_type, actor_id)
+          SELECT n.tenant_id, n.sequence, n.created_at, 'consume',
+                 l.id, l.product_id, l.policy_id, l.customer_id, l.order_id, l.subscription_id,
+                 f.id, f.code, n.amount, n.amount, n.event_id, 'license', l.id
+            FROM numbered n
+            JOIN license_server.licenses l ON l.tenant_id = n.tenant_id AND l.id = n.license_id
+            JOIN license_server.features f ON f.tenant_id = n.tenant_id AND f.id = n.feature_id
+        )
+        UPDATE license_server.usage_events u
+           SET ledger_sequence = n.sequence
+          FROM numbered n
+         WHERE u.tenant_id = n.tenant_id AND u.license_id = n.license_id AND u.event_id = n.event_id
+        """
+      ).affectedRows
+    }
+  }
+}

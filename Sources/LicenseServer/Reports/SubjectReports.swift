@@ -1,0 +1,110 @@
+import Foundation
+import Identity
+import JSON
+import LicenseKitAPI
+import Postgres
+import ServerKit
+
+/// Reports about one license, one customer, one subscription or order. They carry ids and facts of licensing and no
+/// buyer's name, address or machine: reading those needs a scope of its own.
+struct SubjectReports: Sendable {
+  static let defaultDays = 30
+  static let maximumDays = 366
+  /// Records of one subject that are counted; beyond, the count says so.
+  static let maximumCounted = 10_000
+
+  let store: TenantStore
+  let clock: ServerClock
+}
+
+/// What `getLicenseAuditReport` is asked.
+struct LicenseAuditRequest: Sendable {
+  static let parameters = ["limit", "license_id", "from", "to"]
+
+  var licenseID: LicenseID
+  var window: ReportWindow
+  var limit: Int
+
+  /// Without `from` the window is the longest that is allowed: an audit is rarely about the last days only.
+  init(query: QueryReader, size: ReportSize, now: Date) throws(APIFailure) {
+    licenseID = try query.requiredID("license_id")
+    window = try ReportWindow(
+      query, days: SubjectReports.maximumDays, maximumDays: SubjectReports.maximumDays, now: now)
+    limit = try size.limit(query)
+  }
+}
+
+/// What `getCustomerSummary` is asked.
+struct CustomerSummaryRequest: Sendable {
+  static let parameters = ["limit", "customer_id", "from", "to"]
+
+  var customerID: CustomerID
+  var window: ReportWindow
+  var limit: Int
+
+  init(query: QueryReader, size: ReportSize, now: Date) throws(APIFailure) {
+    customerID = try query.requiredID("customer_id")
+    window = try ReportWindow(
+      query, days: SubjectReports.defaultDays, maximumDays: SubjectReports.maximumDays, now: now)
+    limit = try size.limit(query)
+  }
+}
+
+extension License {
+  /// What a report shows of a license.
+  var reportFacts: JSONObject {
+    var object: JSONObject = ["id": .string(id.rawValue)]
+    object.set("status", status.rawValue)
+    object.set("product_id", productID.rawValue)
+    object.set("policy_id", policyID.rawValue)
+    object.set("customer_id", customerID?.rawValue)
+    object.set("order_id", orderID?.rawValue)
+    object.set("subscription_id", subscriptionID?.rawValue)
+    object.set("license_key_last4", licenseKeyLast4)
+    object.set("active_device_count", Int64(activeDeviceCount))
+    object.set("times_activated", Int64(timesActivated))
+    object.set("times_transferred", Int64(timesTransferred))
+    object.set("total_consumptions", totalConsumptions)
+    object.set("starts_at", startsAt)
+    object.set("expires_at", expiresAt)
+    object.set("maintenance_expires_at", maintenanceExpiresAt)
+    object.set("created_at", createdAt)
+    return object
+  }
+}
+
+extension LicenseLifecycle {
+  /// ``status(at:)`` in SQL, over the columns of a license.
+  static func statusColumn(at now: Date) -> PostgresQuery {
+    """
+    CASE WHEN state <> 'active'                              THEN state
+         WHEN expires_at IS NULL OR expires_at > \(now)      THEN 'active'
+         WHEN coalesce(ends_at, expires_at) > \(now)         THEN 'grace_period'
+         ELSE 'expired'
+    END
+    """
+  }
+}
+
+/// Counts by a text, in SQL and as a report shows them.
+struct CountsByText: Sendable {
+  var counts: [(text: String, count: Int64)]
+
+  var total: Int64 { counts.reduce(0) { $0 + $1.count } }
+
+  /// - Parameter query: has the columns `text` and `count`.
+  static func load(_ query: PostgresQuery, in transaction: PostgresTransaction) async throws -> CountsByText {
+    CountsByText(
+      counts: try await transaction.query(query).all { (try $0.get("text"), try $0.get("count", as: Int64.self)) })
+  }
+
+  /// `{"total": …, "by_<name>": {…}}`, with `"capped": true` when there may be more than were counted.
+  func json(by name: String) -> JSONValue {
+    var object: JSONObject = [
+      "total": .integer(total),
+      "by_\(name)": .object(JSONObject(counts.map { ($0.text, .integer($0.count)) })),
+    ]
+    if total >= Int64(SubjectReports.maximumCounted) { object["capped"] = true }
+    return .object(object)
+  }
+}
