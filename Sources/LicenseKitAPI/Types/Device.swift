@@ -3,7 +3,7 @@ public import JSON
 
 /// The state of a device binding.
 public enum DeviceStatus: String, Codable, Hashable, Sendable, CaseIterable {
-  /// Takes a seat.
+  /// Takes a seat, or runs by a floating lease.
   case active
   /// Gave its seat back itself.
   case deactivated
@@ -11,7 +11,7 @@ public enum DeviceStatus: String, Codable, Hashable, Sendable, CaseIterable {
   case blacklisted
   /// Lost its seat; may activate again.
   case reset
-  /// Lost its seat by time.
+  /// Ran by a floating lease that has run out.
   case expired
 }
 
