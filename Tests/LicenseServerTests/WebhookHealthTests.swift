@@ -37,11 +37,13 @@ struct WebhookHealthTests {
       #expect(first["latency_p95_ms"] != nil && first["last_success_at"] != nil && first["is_capped"] == false)
       #expect(first["oldest_pending_age_seconds"] == nil && first["consecutive_failures"] == 0)
       let second = try #require(data["webhooks"]?.array?.first { $0["webhook_id"]?.string == dead.id })
-      #expect(second["pending"] == 4 && second["success_rate"]?.double == 0 && second["consecutive_failures"] == 1)
+      // On a busy machine the first retry, seconds later, can come before the question.
+      #expect(second["pending"] == 4 && second["success_rate"]?.double == 0)
+      #expect((second["consecutive_failures"]?.integer ?? 0) >= 1)
       #expect((second["oldest_pending_age_seconds"]?.integer ?? 0) >= 90)
       #expect(second["last_failure_at"] != nil && second["last_success_at"] == nil)
       let failures = try #require(data["failures"]?.array)
-      #expect(failures.count == 1 && failures[0]["error"] == "HTTP 503" && failures[0]["count"] == 1)
+      #expect(failures.count == 1 && failures[0]["error"] == "HTTP 503" && (failures[0]["count"]?.integer ?? 0) >= 1)
       #expect(failures[0]["webhook_id"]?.string == dead.id)
 
       let one = try await bench.fixture.send("GET", "\(path)&endpoint_id=\(well.id)")
