@@ -419,7 +419,7 @@ struct EventTamperingTests {
     }
   }
 
-  @Test("a position beyond the chain, an unknown tenant and a chain that is not there yet are no trouble")
+  @Test("a chain that is not there yet is intact; a position beyond it and an unknown tenant are refused")
   func edges() async throws {
     try await withLicenseServer { fixture in
       let administration = fixture.server.administration
@@ -427,6 +427,7 @@ struct EventTamperingTests {
       #expect(empty.isIntact && empty.head.position == 0)
       #expect(try await administration.verifyEvents(of: .defaultTenant, from: 1).isIntact)
       await #expect(throws: APIFailure.self) { try await administration.verifyEvents(of: "nobody") }
+      await #expect(throws: APIFailure.self) { try await administration.verifyEvents(of: .defaultTenant, from: 2) }
     }
   }
 }

@@ -142,13 +142,16 @@ extension TenantAdministration {
   /// - Parameters:
   ///   - first: the position to begin at; what stands before it is trusted.
   ///   - expecting: a place that must be in the chain.
-  /// - Throws: ``ServerKit/APIFailure``: 404 for a tenant that is not there.
+  /// - Throws: ``ServerKit/APIFailure``: 404 for a tenant that is not there, 422 for a position beyond its chain.
   public func verifyEvents(
     of tenant: TenantID, from first: Int64 = 1, expecting: EventChainHead? = nil
   ) async throws -> EventVerification {
     let known = try await client.query("SELECT FROM license_server.tenants WHERE tenant_id = \(tenant)")
     guard !known.isEmpty else { throw APIFailure.notFound("tenant") }
     let head = try await recordedHead(of: tenant)
+    guard first <= head.position + 1 else {
+      throw APIFailure.validation(field: "from_position", "the chain ends at \(head.position), and \(first) was given")
+    }
     var report = EventVerification(tenant: tenant, head: head)
     try await checkLinks(from: max(1, first), to: head, &report)
     if let expecting, try await link(at: expecting.position, of: tenant)?.hash != expecting.hash {
