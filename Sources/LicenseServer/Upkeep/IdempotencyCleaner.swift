@@ -23,6 +23,7 @@ struct IdempotencyCleaner: Service {
           let removed = try await sweep()
           if removed > 0 { logger.debug("cleared away answers out of time", metadata: ["count": "\(removed)"]) }
         } catch {
+          guard !Task.isCancelled else { break }
           logger.warning("answers out of time could not be cleared away", metadata: ["error": "\(error)"])
         }
         try? await Task.sleep(for: interval)
