@@ -74,4 +74,30 @@ SELECT :tenant, CASE n % 4 WHEN 0 THEN 'license.activated' ELSE 'usage.consumed'
        'lic_load' || lpad(n::text, 10, '0'), 'license', 'lic_load' || lpad(n::text, 10, '0'), now()
   FROM generate_series(0, :licenses - 1) AS n;
 
+-- A use of each fourth license, as an entry of the ledger and as an activity, over the last forty days.
+CREATE TEMPORARY TABLE uses AS
+SELECT l.tenant_id, l.id AS license_id, l.product_id, l.policy_id, l.customer_id, l.order_id, l.subscription_id, n,
+       now() - n * (interval '40 days' / :licenses) AS created_at
+  FROM generate_series(0, :licenses - 1, 4) AS n
+  JOIN license_server.licenses l ON l.tenant_id = :tenant AND l.id = 'lic_load' || lpad(n::text, 10, '0');
+
+INSERT INTO license_server.usage_ledger
+       (tenant_id, sequence, created_at, action, license_id, product_id, policy_id, customer_id, order_id, subscription_id,
+        feature_id, feature_code, amount, consumed_change, actor_type, actor_id)
+SELECT tenant_id, license_server.time_sequence(created_at), created_at, 'consume', license_id, product_id, policy_id,
+       customer_id, order_id, subscription_id, 'feat_load' || n % 10 || 1, 'feature-1', 1, 1, 'license', license_id
+  FROM uses
+ ORDER BY created_at;
+
+INSERT INTO license_server.activities
+       (tenant_id, sequence, created_at, source, action, result_class, status_code, request_id, actor_type, actor_id, endpoint,
+        resource_type, resource_id, product_id, policy_id, customer_id, license_id, order_id, subscription_id, feature_code,
+        amount)
+SELECT tenant_id, license_server.time_sequence(created_at), created_at, 'runtime', 'usage.consumed',
+       CASE WHEN n % 20 = 0 THEN 'denied' ELSE 'success' END, CASE WHEN n % 20 = 0 THEN 403 ELSE 200 END, 'req_load' || n,
+       'license', license_id, 'consume', 'license', license_id, product_id, policy_id, customer_id, license_id, order_id,
+       subscription_id, 'feature-1', 1
+  FROM uses
+ ORDER BY created_at;
+
 ANALYZE;
