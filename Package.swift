@@ -123,7 +123,7 @@ let package = Package(
         "LicenseServerTests",
         [
           "LicenseServer", "LicenseKitAPI", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit",
-          "Identity", "TestSupport", hummingbird, logging, lifecycle,
+          "Identity", "TestSupport", "PDFDocuments", hummingbird, logging, lifecycle,
         ]),
       tests("PurchasesTests", ["StripeIntegration", "StripeAPI", "LicenseKitAPI", "JSON", "Identity"]),
       tests(

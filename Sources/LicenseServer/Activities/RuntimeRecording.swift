@@ -1,14 +1,15 @@
 import Foundation
-import Hummingbird
 import ServerKit
 import Synchronization
 
 extension Services {
   /// Takes note of how a runtime operation ends, and passes on its answer or its error.
+  ///
+  /// - Parameter endpoint: nil for a route that is none of the contract's, of which nothing is noted.
   func recording<T>(
-    _ route: RuntimeRoute, _ call: RuntimeCall, _ context: AppContext, _ body: () async throws -> T
+    _ endpoint: RuntimeEndpoint?, _ call: RuntimeCall, _ context: AppContext, _ body: () async throws -> T
   ) async throws -> T {
-    guard let endpoint = RuntimeEndpoint(path: route.path.description) else { return try await body() }
+    guard let endpoint else { return try await body() }
     func record(_ outcome: RuntimeActivity.Outcome) {
       activityRecorder.record(
         RuntimeActivity(

@@ -34,11 +34,12 @@ struct RuntimeRoutes: Sendable {
 
   func add(to router: AppRouter) {
     for route in all {
+      let endpoint = RuntimeEndpoint(path: route.path.description)
       router.on(route.path, method: .post) { [services] request, context in
         let (caller, license) = try await services.authenticator.license(
           key: request.credential("License"), host: request.hostName, address: context.remoteIPAddress)
         let call = RuntimeCall(caller: caller, license: license, request: request)
-        let answer = try await services.recording(route, call, context) { try await route.handle(call) }
+        let answer = try await services.recording(endpoint, call, context) { try await route.handle(call) }
         return Answer.raw(data: answer.data, members: [("signature", answer.signatureBytes)], context: context)
       }
     }
