@@ -134,7 +134,7 @@ let package = Package(
         "LicenseServerTests",
         [
           "LicenseServer", "LicenseKitAPI", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit",
-          "Identity", "Delivery", "TestSupport", hummingbird, logging, lifecycle,
+          "Identity", "Delivery", "PDFDocuments", "TestSupport", hummingbird, logging, lifecycle,
         ]),
       tests("PurchasesTests", ["StripeIntegration", "StripeAPI", "LicenseKitAPI", "JSON", "Identity"]),
       tests(
