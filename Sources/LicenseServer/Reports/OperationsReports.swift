@@ -215,33 +215,40 @@ struct OperationsReports: Sendable {
     return report
   }
 
-  /// Devices that are active now. Counted up to a bound: a vendor with a million of them learns that there are many.
+  /// Devices that are active now. Counted up to a bound, or in the newest so many licenses of a product or customer: a vendor
+  /// with a million of them learns that there are many.
   private func activeDevices(
     _ filter: RuntimeFilter, for caller: Caller, in transaction: PostgresTransaction
   ) async throws -> JSONValue {
-    var query: PostgresQuery = "SELECT count(*) AS count FROM (SELECT 1 FROM "
+    var query: PostgresQuery
     if filter.productID == nil && filter.customerID == nil {
-      query.append("license_server.devices d WHERE d.tenant_id = \(caller.tenant)")
-      if let id = filter.licenseID { query.append(" AND d.license_id = \(id)") }
-    } else {
-      query.append(
+      query = """
+        SELECT count(*) AS count
+          FROM (SELECT
+                  FROM license_server.devices
+                 WHERE tenant_id = \(caller.tenant) AND status = 'active'
         """
-        (SELECT id
-           FROM license_server.licenses
-          WHERE tenant_id = \(caller.tenant)
-        """)
+      if let id = filter.licenseID { query.append(" AND license_id = \(id)") }
+      query.append(" ORDER BY license_id LIMIT \(Self.maximumDevices)) found")
+    } else {
+      // Device by device of each license, never all devices and then the licenses they belong to.
+      query = """
+        SELECT coalesce(sum(d.count), 0)::bigint AS count
+          FROM (SELECT id
+                  FROM license_server.licenses
+                 WHERE tenant_id = \(caller.tenant)
+        """
       if let id = filter.productID { query.append(" AND product_id = \(id)") }
       if let id = filter.customerID { query.append(" AND customer_id = \(id)") }
       if let id = filter.licenseID { query.append(" AND id = \(id)") }
       query.append(
         """
-           ORDER BY id DESC
-           LIMIT \(Self.maximumDevices)) l
-          JOIN license_server.devices d ON d.tenant_id = \(caller.tenant) AND d.license_id = l.id
-         WHERE true
+         ORDER BY id DESC LIMIT \(Self.maximumDevices)) l
+         CROSS JOIN LATERAL (SELECT count(*) AS count
+                               FROM license_server.devices
+                              WHERE tenant_id = \(caller.tenant) AND license_id = l.id AND status = 'active') d
         """)
     }
-    query.append(" AND d.status = 'active' LIMIT \(Self.maximumDevices)) found")
     let count = try await transaction.query(query).first?.get("count", as: Int64.self) ?? 0
     return ["count": .integer(count), "capped": .bool(count >= Int64(Self.maximumDevices))]
   }
