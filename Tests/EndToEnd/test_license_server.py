@@ -6,9 +6,8 @@ Needs LICENSEKIT_BASE_URL and LICENSEKIT_API_TOKEN (an admin token); conftest.py
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -16,17 +15,7 @@ from licensekit import ManagementClient, RuntimeClient, SystemClient
 from licensekit.errors import ApiError
 from licensekit.verification import PublicKeyStore, verify_runtime_result
 
-
-def base_url() -> str:
-    return os.environ["LICENSEKIT_BASE_URL"]
-
-
-def unique(name: str) -> str:
-    return f"{name}-{uuid.uuid4().hex}"
-
-
-def moment(days: float) -> str:
-    return (datetime.now(timezone.utc) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+from support.official import base_url, moment, unique
 
 
 @pytest.fixture()

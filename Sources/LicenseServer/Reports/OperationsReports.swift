@@ -7,16 +7,14 @@ import ServerKit
 
 /// What runtime requests can be narrowed by.
 struct RuntimeFilter: Hashable, Sendable {
-  var productID: ProductID?
-  var customerID: CustomerID?
-  var licenseID: LicenseID?
+  /// Product, customer and license.
+  var records = UsageFilter()
   var appVersion: String?
   var endpoint: RuntimeEndpoint?
 
   init(query: QueryReader, isAboutErrors: Bool) throws(APIFailure) {
-    (productID, customerID, licenseID) = (
-      try query.id("product_id"), try query.id("customer_id"), try query.id("license_id")
-    )
+    (records.productID, records.customerID) = (try query.id("product_id"), try query.id("customer_id"))
+    records.licenseID = try query.id("license_id")
     guard isAboutErrors else { return }
     (appVersion, endpoint) = (try query.text("app_version"), try query.value("endpoint"))
   }
@@ -28,7 +26,7 @@ struct RuntimeFilter: Hashable, Sendable {
   }
 
   var basis: Basis {
-    productID == nil && customerID == nil && licenseID == nil && appVersion == nil ? .counts : .activities
+    records == UsageFilter() && appVersion == nil ? .counts : .activities
   }
 
   /// The matching requests of a tenant as rows of `time, endpoint, result_class, reason_code, requests`.
@@ -46,11 +44,8 @@ struct RuntimeFilter: Hashable, Sendable {
       var query: PostgresQuery = """
         SELECT created_at AS time, endpoint, result_class, coalesce(reason_code, '') AS reason_code, 1::bigint AS requests
           FROM license_server.activities
-         WHERE tenant_id = \(caller.tenant) AND \(fragment: window.sequences) AND source = 'runtime'
+         WHERE tenant_id = \(caller.tenant) AND \(fragment: window.sequences) AND source = 'runtime'\(fragment: records.conditions)
         """
-      if let id = productID { query.append(" AND product_id = \(id)") }
-      if let id = customerID { query.append(" AND customer_id = \(id)") }
-      if let id = licenseID { query.append(" AND license_id = \(id)") }
       if let appVersion { query.append(" AND app_version = \(appVersion)") }
       if let endpoint { query.append(" AND endpoint = \(endpoint.rawValue)") }
       return query
@@ -58,10 +53,7 @@ struct RuntimeFilter: Hashable, Sendable {
   }
 
   var json: JSONObject {
-    var object = JSONObject()
-    object.set("product_id", productID?.rawValue)
-    object.set("customer_id", customerID?.rawValue)
-    object.set("license_id", licenseID?.rawValue)
+    var object = records.json
     object.set("app_version", appVersion)
     object.set("endpoint", endpoint?.rawValue)
     return object
@@ -221,14 +213,14 @@ struct OperationsReports: Sendable {
     _ filter: RuntimeFilter, for caller: Caller, in transaction: PostgresTransaction
   ) async throws -> JSONValue {
     var query: PostgresQuery
-    if filter.productID == nil && filter.customerID == nil {
+    if filter.records.productID == nil && filter.records.customerID == nil {
       query = """
         SELECT count(*) AS count
           FROM (SELECT
                   FROM license_server.devices
                  WHERE tenant_id = \(caller.tenant) AND status = 'active'
         """
-      if let id = filter.licenseID { query.append(" AND license_id = \(id)") }
+      if let id = filter.records.licenseID { query.append(" AND license_id = \(id)") }
       query.append(" ORDER BY license_id LIMIT \(Self.maximumDevices)) found")
     } else {
       // Device by device of each license, never all devices and then the licenses they belong to.
@@ -238,9 +230,9 @@ struct OperationsReports: Sendable {
                   FROM license_server.licenses
                  WHERE tenant_id = \(caller.tenant)
         """
-      if let id = filter.productID { query.append(" AND product_id = \(id)") }
-      if let id = filter.customerID { query.append(" AND customer_id = \(id)") }
-      if let id = filter.licenseID { query.append(" AND id = \(id)") }
+      if let id = filter.records.productID { query.append(" AND product_id = \(id)") }
+      if let id = filter.records.customerID { query.append(" AND customer_id = \(id)") }
+      if let id = filter.records.licenseID { query.append(" AND id = \(id)") }
       query.append(
         """
          ORDER BY id DESC LIMIT \(Self.maximumDevices)) l
