@@ -11,7 +11,6 @@ import io
 import json
 import os
 import subprocess
-import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -20,19 +19,8 @@ import pytest
 from licensekit import ManagementClient, RuntimeClient
 from licensekit.errors import ApiError
 
+from support.official import base_url, moment, unique
 from support.waiting import eventually
-
-
-def base_url() -> str:
-    return os.environ["LICENSEKIT_BASE_URL"]
-
-
-def unique(name: str) -> str:
-    return f"{name}-{uuid.uuid4().hex}"
-
-
-def moment(days: float) -> str:
-    return (datetime.now(timezone.utc) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.fixture()

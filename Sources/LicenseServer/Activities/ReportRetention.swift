@@ -39,29 +39,8 @@ struct ReportRetention: Service {
     let now = clock.now()
     let cutoff = now.addingDays(-Self.days)
     let rules: [@Sendable (TenantID) -> PostgresQuery] = [
-      { tenant in
-        """
-        DELETE FROM license_server.activities
-         WHERE tenant_id = \(tenant)
-           AND sequence IN (SELECT sequence
-                              FROM license_server.activities
-                             WHERE tenant_id = \(tenant) AND sequence < \(TimeSequence.first(at: cutoff))
-                             ORDER BY sequence
-                             LIMIT \(Self.batch))
-        """
-      },
-      { tenant in
-        """
-        DELETE FROM license_server.usage_ledger
-         WHERE tenant_id = \(tenant)
-           AND sequence IN (SELECT sequence
-                              FROM license_server.usage_ledger
-                             WHERE tenant_id = \(tenant)
-                               AND sequence < \(TimeSequence.first(at: now.addingDays(-Self.ledgerDays)))
-                             ORDER BY sequence
-                             LIMIT \(Self.batch))
-        """
-      },
+      { Self.removal(from: "activities", of: $0, before: cutoff) },
+      { Self.removal(from: "usage_ledger", of: $0, before: now.addingDays(-Self.ledgerDays)) },
       { tenant in
         """
         DELETE FROM license_server.runtime_counts
@@ -93,6 +72,19 @@ struct ReportRetention: Service {
       last = tenant
     }
     return removed
+  }
+
+  /// For a table that is numbered by time.
+  private static func removal(from table: String, of tenant: TenantID, before cutoff: Date) -> PostgresQuery {
+    """
+    DELETE FROM license_server.\(identifier: table)
+     WHERE tenant_id = \(tenant)
+       AND sequence IN (SELECT sequence
+                          FROM license_server.\(identifier: table)
+                         WHERE tenant_id = \(tenant) AND sequence < \(TimeSequence.first(at: cutoff))
+                         ORDER BY sequence
+                         LIMIT \(batch))
+    """
   }
 
   private func tenant(after last: TenantID?) async throws -> TenantID? {

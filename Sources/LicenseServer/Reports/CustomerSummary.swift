@@ -9,7 +9,7 @@ extension SubjectReports {
   /// - Throws: 404 for an unknown customer.
   func customer(_ request: CustomerSummaryRequest, for caller: Caller) async throws -> JSONObject {
     let now = clock.now()
-    let id = request.customerID
+    let id = request.id
     return try await store.report(caller.tenant) { transaction in
       let rows = try await transaction.query(
         """

@@ -11,7 +11,7 @@ extension SubjectReports {
   func audit(_ request: LicenseAuditRequest, for caller: Caller) async throws -> JSONObject {
     let now = clock.now()
     return try await store.report(caller.tenant) { transaction in
-      let license = try await LicenseRecord.find(request.licenseID, for: caller, now: now, in: transaction).license
+      let license = try await LicenseRecord.find(request.id, for: caller, now: now, in: transaction).license
       let devices = try await devices(of: license.id, for: caller, in: transaction)
       var filter = UsageFilter()
       filter.licenseID = license.id

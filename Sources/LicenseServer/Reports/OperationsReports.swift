@@ -7,16 +7,14 @@ import ServerKit
 
 /// What runtime requests can be narrowed by.
 struct RuntimeFilter: Hashable, Sendable {
-  var productID: ProductID?
-  var customerID: CustomerID?
-  var licenseID: LicenseID?
+  /// Product, customer and license.
+  var records = UsageFilter()
   var appVersion: String?
   var endpoint: RuntimeEndpoint?
 
   init(query: QueryReader, isAboutErrors: Bool) throws(APIFailure) {
-    (productID, customerID, licenseID) = (
-      try query.id("product_id"), try query.id("customer_id"), try query.id("license_id")
-    )
+    (records.productID, records.customerID) = (try query.id("product_id"), try query.id("customer_id"))
+    records.licenseID = try query.id("license_id")
     guard isAboutErrors else { return }
     (appVersion, endpoint) = (try query.text("app_version"), try query.value("endpoint"))
   }
@@ -28,7 +26,7 @@ struct RuntimeFilter: Hashable, Sendable {
   }
 
   var basis: Basis {
-    productID == nil && customerID == nil && licenseID == nil && appVersion == nil ? .counts : .activities
+    records == UsageFilter() && appVersion == nil ? .counts : .activities
   }
 
   /// The matching requests of a tenant as rows of `time, endpoint, result_class, reason_code, requests`.
@@ -46,11 +44,8 @@ struct RuntimeFilter: Hashable, Sendable {
       var query: PostgresQuery = """
         SELECT created_at AS time, endpoint, result_class, coalesce(reason_code, '') AS reason_code, 1::bigint AS requests
           FROM license_server.activities
-         WHERE tenant_id = \(caller.tenant) AND \(fragment: window.sequences) AND source = 'runtime'
+         WHERE tenant_id = \(caller.tenant) AND \(fragment: window.sequences) AND source = 'runtime'\(fragment: records.conditions)
         """
-      if let id = productID { query.append(" AND product_id = \(id)") }
-      if let id = customerID { query.append(" AND customer_id = \(id)") }
-      if let id = licenseID { query.append(" AND license_id = \(id)") }
       if let appVersion { query.append(" AND app_version = \(appVersion)") }
       if let endpoint { query.append(" AND endpoint = \(endpoint.rawValue)") }
       return query
@@ -58,10 +53,7 @@ struct RuntimeFilter: Hashable, Sendable {
   }
 
   var json: JSONObject {
-    var object = JSONObject()
-    object.set("product_id", productID?.rawValue)
-    object.set("customer_id", customerID?.rawValue)
-    object.set("license_id", licenseID?.rawValue)
+    var object = records.json
     object.set("app_version", appVersion)
     object.set("endpoint", endpoint?.rawValue)
     return object
@@ -215,33 +207,40 @@ struct OperationsReports: Sendable {
     return report
   }
 
-  /// Devices that are active now. Counted up to a bound: a vendor with a million of them learns that there are many.
+  /// Devices that are active now. Counted up to a bound, or in the newest so many licenses of a product or customer: a vendor
+  /// with a million of them learns that there are many.
   private func activeDevices(
     _ filter: RuntimeFilter, for caller: Caller, in transaction: PostgresTransaction
   ) async throws -> JSONValue {
-    var query: PostgresQuery = "SELECT count(*) AS count FROM (SELECT 1 FROM "
-    if filter.productID == nil && filter.customerID == nil {
-      query.append("license_server.devices d WHERE d.tenant_id = \(caller.tenant)")
-      if let id = filter.licenseID { query.append(" AND d.license_id = \(id)") }
+    var query: PostgresQuery
+    if filter.records.productID == nil && filter.records.customerID == nil {
+      query = """
+        SELECT count(*) AS count
+          FROM (SELECT
+                  FROM license_server.devices
+                 WHERE tenant_id = \(caller.tenant) AND status = 'active'
+        """
+      if let id = filter.records.licenseID { query.append(" AND license_id = \(id)") }
+      query.append(" ORDER BY license_id LIMIT \(Self.maximumDevices)) found")
     } else {
+      // Device by device of each license, never all devices and then the licenses they belong to.
+      query = """
+        SELECT coalesce(sum(d.count), 0)::bigint AS count
+          FROM (SELECT id
+                  FROM license_server.licenses
+                 WHERE tenant_id = \(caller.tenant)
+        """
+      if let id = filter.records.productID { query.append(" AND product_id = \(id)") }
+      if let id = filter.records.customerID { query.append(" AND customer_id = \(id)") }
+      if let id = filter.records.licenseID { query.append(" AND id = \(id)") }
       query.append(
         """
-        (SELECT id
-           FROM license_server.licenses
-          WHERE tenant_id = \(caller.tenant)
-        """)
-      if let id = filter.productID { query.append(" AND product_id = \(id)") }
-      if let id = filter.customerID { query.append(" AND customer_id = \(id)") }
-      if let id = filter.licenseID { query.append(" AND id = \(id)") }
-      query.append(
-        """
-           ORDER BY id DESC
-           LIMIT \(Self.maximumDevices)) l
-          JOIN license_server.devices d ON d.tenant_id = \(caller.tenant) AND d.license_id = l.id
-         WHERE true
+         ORDER BY id DESC LIMIT \(Self.maximumDevices)) l
+         CROSS JOIN LATERAL (SELECT count(*) AS count
+                               FROM license_server.devices
+                              WHERE tenant_id = \(caller.tenant) AND license_id = l.id AND status = 'active') d
         """)
     }
-    query.append(" AND d.status = 'active' LIMIT \(Self.maximumDevices)) found")
     let count = try await transaction.query(query).first?.get("count", as: Int64.self) ?? 0
     return ["count": .integer(count), "capped": .bool(count >= Int64(Self.maximumDevices))]
   }

@@ -17,36 +17,43 @@ struct SubjectReports: Sendable {
   let clock: ServerClock
 }
 
-/// What `getLicenseAuditReport` is asked.
-struct LicenseAuditRequest: Sendable {
-  static let parameters = ["limit", "license_id", "from", "to"]
-
-  var licenseID: LicenseID
+/// What a report about one record is asked.
+struct SubjectRequest<Subject>: Sendable {
+  var id: ID<Subject>
   var window: ReportWindow
+  /// Rows wanted of each list in it.
   var limit: Int
 
-  /// Without `from` the window is the longest that is allowed: an audit is rarely about the last days only.
-  init(query: QueryReader, size: ReportSize, now: Date) throws(APIFailure) {
-    licenseID = try query.requiredID("license_id")
-    window = try ReportWindow(
-      query, days: SubjectReports.maximumDays, maximumDays: SubjectReports.maximumDays, now: now)
+  /// - Parameters:
+  ///   - name: the parameter with the record's id.
+  ///   - days: how long the window is without `from`.
+  init(_ name: String, query: QueryReader, days: Int, size: ReportSize, now: Date) throws(APIFailure) {
+    id = try query.requiredID(name)
+    window = try ReportWindow(query, days: days, maximumDays: SubjectReports.maximumDays, now: now)
     limit = try size.limit(query)
   }
 }
 
-/// What `getCustomerSummary` is asked.
-struct CustomerSummaryRequest: Sendable {
-  static let parameters = ["limit", "customer_id", "from", "to"]
+/// What `getLicenseAuditReport` is asked.
+typealias LicenseAuditRequest = SubjectRequest<LicenseTag>
 
-  var customerID: CustomerID
-  var window: ReportWindow
-  var limit: Int
+extension LicenseAuditRequest {
+  static var parameters: [String] { ["limit", "license_id", "from", "to"] }
+
+  /// Without `from` the window is the longest that is allowed: an audit is rarely about the last days only.
+  init(query: QueryReader, size: ReportSize, now: Date) throws(APIFailure) {
+    try self.init("license_id", query: query, days: SubjectReports.maximumDays, size: size, now: now)
+  }
+}
+
+/// What `getCustomerSummary` is asked.
+typealias CustomerSummaryRequest = SubjectRequest<CustomerTag>
+
+extension CustomerSummaryRequest {
+  static var parameters: [String] { ["limit", "customer_id", "from", "to"] }
 
   init(query: QueryReader, size: ReportSize, now: Date) throws(APIFailure) {
-    customerID = try query.requiredID("customer_id")
-    window = try ReportWindow(
-      query, days: SubjectReports.defaultDays, maximumDays: SubjectReports.maximumDays, now: now)
-    limit = try size.limit(query)
+    try self.init("customer_id", query: query, days: SubjectReports.defaultDays, size: size, now: now)
   }
 }
 
