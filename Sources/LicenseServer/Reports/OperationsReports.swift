@@ -218,7 +218,7 @@ struct OperationsReports: Sendable {
         SELECT count(*) AS count
           FROM (SELECT
                   FROM license_server.devices
-                 WHERE tenant_id = \(caller.tenant) AND status = 'active'
+                 WHERE tenant_id = \(caller.tenant) AND status = 'active' AND holds_seat
         """
       if let id = filter.records.licenseID { query.append(" AND license_id = \(id)") }
       query.append(" ORDER BY license_id LIMIT \(Self.maximumDevices)) found")
@@ -238,7 +238,7 @@ struct OperationsReports: Sendable {
          ORDER BY id DESC LIMIT \(Self.maximumDevices)) l
          CROSS JOIN LATERAL (SELECT count(*) AS count
                                FROM license_server.devices
-                              WHERE tenant_id = \(caller.tenant) AND license_id = l.id AND status = 'active') d
+                              WHERE tenant_id = \(caller.tenant) AND license_id = l.id AND status = 'active' AND holds_seat) d
         """)
     }
     let count = try await transaction.query(query).first?.get("count", as: Int64.self) ?? 0
