@@ -41,7 +41,7 @@ struct RefusalTests {
   private func example(_ operation: Contract.Operation) throws -> JSONObject? {
     guard operation.body != nil else { return nil }
     let text = try #require(ContractStep.all.first { $0.operation == operation.id }?.body, "\(operation)")
-    return try #require(JSONValue(parsing: text.replacing(/\{[a-z.]+\}/, with: "none_0")).object)
+    return try JSONValue(parsing: text.replacing(/\{[a-z.]+\}/, with: "none_0")).object
   }
 
   // MARK: Who asks
