@@ -11,7 +11,6 @@ import requests
 from .processes import binary
 from .product import Product, ok
 from .vendor import Vendor
-from .waiting import eventually
 
 
 def allow_everything(product: Product, policy: str) -> None:
@@ -105,11 +104,13 @@ class LicenseKitRecords:
 
 
 class StripeRecords:
-    """Of one vendor, who has sold something. What a route may end is made anew by each user of this."""
+    """Of one vendor, who has sold something. What no route can end is made once for each vendor."""
+
+    _lasting: dict[str, dict[str, str]] = {}
 
     def __init__(self, vendor: Vendor) -> None:
         self._vendor = vendor
-        self._known: dict[str, str] = {}
+        self._known = dict(self._lasting.get(vendor.account, {}))
 
     def __getitem__(self, kind: str) -> str:
         if kind not in self._known:
@@ -132,6 +133,7 @@ class StripeRecords:
         self._known["fulfillment"] = fulfillment["id"]
         self._known["fulfilled_license"] = fulfillment["lines"][0]["licenses"][0]["id"]
         self._known["stripe_event"] = self._send("GET", "/events")["data"][0]["id"]
+        self._lasting[self._vendor.account] = dict(self._known)
 
     def _map(self) -> None:
         item = self._vendor.offer_once(mapped=False)
@@ -148,11 +150,6 @@ class StripeRecords:
         self._known["token"] = self._send("POST", "/tokens", {"name": "t"})["data"]["id"]
 
     def _sweep(self) -> None:
-        jobs = eventually(
-            lambda: self._vendor.product.admin(
-                "POST", "/sweep", params={"account_id": self._vendor.account, "livemode": "false"}
-            ),
-            lambda answer: answer.status_code in (202, 409), "a sweep can be asked for",
-        )
-        assert jobs.status_code in (202, 409), jobs.text
+        query = {"account_id": self._vendor.account, "livemode": "false"}
+        ok(self._vendor.product.admin("POST", "/sweep", params=query), 202, 409)
         self._known["job"] = self._send("GET", "/jobs")["data"][0]["id"]
