@@ -37,6 +37,7 @@ struct Serve: AsyncParsableCommand {
     } else {
       parts.server.addRoutes(to: router, metrics: metrics, readiness: checks)
       parts.integration?.addRoutes(to: router)
+      try APIDescription.read().addRoute(to: router)
     }
 
     let http = HTTPService(router: router, address: settings.process.address, logger: logger) { address in

@@ -47,12 +47,12 @@ public struct AppContext: IdentifiedRequestContext, RemoteAddressRequestContext 
 extension RequestContext {
   /// The value of the path parameter `name`, percent-decoded.
   ///
-  /// - Throws: ``APIFailure/notFound(_:)`` when the text in the path is not valid percent-encoded UTF-8: no resource
-  ///   has such a name.
+  /// - Throws: ``APIFailure/notFound(_:)`` when the text in the path is not valid percent-encoded UTF-8, or holds NUL: no
+  ///   resource has such a name.
   public func pathParameter(_ name: String) throws -> String {
-    guard let raw = parameters.get(name), let decoded = PercentCoding.decode(raw), !decoded.isEmpty else {
-      throw APIFailure.notFound()
-    }
+    guard let raw = parameters.get(name), let decoded = PercentCoding.decode(raw), !decoded.isEmpty,
+      !decoded.utf8.contains(0)
+    else { throw APIFailure.notFound() }
     return decoded
   }
 }

@@ -37,6 +37,7 @@ public struct QueryReader: Sendable {
       guard let value = PercentCoding.decode(item.rawValue, plusIsSpace: true) else {
         throw failure(name, "is not valid percent-encoded UTF-8")
       }
+      guard !value.utf8.contains(0) else { throw failure(name, "must not contain NUL") }
       values.append(value)
     }
     return values

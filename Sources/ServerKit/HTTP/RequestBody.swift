@@ -56,6 +56,7 @@ public enum JSONBody {
   /// See ``Hummingbird/Request/decodeBody(_:limit:)``; for bytes that are at hand already.
   public static func decode<T: Decodable>(_ type: T.Type = T.self, from bytes: [UInt8]) throws(APIFailure) -> T {
     guard !bytes.isEmpty else { throw .invalidJSON("the body is empty") }
+    try refuseNUL(in: bytes)
     do {
       return try JSONCoding.decode(type, from: bytes, unknownFields: .reject)
     } catch let failure as JSONDecodingFailure {
@@ -64,6 +65,33 @@ public enum JSONBody {
       throw .invalidJSON("\(error)")
     } catch {
       throw .invalidJSON("the body could not be read")
+    }
+  }
+
+  /// Refuses texts with the character NUL, wherever they stand: they can be stored nowhere, and no text has a use for it.
+  ///
+  /// - Throws: 422 `VALIDATION_ERROR` that names the field.
+  public static func refuseNUL(in bytes: [UInt8]) throws(APIFailure) {
+    // In JSON it can only be written like this; what is not JSON is refused for that.
+    guard bytes.firstRange(of: nul) != nil, let body = try? JSONValue(parsing: bytes),
+      let field = fieldWithNUL(in: body, at: "")
+    else { return }
+    throw .validation(field: field, "must not contain NUL")
+  }
+
+  private static let nul = Array(#"\u0000"#.utf8)
+
+  private static func fieldWithNUL(in value: JSONValue, at path: String) -> String? {
+    switch value {
+    case .string(let text): return text.utf8.contains(0) ? (path.isEmpty ? "the body" : path) : nil
+    case .array(let elements):
+      return elements.enumerated().lazy.compactMap { fieldWithNUL(in: $1, at: "\(path)[\($0)]") }.first
+    case .object(let object):
+      return object.elements.lazy.compactMap { key, value in
+        if key.utf8.contains(0) { return "a name in \(path.isEmpty ? "the body" : path)" }
+        return fieldWithNUL(in: value, at: path.isEmpty ? key : "\(path).\(key)")
+      }.first
+    default: return nil
     }
   }
 

@@ -161,6 +161,7 @@ struct AdminRoutes: Sendable {
     guard request.method != .get, request.method != .head else { return JSONObject() }
     let bytes = try await request.bodyBytes(limit: 1 << 18)
     guard !bytes.isEmpty else { return JSONObject() }
+    try JSONBody.refuseNUL(in: bytes)
     let value: JSONValue
     do {
       value = try JSONValue(parsing: bytes, maximumDepth: 16)
