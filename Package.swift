@@ -84,7 +84,7 @@ let package = Package(
       "LicenseServer",
       [
         "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit", "Delivery",
-        "PDFDocuments",         logging, lifecycle, hummingbird, metrics,
+        "PDFDocuments", logging, lifecycle, hummingbird, metrics,
       ]),
     module(
       "StripeIntegration",

@@ -116,7 +116,7 @@ struct DocumentationTests {
 
   private static let documents = [
     "architecture", "configuration", "events", "operating", "security", "api", "delivery", "simulator",
-    "runtime", "offline", "webhooks",
+    "runtime", "offline", "webhooks", "scale",
   ].map { "docs/\($0).md" }
 
   private func expectEqual(
