@@ -65,13 +65,18 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
+def open_bodies() -> set[str]:
+    """The bodies that the contract leaves open to members nobody knows."""
+    return {operation["body"] for operation in contract().values() if operation.get("openBody")}
+
+
 @cache
 def strict() -> dict[str, Any]:
     """The document with every object of an answer closed: a member that is not described is a fault, here. For readers
     the objects stay open, so that members can be added."""
     closed = json.loads(json.dumps(document()))
-    for schema in closed["components"]["schemas"].values():
-        if "properties" in schema:
+    for name, schema in closed["components"]["schemas"].items():
+        if "properties" in schema and name not in open_bodies():
             schema.setdefault("additionalProperties", False)
     return closed
 

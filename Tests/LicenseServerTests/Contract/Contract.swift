@@ -20,9 +20,13 @@ enum Contract {
     /// The classes of refusal that the contract declares.
     let errors: [Int]
     let body: String?
+    /// Whether the contract leaves the body open to fields that nobody knows, and declares its faults as those of a query.
+    let hasOpenBody: Bool
     /// Query parameters by type.
     let query: JSONObject
     let requiredQuery: [String]
+    /// Of these exactly one is required.
+    let oneOfQuery: [String]
     let needsIdempotencyKey: Bool
     /// The schema of `data`; `text` and `bytes` without an envelope; nil without a body.
     let data: String?
@@ -97,8 +101,10 @@ extension Contract.Operation {
     success = numbers("success")
     errors = numbers("errors")
     body = json["body"]?.string
+    hasOpenBody = json["openBody"]?.bool ?? false
     query = json["query"]?.object ?? JSONObject()
     requiredQuery = (json["requiredQuery"]?.array ?? []).map { $0.string! }
+    oneOfQuery = (json["oneOfQuery"]?.array ?? []).map { $0.string! }
     needsIdempotencyKey = json["idempotencyKey"]?.string == "required"
     data = json["data"]?.string
     envelope = (json["envelope"]?.string).map { Envelope(rawValue: $0)! }
