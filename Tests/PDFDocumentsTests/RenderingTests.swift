@@ -85,9 +85,6 @@ struct RenderingTests {
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appending(path: "file.pdf")
     try Data(pdf).write(to: file)
-    if let keep = ProcessInfo.processInfo.environment["KEEP_PDF"] {
-      try Data(pdf).write(to: URL(fileURLWithPath: keep))
-    }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["pdftotext", "-layout", file.path, file.path + ".txt"]

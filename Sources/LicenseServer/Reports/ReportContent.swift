@@ -117,20 +117,38 @@ struct ReportContent: Sendable {
       if !own.isEmpty { sections.append(.facts(own)) }
       sections += below
     case .array(let elements) where elements.isEmpty || elements.contains { $0.object != nil }:
-      let objects = elements.compactMap(\.object)
-      var columns: [String] = []
-      for key in objects.flatMap(\.keys) where !columns.contains(key) { columns.append(key) }
       sections.append(.heading(title(name)))
-      sections.append(
-        .table(
-          PDFDocument.Table(
-            columns: columns.map { column in
-              let areNumbers = objects.allSatisfy { $0[column].map { $0.integer != nil } ?? true }
-              return PDFDocument.Column(title(column), alignment: areNumbers ? .trailing : .leading)
-            }, rows: objects.map { object in columns.map { object[$0].map(text) ?? "" } })))
+      sections += rows(elements.compactMap(\.object))
     default:
       facts.append(PDFDocument.Fact(title(name), text(value)))
     }
+  }
+
+  /// A list for a page that is narrow: a single row as facts; of several, what is the same in all is said once above them. The
+  /// number that only orders the rows is left out.
+  private static func rows(_ objects: [JSONObject]) -> [PDFDocument.Block] {
+    if let only = objects.first, objects.count == 1 {
+      return [.facts(only.map { PDFDocument.Fact(title($0.key), text($0.value)) })]
+    }
+    var columns: [String] = []
+    for key in objects.flatMap(\.keys) where key != "sequence" && !columns.contains(key) { columns.append(key) }
+    // The first column stays, so that every row is seen.
+    let common = columns.dropFirst().filter { column in
+      guard let value = objects.first?[column] else { return false }
+      return objects.allSatisfy { $0[column] == value }
+    }
+    columns.removeAll(where: common.contains)
+    var blocks: [PDFDocument.Block] = []
+    if let first = objects.first, !common.isEmpty {
+      let facts = common.map { "\(title($0)): \(first[$0].map(text) ?? "")" }
+      blocks.append(.note("The same in every row: \(facts.joined(separator: "; "))"))
+    }
+    let table = PDFDocument.Table(
+      columns: columns.map { column in
+        let areNumbers = objects.allSatisfy { $0[column].map { $0.integer != nil } ?? true }
+        return PDFDocument.Column(title(column), alignment: areNumbers ? .trailing : .leading)
+      }, rows: objects.map { object in columns.map { object[$0].map(text) ?? "" } })
+    return blocks + [.table(table)]
   }
 
   /// `consumed_change` becomes `Consumed change`.
