@@ -52,7 +52,10 @@ struct ModuleTests {
     Door("LicenseKitAPI", ["Identity", "JSON", "HTTPTransport"], outside: ["Foundation", "Synchronization"]),
     Door(
       "LicenseServer",
-      ["Identity", "JSON", "Cryptography", "Postgres", "HTTPTransport", "PDFDocuments", "ServerKit", "Delivery", "LicenseKitAPI"],
+      [
+        "Identity", "JSON", "Cryptography", "Postgres", "HTTPTransport", "PDFDocuments", "ServerKit", "Delivery",
+        "LicenseKitAPI",
+      ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
     Door(
       "StripeIntegration",
