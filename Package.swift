@@ -53,6 +53,8 @@ let package = Package(
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    // Without pkgConfig: SwiftPM refuses one of the flags with a warning.
+    .systemLibrary(name: "CCairo", providers: [.apt(["libcairo2-dev"])]),
 
     // General modules: no product words.
     module("Identity", []),
@@ -61,6 +63,7 @@ let package = Package(
     module("Postgres", ["CLibpq", "Identity", logging, lifecycle]),
     module("Redis", ["CHiredis", logging]),
     module("HTTPTransport", ["CCurl", logging]),
+    module("PDFDocuments", ["CCairo"]),
     module(
       "ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
 
@@ -73,7 +76,7 @@ let package = Package(
       "LicenseServer",
       [
         "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "ServerKit", logging, lifecycle, hummingbird,
-        metrics,
+        metrics, "PDFDocuments",
       ]),
     module(
       "StripeIntegration",
@@ -110,6 +113,7 @@ let package = Package(
       tests("CryptographyTests", ["Cryptography"]),
       tests("PostgresTests", ["Postgres", "TestSupport", logging]),
       tests("RedisTests", ["Redis", "TestSupport", logging]),
+      tests("PDFDocumentsTests", ["PDFDocuments"]),
       tests("HTTPTransportTests", ["HTTPTransport", hummingbird, logging]),
       tests("ServerKitTests", ["ServerKit", "JSON", "HTTPTransport", hummingbird, logging]),
       tests(

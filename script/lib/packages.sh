@@ -29,6 +29,9 @@ missing_packages() {
   pkg-config --exists hiredis 2>/dev/null || echo libhiredis-dev
   pkg-config --exists libcurl 2>/dev/null || echo libcurl4-openssl-dev
   pkg-config --exists libcrypto libssl 2>/dev/null || echo libssl-dev
+  pkg-config --exists cairo 2>/dev/null || echo libcairo2-dev
+  [[ -f /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || echo fonts-dejavu-core
+  command -v pdftotext >/dev/null || echo poppler-utils
   if [[ -z ${DATABASE_URL:-} ]]; then [[ -n $(postgres_bin) ]] || echo postgresql; fi
   command -v psql >/dev/null || echo postgresql-client
   if [[ -z ${REDIS_URL:-} ]]; then command -v redis-server >/dev/null || echo redis-server; fi
