@@ -82,7 +82,7 @@ let package = Package(
       "StripeIntegration",
       [
         "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography",
-        "ServerKit",
+        "PDFDocuments", "ServerKit",
         logging, lifecycle, hummingbird, metrics,
       ]),
 

@@ -52,7 +52,7 @@ struct ModuleTests {
     Door(
       "StripeIntegration",
       [
-        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "StripeAPI",
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit", "StripeAPI",
         "LicenseKitAPI",
       ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),

@@ -24,7 +24,7 @@ case ${1:-} in
     bundle test/*.test.ts test/*.test.tsx --outdir=build/test --format=cjs --platform=node --target=node18 \
       --external:jsdom --external:react --external:react-dom --alias:@stripe/ui-extension-sdk/ui=./harness/sdk/ui.tsx \
       --alias:@stripe/ui-extension-sdk/utils=./test/support/utils.ts
-    exec timeout 120 node --test build/test
+    exec timeout 120 node --test --test-reporter=spec build/test
     ;;
   *)
     sed -n '2,/^# Needs/s/^# \{0,1\}//p' "$0"

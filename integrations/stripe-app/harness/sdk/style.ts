@@ -59,7 +59,7 @@ export function inline(css: Style = {}): CSSProperties {
     height: css.height,
     ...(css.font === undefined ? {} : fonts[css.font]),
     fontFamily: css.fontFamily === 'monospace' ? 'var(--monospace)' : undefined,
-    fontWeight: css.fontWeight === 'bold' ? 700 : css.fontWeight === 'semibold' ? 600 : undefined,
+    ...(css.fontWeight === undefined ? {} : { fontWeight: { regular: 400, semibold: 600, bold: 700 }[css.fontWeight] }),
     color: css.color === undefined ? undefined : colors[css.color],
     background: background === undefined ? undefined : backgrounds[background],
     border: css.keyline === undefined ? undefined : `1px solid ${css.keyline === 'critical' ? '#df1b41' : '#d8dee4'}`,

@@ -165,7 +165,7 @@ function Field({ field: one, replaces }: { readonly field: EvidenceField; readon
         {stays && <Badge>Stays as it is</Badge>}
       </Box>
       <Box css={{ padding: 'small', background: 'container', borderRadius: 'small', wordBreak: 'break-word' }}>
-        <Inline css={{ font: 'caption', color: stays ? 'disabled' : 'primary' }}>{one.text}</Inline>
+        <Inline css={{ font: 'caption', color: stays ? 'disabled' : 'primary' }}>{stays ? one.current : one.text}</Inline>
       </Box>
     </Box>
   );

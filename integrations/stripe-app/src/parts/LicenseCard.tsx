@@ -100,7 +100,7 @@ function Actions({ license, may, keyMail, onAsk }: Omit<Properties, 'now'>) {
         )}
       </Box>
       <Link href={license.url} target="_blank" external>
-        Open
+        Details
       </Link>
     </Box>
   );

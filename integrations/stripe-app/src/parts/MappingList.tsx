@@ -1,5 +1,5 @@
 import React from 'react';
-import { Badge, Banner, Box, Button, Inline } from '@stripe/ui-extension-sdk/ui';
+import { Banner, Box, Button, Inline } from '@stripe/ui-extension-sdk/ui';
 import type { MappingNote, Settings } from '../backend/wire';
 import { named } from '../words/licenses';
 
@@ -32,16 +32,16 @@ export function MappingList({ settings }: { readonly settings: Settings }) {
         </Inline>
       )}
       {settings.mappings.map((mapping) => (
-        <Box key={mapping.id} css={{ stack: 'x', distribute: 'space-between', alignY: 'center', gap: 'small' }}>
-          <Box css={{ stack: 'y' }}>
-            <Inline>
-              {named(mapping.product)} · {named(mapping.policy)}
-            </Inline>
-            <Inline css={{ font: 'caption', color: 'secondary' }}>
-              {mapping.stripe_id}, {quantities[mapping.quantity]}
-            </Inline>
-          </Box>
-          {mapping.warning !== null && <Badge type="warning">{mapping.warning}</Badge>}
+        <Box key={mapping.id} css={{ stack: 'y' }}>
+          <Inline>
+            {named(mapping.product)} · {named(mapping.policy)}
+          </Inline>
+          <Inline css={{ font: 'caption', color: 'secondary' }}>
+            {mapping.stripe_id}, {quantities[mapping.quantity]}
+          </Inline>
+          {mapping.warning !== null && (
+            <Inline css={{ font: 'caption', color: 'attention' }}>{mapping.warning}</Inline>
+          )}
         </Box>
       ))}
       {settings.more_mappings && (
