@@ -14,7 +14,7 @@ extension Doctor {
     let review = SubmissionReview(
       manifest: try Self.json(folder.appendingPathComponent("stripe-app.json")),
       listing: try Self.json(folder.appendingPathComponent("listing.json")), configuration: configuration
-    ) { path in (try? Data(contentsOf: folder.appendingPathComponent(path))).map(Array.init) }
+    ) { path in (try? Data(contentsOf: folder.appendingPathComponent(path))).map { [UInt8]($0) } }
     let probe = SubmissionProbe(configuration: configuration, transport: parts.transport)
     let findings = review.findings + (await probe.findings())
     for finding in findings {
@@ -28,7 +28,7 @@ extension Doctor {
 
   private static func json(_ file: URL) throws -> JSONValue {
     do {
-      return try JSONValue(parsing: Array(try Data(contentsOf: file)))
+      return try JSONValue(parsing: [UInt8](try Data(contentsOf: file)))
     } catch {
       throw ValidationError("\(file.path) cannot be read: \(error)")
     }

@@ -52,7 +52,8 @@ struct ModuleTests {
     Door(
       "StripeIntegration",
       [
-        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit", "StripeAPI",
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit",
+        "StripeAPI",
         "LicenseKitAPI",
       ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),

@@ -6,7 +6,8 @@ import Testing
 struct MultipartFormTests {
   @Test("hold the fields and the file byte for byte, in the form of RFC 7578")
   func bytes() {
-    let form = MultipartForm(fields: [("purpose", "p")], file: [0, 13, 10, 255], named: "a.pdf", type: "application/pdf")
+    let form = MultipartForm(
+      fields: [("purpose", "p")], file: [0, 13, 10, 255], named: "a.pdf", type: "application/pdf")
     let head =
       "--\(form.boundary)\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\np\r\n--\(form.boundary)\r\n"
       + "Content-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf\r\n\r\n"

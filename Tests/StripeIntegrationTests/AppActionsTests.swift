@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import Postgres
 import StripeAPI
 import Testing
 
@@ -56,12 +57,14 @@ struct AppActionsTests {
     }
   }
 
-  @Test("roles decide what may be done: support looks after licenses, analysts after disputes, administrators after all")
+  @Test(
+    "roles decide what may be done: support looks after licenses, analysts after disputes, administrators after all")
   func roles() async throws {
     try await Office.open { office in
       try await office.sell()
       let license = try #require(try await office.shop.licenses().first).id.rawValue
-      for (role, status) in [("View only", 403), ("Dispute Analyst", 403), ("Support Specialist", 200), ("admin", 200)] {
+      for (role, status) in [("View only", 403), ("Dispute Analyst", 403), ("Support Specialist", 200), ("admin", 200)]
+      {
         let operation = status == 200 && role == "admin" ? "reinstate_license" : "suspend_license"
         let reply = try await office.act(operation, license, roles: [role])
         #expect(reply.status == status, "\(role): \(reply.text)")
@@ -103,11 +106,13 @@ struct AppActionsTests {
     }
   }
 
-  @Test("a body that is not as it must be is refused with the field's name", arguments: [
-    (["surprise": 1], 400, "surprise"), (["livemode": "no"], 400, "livemode"), (["object": 7], 400, "object"),
-    (["object": "a b"], 422, "object"), (["nonce": "short"], 422, "nonce"), (["operation": "sell"], 422, "operation"),
-    (["license": "lic_1"], 422, "license"), (["replace": true], 422, "replace"),
-  ] as [(JSONObject, Int, String)])
+  @Test(
+    "a body that is not as it must be is refused with the field's name",
+    arguments: [
+      (["surprise": 1], 400, "surprise"), (["livemode": "no"], 400, "livemode"), (["object": 7], 400, "object"),
+      (["object": "a b"], 422, "object"), (["nonce": "short"], 422, "nonce"), (["operation": "sell"], 422, "operation"),
+      (["license": "lic_1"], 422, "license"), (["replace": true], 422, "replace"),
+    ] as [(JSONObject, Int, String)])
   func names(change: JSONObject, status: Int, field: String) async throws {
     try await Office.open { office in
       let reply = try await office.act("suspend_license", "lic_1", change)
@@ -160,7 +165,8 @@ struct AppActionsTests {
   @Test("disconnecting ends the access, and nothing can be done or seen afterwards")
   func disconnects() async throws {
     try await Office.open { office in
-      #expect(try await office.act("disconnect", "acct_1").status == 200)
+      let reply = try await office.act("disconnect", "acct_1")
+      #expect(reply.status == 200)
       #expect(try await office.connections.connection(of: office.shop.tenant)?.status == .disconnected)
       #expect(try await office.act("disconnect", "acct_1").code == "ACCOUNT_NOT_CONNECTED")
       #expect(try await office.view("customer?customer=cus_1").code == "ACCOUNT_NOT_CONNECTED")

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
@@ -88,7 +89,8 @@ struct EvidencePackTests {
 struct EvidenceTests {
   private static let dispute: JSONValue = [
     "id": "du_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1", "amount": 4_900, "currency": "eur",
-    "reason": "product_not_received", "status": "needs_response", "evidence": ["customer_name": "Typed", "receipt": .null],
+    "reason": "product_not_received", "status": "needs_response",
+    "evidence": ["customer_name": "Typed", "receipt": .null],
     "evidence_details": ["due_by": 1_800_600_000, "has_evidence": true, "submission_count": 0],
   ]
 

@@ -14,7 +14,7 @@ struct SubmissionTests {
   private static let base = "https://stripe.licensekit.dev"
 
   private static func json(_ name: String) throws -> JSONValue {
-    try JSONValue(parsing: Array(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))))
+    try JSONValue(parsing: [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))))
   }
 
   private static func review(
@@ -26,7 +26,7 @@ struct SubmissionTests {
     listing(&page)
     return SubmissionReview(
       manifest: .object(app), listing: .object(page), publicBaseURL: base, hasLiveMode: hasLiveMode, usesOAuth: true
-    ) { path in (try? Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(path)"))).map(Array.init) }.findings
+    ) { path in (try? Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(path)"))).map { [UInt8]($0) } }.findings
   }
 
   private static func problems(_ findings: [SubmissionFinding]) -> [String] {

@@ -42,6 +42,7 @@ extension StripeSession {
       transport: client.transport, policy: client.policy, surroundings: client.surroundings, budget: budget
     ).perform(
       HTTPTransportRequest(
-        method: "POST", url: URLBuilder.url(client.filesBaseURL, path: ["v1", "files"]), headers: headers, body: form.body))
+        method: "POST", url: URLBuilder.url(client.filesBaseURL, path: ["v1", "files"]), headers: headers,
+        body: form.body))
   }
 }

@@ -33,7 +33,8 @@ extension StripeSession {
   public func uploadEvidence(
     _ document: [UInt8], named name: String, idempotencyKey: String
   ) async throws(StripeError) -> String {
-    let form = MultipartForm(fields: [("purpose", "dispute_evidence")], file: document, named: name, type: "application/pdf")
+    let form = MultipartForm(
+      fields: [("purpose", "dispute_evidence")], file: document, named: name, type: "application/pdf")
     let answer = try await upload(form, idempotencyKey: idempotencyKey)
     guard let id = answer.value["id"]?.string else {
       throw StripeError(

@@ -34,7 +34,7 @@ struct AppEffects: Sendable {
   private func suspend(_ license: LicenseID, _ caller: AppCaller) async throws -> String {
     let purchase = try await purchase(of: license, caller.tenant)
     let client = try await licenseKit.client(for: caller.tenant)
-    try await Self.refusingConflicts { () throws(LicenseKitError) in _ = try await client.suspendLicense(license) }
+    try await Self.refusingConflicts { _ = try await client.suspendLicense(license) }
     try await tell("License \(license) was suspended in the Stripe Dashboard.", purchase, caller)
     return "The license is suspended."
   }
@@ -42,7 +42,7 @@ struct AppEffects: Sendable {
   private func reinstate(_ license: LicenseID, _ caller: AppCaller) async throws -> String {
     let purchase = try await purchase(of: license, caller.tenant)
     let client = try await licenseKit.client(for: caller.tenant)
-    try await Self.refusingConflicts { () throws(LicenseKitError) in _ = try await client.reinstateLicense(license) }
+    try await Self.refusingConflicts { _ = try await client.reinstateLicense(license) }
     try await tell("License \(license) was reinstated in the Stripe Dashboard.", purchase, caller)
     return "The license is active again."
   }
@@ -52,7 +52,9 @@ struct AppEffects: Sendable {
     let client = try await licenseKit.client(for: caller.tenant)
     do {
       _ = try await client.resetLicenseDevice(license, device)
-    } catch where error.retry == .gone {
+    } catch {
+      // A condition on the catch itself: Swift 6.3.1's compiler does not come to an end over it.
+      guard error.retry == .gone else { throw error }
       throw APIFailure.notFound("the license has no such device")
     }
     try await tell("Device \(device) of license \(license) was reset in the Stripe Dashboard.", purchase, caller)
@@ -60,10 +62,13 @@ struct AppEffects: Sendable {
   }
 
   /// A license whose state forbids the change is the person's mistake, not the license server's.
-  private static func refusingConflicts(_ body: () async throws(LicenseKitError) -> Void) async throws {
+  private static func refusingConflicts(_ body: () async throws -> Void) async throws {
     do {
       try await body()
-    } catch where error.retry == .conflict || error.retry == .gone {
+    } catch {
+      guard let refusal = error as? LicenseKitError, refusal.retry == .conflict || refusal.retry == .gone else {
+        throw error
+      }
       throw APIFailure.conflict("the license is not in a state that allows this; reload to see it as it is")
     }
   }
@@ -101,7 +106,8 @@ struct AppEffects: Sendable {
     let purchase = try await purchase(of: license, caller.tenant)
     guard delivery.office != nil else { throw Self.mailIsOff }
     try await database.transaction(for: caller.tenant) { transaction in
-      guard try await MailSettingsStore(tenant: caller.tenant, transaction: transaction).load()?.isEnabled == true else {
+      guard try await MailSettingsStore(tenant: caller.tenant, transaction: transaction).load()?.isEnabled == true
+      else {
         throw Self.mailIsOff
       }
       try await KeyMail(tenant: caller.tenant, transaction: transaction).sendAgain(license, of: purchase)

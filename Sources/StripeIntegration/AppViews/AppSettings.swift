@@ -74,7 +74,7 @@ struct AppSettings: Sendable {
                  AND livemode   = \(tenant.livemode)
                  AND status     = \(status.rawValue)
                  AND merged_into IS NULL
-               LIMIT \(Self.mostCounted)) some
+               LIMIT \(Self.mostCounted)) counted
       """
     ).first
     return try row?.get("count") ?? 0
@@ -88,7 +88,8 @@ struct AppSettings: Sendable {
         let products = Set(terms.map(\.product)).sorted()
         let policies = Set(terms.map(\.policy)).sorted()
         let found =
-          try? await products.concurrently(Self.concurrency) { id in (id.rawValue, try await client.getProduct(id).name) }
+          try? await products.concurrently(Self.concurrency) { id in (id.rawValue, try await client.getProduct(id).name)
+          }
           + policies.concurrently(Self.concurrency) { id in (id.rawValue, try await client.getPolicy(id).name) }
         return Dictionary(found ?? [], uniquingKeysWith: { first, _ in first })
       }

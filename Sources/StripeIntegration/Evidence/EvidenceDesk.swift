@@ -85,11 +85,13 @@ struct EvidenceDesk: Sendable {
         "LicenseKit did not tell of devices and use in time", code: "LICENSEKIT_UNAVAILABLE", retryAfter: .seconds(2))
     }
     let session = try await stripe.session(for: caller.tenant, replacing: nil)
-    var fields = found.pack.fields.filter { replacing || found.dispute.texts[$0.name] == nil }.map { ($0.name, $0.text) }
+    var fields = found.pack.fields.filter { replacing || found.dispute.texts[$0.name] == nil }.map {
+      ($0.name, $0.text)
+    }
     let attached = try await attach(found, session, caller)
     if let attached { fields.append(("service_documentation", attached)) }
     _ = try await session.stageEvidence(dispute, fields, idempotencyKey: "evidence-\(caller.requestID)")
-    try await gate.database.transaction(for: caller.tenant) { transaction in
+    _ = try await gate.database.transaction(for: caller.tenant) { transaction in
       try await Timeline(tenant: caller.tenant, purchase: found.record.purchaseID, transaction: transaction)
         .add(
           .note, "Evidence was put on dispute \(dispute) as a draft, not submitted.", detail: caller.actor)
@@ -105,7 +107,8 @@ struct EvidenceDesk: Sendable {
     do {
       return try await session.uploadEvidence(
         bytes, named: "evidence-\(found.dispute.id).pdf", idempotencyKey: "evidence-file-\(caller.requestID)")
-    } catch let error as StripeError where error.retry == .permission {
+    } catch {
+      guard error.retry == .permission else { throw error }
       logger.notice("the app may not upload files", metadata: ["tenant": "\(caller.tenant)"])
       return nil
     }
@@ -170,7 +173,8 @@ struct EvidenceDesk: Sendable {
     let product = try await client.getProduct(found.productID).name
     let policy = try await client.getPolicy(found.policyID).name
     return EvidenceRecord.License(
-      id: license.id, keyHint: license.keyHint, issuedAt: license.issuedAt, expiresAt: found.expiresAt, product: product,
+      id: license.id, keyHint: license.keyHint, issuedAt: license.issuedAt, expiresAt: found.expiresAt,
+      product: product,
       policy: policy,
       devices: try await devices.map {
         EvidenceRecord.Device(

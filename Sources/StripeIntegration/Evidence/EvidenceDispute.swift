@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import Identity
 import JSON
 import ServerKit

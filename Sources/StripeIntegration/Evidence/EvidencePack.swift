@@ -8,13 +8,22 @@ import StripeAPI
 struct EvidencePack: Sendable, Hashable {
   /// A thing that happened, or that is so.
   struct Fact: Sendable, Hashable, Encodable {
-    /// Null for what has no moment.
-    @OrNull var at: Date?
+    /// Nil for what has no moment.
+    let at: Date?
     let text: String
 
     init(_ at: Date?, _ text: String) {
-      _at = OrNull(wrappedValue: at)
+      self.at = at
       self.text = text
+    }
+
+    private enum Key: String, CodingKey { case at, text }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: Key.self)
+      // Written also when there is none, as null.
+      try container.encode(at, forKey: .at)
+      try container.encode(text, forKey: .text)
     }
   }
 
@@ -110,7 +119,16 @@ struct EvidenceRecord: Sendable, Hashable {
       let count = sold.count { $0 == name }
       return count == 1 ? name : "\(count) licenses of \(name)"
     }
-    return [.init(boughtAt, "\(what.joined(separator: ", ")), bought as \(kind) \(stripeID)")]
+    return [.init(boughtAt, "\(what.joined(separator: ", ")), bought through \(Self.way(kind)) \(stripeID)")]
+  }
+
+  /// Stripe's own name of what a sale came about through.
+  private static func way(_ kind: String) -> String {
+    switch kind {
+    case "checkout": "Checkout Session"
+    case "subscription", "invoice", "payment": kind
+    default: "Stripe's"
+    }
   }
 
   var deliveryFacts: [EvidencePack.Fact] {
@@ -200,7 +218,8 @@ struct EvidenceRecord: Sendable, Hashable {
   // For people at a bank, who may be anywhere: the month in letters, and one time zone.
   private static let utc = TimeZone(identifier: "UTC") ?? .gmt
   private static let dayStyle = Date.VerbatimFormatStyle(
-    format: "\(month: .abbreviated) \(day: .defaultDigits), \(year: .defaultDigits)", locale: Locale(identifier: "en_US"),
+    format: "\(month: .abbreviated) \(day: .defaultDigits), \(year: .defaultDigits)",
+    locale: Locale(identifier: "en_US"),
     timeZone: utc, calendar: Calendar(identifier: .gregorian))
   private static let momentStyle = Date.VerbatimFormatStyle(
     format:

@@ -1,4 +1,4 @@
-import JSON
+public import JSON
 
 /// One thing that Stripe's review looks at (Stripe Apps docs, "App review requirements", "Listing guidelines").
 public struct SubmissionFinding: Hashable, Sendable {
@@ -96,7 +96,8 @@ public struct SubmissionReview: Sendable {
       },
       finding("Endpoints", "the views call the same backend") {
         let base = manifest["constants"]?["BASE_URL"]?.string
-        return base == publicBaseURL ? nil : "constants.BASE_URL is \(base ?? "missing"), the service is \(publicBaseURL)"
+        return base == publicBaseURL
+          ? nil : "constants.BASE_URL is \(base ?? "missing"), the service is \(publicBaseURL)"
       },
     ]
   }

@@ -3,6 +3,7 @@ requests, and a real browser in front of it."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from selenium import webdriver
@@ -207,3 +208,22 @@ class Dashboard:
         """A page of an origin of its own, without any frame."""
         self.browser.driver.get(f"{origin}/harness.css")
         return Screen(self.browser)
+
+    def poster(self, title: str, sentence: str, picture: Path, path: Path) -> None:
+        """A picture for the marketplace's listing: 1600 wide, a line of text beside what the app shows."""
+        image = base64.b64encode(picture.read_bytes()).decode()
+        page = f"""<!doctype html><meta charset="utf-8"><style>
+            body {{ margin: 0; height: 500px; display: grid; grid-template-columns: 1fr 1fr; background: #0f6e6e;
+                    font-family: Inter, sans-serif; color: #fff; overflow: hidden }}
+            section {{ padding: 0 20px 0 56px; align-self: center }}
+            h1 {{ font-size: 36px; line-height: 42px; font-weight: 700; margin: 0 0 16px; letter-spacing: -.02em }}
+            p {{ font-size: 16px; line-height: 24px; margin: 0; color: #bff0e4 }}
+            img {{ width: 320px; margin: 44px auto 0; display: block; border-radius: 12px 12px 0 0;
+                   box-shadow: 0 20px 50px rgb(0 0 0 / 35%) }}
+            </style><section><h1>{title}</h1><p>{sentence}</p></section><img src="data:image/png;base64,{image}">"""
+        driver = self.browser.driver
+        self.browser.size(800, 500)
+        driver.get("about:blank")
+        driver.execute_script("document.open(); document.write(arguments[0]); document.close()", page)
+        driver.execute_async_script("document.images[0].decode().then(() => document.fonts.ready).then(arguments[0])")
+        driver.save_screenshot(str(path))

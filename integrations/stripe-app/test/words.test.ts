@@ -80,7 +80,7 @@ describe('Use of a feature', () => {
 
 describe('Why there is no license', () => {
   test('names the product without a mapping, and the way to fix it', () => {
-    const sale = { ...view().fulfillments[0]!, status: 'waiting_mapping' as const, reason: 'No mapping.', unmapped: ['prod_9'] };
+    const sale = { ...view().fulfillments[0]!, status: 'waiting_mapping' as const, reason: 'No mapping.', unmapped: ['prod_9', 'price_9'] };
     const reason = emptiness(view({ licenses: [], fulfillments: [sale] }));
     assert.equal(reason.title, 'No mapping for prod_9 yet');
     assert.equal(reason.fix, 'Map this product');

@@ -44,31 +44,26 @@ export const FocusView: typeof sdk.FocusView = ({
     </div>
   ) : null;
 
+// Not a form: the sandbox lets no form be submitted.
 export const SettingsView: typeof sdk.SettingsView = ({ onSave, statusMessage, children }) => {
-  const form = useRef<HTMLFormElement>(null);
+  const page = useRef<HTMLElement>(null);
+  const save = () => {
+    const values: Record<string, string> = {};
+    for (const field of Array.from(page.current?.querySelectorAll('select, input') ?? [])) {
+      const input = field as HTMLSelectElement | HTMLInputElement;
+      if (input.name !== '') values[input.name] = input.value;
+    }
+    onSave?.(values);
+  };
   return (
-    <section className="settings">
-      <form
-        ref={form}
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (form.current === null || onSave === undefined) return;
-          const values: Record<string, string> = {};
-          for (const field of Array.from(form.current.querySelectorAll('select, input'))) {
-            const input = field as HTMLSelectElement | HTMLInputElement;
-            if (input.name !== '') values[input.name] = input.value;
-          }
-          onSave(values);
-        }}
-      >
-        <div className="body">{children}</div>
-        {onSave !== undefined && (
-          <footer>
-            <span className="status" role="status">{statusMessage}</span>
-            <button type="submit" className="primary medium">Save</button>
-          </footer>
-        )}
-      </form>
+    <section className="settings" ref={page}>
+      <div className="body">{children}</div>
+      {onSave !== undefined && (
+        <footer>
+          <span className="status" role="status">{statusMessage}</span>
+          <button type="button" className="primary medium" onClick={save}>Save</button>
+        </footer>
+      )}
     </section>
   );
 };

@@ -29,7 +29,10 @@ export interface Emptiness {
 export function emptiness(view: Pick<ObjectView, 'object' | 'fulfillments'>): Emptiness {
   const waiting = view.fulfillments.find((one) => one.status === 'waiting_mapping');
   if (waiting !== undefined) {
-    const what = waiting.unmapped.length === 0 ? 'this product' : waiting.unmapped.join(', ');
+    // A mapping may be for the product or for its price; the product is what people know.
+    const products = waiting.unmapped.filter((id) => id.startsWith('prod_'));
+    const named = products.length === 0 ? waiting.unmapped : products;
+    const what = named.length === 0 ? 'this product' : named.join(', ');
     return {
       title: `No mapping for ${what} yet`,
       sentence:
