@@ -90,7 +90,7 @@ let package = Package(
       "StripeIntegration",
       [
         "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography",
-        "ServerKit", "Delivery",
+        "ServerKit", "Delivery", "PDFDocuments",
         logging, lifecycle, hummingbird, metrics,
       ]),
 

@@ -57,6 +57,8 @@ public struct IntegrationConfiguration: Sendable {
   public let stripeAPIBaseURL: String
   /// Origins of the Dashboard app.
   public let allowedOrigins: [String]
+  /// Which roles may do what in the Dashboard app.
+  public let appRights: AppRights
   /// The operator's token for the admin routes.
   public let adminToken: String
   public let apiAccess: APIAccess
@@ -71,7 +73,8 @@ public struct IntegrationConfiguration: Sendable {
   public init(
     live: Mode?, test: Mode?, webhookSecrets: [String], appSigningSecrets: [String], publicBaseURL: String,
     stripeAPIBaseURL: String = StripeClient.defaultBaseURL,
-    allowedOrigins: [String] = IntegrationConfiguration.defaultAllowedOrigins, adminToken: String,
+    allowedOrigins: [String] = IntegrationConfiguration.defaultAllowedOrigins, appRights: AppRights = AppRights(),
+    adminToken: String,
     apiAccess: APIAccess = .oauth, keyRing: KeyRing, licenseKit: LicenseKit,
     delivery: DeliveryConfiguration = DeliveryConfiguration(), sweepInterval: Duration? = .seconds(3_600)
   ) {
@@ -82,6 +85,7 @@ public struct IntegrationConfiguration: Sendable {
     self.publicBaseURL = publicBaseURL
     self.stripeAPIBaseURL = stripeAPIBaseURL
     self.allowedOrigins = allowedOrigins
+    self.appRights = appRights
     self.adminToken = adminToken
     self.apiAccess = apiAccess
     self.keyRing = keyRing

@@ -27,6 +27,7 @@ extension IntegrationConfiguration {
     let publicBaseURL = environment.requiredURL("STRIPE_PUBLIC_BASE_URL", example: "https://licenses.example.com")
     let stripeAPIBaseURL = environment.url("STRIPE_API_BASE_URL", default: StripeClient.defaultBaseURL)
     let allowedOrigins = environment.origins()
+    let appRights = environment.appRights()
     let adminToken = environment.token("STRIPE_ADMIN_TOKEN", expected: "the operator's token for the admin routes")
     let apiAccess = environment.choice("STRIPE_APP_API_ACCESS", default: APIAccess.oauth)
     let keyRing = environment.keyRing()
@@ -44,7 +45,7 @@ extension IntegrationConfiguration {
     return IntegrationConfiguration(
       live: live.mode, test: test.mode, webhookSecrets: webhookSecrets, appSigningSecrets: appSigningSecrets,
       publicBaseURL: publicBaseURL, stripeAPIBaseURL: stripeAPIBaseURL, allowedOrigins: allowedOrigins,
-      adminToken: adminToken, apiAccess: apiAccess, keyRing: keyRing,
+      appRights: appRights, adminToken: adminToken, apiAccess: apiAccess, keyRing: keyRing,
       licenseKit: LicenseKit(baseURL: licenseKitURL, token: licenseKitToken, appURL: appURL), delivery: delivery,
       sweepInterval: sweepMinutes == 0 ? nil : .seconds(sweepMinutes * 60))
   }
@@ -58,7 +59,8 @@ extension IntegrationConfiguration {
     Set(
       announcingVariables + DeliveryConfiguration.variables + [
         "STRIPE_AUTHORIZE_URL", "STRIPE_AUTHORIZE_URL_TEST", "STRIPE_PUBLIC_BASE_URL", "STRIPE_API_BASE_URL",
-        "STRIPE_APP_ALLOWED_ORIGINS", "STRIPE_ADMIN_TOKEN", "STRIPE_APP_API_ACCESS", "STRIPE_INTEGRATION_ENABLED",
+        "STRIPE_APP_ALLOWED_ORIGINS", "STRIPE_APP_SUPPORT_ROLES", "STRIPE_APP_DISPUTE_ROLES", "STRIPE_APP_ADMIN_ROLES",
+        "STRIPE_ADMIN_TOKEN", "STRIPE_APP_API_ACCESS", "STRIPE_INTEGRATION_ENABLED",
         "ENCRYPTION_KEYS", "LICENSEKIT_BASE_URL", "LICENSEKIT_API_TOKEN", "LICENSEKIT_APP_URL", "STRIPE_SWEEP_MINUTES",
       ])
 }
@@ -169,6 +171,17 @@ extension EnvironmentReader {
         found: .value(origins.joined(separator: ",")))
     }
     return origins
+  }
+
+  /// Names of roles beside Stripe's own, such as those that a merchant made up.
+  fileprivate mutating func appRights() -> AppRights {
+    AppRights(
+      support: roles("STRIPE_APP_SUPPORT_ROLES"), disputes: roles("STRIPE_APP_DISPUTE_ROLES"),
+      administration: roles("STRIPE_APP_ADMIN_ROLES"))
+  }
+
+  private mutating func roles(_ name: String) -> [String] {
+    list(name, default: [], expected: "names of roles separated by commas", example: "Support Level 2,Back office")
   }
 
   /// A token that a person makes up: it must be long enough that nobody guesses it.

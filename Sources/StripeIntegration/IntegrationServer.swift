@@ -74,8 +74,8 @@ public struct IntegrationServer: Sendable {
     connectionRoutes = ConnectionRoutes(
       configuration: configuration, store: connections, transport: transport, redis: redis)
     appViews = AppViews(
-      configuration: configuration, database: database, licenseKit: directory, redis: redis, clock: clock,
-      logger: logger)
+      configuration: configuration, database: database, stripe: tokens, licenseKit: directory, connections: connections,
+      delivery: delivery.desk, wakeUp: wakeUp, redis: redis, clock: clock, logger: logger)
     adminRoutes = AdminRoutes(
       configuration: configuration, database: database, stripe: tokens, licenseKit: directory, vault: keys,
       connections: connections, wakeUp: wakeUp, delivery: delivery.desk, redis: redis, clock: clock, logger: logger)
@@ -95,6 +95,7 @@ public struct IntegrationServer: Sendable {
     retention = Retention(
       rules: [
         EventRetention(database: database), DeliveryRetention(database: database), JobRetention(database: database),
+        AppRequestRetention(database: database),
       ], interval: .seconds(3_600), logger: logger)
     let background = BackgroundStripe(tokens, redis: redis)
     sweeps = configuration.sweepInterval.map {

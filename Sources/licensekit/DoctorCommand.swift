@@ -10,6 +10,12 @@ import StripeIntegration
 struct Doctor: AsyncParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Check the configuration and everything it points at.")
 
+  @Flag(help: "Also check what Stripe's marketplace asks of an app, and what is still missing for it.")
+  var submission = false
+
+  @Option(name: .customLong("extension"), help: "The folder of the Dashboard extension, with its manifest and listing.")
+  var extensionFolder = "integrations/stripe-app"
+
   func run() async throws {
     let settings = try ServerSettings.readOrExit()
     bootstrapLogging(level: .critical, format: settings.process.logFormat)
@@ -42,6 +48,7 @@ struct Doctor: AsyncParsableCommand {
     } else {
       print("note     REDIS_URL is not set: installing and rate limits need Redis")
     }
+    if submission, try await !checkSubmission(parts, settings) { healthy = false }
     await parts.close()
     if !healthy { throw ExitCode.failure }
   }

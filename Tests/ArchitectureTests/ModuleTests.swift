@@ -60,7 +60,8 @@ struct ModuleTests {
     Door(
       "StripeIntegration",
       [
-        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "Delivery", "StripeAPI",
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit", "Delivery",
+        "StripeAPI",
         "LicenseKitAPI",
       ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),

@@ -57,8 +57,10 @@ struct Office: Sendable {
         keyPrefix: testRedis.keyPrefix, burst: burst, clock: { Shop.now }, logger: logger
       ).addRoutes(to: router)
       AppViews(
-        configuration: configuration, database: shop.database, licenseKit: directory, redis: client,
-        keyPrefix: testRedis.keyPrefix, burst: burst, clock: { Shop.now }, logger: logger
+        configuration: configuration, database: shop.database, stripe: FixedStripe(objects: shop.stripe),
+        licenseKit: directory, connections: connections,
+        delivery: DeliveryDesk(database: shop.database, configuration: configuration, office: office), wakeUp: WakeUp(),
+        redis: client, keyPrefix: testRedis.keyPrefix, burst: burst, clock: { Shop.now }, logger: logger
       ).addRoutes(to: router)
       let transport = HTTPTransport(logger: logger)
       try await withServer(router) { address in

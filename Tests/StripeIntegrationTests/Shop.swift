@@ -236,17 +236,24 @@ final class FaultyLine: HTTPSending {
 final class StripeObjects: HTTPSending {
   private let answers = Mutex<[String: JSONValue]>([:])
   private let asked = Mutex<[String]>([])
+  private let sent = Mutex<[(path: String, body: [UInt8])]>([])
 
   func set(_ path: String, _ answer: JSONValue) { answers.withLock { $0[path] = answer } }
   func setList(_ path: String, _ items: [JSONValue]) {
     set(path, ["object": "list", "has_more": false, "data": .array(items)])
   }
   var questions: [String] { asked.withLock { $0 } }
+  /// The bodies that were posted to a path.
+  func posts(to path: String) -> [[UInt8]] { sent.withLock { $0.filter { $0.path == path }.map(\.body) } }
 
   func send(_ request: HTTPTransportRequest) async throws(HTTPTransportError) -> HTTPTransportResponse {
     let path = String(request.url.dropFirst("http://127.0.0.1:1/v1/".count).split(separator: "?", maxSplits: 1)[0])
     asked.withLock { $0.append("\(request.method) \(request.url.dropFirst("http://127.0.0.1:1/v1/".count))") }
-    if request.method == "POST" { return HTTPTransportResponse(status: 200, body: Array("{}".utf8)) }
+    if request.method == "POST" {
+      sent.withLock { $0.append((path, request.body ?? [])) }
+      let answer = answers.withLock { $0["POST " + path] } ?? [:]
+      return HTTPTransportResponse(status: 200, body: answer.encoded())
+    }
     let query = request.url.split(separator: "?", maxSplits: 1).dropFirst().first.map { "?" + $0 } ?? ""
     let answer = answers.withLock { answers in
       answers.first { key, _ in

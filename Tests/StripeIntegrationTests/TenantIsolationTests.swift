@@ -60,6 +60,7 @@ struct TenantIsolationTests {
         try await RecordStore(tenant: shop.tenant, purchase: purchase, transaction: transaction)
           .setUnmapped(["prod_else"])
         try await SettingsStore(tenant: shop.tenant, transaction: transaction).store(TenantSettings())
+        _ = try await AppRequestLog(tenant: shop.tenant, transaction: transaction).use("nonce-nonce-nonce")
         let job = try await JobStore(tenant: shop.tenant, transaction: transaction)
           .create(.backfill, parameters: JSONObject(), by: "test")
         try await JobReport(tenant: shop.tenant, job: job.id, transaction: transaction)

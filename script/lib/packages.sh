@@ -40,9 +40,27 @@ missing_packages() {
   [[ -n $(usable_python) ]] || printf '%s\n' python3 python3-venv
 }
 
+# What the Dashboard extension is checked with.
+missing_extension_packages() {
+  command -v node >/dev/null || echo nodejs
+  command -v tsc >/dev/null || echo node-typescript
+  command -v esbuild >/dev/null || echo esbuild
+  [[ -d /usr/share/nodejs/react ]] || echo node-react
+  [[ -d /usr/share/nodejs/react-dom ]] || echo node-react-dom
+  [[ -d /usr/share/nodejs/jsdom ]] || echo node-jsdom
+}
+
+# A browser that can be driven, and a font that its pictures are made with.
+missing_browser_packages() {
+  command -v chromium >/dev/null || echo chromium
+  command -v chromedriver >/dev/null || echo chromium-driver
+  [[ -d /usr/share/fonts/opentype/inter ]] || echo fonts-inter
+}
+
+# need_packages [FUNCTION...]: also what these functions find missing.
 need_packages() {
   local missing
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages; for more in "$@"; do "$more"; done)
   ((${#missing[@]} > 0)) || return 0
   if ! command -v apt-get >/dev/null; then
     fail "this system lacks what Debian calls: ${missing[*]}" "Install their equivalents and run this again."
@@ -57,7 +75,7 @@ need_packages() {
   with_progress "$runtime/apt-update.log" apt-get update
   with_progress "$runtime/apt-install.log" \
     apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages; for more in "$@"; do "$more"; done)
   ((${#missing[@]} == 0)) || fail "still missing after the installation: ${missing[*]}"
 }
 

@@ -9,10 +9,13 @@ public import HTTPTransport
 public struct StripeClient: Sendable {
   /// Stripe's own address.
   public static let defaultBaseURL = "https://api.stripe.com"
+  /// Where Stripe takes files (API reference, "Files").
+  public static let defaultFilesBaseURL = "https://files.stripe.com"
   /// The version every call is pinned to: the first of the new shape.
   public static let defaultVersion = "2025-03-31.basil"
 
   let apiBaseURL: String
+  let filesBaseURL: String
   let apiVersion: String
   let transport: any HTTPSending
   let userAgent: String
@@ -31,6 +34,8 @@ public struct StripeClient: Sendable {
     surroundings: Surroundings = .real
   ) {
     self.apiBaseURL = apiBaseURL
+    // What stands in for Stripe takes files as well.
+    filesBaseURL = apiBaseURL == Self.defaultBaseURL ? Self.defaultFilesBaseURL : apiBaseURL
     self.apiVersion = apiVersion
     self.transport = transport
     self.userAgent = userAgent

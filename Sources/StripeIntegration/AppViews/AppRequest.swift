@@ -7,24 +7,24 @@ import JSON
 import ServerKit
 import StripeAPI
 
-/// A request of the Dashboard app that Stripe vouches for: who asks, and about what.
-struct AppRequest: Sendable {
+/// A question of the Dashboard app that Stripe vouches for: who asks, in which mode, and what else was signed.
+struct AppQuestion: Sendable {
   let user: Stripe.UserID
   let tenant: Tenant
-  /// The Stripe id that the view shows.
-  let object: String
+  /// The roles that Stripe vouches for; none in the plain form.
+  let roles: [AppRole]
+  private let query: QueryReader
+  private let signed: JSONObject
 
-  /// Verifies a request.
+  /// Verifies a question.
   ///
   /// Two forms are accepted (Stripe Apps docs, "Build a backend"). The plain one signs who asks; it fits a read, which is
-  /// all these routes do. The full one signs everything that is asked for: as the body of a POST, or carried by a GET in
+  /// all that questions are. The full one signs everything that is asked for: as the body of a POST, or carried by a GET in
   /// `payload` or `Stripe-Signed-Payload`, in Base64 for URLs. What is signed counts; the rest of such a request may repeat
   /// it and may not contradict it.
   ///
   /// - Throws: 401 `SIGNATURE_INVALID`, which says no more than the kind of fault; 400 `INVALID_QUERY`.
-  init(
-    _ request: Request, _ kind: AppObjectKind, secrets: [AppSigningSecret], now: Date
-  ) async throws {
+  init(_ request: Request, secrets: [AppSigningSecret], now: Date) async throws {
     let query = request.query
     let header = request.headers[.stripeSignature]
     let identity: AppIdentity
@@ -41,10 +41,11 @@ struct AppRequest: Sendable {
     } catch let error as SignatureError {
       throw APIFailure.unauthorized(error.code, code: "SIGNATURE_INVALID")
     }
-    let livemode = try Self.livemode(query, signed)
     user = identity.userID
-    tenant = Tenant(account: identity.accountID, livemode: livemode)
-    object = try Self.object(kind, query, signed)
+    tenant = Tenant(account: identity.accountID, livemode: try Self.livemode(query, signed))
+    roles = AppRole.roles(in: signed)
+    self.query = query
+    self.signed = signed
   }
 
   static let longestPayload = 8_192
@@ -70,9 +71,8 @@ struct AppRequest: Sendable {
     return livemode
   }
 
-  private static func object(
-    _ kind: AppObjectKind, _ query: QueryReader, _ signed: JSONObject
-  ) throws(APIFailure) -> String {
+  /// The Stripe id that the question is about.
+  func object(_ kind: AppObjectKind) throws(APIFailure) -> String {
     let named = try query.string(kind.rawValue, maximumLength: 255)
     var object = named
     if let value = signed[kind.rawValue] {

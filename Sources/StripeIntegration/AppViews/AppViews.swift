@@ -9,15 +9,17 @@ import Redis
 import ServerKit
 import StripeAPI
 
-/// The routes that the Dashboard app calls from the merchant's browser: the licenses beside the payment. They read, and
-/// never show a key.
+/// The routes that the Dashboard app calls from the merchant's browser: the licenses beside the payment, the settings, the
+/// evidence for disputes, and what a person has done there. They never show a key.
 struct AppViews: Sendable {
-  private let database: TenantDatabase
+  private let gate: AppGate
   private let licenses: LiveLicenses
-  private let secrets: [AppSigningSecret]
+  private let settings: AppSettings
+  private let evidence: EvidenceDesk
+  private let actions: AppActions
+  private let delivery: DeliveryDesk
   private let cors: CORSPolicy
-  private let rateLimit: TenantRateLimit
-  private let clock: @Sendable () -> Date
+  private let consoleURL: String
 
   /// - Parameters:
   ///   - redis: counts requests for the limit; without it there is none.
@@ -25,23 +27,39 @@ struct AppViews: Sendable {
   ///   - burst: how many requests an account may make at once, and in ten seconds in the long run.
   ///   - patience: how long LicenseKit may take before a view shows what is stored here.
   init(
-    configuration: IntegrationConfiguration, database: TenantDatabase, licenseKit: any LicenseKitAccess,
+    configuration: IntegrationConfiguration, database: TenantDatabase, stripe: any StripeAccess,
+    licenseKit: any LicenseKitAccess, connections: ConnectionStore, delivery: DeliveryDesk, wakeUp: WakeUp,
     redis: RedisClient?, keyPrefix: String = "", burst: Int = 60, patience: Duration = .seconds(3),
     clock: @escaping @Sendable () -> Date, logger: Logger
   ) {
-    self.database = database
-    self.clock = clock
+    gate = AppGate(
+      database: database, secrets: configuration.appSigningSecrets.compactMap { try? AppSigningSecret($0) },
+      rights: configuration.appRights,
+      rateLimit: TenantRateLimit(
+        redis: redis, prefix: keyPrefix + "stripe:app:", capacity: burst, perSecond: Double(burst) / 10), clock: clock)
+    consoleURL = configuration.licenseKit.appURL ?? configuration.publicBaseURL + "/stripe/console/"
+    self.delivery = delivery
     licenses = LiveLicenses(
       licenseKit: licenseKit, appURL: configuration.licenseKit.appURL ?? Self.defaultAppURL, patience: patience)
-    secrets = configuration.appSigningSecrets.compactMap { try? AppSigningSecret($0) }
+    settings = AppSettings(
+      gate: gate, connections: connections, mappings: MappingEditor(database: database, wakeUp: wakeUp),
+      licenseKit: licenseKit, delivery: delivery, publicBaseURL: configuration.publicBaseURL, consoleURL: consoleURL,
+      patience: patience)
+    evidence = EvidenceDesk(
+      gate: gate, stripe: stripe, licenseKit: licenseKit,
+      tickets: EvidenceTickets(keyRing: configuration.keyRing, publicBaseURL: configuration.publicBaseURL),
+      patience: patience, logger: logger)
+    actions = AppActions(
+      gate: gate,
+      effects: AppEffects(
+        database: database, licenseKit: licenseKit, connections: connections, delivery: delivery, evidence: evidence,
+        wakeUp: wakeUp), logger: logger)
     cors = CORSPolicy(
       allowedOrigins: configuration.allowedOrigins, allowedMethods: [.get, .head, .post],
       allowedHeaders: [
         "Content-Type", HTTPField.Name.stripeSignature.rawName, HTTPField.Name.stripeUserID.rawName,
         HTTPField.Name.stripeAccountID.rawName, HTTPField.Name.stripeSignedPayload.rawName,
       ])
-    rateLimit = TenantRateLimit(
-      redis: redis, prefix: keyPrefix + "stripe:app:", capacity: burst, perSecond: Double(burst) / 10)
   }
 
   /// Where vendors look after their licenses, unless the configuration says otherwise.
@@ -57,29 +75,45 @@ struct AppViews: Sendable {
     router.post("stripe/app/subscription", use: view(of: .subscription))
     router.post("stripe/app/invoice", use: view(of: .invoice))
     router.post("stripe/app/payment", use: view(of: .payment))
+    router.get("stripe/app/settings", use: settings.show)
+    router.post("stripe/app/settings", use: settings.show)
+    router.get("stripe/app/evidence", use: evidence.show)
+    router.post("stripe/app/evidence", use: evidence.show)
+    router.post("stripe/app/actions", use: actions.perform)
+    // Opened by its address alone, in a window of its own: not for the frame.
+    router.get("stripe/evidence/{ticket}", use: evidence.document)
   }
 
   private func view(of kind: AppObjectKind) -> @Sendable (Request, AppContext) async throws -> Response {
     { request, context in
-      let asked = try await AppRequest(request, kind, secrets: secrets, now: clock())
-      try await rateLimit.take(asked.tenant.description)
-      let stored = try await database.transaction(for: asked.tenant) { transaction in
-        let reader = AppViewReader(tenant: asked.tenant, transaction: transaction)
-        guard try await reader.isConnected() else { throw Self.notConnected }
-        return try await reader.view(of: asked.object, kind)
+      let asked = try await gate.question(request)
+      let object = try asked.object(kind)
+      let (stored, mailIsOn) = try await gate.reading(asked.tenant) { transaction in
+        let view = try await AppViewReader(tenant: asked.tenant, transaction: transaction).view(of: object, kind)
+        return (view, try await delivery.mailsKeys(of: asked.tenant, in: transaction))
       }
-      let shown = await licenses.show(stored.licenses, of: asked.tenant, now: clock())
+      let shown = await licenses.show(stored.licenses, of: asked.tenant, now: gate.clock())
       return try Answer.data(
         AppView(
-          object: .init(id: asked.object, type: kind), stale: shown.isStale, fulfillments: stored.fulfillments,
-          licenses: shown.licenses, moreLicenses: stored.hasMoreLicenses),
+          object: .init(id: object, type: kind), stale: shown.isStale, fulfillments: stored.fulfillments,
+          licenses: shown.licenses, moreLicenses: stored.hasMoreLicenses, timeline: stored.timeline,
+          disputes: stored.disputes, may: gate.rights.operations(of: asked.roles), keyMail: mailIsOn ? .on : .off,
+          consoleURL: consoleURL),
         context: context)
     }
   }
-
-  private static let notConnected = APIFailure.forbidden(
-    "this account has not installed the app in this mode", code: "ACCOUNT_NOT_CONNECTED")
 }
+
+extension DeliveryDesk {
+  /// Whether keys are mailed to this tenant's buyers.
+  func mailsKeys(of tenant: Tenant, in transaction: PostgresTransaction) async throws -> Bool {
+    guard office != nil else { return false }
+    return try await MailSettingsStore(tenant: tenant, transaction: transaction).load()?.isEnabled ?? false
+  }
+}
+
+/// Whether something is switched on.
+enum OnOff: String, Encodable, Sendable { case on, off }
 
 /// What a Dashboard view shows.
 struct AppView: Encodable, Sendable {
@@ -90,6 +124,15 @@ struct AppView: Encodable, Sendable {
   let licenses: [License]
   /// Whether there are more licenses than are shown.
   let moreLicenses: Bool
+  /// The latest of all its fulfillments, the newest first.
+  let timeline: [TimelineEntry]
+  /// Those of a payment, the newest first.
+  let disputes: [Dispute]
+  /// What the person may have done here; nothing in the plain form, in which Stripe vouches for no role.
+  let may: [AppOperation]
+  /// Whether keys are mailed to buyers.
+  let keyMail: OnOff
+  let consoleURL: String
 
   struct Object: Encodable, Sendable {
     let id: String
@@ -103,16 +146,24 @@ struct AppView: Encodable, Sendable {
     let kind: String
     let stripeID: String
     let updatedAt: Date
+    /// The Stripe products and prices that it waits for a mapping of.
+    let unmapped: [String]
   }
 
   struct License: Encodable, Sendable {
     let id: LicenseID
+    let fulfillmentID: PurchaseID
     let status: LicenseStatus
     @OrNull var keyHint: String?
     let product: Named
     let policy: Named
     @OrNull var expiresAt: Date?
+    /// Whether the next paid period extends it.
+    let renews: Bool
+    let changedByHand: [ByHand]
     @OrNull var activeDeviceCount: Int?
+    /// How many devices the policy allows; null where that is not known.
+    @OrNull var deviceLimit: Int?
     let devices: [Device]
     let usage: [Usage]
     let url: String
@@ -135,5 +186,21 @@ struct AppView: Encodable, Sendable {
     let consumed: Int64
     /// Null is without limit.
     @OrNull var quota: Int64?
+  }
+
+  struct TimelineEntry: Encodable, Sendable {
+    let at: Date
+    /// `event`, `decision`, `step` or `note`.
+    let kind: String
+    let title: String
+    @OrNull var state: String?
+    @OrNull var detail: String?
+    let fulfillmentID: PurchaseID
+  }
+
+  struct Dispute: Encodable, Sendable {
+    let id: Stripe.DisputeID
+    /// Stripe's own word, as it was last heard.
+    let status: String
   }
 }

@@ -9,6 +9,8 @@ struct LiveLicenses: Sendable {
   let appURL: String
   let patience: Duration
   private let names = NameCache()
+  /// How many devices each policy allows, as text beside its name.
+  private let limits = NameCache()
 
   /// Licenses that are asked for at the same time.
   static let concurrency = 8
@@ -84,10 +86,11 @@ struct LiveLicenses: Sendable {
       license, productName(stored.product, client, tenant), policyName(license.policyID, client, tenant)
     )
     return AppView.License(
-      id: found.id, status: found.status, keyHint: stored.keyHint,
+      id: found.id, fulfillmentID: stored.purchase, status: found.status, keyHint: stored.keyHint,
       product: AppView.Named(id: found.productID.rawValue, name: product),
       policy: AppView.Named(id: found.policyID.rawValue, name: policy),
-      expiresAt: found.expiresAt, activeDeviceCount: found.activeDeviceCount,
+      expiresAt: found.expiresAt, renews: stored.renews, changedByHand: stored.byHand,
+      activeDeviceCount: found.activeDeviceCount, deviceLimit: deviceLimit(of: found.policyID, tenant),
       devices: try await devices.filter { $0.status == .active }.map {
         AppView.Device(id: $0.id, hostname: $0.hostname, os: $0.os, lastSeenAt: $0.lastSeenAt)
       },
@@ -99,11 +102,14 @@ struct LiveLicenses: Sendable {
 
   private func onRecord(_ stored: StoredLicense, of tenant: Tenant, now: Date) -> AppView.License {
     AppView.License(
-      id: stored.id, status: LicenseStatus(recorded: stored.status, expiresAt: stored.expiresAt, now: now),
+      id: stored.id, fulfillmentID: stored.purchase,
+      status: LicenseStatus(recorded: stored.status, expiresAt: stored.expiresAt, now: now),
       keyHint: stored.keyHint,
       product: .init(id: stored.product.rawValue, name: names.last(stored.product.rawValue, of: tenant)),
       policy: .init(id: stored.policy?.rawValue, name: stored.policy.flatMap { names.last($0.rawValue, of: tenant) }),
-      expiresAt: stored.expiresAt, activeDeviceCount: nil, devices: [], usage: [], url: url(of: stored.id))
+      expiresAt: stored.expiresAt, renews: stored.renews, changedByHand: stored.byHand, activeDeviceCount: nil,
+      deviceLimit: stored.policy.flatMap { deviceLimit(of: $0, tenant) }, devices: [], usage: [],
+      url: url(of: stored.id))
   }
 
   private func url(of license: LicenseID) -> String { "\(appURL)/licenses/\(license)" }
@@ -119,8 +125,13 @@ struct LiveLicenses: Sendable {
 
   private func policyName(_ id: PolicyID, _ client: any LicenseKitClient, _ tenant: Tenant) async throws -> String {
     if let name = names.fresh(id.rawValue, of: tenant) { return name }
-    let name = try await client.getPolicy(id).name
-    names.remember(name, id.rawValue, of: tenant)
-    return name
+    let policy = try await client.getPolicy(id)
+    names.remember(policy.name, id.rawValue, of: tenant)
+    limits.remember(String(policy.maxFloatingUsers ?? policy.maxActivations), id.rawValue, of: tenant)
+    return policy.name
+  }
+
+  private func deviceLimit(of policy: PolicyID, _ tenant: Tenant) -> Int? {
+    limits.last(policy.rawValue, of: tenant).flatMap { Int($0) }
   }
 }

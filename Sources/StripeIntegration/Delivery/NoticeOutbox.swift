@@ -77,7 +77,7 @@ struct NoticeOutbox {
   }
 
   /// The buyer's mail: a license goes into the mail of its purchase that has not been sent yet, or else into a new one.
-  private func addMail(_ license: LicenseID) async throws {
+  func addMail(_ license: LicenseID) async throws {
     try await transaction.query(
       """
       WITH mail AS (

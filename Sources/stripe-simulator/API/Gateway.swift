@@ -136,7 +136,10 @@ enum Gateway {
 
   private static func parameters(_ call: Call) -> Fields? {
     guard var result = FormDecoding.decode(call.query) else { return nil }
-    if call.method == "POST" || call.method == "DELETE" {
+    if let boundary = MultipartDecoding.boundary(of: call.header("content-type")) {
+      guard let form = MultipartDecoding.decode(call.body, boundary: boundary) else { return nil }
+      for (key, value) in form { result[key] = value }
+    } else if call.method == "POST" || call.method == "DELETE" {
       guard let body = FormDecoding.decode(String(decoding: call.body, as: UTF8.self)) else { return nil }
       for (key, value) in body { result[key] = value }
     }

@@ -60,7 +60,6 @@ extension Routes {
       try Listing.page(tenant, .dispute, input, filters: [("charge", "charge"), ("payment_intent", "payment_intent")])
     },
     retrieve("disputes", .dispute),
-    update("disputes", .dispute),
     Route("POST", "disputes/{}/close", "dispute_write", []) { tenant, input throws(StripeFailure) in
       _ = try tenant.require(.dispute, input.id)
       tenant.closeDispute(input.id, status: "lost")

@@ -49,7 +49,8 @@ enum Routes {
   }
 
   private static let table: [Form: [Route]] = Dictionary(
-    grouping: customers + catalogue + checkout + subscriptions + invoices + payments + moneyBack + events
+    grouping: customers + catalogue + checkout + subscriptions + invoices + payments + moneyBack + disputeEvidence
+      + events
   ) { Form(method: $0.method, length: $0.pattern.count) }
 
   static func match(_ method: String, _ path: String) -> (Route, [String])? {

@@ -54,7 +54,7 @@ extension Tenant {
     case .session: return renderSession(fields, shape)
     case .sessionLine: return renderSessionLine(fields, shape)
     case .creditNote: return renderCreditNote(fields, shape)
-    case .customer, .product, .price, .paymentLink, .invoicePayment, .refund, .dispute, .entitlement:
+    case .customer, .product, .price, .paymentLink, .invoicePayment, .refund, .dispute, .entitlement, .file:
       return fields.visible
     }
   }

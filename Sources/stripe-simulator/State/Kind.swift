@@ -17,6 +17,7 @@ enum Kind: String, CaseIterable, Sendable {
   case dispute
   case creditNote = "credit_note"
   case entitlement = "entitlements.active_entitlement"
+  case file
 
   /// The id's prefix.
   var prefix: String {
@@ -38,6 +39,7 @@ enum Kind: String, CaseIterable, Sendable {
     case .dispute: "du_"
     case .creditNote: "cn_"
     case .entitlement: "ent_"
+    case .file: "file_"
     }
   }
 
@@ -68,6 +70,7 @@ enum Kind: String, CaseIterable, Sendable {
     case .dispute: "dispute"
     case .creditNote: "credit_note"
     case .entitlement: "entitlement"
+    case .file: "file"
     }
   }
 
@@ -88,7 +91,7 @@ enum Kind: String, CaseIterable, Sendable {
     case .dispute: ["charge", "payment_intent"]
     case .creditNote: ["invoice", "customer"]
     case .entitlement: ["customer"]
-    case .customer, .product, .paymentLink: []
+    case .customer, .product, .paymentLink, .file: []
     }
   }
 

@@ -1,0 +1,58 @@
+import Foundation
+import Hummingbird
+import Identity
+import Metrics
+import Postgres
+import ServerKit
+import StripeAPI
+
+/// What every request of the Dashboard app passes: Stripe's signature, the limit, and that the account is connected.
+struct AppGate: Sendable {
+  let database: TenantDatabase
+  let secrets: [AppSigningSecret]
+  let rights: AppRights
+  let rateLimit: TenantRateLimit
+  let clock: @Sendable () -> Date
+
+  static let notConnected = APIFailure.forbidden(
+    "this account has not installed the app in this mode", code: "ACCOUNT_NOT_CONNECTED")
+
+  /// A question that may be answered.
+  func question(_ request: Request) async throws -> AppQuestion {
+    let question = try await counting { try await AppQuestion(request, secrets: secrets, now: clock()) }
+    try await rateLimit.take(question.tenant.description)
+    return question
+  }
+
+  /// Reads within a transaction of the question's tenant.
+  /// - Throws: 403 `ACCOUNT_NOT_CONNECTED`.
+  func reading<T: Sendable>(
+    _ tenant: Tenant, _ body: (PostgresTransaction) async throws -> T
+  ) async throws -> T {
+    try await database.transaction(for: tenant) { transaction in
+      guard try await Self.isConnected(tenant, in: transaction) else { throw Self.notConnected }
+      return try await body(transaction)
+    }
+  }
+
+  static func isConnected(_ tenant: Tenant, in transaction: PostgresTransaction) async throws -> Bool {
+    try await transaction.query(
+      """
+      SELECT FROM stripe_integration.connections
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND status     = 'connected'
+      """
+    ).count > 0
+  }
+
+  /// Counts what is refused before it is known who asks: nobody can be named in the audit log for that.
+  func counting<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+    do {
+      return try await body()
+    } catch let failure as APIFailure where failure.code == "SIGNATURE_INVALID" {
+      Counter(label: "stripe_app_refusals_total", dimensions: [("reason", "signature")]).increment()
+      throw failure
+    }
+  }
+}

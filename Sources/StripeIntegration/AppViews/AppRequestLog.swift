@@ -1,0 +1,68 @@
+import Identity
+import Postgres
+
+/// The requests of the Dashboard app that changed something, within a transaction of their tenant.
+///
+/// A signature can be sent again for as long as it is not too old. The row's key lets each be carried out once, over all
+/// replicas, whatever else is away.
+struct AppRequestLog {
+  let tenant: Tenant
+  let transaction: PostgresTransaction
+
+  /// Uses up a nonce.
+  /// - Returns: false when it was used before. Of two that come at the same time one waits for the other here.
+  func use(_ nonce: String) async throws -> Bool {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.app_requests (account_id, livemode, nonce)
+      VALUES (\(tenant.account), \(tenant.livemode), \(nonce))
+      ON CONFLICT DO NOTHING
+      """
+    ).affectedRows == 1
+  }
+}
+
+/// Removes nonces whose signatures are too old to be accepted.
+struct AppRequestRetention: RetentionRule {
+  /// A signature is accepted for five minutes, by clocks that differ.
+  static let age = "1 hour"
+
+  let database: TenantDatabase
+  let subject = "requests of the Dashboard app"
+
+  func tenant(after last: Tenant?) async throws -> Tenant? {
+    try await database.transaction(as: .worker) { transaction in
+      try await transaction.query(
+        """
+        SELECT account_id, livemode
+          FROM stripe_integration.app_requests
+         WHERE (account_id, livemode) > (\(last?.account.rawValue ?? "")::text, \(last?.livemode ?? false)::boolean)
+         ORDER BY account_id, livemode
+         LIMIT 1
+        """
+      ).first.map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+    }
+  }
+
+  func removeOld(of tenant: Tenant) async throws -> Int {
+    try await inBatches {
+      try await database.transaction(for: tenant) { transaction in
+        try await transaction.query(
+          """
+          DELETE FROM stripe_integration.app_requests r
+           USING (SELECT nonce
+                    FROM stripe_integration.app_requests
+                   WHERE account_id = \(tenant.account)
+                     AND livemode   = \(tenant.livemode)
+                     AND at         < now() - \(Self.age)::text::interval
+                   ORDER BY at
+                   LIMIT \(Retention.batch)) old
+           WHERE r.account_id = \(tenant.account)
+             AND r.livemode   = \(tenant.livemode)
+             AND r.nonce      = old.nonce
+          """
+        ).affectedRows
+      }
+    }
+  }
+}
