@@ -60,7 +60,8 @@ struct ModuleTests {
     Door(
       "StripeIntegration",
       [
-        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit", "Delivery",
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit",
+        "Delivery",
         "StripeAPI",
         "LicenseKitAPI",
       ],
