@@ -149,7 +149,7 @@ def test_a_customer_shows_licenses_devices_and_use_and_they_can_be_acted_on(worl
         buyer.client.consume_license(body=body, idempotency_key=event)
 
     screen = shop.show("CustomerView", "customer", sale.customer)
-    screen.shows("Active", "Renews", "laptop", "360 of 1,000", "Test mode", "1 of")
+    screen.shows("Active", "Renews", "laptop", "360 of 1,000", "Test mode", "1 of 1 in use")
     assert buyer.client is not None and world.product.reveal(fulfillment, license["id"]) not in screen.text
     screen.press("Timeline").shows("Issue license 1")
     screen.press("Timeline")
@@ -162,7 +162,7 @@ def test_a_customer_shows_licenses_devices_and_use_and_they_can_be_acted_on(worl
     eventually(lambda: len(world.mail.messages), lambda count: count == mails + 1, "the key was mailed again")
 
     screen.press("Reset laptop").shows("Reset this device?")
-    screen.press("Reset device").shows("0 of")
+    screen.press("Reset device").shows("0 of 1 in use")
     devices = world.product.management.list_license_devices(path={"id": license["id"]})["data"]
     assert [device["status"] for device in devices] == ["reset"]
 

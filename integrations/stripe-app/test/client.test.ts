@@ -96,6 +96,10 @@ describe('Something loaded', () => {
     assert.deepEqual(old, { phase: 'loaded', data: 1, isReloading: false, problem: failure.problem });
     assert.deepEqual(answered(old, { ok: true, data: 2 }), { phase: 'loaded', data: 2, isReloading: false, problem: null });
   });
+  test('is gone when the account is not connected any more', () => {
+    const over = { ok: false, problem: problem('ACCOUNT_NOT_CONNECTED') } as const;
+    assert.equal(answered(answered(loading, data), over).phase, 'failed');
+  });
   test('that was never there is a failure', () => {
     assert.equal(answered(loading, failure).phase, 'failed');
     assert.equal(reloading(answered(loading, failure)).phase, 'loading');

@@ -290,6 +290,8 @@ describe('The settings', () => {
     assert.equal(service.actions().length, 0);
     await it.press('Disconnect');
     assert.deepEqual([service.actions()[0]!.body['operation'], service.actions()[0]!.body['object']], ['disconnect', 'acct_1']);
+    assert.match(it.text, /Connect this account/);
+    assert.doesNotMatch(it.text, /Connected since/);
   });
 });
 

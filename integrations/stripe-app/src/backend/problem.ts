@@ -74,7 +74,7 @@ const known: Readonly<Record<string, Words>> = {
   RATE_LIMITED: ['A little too fast', 'Too many requests came from this account. Try again in a moment.', 'retry'],
   LICENSEKIT_UNAVAILABLE: [
     'The license server is away',
-    'It did not answer in time, and nothing was changed unless the timeline says so. Try again in a moment.',
+    'It did not answer in time. Reload to see whether anything was changed, then try again.',
     'retry',
   ],
   STRIPE_UNAVAILABLE: ['Stripe did not answer', 'Stripe did not answer the service in time. Try again in a moment.', 'retry'],

@@ -16,9 +16,13 @@ export function reloading<Data>(before: Loaded<Data>): Loaded<Data> {
   return before.phase === 'loaded' ? { ...before, isReloading: true } : loading;
 }
 
-/** An answer has come. What was there before outlives a failure, and is marked as old. */
+/**
+ * An answer has come. What was there before outlives a failure, and is marked as old; but not the end of the
+ * connection, after which nothing of it may be shown.
+ */
 export function answered<Data>(before: Loaded<Data>, answer: Answer<Data>): Loaded<Data> {
   if (answer.ok) return { phase: 'loaded', data: answer.data, isReloading: false, problem: null };
-  if (before.phase === 'loaded') return { ...before, isReloading: false, problem: answer.problem };
+  const isOver = answer.problem.code === 'ACCOUNT_NOT_CONNECTED';
+  if (before.phase === 'loaded' && !isOver) return { ...before, isReloading: false, problem: answer.problem };
   return { phase: 'failed', problem: answer.problem };
 }
