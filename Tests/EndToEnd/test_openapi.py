@@ -30,7 +30,7 @@ def test_the_product_serves_the_file_to_everybody(product: Product) -> None:
 
 def parts(path: str) -> str:
     """A path with something in place of its ids."""
-    for name in ("id", "field_id", "feature_id", "device_id", "license_id", "delivery_id"):
+    for name in ("id", "field_id", "feature_id", "device_id", "license_id", "delivery_id", "ticket"):
         path = path.replace(f"{{{name}}}", "x_1")
     assert "{" not in path
     return path
