@@ -1,6 +1,6 @@
 /// Why a call to a LicenseKit server failed. Never holds a token, a license key or a body.
 public struct LicenseKitError: Error, Hashable, Sendable {
-  /// What a caller can do about a failure (`reference/licensekit.md` 4.8).
+  /// What a caller can do about a failure.
   public enum RetryClass: String, Hashable, Sendable {
     /// The same call fails again; a person must look.
     case no

@@ -4,7 +4,7 @@ import JSON
 /// ``LicenseKitClient`` over HTTP.
 ///
 /// The token goes into the `Authorization` header and nowhere else: no error and no description shows it. Path ids are
-/// percent-encoded whole, so that an id can never change the path (`reference/licensekit.md` 2.2). Nothing is retried here;
+/// percent-encoded whole, so that an id can never change the path, as the official clients do it. Nothing is retried here;
 /// callers decide by ``LicenseKitError/retry``.
 public struct LicenseKitHTTPClient: Sendable {
   /// Where the server is, without a slash at the end. A path prefix is kept.

@@ -3,7 +3,7 @@ import LicenseKitAPI
 import ServerKit
 
 /// What was decided about a license, and how its visible status follows from that and the time. Pure: the whole state
-/// machine of `reference/licensekit.md` 2.9 and 2.10 without a database.
+/// machine, renewals included, without a database.
 struct LicenseLifecycle: Hashable, Sendable {
   /// What was decided; time never changes it.
   enum State: String, Hashable, Sendable {

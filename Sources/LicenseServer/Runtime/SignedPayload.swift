@@ -9,8 +9,7 @@ import ServerKit
 ///
 /// Official clients parse an answer, serialise its `data` again in their own language, and check the signature over that. So
 /// the bytes here must be what every one of them produces: members in the order of the schema, no spaces, absent members
-/// left out, whole numbers up to 2^53 - 1, and printable ASCII without anything that needs an escape
-/// (`reference/licensekit.md` 3).
+/// left out, whole numbers up to 2^53 - 1, and printable ASCII without anything that needs an escape.
 enum SignedPayload {
   /// The answer of activate, validate, check and consume.
   static func bytes(of data: RuntimeEntitlementResponseData) throws(APIFailure) -> [UInt8] {

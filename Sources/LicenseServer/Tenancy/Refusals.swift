@@ -3,7 +3,7 @@ import LicenseKitAPI
 import ServerKit
 
 /// The refusals of the contract that are this server's own. The codes of the first group are published; the others are
-/// this server's choice, and clients branch on the status first (`reference/licensekit.md` 2.3).
+/// this server's choice, and clients branch on the status first.
 extension APIFailure {
   static func scopeDenied(_ scope: ManagementScope) -> APIFailure {
     APIFailure(
