@@ -444,7 +444,7 @@ def test_the_listing_has_its_pictures(world: World) -> None:
     shown = PACKAGE_ROOT / "docs" / "stripe-app"
     folder = shown if os.environ.get("SCREENSHOTS") == "1" else world.folder
     listing = json.loads((PACKAGE_ROOT / "integrations" / "stripe-app" / "listing.json").read_text())
-    for feature, picture_of in zip(listing["features"], ["customer", "suspend", "evidence"], strict=True):
+    for feature, picture_of in zip(listing["features"], ["customer", "subscription-suspended", "evidence"], strict=True):
         path = folder / Path(feature["image"]).name
         world.dashboard.poster(feature["title"], feature["description"], shown / f"{picture_of}.png", path)
         assert path.read_bytes().startswith(b"\x89PNG")

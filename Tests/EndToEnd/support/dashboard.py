@@ -158,6 +158,7 @@ class Screen:
         driver = self.browser.driver
         height = driver.execute_script(
             """
+            for (const toast of document.querySelectorAll('.toast')) toast.remove();
             const drawer = document.querySelector('.focus');
             if (drawer === null) return document.getElementById('root').scrollHeight;
             const parts = ['header', '.body > *', 'footer'].map((part) => drawer.querySelector(`:scope > ${part}`));
