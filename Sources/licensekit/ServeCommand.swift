@@ -37,7 +37,12 @@ struct Serve: AsyncParsableCommand {
     } else {
       parts.server.addRoutes(to: router, metrics: metrics, readiness: checks)
       parts.integration?.addRoutes(to: router)
-      try APIDescription.read().addRoute(to: router)
+      do {
+        try APIDescription.read().addRoute(to: router)
+      } catch {
+        // Nobody who paid is kept waiting for a document.
+        logger.warning("GET /openapi.yaml is not served", metadata: ["error": "\(error)"])
+      }
     }
 
     let http = HTTPService(router: router, address: settings.process.address, logger: logger) { address in
