@@ -31,7 +31,7 @@ struct ValidationBatch: Sendable {
     lanes = GroupCommit(
       client: client, sessionRole: Self.role, synchronousCommit: false, logger: logger,
       // The tenant is not known yet; one license that asks all the time at least delays no other.
-      fairnessKey: { String(decoding: $0.keyHash.prefix(8), as: UTF8.self) },
+      fairnessKey: { String($0.keyHash.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }, radix: 36) },
       write: { questions, connection in
         let results = try Self.answers(to: questions, codes, connection)
         try Self.stamp(questions, results, connection)
