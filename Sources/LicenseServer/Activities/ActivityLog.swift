@@ -7,10 +7,12 @@ import Postgres
 /// Entries for what management tokens and the server itself change, written in the transaction of the change and beside its
 /// event: both exist or neither. What applications do is noted by ``ActivityRecorder`` instead.
 enum ActivityLog {
-  /// - Parameter metadata: of the event; the ids of records in it are taken over.
+  /// - Parameters:
+  ///   - resourceType: of the event: what kind of record `resource` is.
+  ///   - metadata: of the event; the ids of records in it are taken over.
   static func append(
-    _ kind: EventLog.Kind, _ resource: String, by caller: Caller, at now: Date, metadata: JSONObject,
-    in transaction: PostgresTransaction
+    _ kind: EventLog.Kind, _ resource: String, of resourceType: String, by caller: Caller, at now: Date,
+    metadata: JSONObject, in transaction: PostgresTransaction
   ) async throws {
     let source: ActivitySource
     switch caller.actor {
@@ -19,7 +21,7 @@ enum ActivityLog {
     case .system: source = .system
     }
     func id(_ type: String) -> String? {
-      kind.resourceType == type ? resource : metadata["\(type)_id"]?.string
+      resourceType == type ? resource : metadata["\(type)_id"]?.string
     }
     try await transaction.query(
       """
@@ -32,7 +34,7 @@ enum ActivityLog {
               feature_code, amount)
       SELECT \(caller.tenant), license_server.time_sequence(\(now)), \(now),
              \(source.rawValue), \(kind.rawValue), 'success', \(kind.statusCode), \(caller.requestID),
-             \(caller.actor.type.rawValue), \(caller.actor.id), \(kind.resourceType), \(resource),
+             \(caller.actor.type.rawValue), \(caller.actor.id), \(resourceType), \(resource),
              coalesce(\(id("product")), l.product_id), coalesce(\(id("policy")), l.policy_id),
              coalesce(\(id("customer")), l.customer_id, o.customer_id, s.customer_id),
              \(id("license")), coalesce(\(id("order")), l.order_id),
@@ -61,7 +63,7 @@ extension EventLog.Kind {
   var statusCode: Int {
     switch rawValue.split(separator: ".").last {
     case "created": 201
-    case "deleted", "removed": 204
+    case "deleted", "removed", "cleared": 204
     default: 200
     }
   }

@@ -77,14 +77,16 @@ enum EventLog {
     metadata: JSONObject = JSONObject(),
     in transaction: PostgresTransaction
   ) async throws {
+    let resourceType = resourceType ?? kind.resourceType
     try await transaction.query(
       """
       INSERT INTO license_server.events
              (tenant_id, event_type, actor_type, actor_id,
               resource_type, resource_id, metadata, ip_address, created_at)
       VALUES (\(caller.tenant), \(kind.rawValue), \(caller.actor.type.rawValue), \(caller.actor.id),
-              \(resourceType ?? kind.resourceType), \(resource), \(metadata.stored)::json, \(caller.address), \(now))
+              \(resourceType), \(resource), \(metadata.stored)::json, \(caller.address), \(now))
       """)
-    try await ActivityLog.append(kind, resource, by: caller, at: now, metadata: metadata, in: transaction)
+    try await ActivityLog.append(
+      kind, resource, of: resourceType, by: caller, at: now, metadata: metadata, in: transaction)
   }
 }

@@ -126,6 +126,30 @@ struct ActivityTests {
     }
   }
 
+  @Test("a value of a custom field is an activity of the license or customer that has it")
+  func customFieldValues() async throws {
+    try await withLicenseServer { fixture in
+      let sale = try await Sale.make(fixture)
+      let field = try await fixture.send(
+        "POST", "/api/v1/products/\(sale.license.productID)/custom-fields",
+        #"{"resource_type":"license","code":"room","name":"Room","value_type":"string"}"#)
+      let id = try #require(field.data?["id"]?.string)
+      let path = "/api/v1/licenses/\(sale.license.id)/custom-fields/\(id)"
+      #expect(try await fixture.send("PUT", path, #"{"string_value":"7"}"#).status == 200)
+      #expect(try await fixture.send("PUT", path, #"{"clear":true}"#).status == 204)
+      let rows = try #require(
+        try await fixture.report("activities?license_id=\(sale.license.id)&source=management").data?.array)
+      for (action, status) in [("custom_field_value.set", 200), ("custom_field_value.cleared", 204)]
+        as [(String, Int64)]
+      {
+        let row = try #require(rows.first { $0["action"]?.string == action }, "\(action)")
+        #expect(row["resource_type"] == "license" && row["resource_id"]?.string == sale.license.id.rawValue)
+        #expect(row["product_id"]?.string == sale.license.productID.rawValue)
+        #expect(row["status_code"]?.integer == status)
+      }
+    }
+  }
+
   @Test("another tenant sees nothing of it, and a token needs the scope")
   func tenants() async throws {
     try await withLicenseServer { fixture in
