@@ -47,20 +47,21 @@ struct LeaseSweep: Service {
     return ended
   }
 
-  /// Who has leases that ran out, and how many of those that ran out longest ago are theirs. Asked across tenants, with the
-  /// server's own rights.
+  /// Who has leases that ran out, and how many of those that ran out longest ago are theirs.
   private func tenants(now: Date) async throws -> [(tenant: TenantID, due: Int)] {
-    try await client.query(
-      """
-      SELECT tenant_id, count(*) AS due
-        FROM (SELECT tenant_id
-                FROM license_server.devices
-               WHERE lease_id IS NOT NULL AND lease_expires_at <= \(now)
-               ORDER BY lease_expires_at
-               LIMIT \(batch * batches)) ended
-       GROUP BY tenant_id
-       ORDER BY tenant_id
-      """
-    ).all { (try $0.get("tenant_id"), try $0.get("due")) }
+    try await client.transaction(Upkeep.role) { transaction in
+      try await transaction.query(
+        """
+        SELECT tenant_id, count(*) AS due
+          FROM (SELECT tenant_id
+                  FROM license_server.devices
+                 WHERE lease_id IS NOT NULL AND lease_expires_at <= \(now)
+                 ORDER BY lease_expires_at
+                 LIMIT \(batch * batches)) ended
+         GROUP BY tenant_id
+         ORDER BY tenant_id
+        """
+      ).all { (try $0.get("tenant_id"), try $0.get("due")) }
+    }
   }
 }
