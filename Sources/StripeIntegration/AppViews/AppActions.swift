@@ -32,7 +32,7 @@ struct AppActions: Sendable {
       return try Answer.data(
         Done(operation: asked.action.operation, object: asked.object, summary: summary), context: context)
     } catch let failure as APIFailure {
-      try await noteRefusal(failure, asked, caller)
+      await noteRefusal(failure, asked, caller)
       throw failure
     }
   }
@@ -56,7 +56,7 @@ struct AppActions: Sendable {
   }
 
   /// A refusal is told by its own entry. That it cannot be written changes nothing about the refusal.
-  private func noteRefusal(_ failure: APIFailure, _ asked: AppActionRequest, _ caller: AppCaller) async throws {
+  private func noteRefusal(_ failure: APIFailure, _ asked: AppActionRequest, _ caller: AppCaller) async {
     Counter(label: "stripe_app_refusals_total", dimensions: [("reason", failure.code.lowercased())]).increment()
     do {
       try await gate.database.transaction(for: asked.tenant) { transaction in

@@ -75,16 +75,8 @@ struct AppEffects: Sendable {
 
   /// - Throws: 404 for a license that this tenant has not; also for another tenant's.
   private func purchase(of license: LicenseID, _ tenant: Tenant) async throws -> PurchaseID {
-    let found: PurchaseID? = try await database.transaction(for: tenant) { transaction in
-      try await transaction.query(
-        """
-        SELECT purchase_id
-          FROM stripe_integration.units
-         WHERE account_id = \(tenant.account)
-           AND livemode   = \(tenant.livemode)
-           AND license_id = \(license)
-        """
-      ).first?.get("purchase_id")
+    let found = try await database.transaction(for: tenant) { transaction in
+      try await PurchaseIndex(tenant: tenant, transaction: transaction).purchase(ofLicense: license)
     }
     guard let found else { throw APIFailure.notFound("no license of this account has this id") }
     return found

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import Identity
+import LicenseKitAPI
 import Postgres
 import StripeAPI
 
@@ -45,6 +46,19 @@ struct PurchaseIndex {
           ON CONFLICT DO NOTHING
       """)
     return purchase
+  }
+
+  /// The purchase that a license was issued for; nil for one that is not this tenant's.
+  func purchase(ofLicense license: LicenseID) async throws -> PurchaseID? {
+    try await transaction.query(
+      """
+      SELECT purchase_id
+        FROM stripe_integration.units
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND license_id = \(license)
+      """
+    ).first?.get("purchase_id")
   }
 
   private func create(named stripeID: String) async throws -> PurchaseID {

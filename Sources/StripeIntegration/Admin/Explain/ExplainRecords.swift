@@ -25,7 +25,8 @@ struct ExplainRecords {
     default:
       if let purchase = try await reader.purchase(of: object.id) { return [purchase] }
       if let purchase = try await purchase(ofLine: object.id) { return [purchase] }
-      if let purchase = try await purchase(ofLicense: LicenseID(object.id)) { return [purchase] }
+      let index = PurchaseIndex(tenant: tenant, transaction: transaction)
+      if let purchase = try await index.purchase(ofLicense: LicenseID(object.id)) { return [purchase] }
       return []
     }
   }
@@ -39,18 +40,6 @@ struct ExplainRecords {
          AND livemode   = \(tenant.livemode)
          AND line_key   = \(line)
        LIMIT 1
-      """
-    ).first?.get("purchase_id")
-  }
-
-  private func purchase(ofLicense license: LicenseID) async throws -> PurchaseID? {
-    try await transaction.query(
-      """
-      SELECT purchase_id
-        FROM stripe_integration.units
-       WHERE account_id = \(tenant.account)
-         AND livemode   = \(tenant.livemode)
-         AND license_id = \(license)
       """
     ).first?.get("purchase_id")
   }
