@@ -120,5 +120,5 @@ extension LicenseFeature {
   }
 
   /// Switched on and not ended.
-  func isUsable(at now: Date) -> Bool { enabled && expiresAt.map { now < $0 } ?? true }
+  func isUsable(at now: Date) -> Bool { entitlement(at: now).enabled }
 }
