@@ -13,6 +13,8 @@ struct Runtime: Sendable {
   let clock: ServerClock
   let signingKeys: SigningKeys
   let validations: ValidationBatch
+  /// Calls that lock one license take turns.
+  let turns = TurnGate<LicenseID>()
 
   /// Signs what became of a `validate` or `check`.
   ///
@@ -30,9 +32,6 @@ struct Runtime: Sendable {
     }
   }
 
-  /// Calls that lock one license take turns.
-  let turns = TurnGate<LicenseID>()
-
   /// Binds a device, or finds it bound already: the same binding never takes a second seat.
   func activate(
     _ license: LicenseID, _ body: RuntimeBindingRequest, idempotencyKey: String?, for caller: Caller
@@ -49,8 +48,8 @@ struct Runtime: Sendable {
     }
   }
 
-  /// Confirms a device that runs by a lease, which goes on by being heard of; the others are answered by ``answer(_:)``
-  /// many at a time.
+  /// Confirms a device that runs by a lease, which goes on by being heard of; the others are answered by
+  /// ``ValidationBatch``, many at a time.
   private func validate(_ license: LicenseID, _ binding: Binding, for caller: Caller) async throws -> SignedAnswer {
     let now = clock.now()
     return try await store.transaction(caller.tenant) { transaction in
