@@ -100,6 +100,10 @@ struct ListPagesTests {
         _ = try await fixture.send("PUT", path, #"{"boolean_value":true}"#)
       },
       Listing(path: "api-keys") { _ = try await admin.createAPIKey(APIKeyCreateRequest(name: "k\($0)")) },
+      Listing(path: "webhooks") {
+        _ = try await fixture.send(
+          "POST", "/api/v1/webhooks", #"{"name":"w\#($0)","url":"https://example.com/\#($0)"}"#)
+      },
     ]
   }
 

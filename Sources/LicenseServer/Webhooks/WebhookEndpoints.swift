@@ -18,19 +18,21 @@ struct WebhookEndpoints: Sendable {
   /// A tenant has at most so many.
   static let most = 50
 
-  func list(limit: Int?, for caller: Caller) async throws -> [WebhookEndpoint] {
-    let limit = try Limit.checked(limit)
-    return try await store.transaction(caller.tenant, readOnly: true) { transaction in
-      try await transaction.query(
+  func list(
+    _ range: ListRange<WebhookEndpointTag>, for caller: Caller
+  ) async throws -> ListPage<WebhookEndpoint> {
+    try await store.transaction(caller.tenant, readOnly: true) { transaction in
+      let read = try await transaction.query(
         """
         SELECT \(fragment: Self.columns)
           FROM license_server.webhook_endpoints w
           JOIN license_server.webhook_lanes     l ON l.tenant_id = w.tenant_id AND l.endpoint_id = w.id
-         WHERE w.tenant_id = \(caller.tenant)
+         WHERE w.tenant_id = \(caller.tenant) AND w.id < \(range.below)
          ORDER BY w.id DESC
-         LIMIT \(limit)
+         LIMIT \(fragment: range.rowsRead)
         """
       ).all(WebhookEndpoint.init(row:))
+      return ListPage(read, of: range, by: \.id)
     }
   }
 

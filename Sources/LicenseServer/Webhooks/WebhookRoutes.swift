@@ -9,7 +9,7 @@ extension ManagementRoutes {
     let (endpoints, deliveries, health) = (services.webhooks, services.webhookDeliveries, services.webhookHealth)
     return [
       .init(.listWebhookEndpoints, .get, "/api/v1/webhooks") { call in
-        try await call.ok(endpoints.list(limit: call.limit(), for: call.caller))
+        try await call.page(endpoints.list(call.range(), for: call.caller))
       },
       .init(.createWebhookEndpoint, .post, "/api/v1/webhooks") { call in
         try await call.created(endpoints.create(call.body(), for: call.caller))
