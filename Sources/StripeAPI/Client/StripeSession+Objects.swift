@@ -90,6 +90,16 @@ extension StripeSession {
     try await list(["invoices", id.rawValue, "lines"])
   }
 
+  /// The newest invoices of a subscription, drafts and void ones too: a hundred, more than eight years of months.
+  public func invoices(subscription: Stripe.SubscriptionID) async throws(StripeError) -> StripePage {
+    try await page(["invoices"], FormParameters([("subscription", .string(subscription.rawValue))]), limit: 100)
+  }
+
+  /// The newest credit notes of an invoice, at most a hundred.
+  public func creditNotes(invoice: Stripe.InvoiceID) async throws(StripeError) -> StripePage {
+    try await page(["credit_notes"], FormParameters([("invoice", .string(invoice.rawValue))]), limit: 100)
+  }
+
   /// What paid an invoice, or tries to.
   public func invoicePayments(invoice: Stripe.InvoiceID) async throws(StripeError) -> StripeList {
     try await list(["invoice_payments"], ["invoice": .string(invoice.rawValue)])

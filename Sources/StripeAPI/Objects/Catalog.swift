@@ -7,6 +7,8 @@ extension Stripe {
     public let email: String?
     public let name: String?
     public let isDeleted: Bool
+    /// The clock that the customer's test purchases live by; nil for real time.
+    public let testClock: String?
 
     /// - Parameter isDeleted: whether the event that carries the object tells of its deletion; the object in it does not.
     public init(_ value: JSONValue, isDeleted: Bool = false) throws(StripeObjectError) {
@@ -17,6 +19,7 @@ extension Stripe {
       // Of who was deleted nothing more is kept.
       email = isDeleted ? nil : reader.string("email")
       name = isDeleted ? nil : reader.string("name")
+      testClock = reader.text("test_clock")
     }
   }
 

@@ -7,7 +7,23 @@ extension Stripe {
   public struct Invoice: Hashable, Sendable, Codable {
     public enum Status: String, Hashable, Sendable, Codable { case draft, open, paid, uncollectible, void }
 
+    /// How the invoice is to be paid.
+    public enum CollectionMethod: String, Hashable, Sendable, Codable {
+      case chargeAutomatically = "charge_automatically"
+      case sendInvoice = "send_invoice"
+    }
+
     public struct Line: Hashable, Sendable, Codable {
+      /// Which kind of thing the line bills, from the shape of the line.
+      public enum Kind: String, Hashable, Sendable, Codable {
+        /// An item of a subscription, by `subscription_item_details` or, in the old shape, type `subscription`.
+        case subscriptionItem
+        /// An invoice item, by `invoice_item_details` or, in the old shape, type `invoiceitem`.
+        case invoiceItem
+        /// A kind newer than this program.
+        case unknown
+      }
+
       /// `il_…`
       public let id: LineID
       public let price: PriceID?
@@ -15,6 +31,11 @@ extension Stripe {
       public let quantity: Int
       public let amount: Int64
       public let isProration: Bool
+      /// Whether a proration names the lines that it credits: it gives back unused time, whatever its amount is
+      /// (`proration_details.credited_items`). Nil for lines that were read before this was.
+      public let creditsLines: Bool?
+      /// Nil for lines that were read before this was.
+      public let kind: Kind?
       public let subscription: SubscriptionID?
       public let subscriptionItem: SubscriptionItemID?
       /// The service period of the line; the invoice's own period is another thing.
@@ -30,19 +51,31 @@ extension Stripe {
     public let customerName: String?
     public let subscription: SubscriptionID?
     /// Every payment the invoice names itself; the new shape names them only when expanded.
-    public let paymentIntents: [PaymentIntentID]
-    public let charge: ChargeID?
-    public let lines: [Line]
-    public let hasMoreLines: Bool
+    public private(set) var paymentIntents: [PaymentIntentID]
+    public private(set) var charge: ChargeID?
+    public private(set) var lines: [Line]
+    public private(set) var hasMoreLines: Bool
     public let amountPaid: Int64
     public let total: Int64
     /// How much of it was credited before anything was paid; nil for nothing.
     public let creditedBeforePayment: Int64?
+    /// How much of it was credited after it was paid; nil for nothing.
+    public let creditedAfterPayment: Int64?
     public let currency: String?
+    /// Attempts to charge it, so far.
     public let attemptCount: Int64
     public let nextPaymentAttempt: Date?
+    /// Nil where the shape does not say.
+    public let collectionMethod: CollectionMethod?
+    /// Of a sent invoice: until when it is to be paid.
     public let dueDate: Date?
+    /// When the invoice was made, mostly as a draft: neither when it was due nor when it was paid.
     public let created: Date
+    /// When it could be paid for the first time.
+    public let finalizedAt: Date?
+    public let paidAt: Date?
+    /// The clock that a test purchase lives by; nil for real time.
+    public let testClock: String?
 
     public init(_ value: JSONValue) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "invoice")
@@ -66,14 +99,22 @@ extension Stripe {
       let list = reader.list("lines")
       lines = try list.elements.map { value throws(StripeObjectError) in try Self.line(value) }
       hasMoreLines = list.hasMore
-      amountPaid = reader.integer("amount_paid") ?? 0
-      total = reader.integer("total") ?? 0
-      creditedBeforePayment = reader.integer("pre_payment_credit_notes_amount").flatMap { $0 > 0 ? $0 : nil }
+      amountPaid = reader.amount("amount_paid") ?? 0
+      total = reader.amount("total") ?? 0
+      creditedBeforePayment = reader.amount("pre_payment_credit_notes_amount").flatMap { $0 > 0 ? $0 : nil }
+      creditedAfterPayment = reader.amount("post_payment_credit_notes_amount").flatMap { $0 > 0 ? $0 : nil }
       currency = reader.string("currency")
       attemptCount = reader.integer("attempt_count") ?? 0
       nextPaymentAttempt = reader.date("next_payment_attempt")
+      // Before 2018-05-21 the field was `billing`, with the same words.
+      collectionMethod = (reader.string("collection_method") ?? reader.string("billing"))
+        .flatMap(CollectionMethod.init(rawValue:))
       dueDate = reader.date("due_date")
-      created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+      created = reader.date("created") ?? ObjectReader.date(reader["date"]) ?? Date(timeIntervalSince1970: 0)
+      let transitions = reader["status_transitions"]
+      finalizedAt = ObjectReader.date(transitions?["finalized_at"]) ?? reader.date("finalized_at")
+      paidAt = ObjectReader.date(transitions?["paid_at"])
+      testClock = reader.text("test_clock")
     }
 
     /// Nothing was paid, since credit notes took all of it back before: Stripe calls such an invoice paid (API reference,
@@ -82,40 +123,18 @@ extension Stripe {
 
     /// The invoice with all its lines, as `/v1/invoices/{id}/lines` lists them.
     public func withAllLines(_ values: [JSONValue]) throws(StripeObjectError) -> Invoice {
-      Invoice(
-        self, lines: try values.map { value throws(StripeObjectError) in try Self.line(value) }, hasMoreLines: false,
-        paymentIntents: paymentIntents, charge: charge)
+      var whole = self
+      whole.lines = try values.map { value throws(StripeObjectError) in try Self.line(value) }
+      whole.hasMoreLines = false
+      return whole
     }
 
     /// The invoice with the payments that `/v1/invoice_payments` lists for it.
     public func withPayments(_ payments: [InvoicePayment]) -> Invoice {
-      Invoice(
-        self, lines: lines, hasMoreLines: hasMoreLines, paymentIntents: payments.compactMap(\.paymentIntent),
-        charge: payments.compactMap(\.charge).first ?? charge)
-    }
-
-    private init(
-      _ other: Invoice, lines: [Line], hasMoreLines: Bool, paymentIntents: [PaymentIntentID], charge: ChargeID?
-    ) {
-      id = other.id
-      status = other.status
-      billingReason = other.billingReason
-      customer = other.customer
-      customerEmail = other.customerEmail
-      customerName = other.customerName
-      subscription = other.subscription
-      self.paymentIntents = paymentIntents
-      self.charge = charge
-      self.lines = lines
-      self.hasMoreLines = hasMoreLines
-      amountPaid = other.amountPaid
-      total = other.total
-      creditedBeforePayment = other.creditedBeforePayment
-      currency = other.currency
-      attemptCount = other.attemptCount
-      nextPaymentAttempt = other.nextPaymentAttempt
-      dueDate = other.dueDate
-      created = other.created
+      var whole = self
+      whole.paymentIntents = payments.compactMap(\.paymentIntent)
+      whole.charge = payments.compactMap(\.charge).first ?? charge
+      return whole
     }
 
     /// The value unless it is null. Written out, because `nil` beside a `JSONValue` would mean JSON's null.
@@ -133,14 +152,26 @@ extension Stripe {
       let invoiceItemParent = present(reader["parent"]?["invoice_item_details"])
       // Old pending items of a subscription name its item too; the new shape no longer does, and so neither here.
       let isInvoiceItem = invoiceItemParent != nil || reader.string("type") == "invoiceitem"
+      let parentKind = reader["parent"]?["type"]?.string ?? reader.string("type")
+      let kind: Line.Kind =
+        switch parentKind {
+        case _ where isInvoiceItem: .invoiceItem
+        case "subscription_item_details", "subscription", nil: .subscriptionItem
+        default: .unknown
+        }
+      let proration = itemParent ?? invoiceItemParent
+      let credited =
+        present(proration?["proration_details"]?["credited_items"])
+        ?? present(reader["proration_details"]?["credited_items"])
       return Line(
         id: try reader.requiredID("id"),
         price: ObjectReader.id(details?["price"]) ?? ObjectReader.id(priceValue),
         product: ObjectReader.id(details?["product"]) ?? ObjectReader.id(priceValue?["product"]),
         quantity: Int(clamping: reader.integer("quantity") ?? 1),
-        amount: reader.integer("amount") ?? 0,
+        amount: reader.amount("amount") ?? 0,
         isProration: itemParent?["proration"]?.bool ?? invoiceItemParent?["proration"]?.bool
           ?? reader.bool("proration"),
+        creditsLines: credited != nil, kind: kind,
         subscription: ObjectReader.id(itemParent?["subscription"]) ?? reader.id("subscription")
           ?? ObjectReader.id(invoiceItemParent?["subscription"]),
         subscriptionItem: isInvoiceItem

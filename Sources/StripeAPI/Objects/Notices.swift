@@ -35,14 +35,31 @@ extension Stripe {
     /// The refunds made with it: one in the old shape, a list in the new one. Without any the buyer was given credit, or
     /// money outside Stripe.
     public let refunds: [RefundID]
+    /// How much was given back outside of Stripe; nil for nothing.
+    public let outOfBandAmount: Int64?
+    /// Which lines of the invoice it takes back; empty where it names none. Nil for notes that were read before this was.
+    public let lines: [Line]?
     public let created: Date
+
+    /// How much of one line of the invoice was taken back.
+    public struct Line: Hashable, Sendable, Codable {
+      public let invoiceLine: LineID
+      public let amount: Int64
+    }
 
     public init(_ value: JSONValue) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "credit_note")
       id = try reader.requiredID("id")
       invoice = try reader.requiredID("invoice")
       isVoid = reader.string("status") == "void"
-      amount = reader.integer("amount") ?? 0
+      amount = reader.amount("amount") ?? 0
+      outOfBandAmount = reader.amount("out_of_band_amount").flatMap { $0 > 0 ? $0 : nil }
+      lines = reader.list("lines").elements.compactMap { line in
+        guard let id: LineID = ObjectReader.id(line["invoice_line_item"]), let amount = line["amount"]?.integer else {
+          return nil
+        }
+        return Line(invoiceLine: id, amount: min(max(amount, 0), ObjectReader.largestAmount))
+      }
       var refunds = (reader["refunds"]?.array ?? []).compactMap { refund -> RefundID? in
         ObjectReader.id(refund["refund"])
       }

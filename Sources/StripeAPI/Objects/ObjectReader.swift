@@ -53,12 +53,26 @@ struct ObjectReader {
 
   func string(_ field: String) -> String? { self[field]?.string }
   func integer(_ field: String) -> Int64? { self[field]?.integer }
+  /// An amount of money in the smallest unit of its currency. Stripe's have at most twelve digits; whatever is beyond
+  /// fifteen is held there, so that thousands of them can be added up.
+  func amount(_ field: String) -> Int64? {
+    integer(field).map { min(max($0, -Self.largestAmount), Self.largestAmount) }
+  }
+  static let largestAmount: Int64 = 1_000_000_000_000_000
+  /// A text that is not empty; of an expanded object, its id.
+  func text(_ field: String) -> String? {
+    guard let text = self[field]?.string ?? self[field]?["id"]?.string, !text.isEmpty else { return nil }
+    return text
+  }
   func bool(_ field: String) -> Bool { self[field]?.bool ?? false }
   func date(_ field: String) -> Date? { Self.date(self[field]) }
 
+  /// Whole seconds since 1970. A moment that no calendar has, before 1970 or beyond the year 9999, is none.
   static func date(_ value: JSONValue?) -> Date? {
-    (value?.integer).map { Date(timeIntervalSince1970: TimeInterval($0)) }
+    guard let seconds = value?.integer, (0...latestSecond).contains(seconds) else { return nil }
+    return Date(timeIntervalSince1970: TimeInterval(seconds))
   }
+  private static let latestSecond: Int64 = 253_402_300_799
 
   /// The elements of an embedded list (`{"object": "list", "data": […], "has_more": …}`).
   func list(_ field: String) -> (elements: [JSONValue], hasMore: Bool) {

@@ -28,7 +28,7 @@ extension Stripe {
       latestCharge = reader.id("latest_charge") ?? ObjectReader.id(reader.list("charges").elements.first)
       customer = reader.id("customer")
       invoice = reader.id("invoice")
-      amount = reader.integer("amount") ?? 0
+      amount = reader.amount("amount") ?? 0
       sale = NamedSale(reader.metadata)
       receiptEmail = sale == nil ? nil : reader.string("receipt_email")
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
@@ -67,6 +67,7 @@ extension Stripe {
     public let amountRefunded: Int64
     /// Stripe's own flag: true only for a full refund.
     public let isMarkedRefunded: Bool
+    /// The money was taken: a hold on a card that is not captured yet is not paid.
     public let isPaid: Bool
     public let isDisputed: Bool
     public let created: Date
@@ -77,19 +78,28 @@ extension Stripe {
       paymentIntent = reader.id("payment_intent")
       invoice = reader.id("invoice")
       customer = reader.id("customer")
-      amount = reader.integer("amount") ?? 0
-      amountCaptured = reader.integer("amount_captured") ?? amount
-      amountRefunded = reader.integer("amount_refunded") ?? 0
+      amount = reader.amount("amount") ?? 0
+      amountCaptured = reader.amount("amount_captured") ?? amount
+      amountRefunded = reader.amount("amount_refunded") ?? 0
       isMarkedRefunded = reader.bool("refunded")
-      isPaid = reader.bool("paid")
+      isPaid = reader.bool("paid") && reader["captured"]?.bool ?? true
       isDisputed = reader.bool("disputed")
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
     }
 
-    /// Everything that was taken has been given back. Computed from absolute amounts, never added up over events.
-    public var isFullyRefunded: Bool {
-      isMarkedRefunded || (amountCaptured > 0 && amountRefunded >= amountCaptured)
+    /// How much of what was taken has been given back. What a partial capture leaves of a hold is shown as refunded too,
+    /// and was never taken (Stripe docs, "Place a hold on a payment method"). An absolute amount, never added up over
+    /// events.
+    public var amountReturned: Int64 {
+      if isMarkedRefunded { return amountCaptured }
+      return min(max(amountRefunded - released, 0), amountCaptured)
     }
+
+    /// What a partial capture left of the hold.
+    public var released: Int64 { max(amount - amountCaptured, 0) }
+
+    /// Everything that was taken has been given back.
+    public var isFullyRefunded: Bool { isMarkedRefunded || (amountCaptured > 0 && amountReturned >= amountCaptured) }
   }
 
   /// A refund; it may still fail after it was created (API reference, "Refunds").
@@ -107,7 +117,7 @@ extension Stripe {
       id = try reader.requiredID("id")
       charge = reader.id("charge")
       paymentIntent = reader.id("payment_intent")
-      amount = reader.integer("amount") ?? 0
+      amount = reader.amount("amount") ?? 0
       status = reader.string("status") ?? "succeeded"
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
     }
@@ -138,7 +148,7 @@ extension Stripe {
       id = try reader.requiredID("id")
       charge = reader.id("charge")
       paymentIntent = reader.id("payment_intent")
-      amount = reader.integer("amount") ?? 0
+      amount = reader.amount("amount") ?? 0
       status = reader.string("status") ?? "needs_response"
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
     }

@@ -38,21 +38,47 @@ extension Stripe {
       public let isMetered: Bool
       public let currentPeriodStart: Date?
       public let currentPeriodEnd: Date?
+      /// What one unit costs per interval, in the smallest unit of the currency; nil where the price is not that simple.
+      public let unitAmount: Int64?
+      /// `day`, `week`, `month` or `year`.
+      public let interval: String?
+      public let intervalCount: Int64?
+      public let created: Date?
+      /// A trial offer on this item of a running subscription (Stripe API 2026-09-30, `current_trial`).
+      public let trialStart: Date?
+      public let trialEnd: Date?
+    }
+
+    /// Why a subscription has the status `paused` (Stripe API 2026-09-30, `status_details.paused`).
+    public enum PauseCause: String, Hashable, Sendable, Codable {
+      case pauseRequested = "pause_requested"
+      case trialEndWithoutPaymentMethod = "trial_end_without_payment_method"
+      case firstPaymentFailure = "first_payment_failure"
+      case finalPaymentFailure = "final_payment_failure"
+      case system
+      /// A cause newer than this program.
+      case unknown
     }
 
     public let id: SubscriptionID
     public let status: Status
     public let customer: CustomerID?
-    public let items: [Item]
+    public private(set) var items: [Item]
     /// True when the embedded list was cut and the rest must be fetched.
-    public let hasMoreItems: Bool
+    public private(set) var hasMoreItems: Bool
     public let cancelAtPeriodEnd: Bool
     public let cancelAt: Date?
     /// When the cancellation was asked for; it may lie before the end.
     public let canceledAt: Date?
     /// When the subscription really ended.
     public let endedAt: Date?
+    public let trialStart: Date?
     public let trialEnd: Date?
+    /// Of a paused subscription whose shape tells it.
+    public let pauseCause: PauseCause?
+    /// The clock that a test purchase lives by; nil for real time.
+    public let testClock: String?
+    public let currency: String?
     /// True while `pause_collection` is set; this does not change `status`.
     public let isCollectionPaused: Bool
     public let latestInvoice: InvoiceID?
@@ -72,37 +98,28 @@ extension Stripe {
       cancelAt = reader.date("cancel_at")
       canceledAt = reader.date("canceled_at")
       endedAt = reader.date("ended_at")
+      trialStart = reader.date("trial_start")
       trialEnd = reader.date("trial_end")
+      pauseCause =
+        status == .paused
+        ? reader["status_details"]?["paused"]?["subscription"]?["type"]?.string
+          .map { PauseCause(rawValue: $0) ?? .unknown } : nil
+      testClock = reader.text("test_clock")
+      currency = reader.string("currency")
       isCollectionPaused = reader["pause_collection"] != nil
       latestInvoice = reader.id("latest_invoice")
       metadata = reader.metadata
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
     }
 
-    private init(_ other: Subscription, items: [Item], hasMoreItems: Bool) {
-      id = other.id
-      status = other.status
-      customer = other.customer
-      self.items = items
-      self.hasMoreItems = hasMoreItems
-      cancelAtPeriodEnd = other.cancelAtPeriodEnd
-      cancelAt = other.cancelAt
-      canceledAt = other.canceledAt
-      endedAt = other.endedAt
-      trialEnd = other.trialEnd
-      isCollectionPaused = other.isCollectionPaused
-      latestInvoice = other.latestInvoice
-      metadata = other.metadata
-      created = other.created
-    }
-
     /// The subscription with all its items, as `/v1/subscription_items` lists them.
     public func withAllItems(_ values: [JSONValue]) throws(StripeObjectError) -> Subscription {
       let period = items.first
-      return Subscription(
-        self,
-        items: try Self.items(
-          values, periodStart: period?.currentPeriodStart, periodEnd: period?.currentPeriodEnd), hasMoreItems: false)
+      var whole = self
+      whole.items = try Self.items(
+        values, periodStart: period?.currentPeriodStart, periodEnd: period?.currentPeriodEnd)
+      whole.hasMoreItems = false
+      return whole
     }
 
     private static func items(
@@ -122,7 +139,13 @@ extension Stripe {
             // A plan, which old shapes have in place of a price, says it itself.
             isMetered: (priceValue?["recurring"]?["usage_type"] ?? priceValue?["usage_type"])?.string == "metered",
             currentPeriodStart: reader.date("current_period_start") ?? periodStart,
-            currentPeriodEnd: reader.date("current_period_end") ?? periodEnd))
+            currentPeriodEnd: reader.date("current_period_end") ?? periodEnd,
+            unitAmount: (priceValue?["unit_amount"] ?? priceValue?["amount"])?.integer,
+            interval: (priceValue?["recurring"]?["interval"] ?? priceValue?["interval"])?.string,
+            intervalCount: (priceValue?["recurring"]?["interval_count"] ?? priceValue?["interval_count"])?.integer,
+            created: reader.date("created"),
+            trialStart: ObjectReader.date(reader["current_trial"]?["start_date"] ?? reader["current_trial"]?["start"]),
+            trialEnd: ObjectReader.date(reader["current_trial"]?["end_date"] ?? reader["current_trial"]?["end"])))
       }
       return items
     }

@@ -39,6 +39,15 @@ struct StripeQuestions {
       let list = try await session.checkoutSessionLineItems(id)
       return Answer(
         snapshot: .lineItems(of: id, try list.items.map { try Stripe.LineItem($0) }), answeredAt: list.readNotBefore)
+    case .invoices(let id):
+      let page = try await session.invoices(subscription: id)
+      return Answer(
+        snapshot: .invoices(of: id, try page.items.map { try Stripe.Invoice($0) }), answeredAt: page.readNotBefore)
+    case .creditNotes(let id):
+      let page = try await session.creditNotes(invoice: id)
+      return Answer(
+        snapshot: .creditNotes(of: id, try page.items.map { try Stripe.CreditNote($0) }),
+        answeredAt: page.readNotBefore)
     case .refunds(let charge):
       let list = try await session.refunds(charge: charge)
       return Answer(

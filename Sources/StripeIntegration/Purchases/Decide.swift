@@ -39,6 +39,20 @@ public struct Decider: Sendable {
   public static let maximumUnitsPerLine = 1_000
 
   public func decide(_ knowledge: Knowledge) -> Decision {
+    guard !tenant.livemode, let clock = knowledge.testClock else {
+      var decision = decideNow(knowledge)
+      decision.asOf = now
+      return decision
+    }
+    let decider = Decider(tenant: tenant, mappings: mappings, agreed: agreed, settings: settings, now: clock)
+    var decision = decider.decideNow(knowledge)
+    decision.asOf = clock
+    // Only news of Stripe move a test clock on.
+    decision.nextLook = nil
+    return decision
+  }
+
+  private func decideNow(_ knowledge: Knowledge) -> Decision {
     let contested = knowledge.contested.compactMap { knowledge[$0].flatMap(Question.refetching) }
     if !contested.isEmpty {
       return Decision(
@@ -85,45 +99,61 @@ public struct Decider: Sendable {
     }
   }
 
-  /// Applies the terms to every line of a purchase and sums the purchase up.
+  /// Applies the terms to every line that was bought once and sums the purchase up.
   func decision(
-    lines sold: [SoldLine], customer: DesiredCustomer?, detail: (SoldLine, Agreement) -> LineOutcome?
+    lines sold: [SoldLine], customer: DesiredCustomer?, detail: (SoldLine, Agreement) -> LineOutcome
   ) -> Decision {
-    var lines: [DesiredLine] = []
-    var standings: [Standing] = []
+    var outcomes: [LineOutcome] = []
     var unmapped: [String] = []
-    var tooMany: String?
-    for var line in sold {
+    var excess: Excess?
+    for line in sold {
       let terms = terms(of: line)
       if !terms.areCurrent { unmapped += [line.price?.rawValue, line.product?.rawValue].compactMap { $0 } }
       for agreement in terms.agreements {
-        if line.quantity > Self.maximumUnitsPerLine, agreement.terms.quantity == .perUnit {
-          let reason =
-            "A line has a quantity of \(line.quantity), and one line gives \(Self.maximumUnitsPerLine) licenses at most. "
-            + "Lower the quantity, or map it with seats or as one license and apply the mapping."
-          // Nothing is begun that looks like a mistake. What was begun goes on: who paid keeps what they have.
-          guard agreed[LineKey(line: line.key, product: agreement.terms.product)] != nil else {
-            return Decision(status: .failed, reason: reason)
-          }
-          tooMany = reason
-          line.quantity = Self.maximumUnitsPerLine
-        }
-        guard let outcome = detail(line, agreement) else { continue }
-        standings.append(outcome.standing)
-        var line = outcome.line
-        line.paidThrough = outcome.standing.paidThrough
-        lines.append(line)
+        excess =
+          excess ?? self.excess(line.quantity, LineKey(line: line.key, product: agreement.terms.product), agreement)
+        outcomes.append(detail(line, agreement))
       }
+    }
+    return decision(outcomes, unmapped: unmapped, excess: excess, customer: customer)
+  }
+
+  /// Sums a purchase up.
+  func decision(
+    _ outcomes: [LineOutcome], unmapped: [String], excess: Excess?, customer: DesiredCustomer?
+  ) -> Decision {
+    // Nothing is begun that looks like a mistake. What was begun goes on: who paid keeps what they have.
+    if let excess, !excess.isBegun { return Decision(status: .failed, reason: excess.reason) }
+    let standings = outcomes.map(\.standing)
+    let lines = outcomes.map { outcome in
+      var line = outcome.line
+      line.paidThrough = outcome.standing.paidThrough
+      return line
     }
     var decision = Decision(status: .pending, customer: customer, lines: lines, unmapped: unmapped)
     decision.isComplete = true
     decision.nextLook = standings.compactMap(\.nextChange).filter { $0 > now }.min()
     (decision.status, decision.reason) = Self.summary(standings, unmapped: unmapped)
-    if let tooMany {
+    if let excess {
       decision.status = .failed
-      decision.reason = [tooMany, decision.reason].compactMap { $0 }.joined(separator: " ")
+      decision.reason = [excess.reason, decision.reason].compactMap { $0 }.joined(separator: " ")
     }
     return decision
+  }
+
+  /// More units than one line gives.
+  struct Excess {
+    let reason: String
+    let isBegun: Bool
+  }
+
+  func excess(_ quantity: Int, _ line: LineKey, _ agreement: Agreement) -> Excess? {
+    guard quantity > Self.maximumUnitsPerLine, agreement.terms.quantity == .perUnit else { return nil }
+    return Excess(
+      reason:
+        "A line has a quantity of \(quantity), and one line gives \(Self.maximumUnitsPerLine) licenses at most. "
+        + "Lower the quantity, or map it with seats or as one license and apply the mapping.",
+      isBegun: agreed[line] != nil)
   }
 
   struct LineOutcome {
@@ -134,21 +164,28 @@ public struct Decider: Sendable {
   /// The terms a line is under: those agreed when it was first fulfilled. A line that changed its price is sold anew,
   /// under what the mapping says now. Where the new price has no mapping, who pays keeps what they had last, as the paid
   /// invoices tell it: what was recorded on the way would depend on the order in which the news came.
-  private func terms(of line: SoldLine) -> (agreements: [Agreement], areCurrent: Bool) {
-    let kept = agreed.filter { $0.key.line == line.key }.sorted { $0.key.product < $1.key.product }.map(\.value)
-    func agreements(_ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
-      let agreed = kept.filter { $0.price == price }
-      if !agreed.isEmpty { return agreed }
-      return Mapping.applying(to: price, product: product, among: mappings)
-        .map { Agreement(mappingID: $0.id, price: price, terms: $0.terms) }
-    }
-    let current = agreements(line.price, line.product)
+  func terms(of line: SoldLine) -> (agreements: [Agreement], areCurrent: Bool) {
+    let current = agreements(line.key, line.price, line.product)
     if !current.isEmpty { return (current, true) }
     for former in line.former {
-      let last = agreements(former.price, former.product)
+      let last = agreements(line.key, former.price, former.product)
       if !last.isEmpty { return (last, false) }
     }
+    let kept = agreed.filter { $0.key.line == line.key }.sorted { $0.key.product < $1.key.product }.map(\.value)
     return (Set(kept.map(\.price)).count == 1 ? kept : [], false)
+  }
+
+  /// What a price gives in a line: as it was agreed, else as the mappings say now.
+  func agreements(_ line: String, _ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
+    let kept = agreed.filter { $0.key.line == line && $0.value.price == price }
+    if !kept.isEmpty { return kept.sorted { $0.key.product < $1.key.product }.map(\.value) }
+    return mapped(price, product)
+  }
+
+  /// What the mappings say now.
+  func mapped(_ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
+    Mapping.applying(to: price, product: product, among: mappings)
+      .map { Agreement(mappingID: $0.id, price: price, terms: $0.terms) }
   }
 
   private static func summary(_ standings: [Standing], unmapped: [String]) -> (PurchaseStatus, String?) {
@@ -179,34 +216,51 @@ public struct Decider: Sendable {
     return (.pending, nil)
   }
 
+  /// The records that the licenses of a line are made for.
+  struct Records {
+    var startsAt: Date?
+    var order: String?
+    var subscription: String?
+  }
+
   /// The units of a line under its terms. What was never paid sells none.
+  ///
+  /// Each unit has its own end: of three that are paid for, one may be renewed and two not.
+  /// - Parameters:
+  ///   - finding: of a subscription's line; nil for what is bought once.
+  ///   - late: what it is called when a unit is not paid any more.
   func units(
-    of line: SoldLine, _ agreement: Agreement, standing: Standing, startsAt: Date?, order: String?,
-    subscription: String?
+    _ line: LineKey, _ agreement: Agreement, quantity: Int, _ standing: Standing,
+    finding: PaidTime.Finding? = nil, late: Cause = .pastDue, _ records: Records
   ) -> [DesiredUnit] {
     let terms = agreement.terms
-    let access: DesiredAccess
-    switch standing.access {
-    case .awaitingPayment: return []
-    case .granted: access = .active
-    case .withheld: access = .suspended(standing.causes)
-    case .ended(let revoke, _): access = revoke ? .revoked : .ended
-    }
+    if standing.awaitsPayment { return [] }
+    let claims = finding?.claims ?? []
+    // A feature that counts seats follows what is granted.
+    let seats = claims.map(\.quantity).max() ?? quantity
     var features = terms.features
     if terms.quantity == .seats, let feature = terms.seatsFeature {
       features.removeAll { $0.featureID == feature }
-      features.append(.init(featureID: feature, maxConsumptions: Int64(line.quantity)))
+      features.append(.init(featureID: feature, maxConsumptions: Int64(seats)))
     }
-    let expiresAt =
-      terms.isDated
-      ? standing.paidThrough.map {
-        max($0, standing.dueAt ?? $0).addingTimeInterval(subscription == nil ? 0 : terms.outlasting)
-      } : nil
-    let count = terms.quantity == .perUnit ? max(0, line.quantity) : min(1, max(0, line.quantity))
+    let count =
+      terms.quantity == .perUnit ? min(max(0, quantity), Self.maximumUnitsPerLine) : min(1, max(0, quantity))
     return (0..<count).map { index in
-      DesiredUnit(
-        key: UnitKey(line: line.key, product: terms.product, ordinal: index + 1), access: access, startsAt: startsAt,
-        expiresAt: expiresAt, features: features, order: order, subscription: subscription)
+      let own = claims.filter { $0.quantity > index }
+      let access: DesiredAccess =
+        switch standing.access {
+        case .awaitingPayment, .granted: finding == nil || !own.isEmpty ? .active : .suspended([late])
+        case .withheld: .suspended(standing.causes)
+        case .ended(let revoke, _): revoke ? .revoked : .ended
+        }
+      let paidTo = own.map(\.paidTo).max() ?? finding?.lastEnd ?? standing.paidThrough
+      let expiresAt =
+        terms.isDated
+        ? paidTo.map { $0.addingTimeInterval(records.subscription == nil ? 0 : terms.outlasting) } : nil
+      return DesiredUnit(
+        key: UnitKey(line: line.line, product: terms.product, ordinal: index + 1), access: access,
+        startsAt: records.startsAt, expiresAt: expiresAt, features: features, order: records.order,
+        subscription: records.subscription)
     }
   }
 

@@ -16,6 +16,9 @@ extension Decider {
         ? Decision(status: .ended, reason: "Stripe does not know Checkout Session \(id).")
         : Decision(status: .pending, questions: [.checkoutSession(id)])
     }
+    if !session.isPaid, let again = knowledge.staleSessionQuestion(session, now: now) {
+      return Decision(status: .pending, questions: [again])
+    }
     if !session.isPaid {
       switch session.status {
       case .expired: return Decision(status: .ended, reason: "The Checkout Session expired before it was paid.")
@@ -23,7 +26,8 @@ extension Decider {
         return Decision(status: .ended, reason: "The delayed payment has failed; nothing was sold.")
       case .complete:
         return Decision(
-          status: .waitingPayment, reason: "Checkout is complete; the payment method confirms the money later.")
+          status: .waitingPayment, reason: "Checkout is complete; the payment method confirms the money later.",
+          nextLook: knowledge.nextLookForMoney(of: session, now: now))
       case .open: return Decision(status: .waitingPayment, reason: "Checkout is not complete.")
       }
     }
@@ -39,10 +43,14 @@ extension Decider {
     let customer = customer(
       stripe: session.customer, guest: id.rawValue, email: session.email, name: session.name,
       known: session.customer.flatMap { knowledge[FactKey($0)] })
+    let charges = knowledge.charges.filter { $0.paymentIntent != nil && $0.paymentIntent == session.paymentIntent }
+    let money = knowledge.moneyBack(on: charges)
+    let paidAt = charges.filter(\.isPaid).map(\.created).min() ?? session.created
     var decision = decision(lines: sold, customer: customer) { line, agreement in
       oneTimeLine(
         line, agreement, source: id.rawValue,
-        standing: knowledge.standing(of: session, terms: agreement.terms, now: now))
+        standing: knowledge.standing(
+          of: Ledger.Entry(line, paidAt: paidAt, money), money: money, terms: agreement.terms, now: now))
     }
     decision.payment = session.paymentIntent
     return decision
@@ -56,6 +64,7 @@ extension Decider {
         : Decision(status: .pending, questions: [.invoice(id)])
     }
     var questions = knowledge.moneyQuestions + knowledge.unlinkedPaymentQuestions
+    questions += knowledge.staleInvoiceQuestions(now: now)
     if invoice.hasMoreLines { questions.append(.invoice(id)) }
     // An invoice that a Checkout Session made looks the same; its payment tells.
     if invoice.status == .paid, invoice.total > 0, knowledge.paymentsNamed.isEmpty, !knowledge.isMissing(FactKey(id)) {
@@ -71,12 +80,17 @@ extension Decider {
     let customer = customer(
       stripe: invoice.customer, guest: id.rawValue, email: invoice.customerEmail, name: invoice.customerName,
       known: invoice.customer.flatMap { knowledge[FactKey($0)] })
-    let sold = invoice.lines.filter { !$0.isProration && $0.subscriptionItem == nil && $0.amount >= 0 }
-      .map { SoldLine(key: $0.id.rawValue, price: $0.price, product: $0.product, quantity: $0.quantity) }
+    let ledger = Ledger(of: invoice, in: knowledge)
+    if let decision = doubtful(ledger, knowledge) { return decision }
+    let money = knowledge.moneyBack(of: invoice)
+    let entries = Dictionary(ledger.entries.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    let sold = ledger.entries
+      .map { SoldLine(key: $0.id, price: $0.price, product: $0.product, quantity: $0.quantity) }
     return decision(lines: sold, customer: customer) { line, agreement in
-      oneTimeLine(
+      let entry = entries[line.key] ?? Ledger.Entry(line, paidAt: invoice.created, money)
+      return oneTimeLine(
         line, agreement, source: id.rawValue,
-        standing: knowledge.standing(of: invoice, terms: agreement.terms, now: now))
+        standing: knowledge.standing(of: entry, money: money, terms: agreement.terms, now: now))
     }
   }
 
@@ -134,10 +148,11 @@ extension Decider {
           periodStart: nil, periodEnd: nil)
       ]
     }
-    let units = units(of: line, agreement, standing: standing, startsAt: nil, order: order, subscription: nil)
+    let key = LineKey(line: line.key, product: agreement.terms.product)
+    let units = units(key, agreement, quantity: line.quantity, standing, .init(order: order))
     return LineOutcome(
       line: DesiredLine(
-        key: LineKey(line: line.key, product: agreement.terms.product), agreement: agreement,
+        key: key, agreement: agreement,
         price: line.price, stripeProduct: line.product, quantity: line.quantity,
         subscription: nil, orders: orders, units: units, awaitsPayment: standing.awaitsPayment, causes: standing.causes),
       standing: standing)

@@ -47,10 +47,14 @@ extension Decider {
     let customer = customer(
       stripe: intent.customer, guest: id.rawValue, email: intent.receiptEmail, name: nil,
       known: intent.customer.flatMap { knowledge[FactKey($0)] })
+    let charges = knowledge.charges.filter { $0.paymentIntent == id }
+    let money = knowledge.moneyBack(on: charges)
+    let paidAt = charges.filter(\.isPaid).map(\.created).min() ?? intent.created
     var decision = decision(lines: [line], customer: customer) { line, agreement in
       oneTimeLine(
         line, agreement, source: id.rawValue,
-        standing: knowledge.standing(of: intent, terms: agreement.terms, now: now))
+        standing: knowledge.standing(
+          of: Ledger.Entry(line, paidAt: paidAt, money), money: money, terms: agreement.terms, now: now))
     }
     decision.payment = id
     return decision

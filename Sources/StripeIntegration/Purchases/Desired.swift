@@ -146,4 +146,6 @@ public struct Decision: Hashable, Sendable {
   public var isComplete = false
   /// When the answer may next be another one without any event.
   public var nextLook: Date?
+  /// The moment it holds for: now, or what the test clock of the purchase says.
+  public var asOf: Date?
 }

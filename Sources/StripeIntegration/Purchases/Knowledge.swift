@@ -42,8 +42,24 @@ public struct Knowledge: Hashable, Sendable {
   var subscriptions: [Stripe.Subscription] {
     snapshots.compactMap { if case .subscription(let value) = $0 { value } else { nil } }
   }
+  /// Each invoice in its newest version: one told of by itself, or one that the list of a subscription has.
   var invoices: [Stripe.Invoice] {
-    snapshots.compactMap { if case .invoice(let value) = $0 { value } else { nil } }
+    var newest: [Stripe.InvoiceID: (asOf: Date, invoice: Stripe.Invoice)] = [:]
+    for fact in facts.values {
+      let invoices: [Stripe.Invoice] =
+        switch fact.snapshot {
+        case .invoice(let invoice), .invoiceShare(_, let invoice): [invoice]
+        case .invoices(_, let invoices): invoices
+        default: []
+        }
+      for invoice in invoices {
+        // Of two versions of one time the one that was told of by itself has its payments too.
+        let isAlone = invoices.count == 1 && fact.key.rawValue == invoice.id.rawValue
+        if let known = newest[invoice.id], known.asOf > fact.asOf || (known.asOf == fact.asOf && !isAlone) { continue }
+        newest[invoice.id] = (fact.asOf, invoice)
+      }
+    }
+    return newest.values.map(\.invoice).sorted { $0.id < $1.id }
   }
   var charges: [Stripe.Charge] {
     snapshots.compactMap { if case .charge(let value) = $0 { value } else { nil } }
@@ -61,8 +77,36 @@ public struct Knowledge: Hashable, Sendable {
   var fraudWarnings: [Stripe.FraudWarning] {
     snapshots.compactMap { if case .fraudWarning(let value) = $0 { value } else { nil } }
   }
+  /// The credit notes of an invoice, each in its newest version.
+  func creditNotes(of invoice: Stripe.InvoiceID) -> [Stripe.CreditNote] {
+    var newest: [Stripe.CreditNoteID: (asOf: Date, note: Stripe.CreditNote)] = [:]
+    for fact in facts.values {
+      let notes: [Stripe.CreditNote] =
+        switch fact.snapshot {
+        case .creditNote(let note): [note]
+        case .creditNotes(_, let notes): notes
+        default: []
+        }
+      for note in notes where note.invoice == invoice {
+        if let known = newest[note.id], known.asOf > fact.asOf || (known.asOf == fact.asOf && known.note.isVoid) {
+          continue
+        }
+        newest[note.id] = (fact.asOf, note)
+      }
+    }
+    return newest.values.map(\.note).sorted { $0.id < $1.id }
+  }
+
   var creditNotes: [Stripe.CreditNote] {
-    snapshots.compactMap { if case .creditNote(let value) = $0 { value } else { nil } }
+    Self.unique(
+      snapshots.compactMap { snapshot -> Stripe.InvoiceID? in
+        switch snapshot {
+        case .creditNote(let note): note.invoice
+        case .creditNotes(let invoice, _): invoice
+        default: nil
+        }
+      }
+    ).flatMap(creditNotes(of:))
   }
 
   /// Every known link between an invoice and a payment of it.
@@ -79,9 +123,7 @@ public struct Knowledge: Hashable, Sendable {
   func subscription(_ id: Stripe.SubscriptionID) -> Stripe.Subscription? {
     if case .subscription(let value) = self[FactKey(id)] { value } else { nil }
   }
-  func invoice(_ id: Stripe.InvoiceID) -> Stripe.Invoice? {
-    if case .invoice(let value) = self[FactKey(id)] { value } else { nil }
-  }
+  func invoice(_ id: Stripe.InvoiceID) -> Stripe.Invoice? { invoices.first { $0.id == id } }
   func charge(_ id: Stripe.ChargeID) -> Stripe.Charge? {
     if case .charge(let value) = self[FactKey(id)] { value } else { nil }
   }

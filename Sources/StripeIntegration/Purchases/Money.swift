@@ -8,13 +8,16 @@ struct MoneyBack: Hashable {
   var isFullyRefunded = false
   /// All of it is being returned, and that may still fail.
   var isRefundPending = false
+  /// Some of it was returned.
+  var hasReturns = false
   /// Disputes under which the money is withdrawn.
   var openDisputes: [Stripe.DisputeID] = []
   var lostDisputes: [Stripe.DisputeID] = []
   /// Warnings of fraud about which something can still be done.
   var openWarnings: [Stripe.FraudWarningID] = []
 
-  var isEmpty: Bool { self == MoneyBack() }
+  /// Lost in a dispute.
+  var isLost: Bool { !lostDisputes.isEmpty }
 }
 
 extension Knowledge {
@@ -41,15 +44,26 @@ extension Knowledge {
       questions.append(.refund(refund))
     }
     questions += charges.flatMap(pendingRefundQuestions)
+    questions += invoices.compactMap(creditNoteQuestion)
     return Self.unique(questions)
+  }
+
+  /// An invoice says how much of it was credited after its payment; the credit notes say whether that was money.
+  private func creditNoteQuestion(_ invoice: Stripe.Invoice) -> Question? {
+    guard let credited = invoice.creditedAfterPayment else { return nil }
+    let known = creditNotes(of: invoice.id).filter { !$0.isVoid }.reduce(Int64(0)) { $0.addingSaturated($1.amount) }
+    guard known < credited else { return nil }
+    let list = FactKey.creditNotes(of: invoice.id)
+    if let asked = asOf(list), asked >= asOf(FactKey(invoice.id)) ?? .distantPast { return nil }
+    return .creditNotes(of: invoice.id)
   }
 
   /// A charge counts a refund as returned while it is still under way and may fail. What would end a license for good is
   /// not concluded from the charge alone: the refunds that make up its amount are known first.
   private func pendingRefundQuestions(_ charge: Stripe.Charge) -> [Question] {
     guard charge.isPaid, charge.isFullyRefunded else { return [] }
-    let known = refunds.filter { $0.charge == charge.id && $0.status != "failed" && $0.status != "canceled" }
-    if known.reduce(0, { $0 + $1.amount }) >= charge.amountRefunded { return [] }
+    let known = refunds.filter { $0.charge == charge.id && $0.stands }
+    if known.reduce(Int64(0), { $0.addingSaturated($1.amount) }) >= charge.amountRefunded { return [] }
     let list = FactKey.refunds(of: charge.id)
     guard let asked = asOf(list), asked >= asOf(FactKey(charge.id)) ?? .distantPast else {
       return [.refunds(of: charge.id)]
@@ -64,36 +78,47 @@ extension Knowledge {
   private func refundQuestions(_ id: Stripe.ChargeID) -> [Question] {
     guard let charge = charge(id) else { return [] }
     let own = refunds.filter { $0.charge == id }
-    let standing = own.filter { $0.status != "failed" && $0.status != "canceled" }
-    let sum = standing.reduce(0) { $0 + $1.amount }
+    let standing = own.filter(\.stands)
+    let sum = standing.reduce(Int64(0)) { $0.addingSaturated($1.amount) }
     let agrees = own.count == standing.count ? charge.amountRefunded >= sum : charge.amountRefunded == sum
     let keys = [FactKey(id)] + own.map { FactKey($0.id) }
     if agrees || keys.allSatisfy(hasFetched) { return [] }
     return [.charge(id)] + own.map { .refund($0.id) }
   }
 
-  /// Judges what was paid for an invoice. Several payments may have paid it, and money outside Stripe: all of it was
-  /// returned only when every part was.
+  /// Judges what was paid for an invoice. Several payments may have paid it, and money outside Stripe, which goes back
+  /// outside Stripe too and stands in a credit note then: all of it was returned when the sum of what went back is what
+  /// was paid.
   func moneyBack(of invoice: Stripe.Invoice) -> MoneyBack {
     let charges = charges(paying: invoice)
     var result = moneyBack(on: charges)
-    let taken = charges.filter(\.isPaid).reduce(0) { $0 + $1.amountCaptured }
-    if taken < invoice.amountPaid { (result.isFullyRefunded, result.isRefundPending) = (false, false) }
+    let outside = creditNotes(of: invoice.id).filter { !$0.isVoid }
+      .reduce(Int64(0)) { $0.addingSaturated($1.outOfBandAmount ?? 0) }
+    let paid = charges.filter(\.isPaid)
+    let returned = paid.reduce(outside) { $0.addingSaturated($1.amountReturned) }
+    result.hasReturns = returned > 0
+    // An invoice without an amount that says more is judged by its charges alone.
+    let whole = invoice.amountPaid > 0 ? invoice.amountPaid : outside > 0 ? invoice.total : 0
+    guard whole > 0 else { return result }
+    let unsettled = pendingAmount(on: paid)
+    result.isFullyRefunded = returned.addingSaturated(-unsettled) >= whole
+    result.isRefundPending = !result.isFullyRefunded && returned >= whole
     return result
+  }
+
+  /// How much of what is shown as returned is still under way.
+  private func pendingAmount(on charges: [Stripe.Charge]) -> Int64 {
+    refunds.filter { refund in refund.isUnderWay && charges.contains { $0.isConcerned(by: refund) } }
+      .reduce(Int64(0)) { $0.addingSaturated($1.amount) }
   }
 
   /// Judges a set of charges by their absolute amounts; amounts are never added up over events.
   func moneyBack(on charges: [Stripe.Charge]) -> MoneyBack {
     var result = MoneyBack()
     let paid = charges.filter(\.isPaid)
+    result.hasReturns = paid.contains { $0.amountReturned > 0 }
     if !paid.isEmpty, paid.allSatisfy(\.isFullyRefunded) {
-      let unsettled = refunds.contains { refund in
-        (refund.status == "pending" || refund.status == "requires_action")
-          && paid.contains {
-            $0.id == refund.charge || ($0.paymentIntent != nil && $0.paymentIntent == refund.paymentIntent)
-          }
-      }
-      if unsettled { result.isRefundPending = true } else { result.isFullyRefunded = true }
+      if pendingAmount(on: paid) > 0 { result.isRefundPending = true } else { result.isFullyRefunded = true }
     }
     for dispute in disputes {
       let concerns = charges.contains { charge in
@@ -141,7 +166,7 @@ extension Knowledge {
       refunds.compactMap(\.charge) + disputes.compactMap(\.charge) + fraudWarnings.compactMap(\.charge))
     for charge in charges
     where !linked.contains(charge.id)
-      && (charge.amountRefunded > 0 || charge.isDisputed || concerned.contains(charge.id))
+      && (charge.amountReturned > 0 || charge.isDisputed || concerned.contains(charge.id))
     {
       guard let payment = charge.paymentIntent else { continue }
       if let answer = invoicePayments(of: payment) {
@@ -152,5 +177,11 @@ extension Knowledge {
       }
     }
     return Self.unique(questions)
+  }
+}
+
+extension Stripe.Charge {
+  func isConcerned(by refund: Stripe.Refund) -> Bool {
+    id == refund.charge || (paymentIntent != nil && paymentIntent == refund.paymentIntent)
   }
 }

@@ -9,8 +9,10 @@ public struct Plan: Hashable, Sendable {
   /// When a unit that is sold no more comes to the end of what was paid for it.
   public var nextLook: Date?
 
+  /// - Parameter now: used where the decision does not say for which moment it is.
   public init(_ decision: Decision, recorded: Recorded, now: Date) {
     guard decision.isComplete else { return }
+    let now = decision.asOf ?? now
     let lines = decision.lines
     let sells = lines.contains { !$0.units.isEmpty }
     let grants = lines.contains { $0.units.contains { $0.access == .active } } || !recorded.units.isEmpty

@@ -17,6 +17,9 @@ public enum Question: Hashable, Sendable {
   case refunds(of: Stripe.ChargeID)
   case sessions(of: Stripe.PaymentIntentID)
   case invoicePayments(of: Stripe.PaymentIntentID)
+  /// All of them: what a subscription was asked for before this service was there.
+  case invoices(of: Stripe.SubscriptionID)
+  case creditNotes(of: Stripe.InvoiceID)
   /// There is no filter by invoice: the sessions of that time are asked for by their buyer.
   case sessionsBehind(SessionSearch, Buyer, around: Date)
 
@@ -43,6 +46,8 @@ public enum Question: Hashable, Sendable {
     case .sessionsBehind(let search, _, _): .sessions(behind: search)
     case .sessions(let id): .sessions(of: id)
     case .invoicePayments(let id): .invoicePayments(of: id)
+    case .invoices(let id): .invoices(of: id)
+    case .creditNotes(let id): .creditNotes(of: id)
     }
   }
 
@@ -62,6 +67,9 @@ public enum Question: Hashable, Sendable {
     case .invoicePayments(let id, _): .invoicePayments(of: id)
     case .price(let object): .price(object.id)
     case .refunds(let charge, _): .refunds(of: charge)
+    case .invoices(let subscription, _): .invoices(of: subscription)
+    case .invoiceShare(_, let invoice): .invoice(invoice.id)
+    case .creditNotes(let invoice, _): .creditNotes(of: invoice)
     // What differs between two versions of these moves one way, so that they are never contested; or there is no such
     // call.
     case .fraudWarning, .creditNote, .product, .paymentFailed, .sessionsBehind, .invoicePayment, .missing: nil
@@ -75,6 +83,8 @@ public enum Question: Hashable, Sendable {
     case .refunds(let id): "the refunds of \(id)"
     case .sessions(let id): "the Checkout Sessions of payment \(id)"
     case .invoicePayments(let id): "the invoices paid by \(id)"
+    case .invoices(let id): "the invoices of \(id)"
+    case .creditNotes(let id): "the credit notes of \(id)"
     case .sessionsBehind(let search, _, _): "the Checkout Session behind \(search.invoice)"
     default: key.rawValue
     }

@@ -2,10 +2,13 @@ import Identity
 import StripeAPI
 
 extension Snapshot {
-  /// Objects that many purchases have in common, and whose facts this one needs: the buyer, and the price of a payment
-  /// that names what it sells.
+  /// Objects that many purchases have in common, and whose facts this one needs: the buyer, the price of a payment that
+  /// names what it sells, and an invoice that bills several subscriptions.
   var shared: [FactKey] {
     var keys = customer.map { [FactKey($0)] } ?? []
+    if case .subscription(let subscription) = self, let latest = subscription.latestInvoice {
+      keys.append(FactKey(latest))
+    }
     if case .paymentIntent(let payment) = self, let price = payment.sale?.price { keys.append(FactKey(price)) }
     return keys
   }
@@ -29,7 +32,7 @@ extension Snapshot {
     case .charge(let object): object.customer
     case .customer(let object): object.id
     case .invoicePayment, .refund, .dispute, .fraudWarning, .creditNote, .product, .price, .paymentFailed, .lineItems,
-      .sessions, .sessionsBehind, .refunds, .invoicePayments, .missing:
+      .sessions, .sessionsBehind, .refunds, .invoicePayments, .invoices, .invoiceShare, .creditNotes, .missing:
       nil
     }
   }

@@ -32,6 +32,12 @@ public enum Snapshot: Hashable, Sendable {
   case sessionsBehind(SessionSearch, [Stripe.CheckoutSessionID])
   /// Which invoices a payment paid; empty when none.
   case invoicePayments(of: Stripe.PaymentIntentID, [Stripe.InvoicePayment])
+  /// The newest invoices of a subscription, whatever became of them.
+  case invoices(of: Stripe.SubscriptionID, [Stripe.Invoice])
+  /// What an invoice that bills several subscriptions bills one of them.
+  case invoiceShare(of: Stripe.SubscriptionID, Stripe.Invoice)
+  /// The credit notes of an invoice.
+  case creditNotes(of: Stripe.InvoiceID, [Stripe.CreditNote])
   /// Stripe was asked and has no such object (deleted, or of another mode).
   case missing(FactKey)
 }
@@ -73,6 +79,14 @@ public struct FactKey: RawRepresentable, Hashable, Sendable, Codable, Comparable
     .init(rawValue: "\(payment)/invoice_payments")
   }
 
+  static func invoices(of subscription: Stripe.SubscriptionID) -> FactKey {
+    .init(rawValue: "\(subscription)/invoices")
+  }
+  static func share(of subscription: Stripe.SubscriptionID, _ invoice: Stripe.InvoiceID) -> FactKey {
+    .init(rawValue: "\(subscription)/\(invoice)")
+  }
+  static func creditNotes(of invoice: Stripe.InvoiceID) -> FactKey { .init(rawValue: "\(invoice)/credit_notes") }
+
   /// The Stripe id that the fact belongs to.
   public var subject: String { rawValue.firstIndex(of: "/").map { String(rawValue[..<$0]) } ?? rawValue }
   public var description: String { rawValue }
@@ -102,6 +116,9 @@ extension Snapshot {
     case .lineItems(let session, _): .lineItems(of: session)
     case .sessions(let payment, _): .sessions(of: payment)
     case .invoicePayments(let payment, _): .invoicePayments(of: payment)
+    case .invoices(let subscription, _): .invoices(of: subscription)
+    case .invoiceShare(let subscription, let invoice): .share(of: subscription, invoice.id)
+    case .creditNotes(let invoice, _): .creditNotes(of: invoice)
     case .missing(let key): key
     }
   }
@@ -115,9 +132,11 @@ extension Snapshot {
     case .checkoutSession(let s):
       return s.mode == .setup || s.mode == .other
         ? [] : ids(s.id.rawValue, s.subscription?.rawValue, s.paymentIntent?.rawValue, s.invoice?.rawValue)
+    // Its newest invoice may bill other subscriptions too; an invoice names its subscriptions itself.
     case .subscription(let s):
-      return ids(s.id.rawValue, s.latestInvoice?.rawValue)
+      return [s.id.rawValue]
     case .invoice(let i):
+      if i.isShared { return [] }
       return ids(i.id.rawValue, i.subscription?.rawValue, i.charge?.rawValue) + i.paymentIntents.map(\.rawValue)
     case .invoicePayment(let p):
       return ids(p.id.rawValue, p.invoice.rawValue, p.paymentIntent?.rawValue, p.charge?.rawValue)
@@ -145,9 +164,21 @@ extension Snapshot {
       return [payment.rawValue] + payments.map(\.invoice.rawValue)
     case .lineItems(let session, _):
       return [session.rawValue]
+    case .invoices(let subscription, let invoices):
+      return [subscription.rawValue] + invoices.filter { !$0.isShared }.map(\.id.rawValue)
+    case .invoiceShare(let subscription, _):
+      return [subscription.rawValue]
+    case .creditNotes(let invoice, let notes):
+      return [invoice.rawValue] + notes.map(\.id.rawValue)
     case .customer, .product, .price, .missing:
       return []
     }
+  }
+
+  /// Of an invoice that bills several subscriptions: what it bills each of them. Empty for anything else.
+  public var shares: [Snapshot] {
+    guard case .invoice(let invoice) = self, invoice.isShared else { return [] }
+    return Set(invoice.lines.compactMap(\.subscription)).sorted().map { .invoiceShare(of: $0, invoice) }
   }
 
   /// How far the object has come, by what only ever moves one way in it: it decides between two versions of the same
@@ -165,7 +196,7 @@ extension Snapshot {
         default: 1
         }
       return [stage, s.items.map { seconds($0.currentPeriodEnd) }.max() ?? 0]
-    case .invoice(let i):
+    case .invoice(let i), .invoiceShare(_, let i):
       let stage: Int64 =
         switch i.status {
         case .draft: 0
@@ -185,7 +216,8 @@ extension Snapshot {
     case .creditNote(let n): return [n.isVoid ? 1 : 0, Int64(n.refunds.count)]
     case .product(let p): return [p.isDeleted ? 1 : 0]
     case .price(let p): return [p.isDeleted ? 1 : 0]
-    case .lineItems, .sessions, .sessionsBehind, .refunds, .invoicePayments, .paymentFailed: return []
+    case .lineItems, .sessions, .sessionsBehind, .refunds, .invoicePayments, .paymentFailed, .invoices, .creditNotes:
+      return []
     case .missing: return [Int64.max]
     }
   }
@@ -195,7 +227,7 @@ extension Snapshot: Codable {
   private enum Kind: String, CodingKey {
     case checkoutSession, subscription, invoice, invoicePayment, paymentIntent, charge, refund, dispute, customer
     case fraudWarning, creditNote, product, price, paymentFailed
-    case lineItems, sessions, sessionsBehind, refunds, invoicePayments, missing
+    case lineItems, sessions, sessionsBehind, refunds, invoicePayments, invoices, invoiceShare, creditNotes, missing
   }
 
   private struct Answer<Subject: Codable, Element: Codable>: Codable {
@@ -240,6 +272,19 @@ extension Snapshot: Codable {
     case .invoicePayments:
       let answer = try read(Answer<Stripe.PaymentIntentID, Stripe.InvoicePayment>.self)
       self = .invoicePayments(of: answer.of, answer.data)
+    case .invoices:
+      let answer = try read(Answer<Stripe.SubscriptionID, Stripe.Invoice>.self)
+      self = .invoices(of: answer.of, answer.data)
+    case .invoiceShare:
+      let answer = try read(Answer<Stripe.SubscriptionID, Stripe.Invoice>.self)
+      guard let invoice = answer.data.first else {
+        throw DecodingError.dataCorrupted(
+          .init(codingPath: decoder.codingPath, debugDescription: "a share of an invoice has the invoice"))
+      }
+      self = .invoiceShare(of: answer.of, invoice)
+    case .creditNotes:
+      let answer = try read(Answer<Stripe.InvoiceID, Stripe.CreditNote>.self)
+      self = .creditNotes(of: answer.of, answer.data)
     case .missing: self = .missing(try read())
     }
   }
@@ -268,6 +313,12 @@ extension Snapshot: Codable {
       try container.encode(Answer(of: search, data: ids), forKey: .sessionsBehind)
     case .invoicePayments(let payment, let payments):
       try container.encode(Answer(of: payment, data: payments), forKey: .invoicePayments)
+    case .invoices(let subscription, let invoices):
+      try container.encode(Answer(of: subscription, data: invoices), forKey: .invoices)
+    case .invoiceShare(let subscription, let invoice):
+      try container.encode(Answer(of: subscription, data: [invoice]), forKey: .invoiceShare)
+    case .creditNotes(let invoice, let notes):
+      try container.encode(Answer(of: invoice, data: notes), forKey: .creditNotes)
     case .missing(let key): try container.encode(key, forKey: .missing)
     }
   }

@@ -23,6 +23,9 @@ extension Snapshot {
     case .lineItems(let session, _): "the line items of \(session)"
     case .sessions(let payment, _): "the Checkout Sessions of payment \(payment)"
     case .invoicePayments(let payment, _): "the invoices paid by \(payment)"
+    case .invoices(let subscription, _): "the invoices of \(subscription)"
+    case .invoiceShare(let subscription, let invoice): "what invoice \(invoice.id) bills subscription \(subscription)"
+    case .creditNotes(let invoice, _): "the credit notes of \(invoice)"
     case .missing(let key): key.rawValue
     default: key.rawValue
     }
@@ -62,6 +65,9 @@ extension Snapshot {
     case .sessions(_, let ids): ids.isEmpty ? "there are none" : ids.map(\.rawValue).listed
     case .invoicePayments(_, let payments):
       payments.isEmpty ? "there are none" : payments.map(\.invoice.rawValue).listed
+    case .invoices(_, let invoices):
+      invoices.isEmpty ? "there are none" : invoices.map { "\($0.id) (\($0.status.rawValue))" }.listed
+    case .creditNotes(_, let notes): notes.isEmpty ? "there are none" : notes.map(\.id.rawValue).listed
     case .missing: "Stripe has no such object"
     default: nil
     }

@@ -173,7 +173,12 @@ struct EventRouter: Sendable {
     let isNews = try await FactStore(tenant: index.tenant, transaction: index.transaction).learn(fact)
     if attention == .none { return (.done, "Remembered.") }
     if attention == .buyer { return try await look(atNewestOf: snapshot.customer, index) }
-    guard let purchase = try await index.purchase(of: snapshot.aliases, creating: attention == .always) else {
+    if !snapshot.shares.isEmpty { return try await share(snapshot, attention, event, index, isNews: isNews) }
+    let newest = try await newestInvoice(of: snapshot, index)
+    guard
+      let purchase = try await index.purchase(
+        of: snapshot.aliases + (newest?.aliases ?? []), creating: attention == .always)
+    else {
       return (.done, "Remembered; it belongs to no known purchase.")
     }
     let timeline = Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
@@ -182,6 +187,33 @@ struct EventRouter: Sendable {
     if let note = EventNote(on: event, snapshot) { try await timeline.add(.note, note.title, detail: note.detail) }
     try await index.mark(purchase)
     return (.done, "Purchase \(purchase)")
+  }
+
+  /// The newest invoice of a subscription, where it was told of before the subscription was.
+  private func newestInvoice(of snapshot: Snapshot, _ index: PurchaseIndex) async throws -> Snapshot? {
+    guard case .subscription(let subscription) = snapshot, let invoice = subscription.latestInvoice else { return nil }
+    return try await FactStore(tenant: index.tenant, transaction: index.transaction).fact(FactKey(invoice))?.snapshot
+  }
+
+  /// An invoice that bills several subscriptions concerns a purchase each, and makes none of them the other.
+  private func share(
+    _ invoice: Snapshot, _ attention: EventEffect.Attention, _ event: StripeEvent, _ index: PurchaseIndex, isNews: Bool
+  ) async throws -> Outcome {
+    var purchases: [String] = []
+    for share in invoice.shares {
+      try await FactStore(tenant: index.tenant, transaction: index.transaction)
+        .learn(Fact(share, asOf: event.created, source: .event))
+      guard let purchase = try await index.purchase(of: share.aliases, creating: attention == .always) else { continue }
+      try await Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
+        .add(.event, EventStory.title(event, invoice), detail: EventStory.detail(invoice, isNews: isNews))
+      try await index.mark(purchase)
+      purchases.append(purchase.rawValue)
+    }
+    return (
+      .done,
+      purchases.isEmpty
+        ? "Remembered; it belongs to no known purchase." : "Purchases \(purchases.joined(separator: ", "))"
+    )
   }
 
   /// The record of a buyer is shared by all of the buyer's purchases: a look at one of them brings it up to date.

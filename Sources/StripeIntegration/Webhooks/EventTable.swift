@@ -86,11 +86,11 @@ enum EventTable {
     case "credit_note.created", "credit_note.updated", "credit_note.voided":
       return .learn(.creditNote(try Stripe.CreditNote(event.object)), .always)
 
-    // Every sale has such an event. Only where the vendor sells by payments alone, and this one says what it sells, is it
-    // more than a link.
+    // Every sale has such an event. Where the vendor sells by payments alone, and this one says what it sells, it is the
+    // sale; elsewhere a sale that waits for its money is looked at.
     case "payment_intent.succeeded":
       let payment = try Stripe.PaymentIntent(event.object)
-      return .learn(.paymentIntent(payment), settings.barePayments && payment.sale != nil ? .always : .none)
+      return .learn(.paymentIntent(payment), settings.barePayments && payment.sale != nil ? .always : .ifKnown)
     case "payment_intent.canceled", "payment_intent.payment_failed":
       return .learn(.paymentIntent(try Stripe.PaymentIntent(event.object)), .none)
 

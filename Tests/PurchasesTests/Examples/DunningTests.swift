@@ -214,14 +214,30 @@ struct DunningTests {
     #expect(story.daysLeft == 33)
   }
 
-  @Test("A paused subscription is left as it is where the vendor chose so")
-  func keptPause() {
+  @Test(
+    "A pause that was asked for leaves access as it is where the vendor chose so, however long it lasts",
+    arguments: [Terms.OnInterruption.keep, .suspend])
+  func askedPause(choice: Terms.OnInterruption) {
+    var story = Story { $0.onPause = choice }
+    story.subscribes(one())
+    story.happens { stripe, root in
+      stripe.sets(
+        root, ["status_details": ["paused": ["subscription": ["type": "pause_requested"], "type": "subscription"]]])
+      stripe.becomes("paused", root, telling: "paused")
+    }
+    #expect(story.licenses == [choice == .keep ? "lk_a active" : "lk_a suspended"])
+    story.passes(80)
+    #expect(story.licenses == [choice == .keep ? "lk_a active" : "lk_a suspended"])
+  }
+
+  @Test("A trial that ends without a payment method is over, whatever the vendor chose for pauses")
+  func pauseAtTheEndOfATrial() {
     var story = Story {
       $0.onPause = .keep
       $0.licenseType = .perpetual
     }
     story.subscribes(one(), trial: true)
     story.then(.trialEndsWithoutPaymentMethod)
-    #expect(story.licenses == ["lk_a active"])
+    #expect(story.licenses == ["lk_a suspended"])
   }
 }

@@ -113,7 +113,7 @@ struct SubscriptionEventTests {
       stripe.emit(subscription: root, "updated")
     }
     #expect(story.licenses == ["lk_a active", "lk_a active", "lk_a active"])
-    story.then(.renew, .setQuantity(item: 0, 1, invoiced: false))
+    story.then(.setQuantity(item: 0, 1, invoiced: false), .renew)
     #expect(story.licenses == ["lk_a active", "lk_a suspended", "lk_a suspended"])
   }
 
@@ -250,7 +250,7 @@ struct SubscriptionEventTests {
     #expect(story.features["seats"] == 5)
     story.then(.setQuantity(item: 0, 8, invoiced: true))
     #expect(story.features["seats"] == 8)
-    story.then(.setQuantity(item: 0, 2, invoiced: false))
+    story.then(.setQuantity(item: 0, 2, invoiced: true))
     #expect(story.features["seats"] == 2)
     #expect(story.licenses == ["lk_a active"])
   }

@@ -197,10 +197,20 @@ struct SubscriptionTests {
     story.subscribes(one())
     story.then(.setQuantity(item: 0, 3, invoiced: true))
     #expect(story.licenses == ["lk_a active", "lk_a active", "lk_a active"])
-    story.then(.setQuantity(item: 0, 1, invoiced: false))
-    #expect(story.licenses == ["lk_a active", "lk_a suspended", "lk_a suspended"])
+    story.then(.setQuantity(item: 0, 1, invoiced: true))
+    #expect(story.licenses == ["lk_a active", "lk_a suspended", "lk_a suspended"], "the rest was credited")
     story.then(.setQuantity(item: 0, 2, invoiced: false))
     #expect(story.licenses == ["lk_a active", "lk_a active", "lk_a suspended"])
+  }
+
+  @Test("A quantity that is lowered without a credit keeps what is paid to the end of the period")
+  func quantityWithoutCredit() {
+    var story = Story { $0.quantity = .perUnit }
+    story.subscribes(several(3))
+    story.then(.setQuantity(item: 0, 1, invoiced: false))
+    #expect(story.licenses == ["lk_a active", "lk_a active", "lk_a active"])
+    story.then(.renew)
+    #expect(story.licenses.filter { $0 == "lk_a active" }.count == 1)
   }
 
   @Test("Seats follow the quantity on the same license")
@@ -247,6 +257,9 @@ struct SubscriptionTests {
     story.then(.addItem(one("price_b1"), invoiced: false))
     #expect(story.licenses == ["lk_a active", "lk_b active"])
     story.then(.removeItem(0))
+    #expect(story.licenses == ["lk_a active", "lk_b active"], "it is paid, and nothing of it was credited")
+    story.then(.renew)
+    story.passes(1)
     #expect(story.licenses == ["lk_a suspended", "lk_b active"])
   }
 

@@ -142,6 +142,10 @@ struct StripeModel: Sendable {
       return .sessions(of: payment, found.map { Stripe.CheckoutSessionID($0) })
     case .invoicePayments(let payment):
       return .invoicePayments(of: payment, try invoicePayments(of: payment.rawValue))
+    case .invoices(let id):
+      let found = invoices.values.filter { $0.subscription == id.rawValue }.sorted { $0.id < $1.id }
+      return .invoices(of: id, try found.map { try Stripe.Invoice(told($0.id, json($0, .new))) })
+    case .creditNotes(let id): return .creditNotes(of: id, [])
     }
   }
 

@@ -1,0 +1,158 @@
+import Foundation
+import Identity
+import LicenseKitAPI
+import StripeAPI
+
+/// What one unit of a subscription was over time: a subscription item, and the items whose place it took.
+///
+/// Stripe replaces items (a schedule's next phase, a change in the portal, one deleted and another added), and the license
+/// of whoever pays on goes on. So paid time belongs to the lineage, and not to the item's id.
+struct Lineage: Hashable {
+  /// Under which name its units are recorded: the item that was licensed last, else the first one.
+  let key: String
+  /// The item that is subscribed to now; nil where it was removed and nothing took its place.
+  let item: Stripe.Subscription.Item?
+  let entries: [Ledger.Entry]
+
+  /// The prices it had, newest first, as paid entries tell them.
+  var pricesPaid: [Decider.SoldLine.Former] {
+    let paid = entries.filter { $0.direction == .charge && $0.paidAt != nil }
+      .sorted { ($0.span?.start ?? $0.billed, $0.billed, $0.id) > ($1.span?.start ?? $1.billed, $1.billed, $1.id) }
+    return Knowledge.unique(paid.map { .init(price: $0.price, product: $0.product) })
+  }
+}
+
+/// Sorts the entries of a subscription into lineages.
+struct Lineages {
+  /// What a price gives at LicenseKit; empty where no mapping applies.
+  struct Offer: Hashable {
+    let product: ProductID
+    let policy: PolicyID
+  }
+
+  let subscription: Stripe.Subscription
+  let ledger: Ledger
+  /// What a line with this price and product gives.
+  let offers: (Stripe.PriceID?, Stripe.ProductID?) -> Set<Offer>
+  /// The lines that licenses are recorded for, with the prices they were agreed for last.
+  let recorded: [String: Set<Stripe.PriceID>]
+
+  fileprivate struct Member {
+    let id: String
+    var item: Stripe.Subscription.Item?
+    var entries: [Ledger.Entry] = []
+    /// What was paid for it and not credited.
+    var paid: [Span] = []
+    var birth = Date.distantFuture
+
+    var price: Stripe.PriceID? { item?.price ?? entries.last?.price }
+    var product: Stripe.ProductID? { item?.product ?? entries.last?.product }
+  }
+
+  /// The lineages of all recurring lines; and the lines that are bought once.
+  func sorted() -> (lineages: [Lineage], once: [Ledger.Entry]) {
+    let items = subscription.items.filter { !$0.isMetered }
+    var members = items.map { Member(id: $0.id.rawValue, item: $0) }
+    var once: [Ledger.Entry] = []
+    var nameless: [Ledger.Entry] = []
+    for entry in ledger.entries {
+      if let item = entry.item {
+        members.add(entry, to: item.rawValue)
+      } else {
+        nameless.append(entry)
+      }
+    }
+    let prices = Set(members.flatMap { [$0.item?.price] + $0.entries.map(\.price) }.compactMap { $0 })
+    for entry in nameless {
+      let isRecurring = entry.price.map(prices.contains) ?? false
+      guard entry.isChange || isRecurring, entry.span?.isLong == true else {
+        once.append(entry)
+        continue
+      }
+      members.add(entry, to: owner(of: entry, among: members) ?? "\(entry.price?.rawValue ?? entry.id)")
+    }
+    for index in members.indices {
+      let paid = Ledger.charges(among: members[index].entries, keepingReturned: false)
+        .filter { $0.paidAt != nil && $0.quantity > 0 }
+      members[index].paid = paid.compactMap(\.span)
+      let begins = members[index].entries.filter { $0.direction == .charge }.compactMap { $0.span?.start }.min()
+      members[index].birth =
+        [begins, members[index].item?.created].compactMap { $0 }.min()
+        ?? members[index].item?.currentPeriodStart ?? .distantFuture
+    }
+    members.sort { ($0.birth, $0.item == nil ? 0 : 1, $0.id) < ($1.birth, $1.item == nil ? 0 : 1, $1.id) }
+    return (chains(of: members).map(lineage), once)
+  }
+
+  /// Lines of invoice items name no item: the price tells which it was, else the product, else there is only one.
+  private func owner(of entry: Ledger.Entry, among members: [Member]) -> String? {
+    let byPrice =
+      members.first { $0.item != nil && $0.item?.price == entry.price }
+      ?? members.first { member in member.entries.contains { $0.price == entry.price } }
+    if let byPrice { return byPrice.id }
+    let product = entry.product
+    let byProduct = members.first { member in
+      product != nil && (member.item?.product == product || member.entries.contains { $0.product == product })
+    }
+    return byProduct?.id ?? (members.count == 1 ? members[0].id : nil)
+  }
+
+  /// Links each member with the one whose place it took: one that is subscribed to no more, gives the same LicenseKit
+  /// product, and was not paid for at the same time.
+  private func chains(of members: [Member]) -> [[Member]] {
+    var chains: [[Member]] = []
+    for member in members {
+      let candidates = chains.indices.filter { index in
+        guard let last = chains[index].last, last.item == nil else { return false }
+        return takesPlace(member, of: last)
+      }
+      let offer = offers(member.price, member.product)
+      // Where several could be meant, the same policy goes first, then the one that ended last.
+      let chosen = candidates.max { a, b in
+        func rank(_ index: Int) -> (Int, Date) {
+          guard let last = chains[index].last else { return (0, .distantPast) }
+          let isSame = !offers(last.price, last.product).isDisjoint(with: offer)
+          return (isSame ? 1 : 0, last.paid.map(\.end).max() ?? last.birth)
+        }
+        return rank(a) < rank(b)
+      }
+      if let chosen { chains[chosen].append(member) } else { chains.append([member]) }
+    }
+    return chains
+  }
+
+  private func takesPlace(_ member: Member, of former: Member) -> Bool {
+    let mine = Set(offers(member.price, member.product).map(\.product))
+    let formerPrices = Set(former.entries.map(\.price))
+    let theirs = formerPrices.reduce(into: Set<ProductID>()) { products, price in
+      let product = former.entries.last { $0.price == price }?.product
+      products.formUnion(offers(price, product).map(\.product))
+    }
+    guard !mine.isDisjoint(with: theirs) else { return false }
+    // Once the license has gone over it stays so.
+    if let price = member.item?.price, !formerPrices.contains(price),
+      recorded[former.id]?.contains(price) == true, recorded[member.id] == nil
+    {
+      return true
+    }
+    return !member.paid.contains { mine in former.paid.contains { mine.overlaps($0) } }
+  }
+
+  private func lineage(_ chain: [Member]) -> Lineage {
+    let known = chain.last { recorded[$0.id] != nil } ?? chain[0]
+    let entries = chain.flatMap(\.entries).sorted {
+      ($0.billed, $0.span?.start ?? $0.billed, $0.id) < ($1.billed, $1.span?.start ?? $1.billed, $1.id)
+    }
+    return Lineage(key: known.id, item: chain.last?.item, entries: entries)
+  }
+}
+
+extension [Lineages.Member] {
+  fileprivate mutating func add(_ entry: Ledger.Entry, to id: String) {
+    if let index = firstIndex(where: { $0.id == id }) {
+      self[index].entries.append(entry)
+    } else {
+      append(Lineages.Member(id: id, item: nil, entries: [entry]))
+    }
+  }
+}

@@ -1,0 +1,459 @@
+import Foundation
+import Identity
+import StripeAPI
+
+/// What one lineage of a subscription is entitled to of one LicenseKit product at one moment: the computation over
+/// intervals that `docs/entitlement.md` describes.
+///
+/// Status words say how to treat what is not paid; they never stand in for it.
+struct PaidTime {
+  let lineage: Lineage
+  /// What else the subscription sold: an item that was added in the middle of a period rests on that.
+  let others: [Lineage]
+  let subscription: Stripe.Subscription
+  let terms: Terms
+  /// Whether the subscribed price gives the product under these terms.
+  let isCurrent: Bool
+  /// Whether a price gives it.
+  let gives: (Stripe.PriceID?, Stripe.ProductID?) -> Bool
+  let now: Date
+
+  /// So many units are granted until a moment, unless news come.
+  struct Claim: Hashable {
+    enum Basis: Hashable {
+      /// By money that is there.
+      case paid
+      /// By the vendor: a voided invoice, a pause that lets service go on.
+      case given
+      case trial
+      /// A change that nothing was billed for yet rests on what is paid.
+      case carried
+      /// Money is on its way, or late within the grace.
+      case awaited
+      /// Between the end of what is paid and the bill for the next period, or within the grace.
+      case outlasting
+    }
+
+    let quantity: Int
+    let basis: Basis
+    let until: Date
+    /// The end of what is paid or due, from which an expiry is counted.
+    let paidTo: Date
+  }
+
+  /// Why wanted units are not granted.
+  enum Lapse: Hashable {
+    /// Nothing was ever paid.
+    case neverPaid
+    /// What was paid has ended, and so has the grace.
+    case late
+    /// The money went back; `whole`: nothing else was ever paid.
+    case returned(whole: Bool)
+    /// It is going back.
+    case returnPending
+    /// It was lost in a dispute.
+    case lost
+  }
+
+  struct Finding: Hashable {
+    var claims: [Claim] = []
+    /// How many units are subscribed to.
+    var wanted = 0
+    /// Nothing is known of some time after what was covered last.
+    var hasGap = false
+    /// Why there are fewer claims than that.
+    var lapse: Lapse?
+    /// The price whose terms hold for what is granted.
+    var price: Decider.SoldLine.Former?
+    /// The end of what was sold, whatever became of its money.
+    var soldThrough: Date?
+    /// The end of what was covered before now.
+    var lastEnd: Date?
+    var nextChange: Date?
+
+    var granted: Int { claims.map(\.quantity).max() ?? 0 }
+  }
+
+  /// Before the expiry of a license runs out it is looked at whether money is still on its way.
+  static let ahead: TimeInterval = 6 * 3_600
+  /// Periods that follow each other may be this far apart.
+  private static let gap: TimeInterval = 3_600
+
+  private var keeps: Bool { terms.onFullRefund == .keep }
+  private var isRunning: Bool { !subscription.status.isTerminal }
+  private var pause: Stripe.Subscription.Pause { subscription.pause(hasPaid: !lineage.pricesPaid.isEmpty) }
+
+  func find() -> Finding {
+    let charges = Ledger.charges(among: lineage.entries, keepingReturned: keeps)
+    let paid = charges.filter { $0.isPaid(keepingReturned: keeps) && $0.quantity > 0 && $0.span != nil }
+    let mine = paid.filter { gives($0.price, $0.product) }
+    var finding = Finding()
+    finding.claims = tiers(of: mine, .paid)
+    finding.soldThrough = charges.filter { $0.paidAt != nil && gives($0.price, $0.product) }
+      .compactMap { $0.span?.end }.max()
+    let covered = coverage(of: charges, paid)
+    finding.lastEnd = covered.map(\.end).filter { $0 <= now }.max()
+    finding.hasGap = finding.lastEnd.map { hasGap(after: $0, charges) } ?? false
+
+    if let item = lineage.item, isCurrent {
+      finding.wanted = item.quantity
+      grant(item, charges, covered, mine, &finding)
+    } else if let item = lineage.item, rests(item, on: covered, charges) {
+      finding.claims = surplus(finding.claims, beside: item, mine)
+    }
+    finding.price = price(of: finding, mine)
+    finding.nextChange = nextChange(finding, paid)
+    return finding
+  }
+
+  /// The subscribed price, unless all that is granted rests on another that was paid for.
+  private func price(of finding: Finding, _ mine: [Ledger.Entry]) -> Decider.SoldLine.Former? {
+    let present = mine.filter { $0.span?.contains(now) ?? false }
+    let newest = present.last.map { Decider.SoldLine.Former(price: $0.price, product: $0.product) }
+    guard let item = lineage.item, isCurrent else { return newest }
+    let isOwn =
+      finding.claims.isEmpty || finding.claims.contains { $0.basis != .paid }
+      || present.contains { $0.price == item.price }
+    return isOwn ? .init(price: item.price, product: item.product) : newest
+  }
+
+  // MARK: What is paid
+
+  /// How many units are covered at the moment, and how long each of them: one item has one quantity at a time, so that
+  /// entries that overlap are one unit paid twice and not two.
+  private func tiers(of entries: [Ledger.Entry], _ basis: Claim.Basis) -> [Claim] {
+    let present = entries.filter { $0.span?.contains(now) ?? false }
+    return Set(present.map(\.quantity)).sorted().compactMap { quantity in
+      let spans = entries.filter { $0.quantity >= quantity }.compactMap(\.span)
+      return Self.end(of: spans, from: now).map { Claim(quantity: quantity, basis: basis, until: $0, paidTo: $0) }
+    }
+  }
+
+  /// The end of what spans cover without a gap from a moment on.
+  private static func end(of spans: [Span], from moment: Date) -> Date? {
+    var end = spans.filter { $0.contains(moment) }.map(\.end).max()
+    for span in spans.sorted(by: { $0.start < $1.start }) {
+      guard let known = end else { return nil }
+      if span.start <= known.addingTimeInterval(gap), span.end > known { end = span.end }
+    }
+    return end
+  }
+
+  /// Everything that covers the lineage, whatever its price; for one that was never sold anything, what covers the
+  /// subscription.
+  private func coverage(of charges: [Ledger.Entry], _ paid: [Ledger.Entry]) -> [Span] {
+    let rest = others.flatMap { other in
+      Ledger.charges(among: other.entries, keepingReturned: keeps)
+        .filter { $0.isPaid(keepingReturned: keeps) && $0.quantity > 0 }.compactMap(\.span)
+    }
+    var spans = paid.compactMap(\.span)
+    // A trial is not paid for, so that it does not outlive the subscription.
+    if isRunning, terms.trial { spans += trials }
+    if spans.isEmpty { spans = rest }
+    guard isRunning, !(spans.isEmpty && rest.isEmpty) else { return spans }
+    return spans + charges.filter(\.isWaived).compactMap(\.span)
+  }
+
+  private var trials: [Span] {
+    var spans: [Span] = []
+    if let end = subscription.trialEnd {
+      spans.append(Span(start: subscription.trialStart ?? subscription.created, end: end))
+    }
+    guard let item = lineage.item else { return spans }
+    if subscription.status == .trialing, let end = item.currentPeriodEnd {
+      spans.append(Span(start: item.currentPeriodStart ?? subscription.created, end: end))
+    }
+    if let end = item.trialEnd {
+      spans.append(Span(start: item.trialStart ?? item.currentPeriodStart ?? subscription.created, end: end))
+    }
+    return spans
+  }
+
+  // MARK: What is subscribed to
+
+  private func grant(
+    _ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry], _ covered: [Span], _ mine: [Ledger.Entry],
+    _ finding: inout Finding
+  ) {
+    func claim(_ basis: Claim.Basis, until: Date, paidTo: Date? = nil) {
+      guard until > now, item.quantity > 0 else { return }
+      finding.claims.append(
+        Claim(quantity: item.quantity, basis: basis, until: until, paidTo: paidTo ?? until))
+    }
+    if isRunning, terms.trial, let end = Self.end(of: trials, from: now) { claim(.trial, until: end) }
+    if isRunning, !covered.isEmpty {
+      let waived = charges.filter { $0.isWaived && $0.price == item.price }
+      if let end = Self.end(of: mine.compactMap(\.span) + waived.compactMap(\.span), from: now),
+        waived.contains(where: { $0.span?.end ?? .distantPast > now })
+      {
+        claim(.given, until: end)
+      }
+      if let end = givenByPause(item, finding.lastEnd) { claim(.given, until: end) }
+    }
+    guard finding.granted < item.quantity else { return }
+
+    let billed = charges.filter { $0.price == item.price && $0.span?.contains(now) ?? false }
+    if let lapse = lapse(byReturnsOf: billed, charges, finding) {
+      finding.lapse = lapse
+      return
+    }
+    guard !covered.isEmpty else {
+      if trustsStripe(item, charges), let end = item.currentPeriodEnd {
+        claim(.given, until: end)
+        if finding.granted >= item.quantity {
+          finding.soldThrough = finding.soldThrough ?? end
+          return
+        }
+      }
+      finding.lapse = .neverPaid
+      return
+    }
+    guard isRunning else {
+      // A change that was never billed ends with what carries it.
+      if billed.allSatisfy({ !$0.isAwaited }), let end = Self.end(of: covered, from: now) {
+        claim(.carried, until: end)
+      }
+      if finding.granted < item.quantity { finding.lapse = .late }
+      return
+    }
+    var awaited = billed.filter(\.isAwaited)
+    let carrier = Self.end(of: covered, from: now)
+    if awaited.isEmpty, carrier == nil {
+      awaited = charges.filter { $0.isAwaited && !$0.isChange && $0.span?.contains(now) ?? false }
+    }
+    if !awaited.isEmpty {
+      finding.claims += claims(awaiting: awaited, item, charges, finding.lastEnd)
+    } else if let carrier {
+      let kept = cheaperThan(item, charges)
+      if kept < item.quantity {
+        finding.claims.append(
+          Claim(quantity: item.quantity - kept, basis: .carried, until: carrier, paidTo: carrier))
+      } else {
+        // The dearer plan that was paid for stands in for it.
+        finding.wanted = 0
+        return
+      }
+    } else if trustsStripe(item, charges), let end = item.currentPeriodEnd, end > now {
+      claim(.given, until: end)
+    } else if let lastEnd = finding.lastEnd {
+      claim(.outlasting, until: lastEnd.addingTimeInterval(slack), paidTo: lastEnd)
+    }
+    if finding.granted < item.quantity, finding.lapse == nil { finding.lapse = .late }
+  }
+
+  /// How long a license outlasts what is paid for: the grace when Stripe says that money is late, and a day at least while
+  /// nothing is wrong. Nothing when Stripe has given up.
+  private var slack: TimeInterval {
+    switch subscription.status {
+    case .active, .trialing: subscription.status == .trialing && !terms.trial ? terms.grace : terms.outlasting
+    case .pastDue: terms.grace
+    case .paused: pause == .asked ? terms.outlasting : 0
+    case .incomplete, .incompleteExpired, .unpaid, .canceled, .unknown: 0
+    }
+  }
+
+  /// What money that is still to come grants.
+  ///
+  /// The bill of a period that is late has its grace from when it was due, or from the end of what is paid if that is
+  /// later; later bills do not begin it anew. The bill of a change ends with its own grace, and what was paid before goes
+  /// on by itself.
+  private func claims(
+    awaiting awaited: [Ledger.Entry], _ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry], _ lastEnd: Date?
+  ) -> [Claim] {
+    if subscription.status == .unpaid { return [] }
+    let quantity = min(awaited.map(\.quantity).max() ?? 0, item.quantity)
+    guard quantity > 0, let end = awaited.compactMap({ $0.span?.end }).max() else { return [] }
+    let isChange = awaited.allSatisfy(\.isChange)
+    let periods =
+      isChange
+      ? awaited
+      : charges.filter { entry in
+        guard entry.isAwaited, !entry.isChange, let span = entry.span else { return false }
+        return span.start <= now && span.end > lastEnd ?? .distantPast
+      }
+    let isOwed = periods.contains(where: \.isOwed)
+    guard var late = periods.compactMap(\.lateFrom).min() else {
+      // Nothing of it is ever late by itself: a draft.
+      let turn = (isChange ? nil : lastEnd)?.addingTimeInterval(terms.outlasting - Self.ahead)
+      let paidTo = turn.map { now < $0 ? lastEnd ?? end : end } ?? end
+      return [Claim(quantity: quantity, basis: .awaited, until: end.addingTimeInterval(slack), paidTo: paidTo)]
+    }
+    // Where a whole period lies between what is paid and the oldest bill, an older bill is missing: it was due when what is
+    // paid ended.
+    if isOwed, !isChange, let lastEnd, hasGap(after: lastEnd, charges) { late = lastEnd }
+    let anchor = isChange ? late : max(late, lastEnd ?? .distantPast)
+    let until = anchor.addingTimeInterval(slack)
+    guard until > now else { return [] }
+    let paidTo: Date
+    if isOwed {
+      // An expiry follows: not by the hour that Stripe takes to make an invoice.
+      paidTo = lastEnd.map { !isChange && late <= $0.addingTimeInterval(86_400) ? $0 : late } ?? late
+    } else if let lastEnd, !isChange, now < lastEnd.addingTimeInterval(terms.outlasting - Self.ahead) {
+      paidTo = lastEnd
+    } else {
+      paidTo = min(end, anchor)
+    }
+    return [Claim(quantity: quantity, basis: .awaited, until: until, paidTo: paidTo)]
+  }
+
+  /// Whether nothing is known of the time right after a moment.
+  private func hasGap(after moment: Date, _ charges: [Ledger.Entry]) -> Bool {
+    let next = charges.filter { !$0.isChange && $0.coverage != .void }.compactMap(\.span).filter { $0.end > moment }
+      .map(\.start).min()
+    return next.map { $0 > moment.addingTimeInterval(86_400) } ?? false
+  }
+
+  /// A paused subscription has no periods, and one whose collection is paused has some that nobody pays. Where the vendor
+  /// lets service go on, it does: month by month, so that an expiry moves seldom.
+  private func givenByPause(_ item: Stripe.Subscription.Item, _ lastEnd: Date?) -> Date? {
+    guard terms.onPause == .keep else { return nil }
+    if subscription.isCollectionPaused { return item.currentPeriodEnd }
+    guard subscription.status == .paused, pause == .asked else { return nil }
+    guard let lastEnd, lastEnd <= now else { return nil }
+    let month: TimeInterval = 30 * 86_400
+    let months = (now.timeIntervalSince(lastEnd) / month).rounded(.down) + 1
+    return lastEnd.addingTimeInterval(months * month)
+  }
+
+  /// Where nothing at all is known of the bills of a period, Stripe's word that the subscription is active, and that its
+  /// newest invoice is paid or that there is none, has to do: a subscription without invoices, an invoice whose lines name
+  /// other items.
+  private func trustsStripe(_ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry]) -> Bool {
+    guard subscription.status == .active else { return false }
+    let start = item.currentPeriodStart ?? .distantPast
+    let end = item.currentPeriodEnd ?? .distantFuture
+    let period = Span(start: start, end: end)
+    let all = charges + others.flatMap(\.entries)
+    return !all.contains { $0.direction == .charge && $0.span?.overlaps(period) ?? false }
+      && (subscription.latestInvoice == nil || all.contains { $0.isPaid(keepingReturned: keeps) })
+  }
+
+  // MARK: Money that moved back
+
+  /// Why units are not granted that a bill was paid for.
+  private func lapse(
+    byReturnsOf billed: [Ledger.Entry], _ charges: [Ledger.Entry], _ finding: Finding
+  ) -> Lapse? {
+    // The period of now, or the newest that there was.
+    var returned = billed.filter { $0.paidAt != nil && $0.isReturned && !$0.isPaid(keepingReturned: keeps) }
+    if returned.isEmpty, finding.claims.isEmpty {
+      returned = charges.filter { entry in
+        guard entry.paidAt != nil, entry.isReturned, !entry.isPaid(keepingReturned: keeps), let span = entry.span else {
+          return false
+        }
+        let isNewest = !charges.contains { $0.isAwaited && $0.span?.start ?? .distantPast >= span.end }
+        return span.start <= now && span.end > finding.lastEnd ?? .distantPast && isNewest
+      }
+    }
+    guard let newest = returned.max(by: { ($0.span?.start ?? $0.billed) < ($1.span?.start ?? $1.billed) }) else {
+      return nil
+    }
+    if returned.contains(where: { $0.returned == .lost }) { return .lost }
+    if returned.contains(where: { $0.returned == .pending }) { return .returnPending }
+    return .returned(whole: isFirst(newest))
+  }
+
+  /// Whether a paid period is the one that the subscription began with. One that begins much later is not, even when no
+  /// earlier one is known: the subscription may be older than the installation.
+  private func isFirst(_ entry: Ledger.Entry) -> Bool {
+    let paid = (lineage.entries + others.flatMap(\.entries)).filter {
+      $0.direction == .charge && $0.paidAt != nil && $0.amount > 0 && $0.span != nil
+    }
+    guard Set(paid.compactMap(\.invoice)).count <= 1 else { return false }
+    if entry.isChange { return true }
+    let beginning = max(subscription.created, subscription.trialEnd ?? subscription.created)
+    return entry.span.map { $0.start <= beginning.addingTimeInterval(86_400) } ?? true
+  }
+
+  // MARK: Changes that nothing was billed for
+
+  /// Whether the subscribed price has no paid time and no bill of its own at the moment, so that it takes the place of
+  /// what is paid.
+  private func rests(_ item: Stripe.Subscription.Item, on covered: [Span], _ charges: [Ledger.Entry]) -> Bool {
+    guard Self.end(of: covered, from: now) != nil, isRunning else { return false }
+    return !charges.contains { entry in
+      entry.price == item.price && entry.span?.contains(now) ?? false && !entry.isWaived
+    }
+  }
+
+  /// What is left of paid units of a former price beside the one that took their place. Only a price that is dearer takes
+  /// it, or one of which that is not known: what is paid and not credited stays until it ends.
+  private func surplus(
+    _ claims: [Claim], beside item: Stripe.Subscription.Item, _ mine: [Ledger.Entry]
+  ) -> [Claim] {
+    let present = mine.filter { $0.span?.contains(now) ?? false }
+    guard present.allSatisfy({ item.comparedWith($0) == .dearer }) else { return claims }
+    return claims.compactMap { claim in
+      claim.quantity > item.quantity
+        ? Claim(
+          quantity: claim.quantity - item.quantity, basis: claim.basis, until: claim.until, paidTo: claim.paidTo) : nil
+    }
+  }
+
+  /// How many paid units of a dearer price stand in for the subscribed one.
+  private func cheaperThan(_ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry]) -> Int {
+    charges.filter { entry in
+      entry.isPaid(keepingReturned: keeps) && entry.price != item.price && entry.span?.contains(now) ?? false
+        && item.comparedWith(entry) == .cheaper
+    }.map(\.quantity).max() ?? 0
+  }
+
+  // MARK: Time
+
+  private func nextChange(_ finding: Finding, _ paid: [Ledger.Entry]) -> Date? {
+    var moments: [Date] = []
+    for claim in finding.claims {
+      // What is paid is followed by its grace: nothing changes before that ends.
+      let isFollowed = isRunning && isCurrent && claim.quantity <= finding.wanted && claim.basis != .awaited
+      moments.append(isFollowed && claim.basis != .outlasting ? claim.until.addingTimeInterval(slack) : claim.until)
+      if claim.basis == .awaited, claim.paidTo < claim.until {
+        moments.append(claim.paidTo.addingTimeInterval(terms.outlasting - Self.ahead))
+      }
+    }
+    moments += paid.compactMap { $0.span?.start }
+    return moments.filter { $0 > now }.min()
+  }
+}
+
+extension Stripe.Subscription {
+  enum Pause {
+    /// By the vendor, the buyer or Stripe: what `on_pause` says.
+    case asked
+    /// A trial that ended without a payment method: as the end of a trial.
+    case trialEnded
+    /// A payment that never came: as the end of dunning.
+    case paymentFailed
+  }
+
+  /// Why the subscription is paused. Older shapes do not say it, and knew only a trial that ended without a payment method.
+  func pause(hasPaid: Bool) -> Pause {
+    switch pauseCause {
+    case .pauseRequested, .system, .unknown: .asked
+    case .trialEndWithoutPaymentMethod: .trialEnded
+    case .firstPaymentFailure, .finalPaymentFailure: .paymentFailed
+    case nil: trialEnd != nil && !hasPaid ? .trialEnded : .asked
+    }
+  }
+}
+
+extension Stripe.Subscription.Item {
+  enum Comparison { case cheaper, alike, dearer }
+
+  /// How the subscribed price compares with one that was charged, by time. A price that is not known, or not that simple,
+  /// counts as dearer; months are not equally long, so that small differences do not count.
+  func comparedWith(_ entry: Ledger.Entry) -> Comparison {
+    let days: Double? =
+      switch interval {
+      case "day": 1
+      case "week": 7
+      case "month": 365.0 / 12
+      case "year": 365
+      default: nil
+      }
+    guard let unitAmount, let days, let span = entry.span, span.isLong, entry.quantity > 0 else { return .dearer }
+    let mine = Double(unitAmount) / (days * Double(max(1, intervalCount ?? 1)))
+    let theirs = Double(entry.amount) / Double(entry.quantity) / (span.end.timeIntervalSince(span.start) / 86_400)
+    if mine < theirs * 0.85 { return .cheaper }
+    return mine > theirs * 1.15 ? .dearer : .alike
+  }
+}
