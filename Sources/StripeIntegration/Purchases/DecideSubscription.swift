@@ -157,9 +157,14 @@ private struct SubscriptionLines {
       .init(line: line(lineage, agreement, quantity, finding, standing, gives, pause), standing: standing))
   }
 
-  /// Before access is refused for want of money it is known what the subscription was asked for from its beginning on: it
+  /// Before access goes on although nothing was heard of the period that has begun, Stripe is asked; before access is
+  /// refused for want of money it is known what the subscription was asked for from its beginning on: it
   /// may be older than the installation.
   private mutating func askForHistory(_ finding: PaidTime.Finding) {
+    if finding.isSilent, !knowledge.hasFetched(FactKey(subscription.id)) {
+      missingHistory = .subscription(subscription.id)
+      return
+    }
     guard
       finding.granted < finding.wanted || finding.claims.contains(where: { $0.basis != .paid && $0.basis != .trial })
     else { return }

@@ -61,6 +61,8 @@ struct PaidTime {
     var wanted = 0
     /// Nothing is known of some time after what was covered last.
     var hasGap = false
+    /// The subscription is active and nothing was heard of it since what is paid has ended.
+    var isSilent = false
     /// Why there are fewer claims than that.
     var lapse: Lapse?
     /// The price whose terms hold for what is granted.
@@ -237,6 +239,11 @@ struct PaidTime {
       claim(.given, until: end)
     } else if let lastEnd = finding.lastEnd {
       claim(.outlasting, until: lastEnd.addingTimeInterval(slack), paidTo: lastEnd)
+      if finding.granted < item.quantity, subscription.status == .active {
+        // Stripe says that it goes on, and nothing is known that is late: the news of the next period may be lost.
+        finding.isSilent = true
+        claim(.outlasting, until: .distantFuture, paidTo: lastEnd)
+      }
     }
     if finding.granted < item.quantity, finding.lapse == nil { finding.lapse = .late }
   }
@@ -411,7 +418,7 @@ struct PaidTime {
       }
     }
     moments += paid.compactMap { $0.span?.start }
-    return moments.filter { $0 > now }.min()
+    return moments.filter { $0 > now && $0 < .distantFuture }.min()
   }
 }
 
