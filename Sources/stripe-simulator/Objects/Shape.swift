@@ -38,6 +38,8 @@ struct APIVersion: Hashable, Sendable {
 
   var date: String { String(text.prefix(10)) }
   var shape: Shape { date >= Self.firstEndive ? .endive : date >= Self.firstNew ? .new : .old }
+  /// What an event calls the merchant (Stripe changelog, 2017-05-25).
+  var accountField: String { date < "2017-05-25" ? "user_id" : "account" }
   var isFlexible: Bool { date >= Self.firstFlexible }
   var hasInvoicePaymentEvents: Bool { date >= Self.firstInvoicePaymentEvent }
 }
