@@ -25,8 +25,9 @@ func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .executableTarget(name: name, dependencies: dependencies + [arguments], swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+/// - Parameter exclude: folders that hold no sources, and are read where they lie.
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 /// `TEST_TARGETS=JSONTests,PostgresTests swift build --build-tests` compiles only the named test targets; unset, all.
@@ -143,7 +144,7 @@ let package = Package(
           "StripeIntegration", "LicenseServer", "StripeAPI", "LicenseKitAPI", "JSON", "Postgres", "Redis",
           "HTTPTransport", "Cryptography", "ServerKit", "Delivery",
           "Identity", "TestSupport", hummingbird, logging, lifecycle,
-        ]),
+        ], exclude: ["Fixtures"]),
       tests("ArchitectureTests", []),
     ].filter { chosenTests?.contains($0.name) ?? true } + loadTests
 )

@@ -212,7 +212,7 @@ def test_a_canceled_subscription_whose_time_is_paid_keeps_it_by_default(vendor: 
 # Both shapes of Stripe's objects
 
 
-@pytest.mark.parametrize("fresh_stack", ["2024-06-20", "2025-03-31.basil"], indirect=True)
+@pytest.mark.parametrize("fresh_stack", ["2016-07-06", "2024-06-20", "2025-03-31.basil", "2026-10-28.endive"], indirect=True)
 def test_every_kind_of_sale_works_in_both_shapes_of_stripes_objects(fresh_stack) -> None:
     vendor = fresh_stack.new_vendor()
     once, monthly = vendor.offer_once(), vendor.offer_monthly()

@@ -123,6 +123,50 @@ struct ObjectsShapeTests {
     #expect(invoice.subscription == "sub_4")
   }
 
+  @Test("An item that has only a plan is read by it")
+  func plan() throws {
+    let subscription = try Stripe.Subscription(
+      json(
+        #"{"id":"sub_9","status":"active","current_period_end":9,"items":{"has_more":false,"data":[{"id":"si_9","quantity":3,"plan":{"id":"gold","product":"prod_9","usage_type":"licensed"}}]}}"#
+      ))
+    #expect(!subscription.hasMoreItems)
+    #expect(subscription.items.map(\.price) == ["gold"])
+    #expect(subscription.items.map(\.product) == ["prod_9"])
+    #expect(subscription.items.map(\.quantity) == [3])
+    #expect(subscription.items.first?.currentPeriodEnd?.timeIntervalSince1970 == 9)
+  }
+
+  @Test(
+    "Where an old shape does not say what is sold, the items are asked for",
+    arguments: [
+      // Plans had no product before 2018-02-05.
+      #""items":{"has_more":false,"data":[{"id":"si_9","quantity":3,"plan":{"id":"gold","name":"Gold"}}]}"#,
+      // One plan for the whole subscription, from before there were items.
+      #""plan":{"id":"gold","name":"Gold"},"quantity":3"#,
+    ])
+  func itemsAreAskedFor(_ items: String) throws {
+    let subscription = try Stripe.Subscription(
+      json(#"{"id":"sub_9","status":"active","current_period_start":8,"current_period_end":9,\#(items)}"#))
+    #expect(subscription.items.isEmpty)
+    #expect(subscription.hasMoreItems)
+    let whole = try subscription.withAllItems([
+      json(
+        #"{"id":"si_9","quantity":3,"price":{"id":"gold","product":"prod_9"},"current_period_start":8,"current_period_end":9}"#
+      )
+    ])
+    #expect(!whole.hasMoreItems)
+    #expect(whole.items.map(\.product) == ["prod_9"])
+  }
+
+  @Test("A dispute without an id is known by its charge, and only by that")
+  func disputeWithoutID() throws {
+    let former = #""object":"dispute","amount":900,"status":"needs_response","reason":"general","created":1"#
+    let dispute = try Stripe.Dispute(json(#"{"charge":"ch_9",\#(former)}"#))
+    #expect(dispute.id == "dispute_of_ch_9")
+    #expect(dispute.charge == "ch_9")
+    #expect(throws: StripeObjectError.self) { try Stripe.Dispute(json("{\(former)}")) }
+  }
+
   @Test("An id may be the whole object when somebody expanded it")
   func expanded() throws {
     let session = try Stripe.CheckoutSession(

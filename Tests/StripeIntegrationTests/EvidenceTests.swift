@@ -169,6 +169,39 @@ struct EvidenceTests {
     }
   }
 
+  @Test("is not staged where Stripe is the merchant of record, and the story says who moved the money")
+  func managedPayments() async throws {
+    try await Office.open { office in
+      try await office.sell()
+      var session = StripeFixture.session().object ?? [:]
+      session["managed_payments"] = ["enabled": true]
+      let refund: JSONValue = [
+        "id": "re_1", "object": "refund", "charge": "ch_1", "payment_intent": "pi_1", "amount": 100,
+        "status": "succeeded", "created": 1_799_999_200,
+      ]
+      office.shop.stripe.set("charges/ch_1", StripeFixture.charge())
+      try await office.shop.deliver([
+        StripeFixture.Event("evt_7", "checkout.session.async_payment_succeeded", at: 1_799_999_100, .object(session)),
+        StripeFixture.Event("evt_8", "refund.created", at: 1_799_999_200, refund),
+        StripeFixture.Event("evt_9", "charge.dispute.created", at: 1_799_999_300, Self.dispute),
+      ])
+      try await office.shop.settle()
+      office.shop.stripe.setList("disputes", [Self.dispute])
+
+      let shown = try await office.view("evidence?payment=pi_1").data?["dispute"]
+      #expect(shown?["is_managed"] == true)
+      #expect(shown?["is_answerable"] == false)
+      #expect(try await office.act("stage_evidence", "du_1", ["payment": "pi_1"]).code == "MANAGED_BY_STRIPE")
+      #expect(office.shop.stripe.posts(to: "disputes/du_1").isEmpty)
+
+      let id = try #require(try await office.shop.purchases().first).id
+      let notes = try await office.admin("GET", "fulfillments/\(id)?\(office.named)").data?["timeline"]?.array?
+        .filter { $0["kind"] == "note" }.compactMap { $0["title"]?.string }
+      #expect(notes?.contains("Stripe returned money by itself, as the merchant of record.") == true)
+      #expect(notes?.contains("Stripe answers this dispute, as the merchant of record.") == true)
+    }
+  }
+
   @Test("is not staged without what LicenseKit knows; to be read it is, and marked")
   func needsLicenseKit() async throws {
     try await Office.open { office in

@@ -25,7 +25,7 @@ public struct EventEnvelope: Hashable, Sendable {
     do { found = try Self.scanner.scan(body).values } catch { throw .notJSON(error) }
     try Self.checkKind(found[0]?.string)
     id = try Self.eventID(found[1]?.string)
-    account = try Self.accountID(found[2])
+    account = try Self.accountID(found[2], former: found[7])
     guard let livemode = found[3]?.bool else { throw .missing("livemode") }
     self.livemode = livemode
     guard let type = found[4]?.string, Self.isPlain(type) else { throw .missing("type") }
@@ -36,7 +36,11 @@ public struct EventEnvelope: Hashable, Sendable {
   }
 
   /// `values` come in this order.
-  private static let scanner = JSONScanner("object", "id", "account", "livemode", "type", "created", "data.object.id")
+  private static let scanner = JSONScanner(
+    "object", "id", "account", "livemode", "type", "created", "data.object.id", formerAccountField)
+
+  /// What `account` was called before 2017-05-25 (Stripe changelog). An endpoint of such a version still gets it.
+  static let formerAccountField = "user_id"
 
   /// The end of the year 9999.
   static let latestTime: Int64 = 253_402_300_799
@@ -55,8 +59,8 @@ public struct EventEnvelope: Hashable, Sendable {
     return Stripe.EventID(text)
   }
 
-  static func accountID(_ value: JSONValue?) throws(StripeEventError) -> Stripe.AccountID? {
-    guard let value, !value.isNull else { return nil }
+  static func accountID(_ value: JSONValue?, former: JSONValue?) throws(StripeEventError) -> Stripe.AccountID? {
+    guard let value = [value, former].lazy.compactMap({ $0 }).first(where: { !$0.isNull }) else { return nil }
     guard let text = value.string, isPlain(text) else { throw .missing("account") }
     return Stripe.AccountID(text)
   }

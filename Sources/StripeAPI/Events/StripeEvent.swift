@@ -17,7 +17,7 @@ public struct StripeEvent: Hashable, Sendable {
   public let created: Date
   /// The version `object` is rendered in.
   public let apiVersion: String?
-  /// The state of the object when the event was made.
+  /// The state of the object when the event was made; an empty object when the event is about none, as a `ping` is.
   public let object: JSONValue
   /// Of an `*.updated` event: the former values of what changed, arrays whole.
   public let previousAttributes: JSONObject?
@@ -37,19 +37,19 @@ public struct StripeEvent: Hashable, Sendable {
   public init(_ value: JSONValue) throws(StripeEventError) {
     guard let event = value.object else { throw .notAnEvent }
     try EventEnvelope.checkKind(event["object"]?.string)
-    guard let data = event["data"]?["object"], data.object != nil else { throw .missing("data.object") }
     guard let created = event["created"]?.integer, (0...EventEnvelope.latestTime).contains(created) else {
       throw .missing("created")
     }
     guard let livemode = event["livemode"]?.bool else { throw .missing("livemode") }
     guard let type = event["type"]?.string, EventEnvelope.isPlain(type) else { throw .missing("type") }
     id = try EventEnvelope.eventID(event["id"]?.string)
-    account = try EventEnvelope.accountID(event["account"])
+    account = try EventEnvelope.accountID(event["account"], former: event[EventEnvelope.formerAccountField])
     self.type = StripeEventType(type)
     self.livemode = livemode
     self.created = Date(timeIntervalSince1970: TimeInterval(created))
     apiVersion = event["api_version"]?.string
-    object = data
+    let data = event["data"]?["object"]
+    object = data?.object == nil ? [:] : data ?? [:]
     previousAttributes = event["data"]?["previous_attributes"]?.object
     // Before 2017-05-25 `request` was the id alone.
     requestID = event["request"]?["id"]?.string ?? event["request"]?.string
@@ -60,7 +60,7 @@ public struct StripeEvent: Hashable, Sendable {
   public var objectKind: String? { object["object"]?.string }
 
   /// The id of the snapshot's object. An `invoice.upcoming` has none.
-  public var objectID: String? { object["id"]?.string }
+  public var objectID: String? { object["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } }
 
   /// Whether an `*.updated` event says only that metadata under these keys changed. An app that writes metadata gets
   /// such an event back for each of its own writes, and must not answer it with another.

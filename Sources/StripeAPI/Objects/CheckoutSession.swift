@@ -27,6 +27,8 @@ extension Stripe {
     public let metadata: [String: String]
     public let amountTotal: Int64?
     public let currency: String?
+    /// Nil for no, as in sessions that were kept before this was read.
+    private let managedPayments: Bool?
     public let created: Date
 
     public init(_ value: JSONValue) throws(StripeObjectError) {
@@ -53,8 +55,12 @@ extension Stripe {
       metadata = reader.metadata
       amountTotal = reader.integer("amount_total")
       currency = reader.string("currency")
+      managedPayments = reader["managed_payments"]?["enabled"]?.bool == true ? true : nil
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
     }
+
+    /// Stripe is the merchant of record of the sale (Stripe docs, "Managed Payments").
+    public var isManaged: Bool { managedPayments ?? false }
 
     /// "Fulfil when not unpaid" (Stripe docs, "Fulfill orders").
     public var isPaid: Bool { status == .complete && paymentStatus != .unpaid }

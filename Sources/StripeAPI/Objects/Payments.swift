@@ -145,9 +145,13 @@ extension Stripe {
 
     public init(_ value: JSONValue) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "dispute")
-      id = try reader.requiredID("id")
       charge = reader.id("charge")
       paymentIntent = reader.id("payment_intent")
+      // Disputes of old versions are a part of their charge and have no id: a charge has one dispute at a time.
+      guard let id: DisputeID = reader.id("id") ?? charge.map({ DisputeID("dispute_of_\($0)") }) else {
+        throw reader.missing("id")
+      }
+      self.id = id
       amount = reader.amount("amount") ?? 0
       status = reader.string("status") ?? "needs_response"
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)

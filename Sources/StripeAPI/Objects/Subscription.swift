@@ -64,7 +64,8 @@ extension Stripe {
     public let status: Status
     public let customer: CustomerID?
     public private(set) var items: [Item]
-    /// True when the embedded list was cut and the rest must be fetched.
+    /// True when the items told are not all of them, and the rest must be fetched: the embedded list was cut, an item has a
+    /// plan that names no product (before 2018-02-05), or there is no list, only a `plan` of the subscription itself.
     public private(set) var hasMoreItems: Bool
     public let cancelAtPeriodEnd: Bool
     public let cancelAt: Date?
@@ -93,7 +94,7 @@ extension Stripe {
       let list = reader.list("items")
       items = try Self.items(
         list.elements, periodStart: reader.date("current_period_start"), periodEnd: reader.date("current_period_end"))
-      hasMoreItems = list.hasMore
+      hasMoreItems = list.hasMore || items.count < list.elements.count || reader["items"] == nil
       cancelAtPeriodEnd = reader.bool("cancel_at_period_end")
       cancelAt = reader.date("cancel_at")
       canceledAt = reader.date("canceled_at")
@@ -129,9 +130,11 @@ extension Stripe {
       for value in values {
         let reader = try ObjectReader(value, kind: "subscription_item")
         let priceValue = reader["price"] ?? reader["plan"]
-        guard let price: PriceID = ObjectReader.id(priceValue),
-          let product: ProductID = ObjectReader.id(priceValue?["product"])
-        else { throw reader.missing("price") }
+        guard let price: PriceID = ObjectReader.id(priceValue) else { throw reader.missing("price") }
+        guard let product: ProductID = ObjectReader.id(priceValue?["product"]) else {
+          if reader["price"] == nil { continue }
+          throw reader.missing("price")
+        }
         items.append(
           Item(
             id: try reader.requiredID("id"), price: price, product: product,

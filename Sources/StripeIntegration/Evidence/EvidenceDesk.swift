@@ -42,7 +42,7 @@ struct EvidenceDesk: Sendable {
     let found = try await gather(payment, of: asked.tenant)
     return try Answer.data(
       View(
-        payment: payment, dispute: View.Dispute(found.dispute), stale: found.isStale,
+        payment: payment, dispute: View.Dispute(found.dispute, isManaged: found.record.isManaged), stale: found.isStale,
         fields: found.pack.fields.map {
           View.Field(name: $0.name, text: $0.text, current: found.dispute.texts[$0.name])
         },
@@ -71,12 +71,17 @@ struct EvidenceDesk: Sendable {
   /// dispute": `submit` is true unless it is said to be false).
   ///
   /// - Parameter replacing: whether texts that are there already are replaced.
-  /// - Throws: 404 when the dispute is not this payment's, 409 `DISPUTE_NOT_OPEN`.
+  /// - Throws: 404 when the dispute is not this payment's, 409 `DISPUTE_NOT_OPEN`, and 409 `MANAGED_BY_STRIPE` where Stripe
+  ///   is the merchant of record: nothing is staged there.
   func stage(
     _ dispute: Stripe.DisputeID, of payment: String, replacing: Bool, _ caller: AppCaller
   ) async throws -> String {
     let found = try await gather(payment, of: caller.tenant)
     guard found.dispute.id == dispute else { throw APIFailure.notFound("\(dispute) is not the dispute of \(payment)") }
+    guard !found.record.isManaged else {
+      throw APIFailure.conflict(
+        "Stripe is the merchant of record of this sale and answers the dispute itself", code: "MANAGED_BY_STRIPE")
+    }
     guard found.dispute.isAnswerable else {
       throw APIFailure.conflict("the dispute is \(found.dispute.status)", code: "DISPUTE_NOT_OPEN")
     }
@@ -207,16 +212,18 @@ struct EvidenceDesk: Sendable {
       let currency: String
       @OrNull var dueBy: Date?
       let isAnswerable: Bool
+      let isManaged: Bool
       let hasEvidence: Bool
 
-      init(_ dispute: EvidenceDispute) {
+      init(_ dispute: EvidenceDispute, isManaged: Bool) {
         id = dispute.id
         status = dispute.status
         reason = dispute.reason
         amount = dispute.amount
         currency = dispute.currency
         _dueBy = OrNull(wrappedValue: dispute.dueBy)
-        isAnswerable = dispute.isAnswerable
+        isAnswerable = dispute.isAnswerable && !isManaged
+        self.isManaged = isManaged
         hasEvidence = dispute.hasEvidence
       }
     }

@@ -110,6 +110,8 @@ struct EvidenceRecord: Sendable, Hashable {
   let sendings: [Sending]
   /// When each paid period was taken over, and until when it lasts, in words.
   let renewals: [EvidencePack.Fact]
+  /// Stripe is the merchant of record, and answers the dispute.
+  var isManaged = false
 
   // MARK: In words
 

@@ -19,10 +19,12 @@ struct EvidenceReader {
     let reader = FulfillmentReader(tenant: tenant, transaction: transaction)
     guard let id = try await reader.purchase(of: payment), let purchase = try await reader.row(id) else { return nil }
     let licenses = try await licenses(of: id)
+    let knowledge = try await FactStore(tenant: tenant, transaction: transaction).knowledge(of: id)
     return EvidenceRecord(
       purchaseID: id, kind: purchase.kind, stripeID: purchase.stripeID, boughtAt: purchase.createdAt,
       customerName: buyer.name, customerEmail: buyer.email, licenses: licenses,
-      sendings: try await sendings(of: licenses.map(\.id.rawValue)), renewals: try await renewals(of: id))
+      sendings: try await sendings(of: licenses.map(\.id.rawValue)), renewals: try await renewals(of: id),
+      isManaged: knowledge.isManaged)
   }
 
   /// With the ids of product and policy in place of their names.

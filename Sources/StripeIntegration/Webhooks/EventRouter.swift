@@ -185,6 +185,11 @@ struct EventRouter: Sendable {
     try await timeline.add(
       .event, EventStory.title(event, snapshot), detail: EventStory.detail(snapshot, isNews: isNews))
     if let note = EventNote(on: event, snapshot) { try await timeline.add(.note, note.title, detail: note.detail) }
+    if let note = EventNote(onManaged: event, snapshot),
+      try await FactStore(tenant: index.tenant, transaction: index.transaction).knowledge(of: purchase).isManaged
+    {
+      try await timeline.add(.note, note.title, detail: note.detail)
+    }
     try await index.mark(purchase)
     return (.done, "Purchase \(purchase)")
   }

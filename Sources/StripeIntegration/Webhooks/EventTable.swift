@@ -34,6 +34,17 @@ enum EventTable {
     of event: StripeEvent, settings: TenantSettings = .init()
   ) throws(StripeObjectError) -> EventEffect {
     if isOwnWrite(event) { return .ignore("Only the ids written by this service have changed.") }
+    do { return try effectByType(event, settings) } catch {
+      // Nothing can be learned of what has no id, and no other attempt will find one. Disputes of old versions have none
+      // and are read by their charge.
+      guard event.objectID == nil else { throw error }
+      return .ignore("The event is about no object that has an id.")
+    }
+  }
+
+  private static func effectByType(
+    _ event: StripeEvent, _ settings: TenantSettings
+  ) throws(StripeObjectError) -> EventEffect {
     switch event.type.rawValue {
     case "account.application.authorized": return .application(.authorized)
     case "account.application.deauthorized": return .application(.deauthorized)
@@ -113,6 +124,7 @@ enum EventTable {
     case "entitlements.active_entitlement_summary.updated":
       return .ignore("Licenses follow what was sold, by its price. Entitlements tell the same in another way.")
     case "account.updated": return .ignore("Nothing of the account is kept but its id.")
+    case "ping": return .ignore("A ping is about nothing: Stripe asks whether the address answers.")
     default: return .ignore("This event type has no effect on licenses.")
     }
   }

@@ -24,8 +24,10 @@ extension Routes {
         "mode", "line_items", "customer", "customer_email", "client_reference_id", "metadata", "subscription_data",
         "payment_intent_data", "invoice_creation", "customer_creation", "success_url", "cancel_url", "return_url",
         "ui_mode", "allow_promotion_codes", "payment_method_types", "expires_at", "locale", "automatic_tax",
+        "managed_payments", "allowed_payment_method_types",
       ]
     ) { tenant, input throws(StripeFailure) in
+      try refuseMethodTypes(input)
       let id = tenant.openSession(try sessionDraft(input, tenant))
       return tenant.value(.session, id, input.shape)
     },
@@ -81,6 +83,9 @@ extension Routes {
     draft.invoiceCreation = parameters.object("invoice_creation")?.bool("enabled") ?? false
     draft.customerCreation = parameters.text("customer_creation") == "always"
     draft.trialDays = subscriptionData?.number("trial_period_days")
+    draft.captureMethod = parameters.object("payment_intent_data")?.text("capture_method") ?? "automatic"
+    draft.isManaged = parameters.object("managed_payments")?.bool("enabled") ?? false
+    draft.isFlexible = subscriptionData?.object("billing_mode")?.text("type").map { $0 == "flexible" }
     draft.successURL = parameters.text("success_url")
     draft.cancelURL = parameters.text("cancel_url")
     if let expiry = parameters.number("expires_at") { draft.expiresIn = max(60, expiry - tenant.now) }

@@ -7,15 +7,19 @@ extension Routes {
       try Listing.page(tenant, .customer, input, filters: [("email", "email")])
     },
     retrieve("customers", .customer),
-    Route("POST", "customers", "customer_write", ["email", "name", "phone", "description", "metadata"]) {
+    Route("POST", "customers", "customer_write", ["email", "name", "phone", "description", "metadata", "test_clock"]) {
       tenant, input throws(StripeFailure) in
       let parameters = input.parameters
+      if let clock = parameters.text("test_clock") {
+        _ = try tenant.require(.testClock, clock, parameter: "test_clock")
+      }
       let id = tenant.createCustomer(
         email: parameters.text("email"), name: parameters.text("name"), phone: parameters.text("phone"),
-        description: parameters.text("description"), metadata: try Metadata.new(parameters["metadata"]))
+        description: parameters.text("description"), metadata: try Metadata.new(parameters["metadata"]),
+        testClock: parameters.text("test_clock"))
       return tenant.value(.customer, id, input.shape)
     },
-    update("customers", .customer, copying: ["email", "name", "phone", "description"]),
+    update("customers", .customer, copying: ["email", "name", "phone", "description", "balance"]),
     Route("DELETE", "customers/{}", "customer_write", []) { tenant, input throws(StripeFailure) in
       let customer = try tenant.require(.customer, input.id)
       if customer.bool("deleted") { throw .missing(.customer, input.id) }

@@ -18,7 +18,7 @@ extension Routes {
   /// (Stripe docs, Connect: webhooks).
   private static func listed(_ event: EventRecord) -> JSONValue {
     var fields = event.fields()
-    fields["account"] = nil
+    for name in ["account", "user_id"] { fields[name] = nil }
     return .object(fields)
   }
 

@@ -65,7 +65,7 @@ enum Expansion {
       }
       let lines = tenant.sessionLines(id).map { JSONValue.object(tenant.renderSessionLine($0, input.shape)) }
       return tenant.embeddedList(lines, url: "/v1/checkout/sessions/\(id)/line_items")
-    case ("invoice", "payments") where input.shape == .new:
+    case ("invoice", "payments") where !input.shape.isOld:
       let payments = tenant.all(.invoicePayment, where: "invoice", is: id).map { JSONValue.object($0.visible) }
       return tenant.embeddedList(payments, url: "/v1/invoice_payments?invoice=\(id)")
     case ("charge", "refunds"):

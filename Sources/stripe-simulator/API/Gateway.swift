@@ -118,7 +118,9 @@ enum Gateway {
     }
     tenant.cause = EventRecord.Cause(requestID: requestID, idempotencyKey: key)
     defer { tenant.cause = nil }
-    let result = try route.handler(tenant, input)
+    let result = try tenant.living(by: tenant.clock(in: input.parameters, input.ids)) { () throws(StripeFailure) in
+      try route.handler(tenant, input)
+    }
     let expanded = try Expansion.apply(input, tenant, to: result)
     if let fault, fault.status > 0, fault.takesEffect { throw fault.failure }
     return .json(expanded)

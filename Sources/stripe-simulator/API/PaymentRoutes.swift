@@ -11,19 +11,36 @@ extension Routes {
       "POST", "payment_intents", "payment_intent_write",
       [
         "amount", "currency", "customer", "metadata", "confirm", "receipt_email", "payment_method", "description",
-        "automatic_payment_methods", "payment_method_types", "return_url",
+        "automatic_payment_methods", "payment_method_types", "return_url", "capture_method",
       ]
     ) { tenant, input throws(StripeFailure) in
+      try refuseMethodTypes(input)
       let parameters = input.parameters
       guard let amount = parameters.number("amount") else { throw .requiredParameter("amount") }
       guard let currency = parameters.text("currency") else { throw .requiredParameter("currency") }
       let id = tenant.createPaymentIntent(
         amount: amount, currency: currency, customer: parameters.text("customer"),
-        receiptEmail: parameters.text("receipt_email"), metadata: try Metadata.new(parameters["metadata"]))
+        receiptEmail: parameters.text("receipt_email"), metadata: try Metadata.new(parameters["metadata"]),
+        capture: parameters.text("capture_method") ?? "automatic")
       if parameters.bool("confirm") {
-        tenant.settle(tenant.succeed(id, payer: Payer(email: parameters.text("receipt_email"), name: nil)))
+        let payer = Payer(email: parameters.text("receipt_email"), name: nil)
+        if parameters.text("capture_method") == "manual" {
+          _ = tenant.hold(id, payer: payer)
+        } else {
+          tenant.settle(tenant.succeed(id, payer: payer))
+        }
       }
       return tenant.value(.paymentIntent, id, input.shape)
+    },
+    Route("POST", "payment_intents/{}/capture", "payment_intent_write", ["amount_to_capture"]) {
+      tenant, input throws(StripeFailure) in
+      try tenant.capture(input.id, amount: input.parameters.number("amount_to_capture"))
+      return tenant.value(.paymentIntent, input.id, input.shape)
+    },
+    Route("POST", "payment_intents/{}/cancel", "payment_intent_write", ["cancellation_reason"]) {
+      tenant, input throws(StripeFailure) in
+      try tenant.cancelIntent(input.id)
+      return tenant.value(.paymentIntent, input.id, input.shape)
     },
     update("payment_intents", .paymentIntent, copying: ["description", "receipt_email"]),
     Route("GET", "charges", "charge_read", Listing.parameters.union(["payment_intent", "customer", "created"])) {
@@ -70,6 +87,34 @@ extension Routes {
       try Listing.page(tenant, .creditNote, input, filters: [("invoice", "invoice"), ("customer", "customer")])
     },
     retrieve("credit_notes", .creditNote),
+    Route(
+      "POST", "credit_notes", "credit_note_write",
+      ["invoice", "amount", "refund_amount", "credit_amount", "out_of_band_amount", "memo", "metadata", "reason"]
+    ) { tenant, input throws(StripeFailure) in
+      let parameters = input.parameters
+      guard let invoice = parameters.text("invoice") else { throw .requiredParameter("invoice") }
+      let fields = try tenant.require(.invoice, invoice, parameter: "invoice")
+      let parts = ["refund_amount", "credit_amount", "out_of_band_amount"].map { parameters.number($0) ?? 0 }
+      let sum = parts.reduce(0, +)
+      guard let amount = parameters.number("amount") ?? (sum > 0 ? sum : nil) else {
+        throw .requiredParameter("amount")
+      }
+      if fields.text("status") == "paid", sum != amount {
+        throw .invalid(
+          "The sum of refund amount, credit amount and out of band amount must equal the credit note amount.",
+          parameter: "amount")
+      }
+      var draft = CreditDraft(amount: amount, credited: parts[1], outOfBand: parts[2])
+      if parts[0] > 0, let charge = fields.text("_charge") {
+        draft.refund = try tenant.refund(charge: charge, amount: parts[0], reason: nil)
+      }
+      let id = try tenant.createCreditNote(invoice: invoice, draft)
+      return tenant.value(.creditNote, id, input.shape)
+    },
+    Route("POST", "credit_notes/{}/void", "credit_note_write", []) { tenant, input throws(StripeFailure) in
+      try tenant.voidCreditNote(input.id)
+      return tenant.value(.creditNote, input.id, input.shape)
+    },
     update("credit_notes", .creditNote),
   ]
 }

@@ -38,7 +38,7 @@ struct Route: Sendable {
     self.handler = handler
   }
 
-  func exists(_ version: APIVersion) -> Bool { !isNewOnly || version.shape == .new }
+  func exists(_ version: APIVersion) -> Bool { !isNewOnly || !version.shape.isOld }
 }
 
 /// All routes of the API below `/v1`.
@@ -50,7 +50,7 @@ enum Routes {
 
   private static let table: [Form: [Route]] = Dictionary(
     grouping: customers + catalogue + checkout + subscriptions + invoices + payments + moneyBack + disputeEvidence
-      + events
+      + testClocks + events
   ) { Form(method: $0.method, length: $0.pattern.count) }
 
   static func match(_ method: String, _ path: String) -> (Route, [String])? {
@@ -103,6 +103,26 @@ enum Routes {
       }
       return tenant.value(kind, input.id, input.shape)
     }
+  }
+
+  /// Payment methods come from the Dashboard's settings since 2026-09-30 (Stripe changelog, endive).
+  static func refuseMethodTypes(_ input: RouteInput) throws(StripeFailure) {
+    guard input.shape == .endive, input.parameters["payment_method_types"] != nil else { return }
+    throw .invalid(
+      "payment_method_types is no longer supported; use dynamic payment methods, or exclude types.",
+      parameter: "payment_method_types", code: "payment_method_types_no_longer_supported")
+  }
+
+  /// `billing_cycle_anchor`: a word, and since 2026-09-30 an object with a `type`.
+  static func anchor(_ input: RouteInput) throws(StripeFailure) -> String? {
+    guard let value = input.parameters["billing_cycle_anchor"] else { return nil }
+    let word = input.shape == .endive ? value.asObject?.text("type") : value.asText
+    guard let word, word == "now" || word == "unchanged" else {
+      throw .invalid(
+        input.shape == .endive ? "Invalid object" : "Must be one of now or unchanged", parameter: "billing_cycle_anchor"
+      )
+    }
+    return word
   }
 
   /// A form's text as the type that the field already has.

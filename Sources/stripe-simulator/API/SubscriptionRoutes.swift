@@ -30,7 +30,7 @@ extension Routes {
       "POST", "subscriptions", "subscription_write",
       [
         "customer", "items", "metadata", "trial_period_days", "default_payment_method", "collection_method",
-        "payment_behavior",
+        "payment_behavior", "billing_mode",
       ]
     ) { tenant, input throws(StripeFailure) in
       guard let customer = input.parameters.text("customer") else { throw .requiredParameter("customer") }
@@ -40,27 +40,57 @@ extension Routes {
           customer: customer, lines: try lineDrafts(input.parameters, "items", tenant),
           trialDays: input.parameters.number("trial_period_days"),
           metadata: try Metadata.new(input.parameters["metadata"]),
-          payer: Payer(email: buyer.text("email"), name: buyer.text("name"))))
+          payer: Payer(email: buyer.text("email"), name: buyer.text("name")),
+          isFlexible: input.parameters.object("billing_mode")?.text("type").map { $0 == "flexible" }
+            ?? input.version.isFlexible,
+          collectionMethod: input.parameters.text("collection_method") ?? "charge_automatically"))
       return tenant.value(.subscription, id, input.shape)
     },
     Route(
       "POST", "subscriptions/{}", "subscription_write",
       [
         "metadata", "cancel_at_period_end", "cancel_at", "items", "pause_collection", "proration_behavior", "trial_end",
-        "default_payment_method", "description",
+        "default_payment_method", "description", "billing_cycle_anchor",
       ]
     ) { tenant, input throws(StripeFailure) in try updateSubscription(tenant, input) },
     Route("DELETE", "subscriptions/{}", "subscription_write", ["invoice_now", "prorate", "cancellation_details"]) {
       tenant, input throws(StripeFailure) in
       let subscription = try tenant.require(.subscription, input.id)
       if subscription.text("status") == "canceled" { throw .missing(.subscription, input.id) }
-      tenant.cancelNow(input.id, reason: "cancellation_requested")
+      let credit: Prorating =
+        input.parameters.bool("prorate") ? (input.parameters.bool("invoice_now") ? .invoice : .pending) : .none
+      tenant.cancelNow(input.id, reason: "cancellation_requested", credit: credit)
       return tenant.value(.subscription, input.id, input.shape)
     },
-    Route("POST", "subscriptions/{}/resume", "subscription_write", ["billing_cycle_anchor", "proration_behavior"]) {
+    Route(
+      "POST", "subscriptions/{}/resume", "subscription_write",
+      ["billing_cycle_anchor", "proration_behavior", "proration_date", "payment_behavior"]
+    ) { tenant, input throws(StripeFailure) in
+      let subscription = try tenant.require(.subscription, input.id)
+      guard subscription.text("status") == "paused" else {
+        throw .invalid("Only a paused subscription can be resumed.", parameter: nil)
+      }
+      tenant.resumePaused(
+        input.id,
+        Resumption(
+          restartsPeriod: try anchor(input) != "unchanged",
+          prorating: try Prorating(input.parameters.text("proration_behavior")),
+          waitsForPayment: input.parameters.text("payment_behavior") == "resume_on_payment_success"))
+      return tenant.value(.subscription, input.id, input.shape)
+    },
+    Route("POST", "subscriptions/{}/pause", "subscription_write", ["type", "bill_for", "invoicing_behavior"]) {
       tenant, input throws(StripeFailure) in
-      _ = try tenant.require(.subscription, input.id)
-      tenant.resumePaused(input.id)
+      let subscription = try tenant.require(.subscription, input.id)
+      guard subscription.bool("_flexible") else {
+        throw .invalid("Only subscriptions with billing_mode flexible can be paused.", parameter: nil)
+      }
+      guard ["active", "trialing", "past_due", "unpaid"].contains(subscription.text("status") ?? "") else {
+        throw .invalid(
+          "This subscription cannot be paused: it is \(subscription.text("status") ?? "").", parameter: nil)
+      }
+      let unused = input.parameters.object("bill_for")?.object("unused_time_from")?.text("type") ?? "now"
+      let isInvoiced = input.parameters.text("invoicing_behavior") == "invoice"
+      tenant.pause(input.id, .requested, credit: unused == "none" ? .none : isInvoiced ? .invoice : .pending)
       return tenant.value(.subscription, input.id, input.shape)
     },
     Route("GET", "subscription_items", "subscription_read", Listing.parameters.union(["subscription"])) {
@@ -80,7 +110,8 @@ extension Routes {
       guard let price = input.parameters.text("price") else { throw .requiredParameter("price") }
       _ = try tenant.require(.price, price, parameter: "price")
       let id = tenant.addItem(
-        LineDraft(price: price, quantity: input.parameters.number("quantity") ?? 1), to: subscription)
+        LineDraft(price: price, quantity: input.parameters.number("quantity") ?? 1), to: subscription,
+        try Prorating(input.parameters.text("proration_behavior")))
       return tenant.value(.subscriptionItem, id, input.shape)
     },
     Route(
@@ -95,14 +126,14 @@ extension Routes {
       if input.parameters.text("price") != nil || input.parameters.number("quantity") != nil {
         try tenant.changeItem(
           input.id, price: input.parameters.text("price"), quantity: input.parameters.number("quantity"),
-          invoicesNow: input.parameters.text("proration_behavior") == "always_invoice")
+          try Prorating(input.parameters.text("proration_behavior")))
       }
       return tenant.value(.subscriptionItem, input.id, input.shape)
     },
     Route("DELETE", "subscription_items/{}", "subscription_write", ["proration_behavior"]) {
       tenant, input throws(StripeFailure) in
       _ = try tenant.require(.subscriptionItem, input.id)
-      tenant.removeItem(input.id)
+      tenant.removeItem(input.id, try Prorating(input.parameters.text("proration_behavior")))
       return object(["id": .string(input.id), "object": "subscription_item", "deleted": true])
     },
   ]
@@ -131,22 +162,32 @@ extension Routes {
         tenant.resumeCollection(id)
       }
     }
-    for value in parameters.array("items") {
-      guard let change = value.asObject else { continue }
-      if let item = change.text("id") {
-        if change.bool("deleted") {
-          tenant.removeItem(item)
-        } else {
-          try tenant.changeItem(
-            item, price: change.text("price"), quantity: change.number("quantity"),
-            invoicesNow: parameters.text("proration_behavior") == "always_invoice")
-        }
-      } else if let price = change.text("price") {
-        _ = try tenant.require(.price, price, parameter: "items[price]")
-        _ = tenant.addItem(LineDraft(price: price, quantity: change.number("quantity") ?? 1), to: id)
-      }
-    }
+    if try anchor(input) == "now" { tenant.resetAnchor(id, try Prorating(parameters.text("proration_behavior"))) }
+    try updateItems(parameters.array("items").compactMap(\.asObject), id, parameters, tenant)
     if parameters.text("trial_end") == "now" { tenant.endTrial(id) }
     return tenant.value(.subscription, id, input.shape)
+  }
+
+  /// Changes of items. One that goes and one that comes, in one request, are one change: a replacement.
+  private static func updateItems(
+    _ changes: [Fields], _ subscription: String, _ parameters: Fields, _ tenant: Tenant
+  ) throws(StripeFailure) {
+    let prorating = try Prorating(parameters.text("proration_behavior"))
+    var gone = changes.filter { $0.bool("deleted") }.compactMap { $0.text("id") }
+    for change in changes where !change.bool("deleted") {
+      let quantity = change.number("quantity")
+      if let item = change.text("id") {
+        try tenant.changeItem(item, price: change.text("price"), quantity: quantity, prorating)
+      } else if let price = change.text("price") {
+        _ = try tenant.require(.price, price, parameter: "items[price]")
+        let line = LineDraft(price: price, quantity: quantity ?? 1)
+        if gone.isEmpty {
+          _ = tenant.addItem(line, to: subscription, prorating)
+        } else {
+          _ = try tenant.replaceItem(gone.removeFirst(), by: line, prorating)
+        }
+      }
+    }
+    for item in gone { tenant.removeItem(item, prorating) }
   }
 }

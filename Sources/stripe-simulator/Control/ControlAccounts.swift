@@ -41,7 +41,25 @@ enum ControlAccounts {
       }
     case ("POST", "scenarios", 4):
       let name = call.path[3]
-      return try recording(world) { () throws(StripeFailure) in try Scenarios.run(name, call.body, tenant) }
+      return try recording(world) { () throws(StripeFailure) in
+        try tenant.living(by: tenant.clock(in: call.body)) { () throws(StripeFailure) in
+          try Scenarios.run(name, call.body, tenant)
+        }
+      }
+    case ("POST", "test_clocks", 3):
+      return try recording(world) { () throws(StripeFailure) in
+        let id = try tenant.createTestClock(
+          frozenTime: call.body.number("frozen_time") ?? tenant.now, name: call.body.text("name"))
+        return fields(["test_clock": .string(id), "frozen_time": .integer(tenant.frozenTime(id))])
+      }
+    case ("POST", "test_clocks", 4):
+      let id = call.path[3]
+      return try recording(world) { () throws(StripeFailure) in
+        _ = try tenant.require(.testClock, id)
+        let target = call.body.number("to") ?? (tenant.frozenTime(id) + (call.body.number("seconds") ?? 0))
+        try tenant.advance(clock: id, to: target)
+        return fields(["test_clock": .string(id), "frozen_time": .integer(tenant.frozenTime(id))])
+      }
     case ("GET", "clock", 3): return object(["now": .integer(tenant.now)])
     default: throw StripeFailure(status: 404, message: "No such control route.")
     }

@@ -115,7 +115,7 @@ enum ControlViews {
 
   static func objects(_ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue {
     let (tenant, kind) = try owner(call.path[1], world)
-    let shape: Shape = call.body.text("api_version").flatMap { APIVersion($0) }?.shape ?? .new
+    let shape: Shape = call.body.text("api_version").flatMap { APIVersion($0) }?.shape ?? APIVersion.newest.shape
     return tenant.value(kind, call.path[1], shape)
   }
 }

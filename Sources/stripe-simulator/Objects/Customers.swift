@@ -4,7 +4,8 @@ extension Tenant {
   /// A customer; sends `customer.created`.
   @discardableResult
   func createCustomer(
-    email: String?, name: String?, phone: String? = nil, description: String? = nil, metadata: Fields = Fields([])
+    email: String?, name: String?, phone: String? = nil, description: String? = nil, metadata: Fields = Fields([]),
+    testClock: String? = nil
   ) -> String {
     let id = newID(.customer)
     insert(
@@ -18,7 +19,8 @@ extension Tenant {
           "custom_fields": .null, "default_payment_method": .null, "footer": .null, "rendering_options": .null,
         ]),
         "livemode": flag(livemode), "metadata": .object(metadata), "name": str(name), "next_invoice_sequence": 1,
-        "phone": str(phone), "preferred_locales": [], "shipping": .null, "tax_exempt": "none", "test_clock": .null,
+        "phone": str(phone), "preferred_locales": [], "shipping": .null, "tax_exempt": "none",
+        "test_clock": str(testClock),
       ]))
     emit("customer.created", .customer, id)
     return id

@@ -18,38 +18,43 @@ extension Tenant {
   /// A draft invoice with its lines; sends `invoice.created`.
   func createInvoice(
     customer: String?, subscription: String?, reason: String, lines: [InvoiceLineDraft], discountPercent: Int64 = 0,
-    automatic: Bool = true, collection: String = "charge_automatically", metadata: Fields = Fields([])
+    automatic: Bool = true, collection: String = "charge_automatically",
+    daysUntilDue: Int64 = 30, metadata: Fields = Fields([])
   ) -> String {
     let id = newID(.invoice)
     let buyer = customer.flatMap { find(.customer, $0) }
     let currency = lines.first.flatMap { find(.price, $0.price)?.text("currency") } ?? merchant.currency
     let subtotal = lines.reduce(0) { $0 + $1.amount }
-    let total = max(0, subtotal - subtotal * discountPercent / 100)
+    // Negative where more is credited than charged; that goes to the customer's balance.
+    let total = subtotal - subtotal * discountPercent / 100
+    let due = max(0, total)
+    let clock = customer.flatMap { find(.customer, $0)?.text("test_clock") }
     for line in lines { insertLine(line, invoice: id, currency: currency) }
     let subscriptionMetadata = subscription.flatMap { find(.subscription, $0)?.object("metadata") } ?? Fields([])
     insert(
       .invoice, id,
       fields([
         "id": .string(id), "object": "invoice", "account_country": .string(merchant.country),
-        "account_name": .string(merchant.name), "amount_due": .integer(total), "amount_overpaid": 0, "amount_paid": 0,
-        "amount_remaining": .integer(total), "amount_shipping": 0, "attempt_count": 0, "attempted": false,
+        "account_name": .string(merchant.name), "amount_due": .integer(due), "amount_overpaid": 0, "amount_paid": 0,
+        "amount_remaining": .integer(due), "amount_shipping": 0, "attempt_count": 0, "attempted": false,
         "auto_advance": flag(automatic),
         "automatic_tax": object(["enabled": false, "liability": .null, "status": .null]),
         "billing_reason": .string(reason), "collection_method": .string(collection), "created": .integer(now),
         "currency": .string(currency), "custom_fields": .null, "customer": str(customer), "customer_address": .null,
         "customer_email": str(buyer?.text("email")), "customer_name": str(buyer?.text("name")), "customer_phone": .null,
         "default_payment_method": .null, "description": .null, "discounts": [],
-        "due_date": collection == "send_invoice" ? .integer(now + 30 * CalendarTime.day) : .null,
+        "due_date": collection == "send_invoice" ? .integer(now + daysUntilDue * CalendarTime.day) : .null,
         "effective_at": .null, "ending_balance": .null, "footer": .null, "hosted_invoice_url": .null,
         "invoice_pdf": .null,
         "last_finalization_error": .null, "livemode": flag(livemode), "metadata": .object(metadata),
-        "next_payment_attempt": automatic ? .integer(now + CalendarTime.hour) : .null, "number": .null,
+        "next_payment_attempt": automatic && collection != "send_invoice" ? .integer(now + CalendarTime.hour) : .null,
+        "number": .null,
         "period_end": .integer(now), "period_start": .integer(now), "post_payment_credit_notes_amount": 0,
         "pre_payment_credit_notes_amount": 0, "receipt_number": .null, "starting_balance": 0, "status": "draft",
         "status_transitions": object([
           "finalized_at": .null, "marked_uncollectible_at": .null, "paid_at": .null, "voided_at": .null,
         ]),
-        "subtotal": .integer(subtotal), "test_clock": .null, "total": .integer(total),
+        "subtotal": .integer(subtotal), "test_clock": str(clock), "total": .integer(total),
         "_subscription": str(subscription), "_subscription_metadata": .object(subscriptionMetadata),
         "_payment_intent": .null, "_charge": .null, "_out_of_band": false,
       ]))
@@ -98,7 +103,7 @@ extension Tenant {
       result["tax"] = .some(.null)
       result["amount_overpaid"] = nil
       if isOutOfBand { result["amount_paid"] = .integer(0) }
-    case .new:
+    case .new, .endive:
       result["parent"] =
         subscription.map {
           object([
@@ -107,6 +112,11 @@ extension Tenant {
             "type": "subscription_details",
           ])
         } ?? .some(.null)
+    }
+    if shape == .endive {
+      result["status_details"] =
+        fields.text("status") == "uncollectible"
+        ? object(["uncollectible": object(["reason": str(fields.text("_uncollectible_reason"))])]) : .some(.null)
     }
     return result
   }
@@ -126,7 +136,7 @@ extension Tenant {
       if let invoiceItem = fields.text("_invoice_item") { result["invoice_item"] = .string(invoiceItem) }
       result["tax_amounts"] = []
       result["tax_rates"] = []
-    case .new:
+    case .new, .endive:
       result["parent"] = lineParent(fields, item: item, isProration: isProration)
       result["pricing"] = object([
         "price_details": object(["price": str(price?.text("id")), "product": str(price?.text("product"))]),

@@ -10,7 +10,7 @@ extension Tenant {
   /// A PaymentIntent; sends `payment_intent.created`.
   func createPaymentIntent(
     amount: Int64, currency: String, customer: String?, invoice: String? = nil, receiptEmail: String? = nil,
-    metadata: Fields = Fields([])
+    metadata: Fields = Fields([]), capture: String = "automatic"
   ) -> String {
     let id = newID(.paymentIntent)
     insert(
@@ -19,7 +19,8 @@ extension Tenant {
         "id": .string(id), "object": "payment_intent", "amount": .integer(amount), "amount_capturable": 0,
         "amount_details": object(["tip": object([:])]), "amount_received": 0, "application": .null,
         "application_fee_amount": .null, "automatic_payment_methods": .null, "canceled_at": .null,
-        "cancellation_reason": .null, "capture_method": "automatic", "client_secret": .string("\(id)_secret_hidden"),
+        "cancellation_reason": .null, "capture_method": .string(capture),
+        "client_secret": .string("\(id)_secret_hidden"),
         "confirmation_method": "automatic", "created": .integer(now), "currency": .string(currency),
         "customer": str(customer), "description": .null, "last_payment_error": .null, "latest_charge": .null,
         "livemode": flag(livemode), "metadata": .object(metadata), "next_action": .null, "on_behalf_of": .null,
@@ -39,16 +40,20 @@ extension Tenant {
     let id = newID(.charge)
     let amount = payment.number("amount") ?? 0
     let succeeded = status == "succeeded"
+    // A hold on a card: the money is taken by a capture.
+    let isHeld = succeeded && payment.text("capture_method") == "manual"
     insert(
       .charge, id,
       fields([
         "id": .string(id), "object": "charge", "amount": .integer(amount),
-        "amount_captured": .integer(status == "failed" ? 0 : amount), "amount_refunded": 0, "application": .null,
+        "amount_captured": .integer(status == "failed" || isHeld ? 0 : amount), "amount_refunded": 0,
+        "application": .null,
         "balance_transaction": .null,
         "billing_details": object([
           "address": .null, "email": str(payer.email), "name": str(payer.name), "phone": .null,
         ]),
-        "calculated_statement_descriptor": "SIMULATED", "captured": flag(status != "failed"), "created": .integer(now),
+        "calculated_statement_descriptor": "SIMULATED", "captured": flag(status != "failed" && !isHeld),
+        "created": .integer(now),
         "currency": payment["currency"] ?? .null, "customer": payment["customer"] ?? .null, "description": .null,
         "disputed": false,
         "failure_code": status == "failed" ? "card_declined" : .null,
@@ -145,13 +150,13 @@ extension Tenant {
 
   func renderPaymentIntent(_ fields: Fields, _ shape: Shape) -> Fields {
     var result = fields.visible
-    if shape == .old { result["invoice"] = fields["_invoice"] ?? .some(.null) }
+    if shape.isOld { result["invoice"] = fields["_invoice"] ?? .some(.null) }
     return result
   }
 
   func renderCharge(_ fields: Fields, _ shape: Shape) -> Fields {
     var result = fields.visible
-    if shape == .old { result["invoice"] = fields["_invoice"] ?? .some(.null) }
+    if shape.isOld { result["invoice"] = fields["_invoice"] ?? .some(.null) }
     return result
   }
 
@@ -160,7 +165,7 @@ extension Tenant {
     let refund = fields.text("_refund")
     switch shape {
     case .old: result["refund"] = str(refund)
-    case .new:
+    case .new, .endive:
       result["refunds"] =
         refund.map { [object(["amount_refunded": fields["amount"] ?? 0, "refund": .string($0)])] } ?? []
     }

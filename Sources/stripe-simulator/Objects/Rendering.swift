@@ -1,24 +1,33 @@
 import JSON
 
-/// One object as it looks in both shapes at one moment.
+/// One object as it looks in each shape at one moment.
 struct Rendering: Equatable {
   let id: String
   let old: Fields
   let new: Fields
+  let endive: Fields
 
   init(_ tenant: Tenant, _ kind: Kind, _ id: String) {
     self.id = id
     old = tenant.render(kind, id, .old) ?? Fields([])
     new = tenant.render(kind, id, .new) ?? Fields([])
+    endive = tenant.render(kind, id, .endive) ?? Fields([])
   }
 
-  init(id: String, old: Fields, new: Fields) {
+  init(id: String, old: Fields, new: Fields, endive: Fields? = nil) {
     self.id = id
     self.old = old
     self.new = new
+    self.endive = endive ?? new
   }
 
-  subscript(shape: Shape) -> Fields { shape == .old ? old : new }
+  subscript(shape: Shape) -> Fields {
+    switch shape {
+    case .old: old
+    case .new: new
+    case .endive: endive
+    }
+  }
 
   /// The keys of `before` that changed, with their former values: nested objects key by key, lists whole, and null for a
   /// key that is new (Stripe docs, API: event object, previous_attributes).
@@ -54,7 +63,7 @@ extension Tenant {
     case .session: return renderSession(fields, shape)
     case .sessionLine: return renderSessionLine(fields, shape)
     case .creditNote: return renderCreditNote(fields, shape)
-    case .customer, .product, .price, .paymentLink, .invoicePayment, .refund, .dispute, .entitlement, .file:
+    case .customer, .product, .price, .paymentLink, .invoicePayment, .refund, .dispute, .entitlement, .file, .testClock:
       return fields.visible
     }
   }

@@ -21,6 +21,12 @@ struct SessionDraft {
   /// The version that the shop's integration used: it decides when Checkout creates the subscription.
   var version: APIVersion
   var expiresIn: Int64 = CalendarTime.day
+  /// `manual` holds the money until somebody captures it.
+  var captureMethod = "automatic"
+  /// Stripe sells it, as merchant of record.
+  var isManaged = false
+  var isFlexible: Bool?
+  var collectionMethod = "charge_automatically"
 }
 
 extension Tenant {
@@ -81,7 +87,8 @@ extension Tenant {
       "ui_mode": "hosted", "url": .string("\(world.post.baseURL)/c/pay/\(id)"), "_trial_days": int(draft.trialDays),
       "_discount": .integer(draft.discountPercent), "_subscription_metadata": .object(draft.subscriptionMetadata),
       "_payment_metadata": .object(draft.paymentIntentMetadata), "_version": .string(draft.version.text),
-      "_shipping": .null,
+      "_shipping": .null, "_capture_method": .string(draft.captureMethod), "_managed": flag(draft.isManaged),
+      "_flexible": flag(draft.isFlexible ?? draft.version.isFlexible),
     ])
   }
 
@@ -89,8 +96,11 @@ extension Tenant {
     var result = fields.visible
     switch shape {
     case .old: result["shipping_details"] = .some(.null)
-    case .new: result["collected_information"] = object(["shipping_details": .null])
+    case .new, .endive:
+      result["collected_information"] = object(["shipping_details": .null])
+      result["managed_payments"] = object(["enabled": flag(fields.bool("_managed"))])
     }
+    if shape == .endive { result["allowed_payment_method_types"] = .some(.null) }
     return result
   }
 

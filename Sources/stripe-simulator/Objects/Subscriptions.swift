@@ -3,7 +3,8 @@ import JSON
 extension Tenant {
   /// A subscription with items, no invoice and no event yet.
   func insertSubscription(
-    customer: String, lines: [LineDraft], status: String, trialDays: Int64?, discountPercent: Int64, metadata: Fields
+    customer: String, lines: [LineDraft], status: String, trialDays: Int64?, discountPercent: Int64, metadata: Fields,
+    isFlexible: Bool = true, collection: String = "charge_automatically"
   ) -> String {
     let id = newID(.subscription)
     let currency = lines.first.flatMap { find(.price, $0.price)?.text("currency") } ?? merchant.currency
@@ -16,18 +17,21 @@ extension Tenant {
         "billing_cycle_anchor": .integer(trialEnd ?? now),
         "billing_thresholds": .null, "cancel_at": .null, "cancel_at_period_end": false, "canceled_at": .null,
         "cancellation_details": object(["comment": .null, "feedback": .null, "reason": .null]),
-        "collection_method": "charge_automatically", "created": .integer(now), "currency": .string(currency),
-        "customer": .string(customer), "days_until_due": .null, "default_payment_method": .null,
+        "collection_method": .string(collection), "created": .integer(now), "currency": .string(currency),
+        "customer": .string(customer), "days_until_due": collection == "send_invoice" ? 30 : .null,
+        "default_payment_method": .null,
         "default_source": .null,
         "default_tax_rates": [], "description": .null, "ended_at": .null, "latest_invoice": .null,
         "livemode": flag(livemode), "metadata": .object(metadata), "next_pending_invoice_item_invoice": .null,
         "on_behalf_of": .null, "pause_collection": .null, "pending_setup_intent": .null, "pending_update": .null,
-        "schedule": .null, "start_date": .integer(now), "status": .string(status), "test_clock": .null,
+        "schedule": .null, "start_date": .integer(now), "status": .string(status),
+        "test_clock": str(find(.customer, customer)?.text("test_clock")),
         "transfer_data": .null, "trial_end": int(trialEnd),
         "trial_settings": object(["end_behavior": object(["missing_payment_method": "create_invoice"])]),
         "trial_start": trialDays == nil ? .null : .integer(now), "_discount": .integer(discountPercent),
         "_fails": false,
-        "_needs_method": false,
+        "_needs_method": false, "_flexible": flag(isFlexible), "_pause_cause": .null, "_paused_at": .null,
+        "_pending": [], "_phase": .null, "_delayed": false,
       ]))
     for line in lines { insertItem(line, of: id, periodEnd: trialEnd) }
     return id
@@ -75,11 +79,27 @@ extension Tenant {
       result["current_period_end"] = int(items.first?.number("_period_end"))
       result["discount"] = percent == 0 ? .null : discount(percent, subscription: id, customer: fields.text("customer"))
       result["quantity"] = items.count == 1 ? int(items.first?.number("quantity")) : .null
-    case .new:
-      result["billing_mode"] = object(["flexible": .null, "type": "classic"])
+    case .new, .endive:
+      let isFlexible = fields.bool("_flexible")
+      result["billing_mode"] = object([
+        "flexible": isFlexible ? object(["proration_discounts": "included"]) : .null,
+        "type": .string(isFlexible ? "flexible" : "classic"),
+      ])
     }
+    if shape == .endive { result["status_details"] = pauseDetails(fields) }
     result["discounts"] = percent == 0 ? [] : [.string("di_" + id.suffix(20))]
     return result
+  }
+
+  /// When and why a subscription is `paused`; null while it is not.
+  private func pauseDetails(_ fields: Fields) -> JSONValue {
+    guard fields.text("status") == "paused", let cause = fields.text("_pause_cause") else { return .null }
+    return object([
+      "paused": object([
+        "subscription": object(["type": .string(cause)]), "transitioned_at": fields["_paused_at"] ?? .null,
+        "type": "subscription",
+      ])
+    ])
   }
 
   private func discount(_ percent: Int64, subscription: String, customer: String?) -> JSONValue {
@@ -97,9 +117,18 @@ extension Tenant {
     let price = priceValue(fields.text("_price"), shape)
     result["price"] = price
     if price.asObject?.object("recurring")?.text("usage_type") == "metered" { result["quantity"] = nil }
-    if shape == .new {
+    if !shape.isOld {
       result["current_period_start"] = int(fields.number("_period_start"))
       result["current_period_end"] = int(fields.number("_period_end"))
+    }
+    if shape == .endive {
+      result["current_trial"] =
+        fields.object("_trial").map { trial in
+          object([
+            "end_date": trial["end"] ?? .null, "start_date": trial["start"] ?? .null,
+            "trial_offer": trial["offer"] ?? .null,
+          ])
+        } ?? .some(.null)
     }
     return result
   }

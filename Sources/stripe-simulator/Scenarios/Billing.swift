@@ -12,6 +12,9 @@ struct SubscriptionDraft {
   var isDelayed = false
   /// The first payment is declined: the subscription stays `incomplete`.
   var firstPaymentFails = false
+  var isFlexible = true
+  /// `send_invoice` asks by invoice, and the buyer pays within thirty days.
+  var collectionMethod = "charge_automatically"
 }
 
 extension Tenant {
@@ -22,10 +25,13 @@ extension Tenant {
     let isTrial = draft.trialDays != nil
     let startsIncomplete =
       (draft.createsBeforePayment || draft.firstPaymentFails) && !isTrial && draft.discountPercent < 100
+      && draft.collectionMethod != "send_invoice"
     let id = insertSubscription(
       customer: draft.customer, lines: recurring,
       status: isTrial ? "trialing" : (startsIncomplete ? "incomplete" : "active"), trialDays: draft.trialDays,
-      discountPercent: draft.discountPercent, metadata: draft.metadata)
+      discountPercent: draft.discountPercent, metadata: draft.metadata, isFlexible: draft.isFlexible,
+      collection: draft.collectionMethod)
+    let isSent = draft.collectionMethod == "send_invoice"
     var lines = items(id).map { item in
       recurringLine(item, subscription: id, isFree: isTrial)
     }
@@ -37,17 +43,15 @@ extension Tenant {
     emit("customer.subscription.created", .subscription, id)
     let invoice = createInvoice(
       customer: draft.customer, subscription: id, reason: "subscription_create", lines: lines,
-      discountPercent: draft.discountPercent)
+      discountPercent: draft.discountPercent, collection: draft.collectionMethod)
     edit(.subscription, id) { $0["latest_invoice"] = .string(invoice) }
     finalizeInvoice(invoice)
-    if find(.invoice, invoice)?.text("status") != "paid" {
+    if find(.invoice, invoice)?.text("status") != "paid", !isSent {
       if draft.firstPaymentFails {
         failInvoice(invoice, subscription: id)
         plan(.firstPaymentExpires, id, at: now + 23 * CalendarTime.hour)
       } else if draft.isDelayed {
-        if let intent = find(.invoice, invoice)?.text("_payment_intent") {
-          _ = startProcessing(intent, payer: draft.payer)
-        }
+        startDebit(invoice, payer: draft.payer)
         activate(id)
       } else {
         payInvoice(invoice)
@@ -78,6 +82,7 @@ extension Tenant {
 
   /// Money came for the newest invoice: whatever state waited for it becomes `active`.
   func activate(_ subscription: String) {
+    if find(.subscription, subscription)?.bool("_resuming") == true { return wake(subscription) }
     guard let status = find(.subscription, subscription)?.text("status"),
       ["incomplete", "past_due", "unpaid"].contains(status)
     else { return }
@@ -99,8 +104,7 @@ extension Tenant {
       return
     }
     if status == "trialing", subscription.bool("_needs_method") {
-      update(.subscription, id, event: nil) { edit(.subscription, id) { $0["status"] = "paused" } }
-      emit("customer.subscription.paused", .subscription, id)
+      pause(id, .trialEnd)
       return
     }
     renew(id, wasTrial: status == "trialing", asOf: moment)
@@ -109,16 +113,20 @@ extension Tenant {
   /// Turns the period over: the new invoice is a draft for about an hour (Stripe docs, Billing: invoice lifecycle).
   private func renew(_ id: String, wasTrial: Bool, asOf moment: Int64) {
     let before = Rendering(self, .subscription, id)
+    beginPhase(of: id)
     let due = items(id).filter { ($0.number("_period_end") ?? 0) <= moment }
     for item in due { rollPeriod(item) }
     let ids = due.compactMap { $0.text("id") }
-    let lines = items(id).filter { ids.contains($0.text("id") ?? "") }.map { recurringLine($0, subscription: id) }
+    let lines =
+      takePending(of: id)
+      + items(id).filter { ids.contains($0.text("id") ?? "") }.map { recurringLine($0, subscription: id) }
     let subscription = find(.subscription, id) ?? Fields([])
     let isUnpaid = subscription.text("status") == "unpaid"
     let pause = subscription.object("pause_collection")?.text("behavior")
     let invoice = createInvoice(
       customer: subscription.text("customer"), subscription: id, reason: "subscription_cycle", lines: lines,
-      discountPercent: subscription.number("_discount") ?? 0, automatic: !isUnpaid && pause == nil)
+      discountPercent: subscription.number("_discount") ?? 0, automatic: !isUnpaid && pause == nil,
+      collection: subscription.text("collection_method") ?? "charge_automatically")
     edit(.subscription, id) {
       $0["latest_invoice"] = .string(invoice)
       if wasTrial { $0["status"] = "active" }
@@ -126,7 +134,7 @@ extension Tenant {
     emit("customer.subscription.updated", Rendering(self, .subscription, id), previous: before)
     switch pause {
     case "void": voidInvoice(invoice)
-    case "mark_uncollectible": markUncollectible(invoice)
+    case "mark_uncollectible": markUncollectible(invoice, reason: "subscription_paused")
     case .some: break
     case nil: if !isUnpaid { plan(.invoiceIsFinalized, invoice, at: now + CalendarTime.hour) }
     }
@@ -170,13 +178,27 @@ extension Tenant {
       return
     }
     edit(.subscriptionItem, id) {
-      $0.merge(["_period_start": .integer(end), "_period_end": .integer(endOfPeriod(price, from: end))])
+      $0.merge([
+        "_period_start": .integer(end), "_period_end": .integer(endOfPeriod(price, from: end)), "_trial": .null,
+      ])
     }
   }
 
   /// Ends a subscription at once: `customer.subscription.deleted`.
-  func cancelNow(_ id: String, reason: String) {
+  ///
+  /// - Parameter credit: what becomes of the time that was paid and is not used.
+  func cancelNow(_ id: String, reason: String, credit: Prorating = .none) {
     guard let subscription = find(.subscription, id), subscription.text("status") != "canceled" else { return }
+    let lines = credit == .none ? [] : items(id).compactMap(unusedTime)
+    if credit == .invoice, !lines.isEmpty {
+      let invoice = createInvoice(
+        customer: subscription.text("customer"), subscription: id, reason: "subscription_update",
+        lines: takePending(of: id) + lines)
+      edit(.subscription, id) { $0["latest_invoice"] = .string(invoice) }
+      finalizeInvoice(invoice)
+    } else {
+      keepPending(lines, of: id)
+    }
     edit(.subscription, id) {
       $0.merge([
         "status": "canceled", "canceled_at": .integer(subscription.number("canceled_at") ?? now),
@@ -202,14 +224,21 @@ extension Tenant {
   func advance(to target: Int64) {
     while let item = agenda.next, item.at <= target {
       _ = agenda.popNext()
-      moment = max(item.at, now)
+      moment = max(item.at, world.now + offset)
       run(item)
       moment = nil
     }
-    if target > now { offset += target - now }
+    let reached = world.now + offset
+    if target > reached { offset += target - reached }
   }
 
-  private func run(_ item: Agenda.Item) {
+  /// Lives on by the time that an object lives by: its test clock's, or the merchant's.
+  func advance(_ id: String, to target: Int64) throws(StripeFailure) {
+    guard let clock = clock(of: id) else { return advance(to: target) }
+    if target > frozenTime(clock) { try advance(clock: clock, to: target) }
+  }
+
+  func run(_ item: Agenda.Item) {
     switch item.task {
     case .subscriptionPeriodEnds: periodEnds(item.id)
     case .trialWillEnd:

@@ -44,7 +44,13 @@ extension Tenant {
     }
     let intent = createPaymentIntent(
       amount: total, currency: session.text("currency") ?? merchant.currency, customer: customer,
-      metadata: session.object("_payment_metadata") ?? Fields([]))
+      metadata: session.object("_payment_metadata") ?? Fields([]),
+      capture: session.text("_capture_method") ?? "automatic")
+    if session.text("_capture_method") == "manual" {
+      _ = hold(intent, payer: payer)
+      close(id, paymentStatus: "unpaid", intent: intent, invoice: nil)
+      return
+    }
     if isDelayed {
       _ = startProcessing(intent, payer: payer)
       close(id, paymentStatus: "unpaid", intent: intent, invoice: nil)
@@ -102,7 +108,8 @@ extension Tenant {
         discountPercent: session.number("_discount") ?? 0,
         metadata: session.object("_subscription_metadata") ?? Fields([]), payer: payer,
         // Until acacia Checkout made the subscription first and paid then (Stripe changelog, basil: Checkout).
-        createsBeforePayment: version.shape == .old, isDelayed: isDelayed))
+        createsBeforePayment: version.shape.isOld, isDelayed: isDelayed,
+        isFlexible: session.bool("_flexible")))
     let invoice = find(.subscription, subscription)?.text("latest_invoice")
     let status: String
     if session.number("amount_total") ?? 0 == 0 {

@@ -7,25 +7,32 @@ extension Tenant {
     guard let draft = find(.invoice, id), draft.text("status") == "draft" else { return }
     invoiceNumber += 1
     let total = draft.number("total") ?? 0
+    // Negative is credit that pays first; what is left of it, or of a negative invoice, stays on the balance.
+    let balance = draft.text("customer").flatMap { find(.customer, $0)?.number("balance") } ?? 0
+    let due = intent == nil ? max(0, total + balance) : max(0, total)
+    let left = intent == nil ? total + balance - due : balance
     edit(.invoice, id) { invoice in
       invoice.merge([
         "status": "open", "number": .string("SIM-\(self.invoiceNumber)"), "effective_at": .integer(self.now),
-        "next_payment_attempt": .null, "hosted_invoice_url": .string("\(self.world.post.baseURL)/i/\(id)"),
+        "next_payment_attempt": .null, "starting_balance": .integer(balance), "ending_balance": .integer(left),
+        "amount_due": .integer(due), "amount_remaining": .integer(due),
+        "hosted_invoice_url": .string("\(self.world.post.baseURL)/i/\(id)"),
       ])
       invoice.transition("finalized_at", self.now)
     }
-    if total > 0 {
+    changeBalance(of: draft.text("customer"), by: left - balance)
+    if due > 0 {
       let made =
         intent
         ?? createPaymentIntent(
-          amount: total, currency: draft.text("currency") ?? merchant.currency, customer: draft.text("customer"),
+          amount: due, currency: draft.text("currency") ?? merchant.currency, customer: draft.text("customer"),
           invoice: id)
       if intent != nil { edit(.paymentIntent, made) { $0["_invoice"] = .string(id) } }
       edit(.invoice, id) { $0["_payment_intent"] = .string(made) }
-      insertInvoicePayment(id, intent: made, amount: total, currency: draft.text("currency"))
+      insertInvoicePayment(id, intent: made, amount: due, currency: draft.text("currency"))
     }
     emit("invoice.finalized", .invoice, id)
-    if total == 0 { markPaid(id, charge: nil) }
+    if due == 0 { markPaid(id, charge: nil) }
   }
 
   private func insertInvoicePayment(_ invoice: String, intent: String, amount: Int64, currency: String?) {
@@ -44,12 +51,38 @@ extension Tenant {
   /// Tries to collect an open invoice, as the subscription's payment method allows.
   func attemptInvoice(_ id: String) {
     guard let invoice = find(.invoice, id), invoice.text("status") == "open" else { return }
+    if invoice.text("collection_method") == "send_invoice" {
+      emit("invoice.sent", .invoice, id)
+      return
+    }
     let subscription = invoice.text("_subscription")
-    if let subscription, find(.subscription, subscription)?.bool("_fails") == true {
+    if let subscription, find(.subscription, subscription)?.bool("_delayed") == true {
+      startDebit(id, payer: Payer(email: invoice.text("customer_email"), name: invoice.text("customer_name")))
+    } else if let subscription, find(.subscription, subscription)?.bool("_fails") == true {
       failInvoice(id, subscription: subscription)
     } else {
       payInvoice(id)
     }
+  }
+
+  /// A bank debit of an open invoice is under way for some days. The subscription stays active meanwhile: `invoice.updated`.
+  func startDebit(_ id: String, payer: Payer) {
+    guard let invoice = find(.invoice, id), let intent = invoice.text("_payment_intent") else { return }
+    _ = startProcessing(intent, payer: payer)
+    update(.invoice, id, event: "invoice.updated") {
+      edit(.invoice, id) {
+        $0.merge([
+          "attempted": true, "attempt_count": .integer((invoice.number("attempt_count") ?? 0) + 1),
+          "next_payment_attempt": .null, "_debited": true,
+        ])
+      }
+    }
+  }
+
+  /// Whether a debit of the invoice is under way.
+  func isUnderWay(_ invoice: String) -> Bool {
+    find(.invoice, invoice)?.text("_payment_intent").flatMap { find(.paymentIntent, $0)?.text("status") }
+      == "processing"
   }
 
   /// Collects an open invoice: charge, intent, `invoice.paid`, `invoice.payment_succeeded`, `invoice_payment.paid`.
@@ -76,12 +109,13 @@ extension Tenant {
   /// Books an open invoice as paid and sends the events.
   func markPaid(_ id: String, charge: String?) {
     guard let invoice = find(.invoice, id) else { return }
-    let total = invoice.number("total") ?? 0
+    let total = invoice.number("amount_due") ?? 0
     let isOutOfBand = invoice.bool("_out_of_band")
     edit(.invoice, id) {
       $0.merge([
         "status": "paid", "amount_paid": .integer(total), "amount_remaining": 0, "attempted": true,
-        "attempt_count": .integer((invoice.number("attempt_count") ?? 0) + (charge == nil ? 0 : 1)),
+        "attempt_count": .integer(
+          (invoice.number("attempt_count") ?? 0) + (charge == nil || invoice.bool("_debited") ? 0 : 1)),
         "auto_advance": false, "next_payment_attempt": .null, "_charge": str(charge),
       ])
       $0.transition("paid_at", now)
@@ -106,7 +140,8 @@ extension Tenant {
     guard let invoice = find(.invoice, id), let intent = invoice.text("_payment_intent") else { return }
     let payer = Payer(email: invoice.text("customer_email"), name: invoice.text("customer_name"))
     _ = failPayment(intent, payer: payer)
-    let attempts = (invoice.number("attempt_count") ?? 0) + 1
+    // An attempt by debit was counted when it began.
+    let attempts = (invoice.number("attempt_count") ?? 0) + (invoice.bool("_debited") ? 0 : 1)
     let status = find(.subscription, subscription)?.text("status")
     // A first payment that is declined leaves the subscription incomplete and is not tried again by itself.
     let isFirst = status == "incomplete"
@@ -114,7 +149,9 @@ extension Tenant {
     let next: Int64? =
       isFirst || attempts > Int64(retryDays.count) ? nil : now + retryDays[Int(attempts) - 1] * CalendarTime.day
     edit(.invoice, id) {
-      $0.merge(["attempt_count": .integer(attempts), "attempted": true, "next_payment_attempt": int(next)])
+      $0.merge([
+        "attempt_count": .integer(attempts), "attempted": true, "next_payment_attempt": int(next), "_debited": false,
+      ])
     }
     emit("invoice.payment_failed", .invoice, id)
     if isFirst { return }
@@ -167,11 +204,14 @@ extension Tenant {
     emit("payment_intent.canceled", .paymentIntent, intent)
   }
 
-  func markUncollectible(_ id: String) {
+  func markUncollectible(_ id: String, reason: String = "user_forgiven") {
     finalizeInvoice(id)
     guard find(.invoice, id)?.text("status") == "open" else { return }
     edit(.invoice, id) {
-      $0.merge(["status": "uncollectible", "auto_advance": false, "next_payment_attempt": .null])
+      $0.merge([
+        "status": "uncollectible", "auto_advance": false, "next_payment_attempt": .null,
+        "_uncollectible_reason": .string(reason),
+      ])
       $0.transition("marked_uncollectible_at", now)
     }
     emit("invoice.marked_uncollectible", .invoice, id)

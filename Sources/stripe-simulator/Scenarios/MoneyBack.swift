@@ -60,24 +60,6 @@ extension Tenant {
     update(.charge, charge, event: "charge.updated") { setRefunded(charge, former - (refund.number("amount") ?? 0)) }
   }
 
-  /// A credit note over a paid invoice: `credit_note.created`.
-  func createCreditNote(invoice id: String, amount: Int64, refund: String?) throws(StripeFailure) -> String {
-    let invoice = try require(.invoice, id, parameter: "invoice")
-    let note = newID(.creditNote)
-    insert(
-      .creditNote, note,
-      fields([
-        "id": .string(note), "object": "credit_note", "amount": .integer(amount), "created": .integer(now),
-        "currency": invoice["currency"] ?? .null, "customer": invoice["customer"] ?? .null, "invoice": .string(id),
-        "livemode": flag(livemode), "memo": .null, "metadata": object([:]),
-        "number": .string("SIM-CN-\(world.nextSerial())"), "reason": "order_change", "status": "issued",
-        "total": .integer(amount), "type": .string(invoice.text("status") == "paid" ? "post_payment" : "pre_payment"),
-        "voided_at": .null, "_refund": str(refund),
-      ]))
-    emit("credit_note.created", .creditNote, note)
-    return note
-  }
-
   /// The buyer's bank asks (`warning_…`) or takes the money back: `charge.dispute.created`.
   func openDispute(charge id: String, reason: String, status: String, amount: Int64?) throws(StripeFailure) -> String {
     let charge = try require(.charge, id, parameter: "charge")

@@ -15,11 +15,14 @@ enum Scenarios {
       let id = try session(body, tenant)
       try tenant.finishDelayedPayment(id, succeeds: name == "async_succeed")
       return try sessionIDs(id, tenant)
-    case "renew", "fail", "recover", "cancel", "undo_cancel", "change", "pause", "resume", "end_trial":
+    case "renew", "fail", "recover", "cancel", "undo_cancel", "change", "replace", "schedule", "pause",
+      "pause_subscription", "resume", "end_trial":
       return try SubscriptionScenarios.run(name, body, tenant)
-    case "refund", "settle_refund", "fail_refund", "dispute", "update_dispute", "close_dispute":
+    case "refund", "settle_refund", "fail_refund", "dispute", "update_dispute", "close_dispute", "credit_note",
+      "void_credit_note":
       return try MoneyBackScenarios.run(name, body, tenant)
     case "bare_payment": return try barePayment(body, tenant)
+    case "capture", "cancel_payment": return try capture(body, tenant, cancels: name == "cancel_payment")
     case "invoice": return try invoice(body, tenant)
     case "delete_customer":
       let id = body.text("customer") ?? ""
@@ -68,6 +71,10 @@ enum Scenarios {
     draft.trialDays = body.number("trial_days")
     draft.discountPercent = min(100, max(0, body.number("discount_percent") ?? 0))
     draft.clientReferenceID = body.text("client_reference_id")
+    draft.captureMethod = body.text("capture_method") ?? "automatic"
+    draft.isManaged = body.bool("managed_payments")
+    draft.isFlexible = body.text("billing_mode").map { $0 == "flexible" }
+    draft.collectionMethod = body.text("collection_method") ?? "charge_automatically"
     draft.paymentLink = body.text("payment_link")
     if let link = draft.paymentLink {
       let fields = try tenant.require(.paymentLink, link, parameter: "payment_link")
@@ -82,6 +89,11 @@ enum Scenarios {
       _ = try tenant.require(.customer, id, parameter: "customer")
       draft.customer = id
     default: throw .invalid("customer is guest, new or an id", parameter: "customer")
+    }
+    if draft.customer == nil, let clock = body.text("test_clock") {
+      _ = try tenant.require(.testClock, clock, parameter: "test_clock")
+      let payer = completion(body).payer
+      draft.customer = tenant.createCustomer(email: payer.email, name: payer.name, testClock: clock)
     }
     return draft
   }
@@ -103,7 +115,7 @@ enum Scenarios {
 
   /// A subscription, through Checkout or (with `"via": "api"`) made by the merchant's own backend.
   private static func subscribe(_ body: Fields, _ tenant: Tenant) throws(StripeFailure) -> Fields {
-    if body.text("via") != "api" && !body.bool("first_payment_fails") {
+    if body.text("via") != "api", !body.bool("first_payment_fails"), body["collection_method"] == nil {
       let ids = try sell(body, tenant)
       try applyTrialEnd(body, ids, tenant)
       return ids
@@ -115,7 +127,8 @@ enum Scenarios {
       SubscriptionDraft(
         customer: customer, lines: draft.lines, trialDays: draft.trialDays, discountPercent: draft.discountPercent,
         metadata: draft.subscriptionMetadata, payer: payer, createsBeforePayment: true,
-        firstPaymentFails: body.bool("first_payment_fails")))
+        firstPaymentFails: body.bool("first_payment_fails"),
+        isFlexible: draft.isFlexible ?? draft.version.isFlexible, collectionMethod: draft.collectionMethod))
     let ids = subscriptionIDs(subscription, tenant)
     try applyTrialEnd(body, ids, tenant)
     return ids
@@ -171,7 +184,12 @@ enum Scenarios {
     let payer = completion(body).payer
     let intent = tenant.createPaymentIntent(
       amount: body.number("amount") ?? 1000, currency: body.text("currency") ?? tenant.merchant.currency,
-      customer: body.text("customer"), receiptEmail: payer.email, metadata: body.object("metadata") ?? Fields([]))
+      customer: body.text("customer"), receiptEmail: payer.email, metadata: body.object("metadata") ?? Fields([]),
+      capture: body.text("capture_method") ?? "automatic")
+    if body.text("capture_method") == "manual" {
+      let charge = tenant.hold(intent, payer: payer)
+      return fields(["payment_intent": .string(intent), "charge": .string(charge)])
+    }
     if body.bool("fails") {
       let charge = tenant.failPayment(intent, payer: payer)
       return fields(["payment_intent": .string(intent), "charge": .string(charge)])
@@ -179,6 +197,22 @@ enum Scenarios {
     let charge = tenant.succeed(intent, payer: payer)
     tenant.settle(charge)
     return fields(["payment_intent": .string(intent), "charge": .string(charge)])
+  }
+
+  /// Takes money that is held, or a part of it, or lets go of it.
+  private static func capture(_ body: Fields, _ tenant: Tenant, cancels: Bool) throws(StripeFailure) -> Fields {
+    let session = body.text("session")
+    let intent = body.text("payment_intent") ?? session.flatMap { tenant.find(.session, $0)?.text("payment_intent") }
+    guard let intent else { throw .requiredParameter("payment_intent") }
+    if cancels {
+      try tenant.cancelIntent(intent)
+    } else {
+      try tenant.capture(intent, amount: body.number("amount"))
+    }
+    return fields([
+      "payment_intent": .string(intent), "charge": str(tenant.find(.paymentIntent, intent)?.text("latest_charge")),
+      "session": str(session),
+    ])
   }
 
   /// A one-off invoice. `then`: `draft`, `open`, `paid` (default), `out_of_band`, `void`, `uncollectible`. With `invoice`

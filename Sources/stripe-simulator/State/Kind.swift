@@ -18,6 +18,7 @@ enum Kind: String, CaseIterable, Sendable {
   case creditNote = "credit_note"
   case entitlement = "entitlements.active_entitlement"
   case file
+  case testClock = "test_helpers.test_clock"
 
   /// The id's prefix.
   var prefix: String {
@@ -40,6 +41,7 @@ enum Kind: String, CaseIterable, Sendable {
     case .creditNote: "cn_"
     case .entitlement: "ent_"
     case .file: "file_"
+    case .testClock: "clock_"
     }
   }
 
@@ -51,6 +53,7 @@ enum Kind: String, CaseIterable, Sendable {
     case .paymentLink: "payment_link"
     case .subscriptionItem: "subscription_item"
     case .creditNote: "credit_note"
+    case .testClock: "test clock"
     default: rawValue
     }
   }
@@ -71,6 +74,7 @@ enum Kind: String, CaseIterable, Sendable {
     case .creditNote: "credit_note"
     case .entitlement: "entitlement"
     case .file: "file"
+    case .testClock: "test_clock"
     }
   }
 
@@ -91,7 +95,8 @@ enum Kind: String, CaseIterable, Sendable {
     case .dispute: ["charge", "payment_intent"]
     case .creditNote: ["invoice", "customer"]
     case .entitlement: ["customer"]
-    case .customer, .product, .paymentLink, .file: []
+    case .customer: ["test_clock"]
+    case .product, .paymentLink, .file, .testClock: []
     }
   }
 

@@ -131,6 +131,7 @@ extension EventRecord {
       "id": .string(id), "serial": .integer(serial), "type": .string(type), "created": .integer(created),
       "version": .string(merchantVersion.text), "request": str(cause?.requestID), "key": str(cause?.idempotencyKey),
       "object": .string(objectID), "old": str(data[.old]), "new": str(data[.new]),
+      "endive": str(data[.endive]),
       "pending": .integer(Int64(pendingWebhooks)), "delivered": flag(allDelivered),
     ])
   }
@@ -144,7 +145,7 @@ extension EventRecord {
       livemode: livemode,
       account: account, merchantVersion: saved.text("version").flatMap { APIVersion($0) } ?? .newest,
       cause: saved.text("request").map { Cause(requestID: $0, idempotencyKey: saved.text("key")) },
-      objectID: saved.text("object") ?? "", data: [.old: old, .new: new],
+      objectID: saved.text("object") ?? "", data: [.old: old, .new: new, .endive: saved.text("endive") ?? new],
       pendingWebhooks: Int(saved.number("pending") ?? 0), allDelivered: saved.bool("delivered"))
   }
 }

@@ -79,13 +79,7 @@ enum SavedTenant {
       "account": .string(tenant.account), "livemode": flag(tenant.livemode), "offset": .integer(tenant.offset),
       "invoice_number": .integer(tenant.invoiceNumber), "tables": .object(tables),
       "events": .array(tenant.events.map { .object($0.saved) }),
-      "agenda": .array(
-        tenant.agenda.heap.map { item in
-          object([
-            "at": .integer(item.at), "serial": .integer(item.serial), "task": .string(item.task.rawValue),
-            "id": .string(item.id),
-          ])
-        }),
+      "agenda": .array(([tenant.agenda] + tenant.clockAgendas.values).flatMap(\.heap).map(saved)),
       "replies": .array(
         tenant.replies.map { key, reply in
           object([
@@ -93,6 +87,13 @@ enum SavedTenant {
             "body": .string(reply.body), "request": .string(reply.requestID), "stored_at": .integer(reply.storedAt),
           ])
         }),
+    ])
+  }
+
+  private static func saved(_ item: Agenda.Item) -> JSONValue {
+    object([
+      "at": .integer(item.at), "serial": .integer(item.serial), "task": .string(item.task.rawValue),
+      "id": .string(item.id),
     ])
   }
 
@@ -119,7 +120,12 @@ enum SavedTenant {
       guard let task = item.text("task").flatMap({ Agenda.Task(rawValue: $0) }), let id = item.text("id") else {
         continue
       }
-      tenant.agenda.plan(task, id, at: item.number("at") ?? 0, serial: item.number("serial") ?? 0)
+      let (at, serial) = (item.number("at") ?? 0, item.number("serial") ?? 0)
+      if let clock = tenant.clock(of: id) {
+        tenant.clockAgendas[clock, default: Agenda()].plan(task, id, at: at, serial: serial)
+      } else {
+        tenant.agenda.plan(task, id, at: at, serial: serial)
+      }
     }
     for reply in saved.objects("replies") {
       tenant.replies[reply.text("key") ?? ""] = StoredReply(

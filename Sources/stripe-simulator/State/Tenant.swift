@@ -12,6 +12,10 @@ final class Tenant {
   var events: [EventRecord] = []
   var eventPositions: [String: Int] = [:]
   var agenda = Agenda()
+  /// What comes by itself on each test clock.
+  var clockAgendas: [String: Agenda] = [:]
+  /// The test clock whose time is now, while something of its customers happens.
+  var clockInForce: String?
   var replies: [String: StoredReply] = [:]
   /// The API request that is being served, shown in the events it causes.
   var cause: EventRecord.Cause?
@@ -24,7 +28,7 @@ final class Tenant {
 
   var account: String { key.account }
   var livemode: Bool { key.livemode }
-  var now: Int64 { moment ?? (world.now + offset) }
+  var now: Int64 { clockInForce.map(frozenTime) ?? moment ?? (world.now + offset) }
   var merchant: Merchant { world.merchant(key.account) }
 
   func table(_ kind: Kind) -> ObjectTable { tables[kind] ?? ObjectTable(indexed: kind.indexed) }
@@ -68,7 +72,11 @@ final class Tenant {
   }
 
   func plan(_ task: Agenda.Task, _ id: String, at moment: Int64) {
-    agenda.plan(task, id, at: moment, serial: world.nextSerial())
+    if let clock = clock(of: id) {
+      clockAgendas[clock, default: Agenda()].plan(task, id, at: moment, serial: world.nextSerial())
+    } else {
+      agenda.plan(task, id, at: moment, serial: world.nextSerial())
+    }
   }
 
   func newID(_ kind: Kind) -> String {

@@ -32,7 +32,7 @@ struct EventRecord: Sendable {
       {
         "id": \(quoted(id)),
         "object": "event",
-        "account": \(quoted(account)),
+        "\(version.accountField)": \(quoted(account)),
         "api_version": \(quoted(version.text)),
         "created": \(created),
         "data": \(data[version.shape] ?? "{}"),

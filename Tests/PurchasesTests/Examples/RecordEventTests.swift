@@ -108,7 +108,7 @@ struct RecordEventTests {
     "Each type that is known and ignored has a reason of its own",
     arguments: [
       "payment_link.created", "payment_link.updated", "entitlements.active_entitlement_summary.updated",
-      "account.updated",
+      "account.updated", "ping",
     ])
   func ignored(type: String) throws {
     guard case .ignore(let reason) = try Told.effect(type, ["object": "other"]) else {
@@ -116,6 +116,33 @@ struct RecordEventTests {
       return
     }
     #expect(reason != "This event type has no effect on licenses.")
+  }
+
+  @Test(
+    "What is about no object that has an id is ignored, whatever its type",
+    arguments: [
+      "invoice.paid", "customer.subscription.updated", "checkout.session.completed", "charge.refunded",
+      "charge.dispute.created", "product.updated",
+    ],
+    [nil, [:], ["object": "other"], ["id": 7], ["id": ""], [["id": "in_1"]], "in_1"] as [JSONValue])
+  func aboutNothing(type: String, object: JSONValue) throws {
+    #expect(try Told.effect(type, object) == .ignore("The event is about no object that has an id."))
+  }
+
+  @Test("An object with an id that lacks what a decision needs is no such event: it is worth another attempt")
+  func unreadable() {
+    #expect(throws: StripeObjectError.self) { try Told.effect("checkout.session.completed", ["id": "cs_1"]) }
+  }
+
+  @Test("A dispute without an id is taken up by its charge")
+  func formerDispute() throws {
+    let effect = try Told.effect(
+      "charge.dispute.created", ["object": "dispute", "charge": "ch_1", "status": "needs_response", "amount": 900])
+    guard case .learn(let snapshot, .always) = effect else {
+      Issue.record("it is ignored")
+      return
+    }
+    #expect(snapshot.aliases.contains("ch_1"))
   }
 
   @Test("Ids that this service wrote come back as an event and are ignored; a key of the vendor's own is not")

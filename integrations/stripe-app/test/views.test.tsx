@@ -236,6 +236,7 @@ describe('A dispute', () => {
     for (const one of [
       evidence({ may: [] }),
       evidence({ dispute: { ...evidence().dispute, is_answerable: false, status: 'under_review' } }),
+      evidence({ dispute: { ...evidence().dispute, is_answerable: false, is_managed: true } }),
     ]) {
       const service = new Service().on('payment', data(disputed)).on('evidence', data(one));
       const it = await page(PaymentView, payment);

@@ -71,6 +71,11 @@ const known: Readonly<Record<string, Words>> = {
     'Stripe takes no evidence for this dispute any more.',
     'none',
   ],
+  MANAGED_BY_STRIPE: [
+    'Stripe answers this dispute',
+    'Stripe is the merchant of record of this sale, and answers the dispute itself.',
+    'none',
+  ],
   RATE_LIMITED: ['A little too fast', 'Too many requests came from this account. Try again in a moment.', 'retry'],
   LICENSEKIT_UNAVAILABLE: [
     'The license server is away',

@@ -128,6 +128,8 @@ export interface Evidence {
     readonly currency: string;
     readonly due_by: string | null;
     readonly is_answerable: boolean;
+    /** Stripe is the merchant of record and answers it. */
+    readonly is_managed: boolean;
     readonly has_evidence: boolean;
   };
   readonly stale: boolean;

@@ -98,11 +98,19 @@ function Contents({ evidence, canStage }: { readonly evidence: Evidence; readonl
       </Box>
       {!canStage && (
         <Banner
-          title={dispute.is_answerable ? 'For reading only' : 'The dispute is not open'}
+          title={
+            dispute.is_managed
+              ? 'Stripe answers this dispute'
+              : dispute.is_answerable
+                ? 'For reading only'
+                : 'The dispute is not open'
+          }
           description={
-            dispute.is_answerable
-              ? 'Your role does not allow adding evidence. An administrator or a dispute analyst can.'
-              : 'Stripe takes no evidence for it any more. The record stays here.'
+            dispute.is_managed
+              ? 'Stripe is the merchant of record of this sale, and answers the dispute itself. The record stays here.'
+              : dispute.is_answerable
+                ? 'Your role does not allow adding evidence. An administrator or a dispute analyst can.'
+                : 'Stripe takes no evidence for it any more. The record stays here.'
           }
         />
       )}

@@ -77,7 +77,7 @@ export function evidence(changes: Partial<Evidence> = {}): Evidence {
     payment: 'pi_1',
     dispute: {
       id: 'du_1', status: 'needs_response', reason: 'fraudulent', amount: 4_900, currency: 'eur',
-      due_by: '2999-01-03T12:00:00Z', is_answerable: true, has_evidence: false,
+      due_by: '2999-01-03T12:00:00Z', is_answerable: true, is_managed: false, has_evidence: false,
     },
     stale: false,
     fields: [
