@@ -16,7 +16,7 @@ enum Billing: String, Hashable, Sendable, CaseIterable {
 /// history is a history.
 enum Change: Hashable, Sendable {
   // One-time
-  case moneyArrives, moneyFails, sessionExpires
+  case moneyArrives, moneyFails
   /// Money that was held on a card is taken, or let go.
   case capture(part: Bool)
   case releaseHold
@@ -99,7 +99,7 @@ extension Change {
       ways.map { "\(name) \($0.rawValue)" }
     }
     var kinds = [
-      "moneyArrives", "moneyFails", "sessionExpires", "capture", "capture in part", "releaseHold", "pay", "payOutside",
+      "moneyArrives", "moneyFails", "capture", "capture in part", "releaseHold", "pay", "payOutside",
       "void", "markUncollectible", "payFirst", "neverPay", "renew", "failRenewal", "retryFails", "recover",
       "renewUnderWay", "renewHeldBack", "debitArrives", "debitFails", "finalizeDraft paid", "finalizeDraft failing",
       "becomesOverdue", "trialEndsWithoutPaymentMethod", "trialEndsCanceled", "endDunning canceled",

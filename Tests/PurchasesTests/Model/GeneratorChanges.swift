@@ -4,7 +4,7 @@ extension Generator {
     switch random.below(3) {
     case 0:
       random.pick([
-        .moneyArrives, .moneyArrives, .moneyFails, .pay, .pay, .payOutside, .void, .markUncollectible, .sessionExpires,
+        .moneyArrives, .moneyArrives, .moneyFails, .pay, .pay, .payOutside, .void, .markUncollectible,
       ])
     case 1: random.pick([.capture(part: false), .capture(part: true), .releaseHold, .pay, .moneyArrives])
     default: money()

@@ -11,8 +11,11 @@ struct Happening: Hashable, Sendable, CustomStringConvertible {
   var description: String {
     let gap =
       after == 0
-      ? "in the same second" : after < 2 * hour ? "\(after) s later" : after < 2 * day
-        ? "\(after / hour) h later" : "\(after / day) days later"
+      ? "in the same second"
+      : after < 2 * hour
+        ? "\(after) s later"
+        : after < 2 * day
+          ? "\(after / hour) h later" : "\(after / day) days later"
     return "\(gap), purchase \(purchase): \(readable)"
   }
 
@@ -27,7 +30,7 @@ struct Happening: Hashable, Sendable, CustomStringConvertible {
         "\(start.first.rawValue)\(start.trial ? ", trial" : "")\(start.byCheckout ? ", by Checkout" : "")"
         + (start.extra.map { ", with \($0.rawValue)" } ?? "")
       return "subscription (\(how)) to \(Self.text(wishes))"
-    case .changes(let change): return "\(change)".replacingOccurrences("PurchasesTests.", with: "")
+    case .changes(let change): return "\(change)".without("PurchasesTests.").without("Billing.")
     }
   }
 
@@ -37,8 +40,8 @@ struct Happening: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension String {
-  fileprivate func replacingOccurrences(_ part: String, with other: String) -> String {
-    split(separator: part, omittingEmptySubsequences: false).joined(separator: other)
+  fileprivate func without(_ part: String) -> String {
+    split(separator: part, omittingEmptySubsequences: false).joined()
   }
 }
 

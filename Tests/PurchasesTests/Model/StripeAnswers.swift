@@ -38,7 +38,9 @@ extension StripeModel {
     case .customer(let id):
       return try others[id.rawValue].map { .customer(try .init($0)) } ?? .missing(question.key)
     case .price(let id):
-      let known = others[id.rawValue] ?? Catalog.products[id.rawValue].map { _ in price(id.rawValue, recurring: true) }
+      let known =
+        others[id.rawValue]
+        ?? [id.rawValue].first(where: Catalog.isKnown).map { price($0, recurring: !Catalog.isOneTime($0)) }
       return try known.map { .price(try .init($0)) } ?? .missing(question.key)
     case .sessionsBehind(let search, let buyer, _):
       let found = sessions.values.filter { session in

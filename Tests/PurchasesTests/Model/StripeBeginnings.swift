@@ -95,7 +95,7 @@ extension StripeModel {
 
   private mutating func beginBilling(_ start: SubscriptionStart, _ id: String, _ invoice: String) {
     // The fee of a trial is asked for at once.
-    let first = start.trial ? .paid : start.first
+    let first: SubscriptionStart.First = start.trial ? .paid : start.first
     switch first {
     case .incomplete:
       emit(subscription: id, "created")

@@ -2,7 +2,7 @@ extension StripeModel {
   /// Applies a change to the purchase with that root, if it applies at all.
   mutating func apply(_ change: Change, to root: String) {
     switch change {
-    case .moneyArrives, .moneyFails, .sessionExpires, .capture, .releaseHold: applyToSession(change, root)
+    case .moneyArrives, .moneyFails, .capture, .releaseHold: applyToSession(change, root)
     case .pay, .payOutside, .void, .markUncollectible: applyToInvoice(change, root)
     case .refund, .refundSucceeds, .refundFails, .creditOutside, .creditToBalance, .dispute, .disputeEscalates,
       .disputeWon, .disputeLost:

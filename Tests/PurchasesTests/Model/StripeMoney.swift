@@ -81,7 +81,7 @@ extension StripeModel {
   }
 
   private mutating func refund(_ payment: ModelPayment, part: Bool, pending: Bool) {
-    let rest = rest(of: payment)
+    let rest = self.rest(of: payment)
     let amount = part ? max(1, rest / 2) : rest
     let id = newID("re")
     refunds[id] = ModelRefund(

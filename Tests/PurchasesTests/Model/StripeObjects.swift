@@ -195,6 +195,8 @@ enum Catalog {
   ]
 
   static func amount(_ price: String) -> Int64 { amounts[price] ?? 1_000 }
+  static func isKnown(_ price: String) -> Bool { products[price] != nil }
+  static func isOneTime(_ price: String) -> Bool { price == fee || price == addOn }
   static func isYearly(_ price: String) -> Bool { price.hasSuffix("y") }
   static func interval(_ price: String) -> Seconds { isYearly(price) ? year : month }
 }

@@ -16,7 +16,7 @@ extension StripeModel {
     case .trialEndsWithoutPaymentMethod, .trialEndsCanceled:
       guard subscription.status == "trialing" else { return }
       now = max(now, subscription.periodEnd)
-      change == .trialEndsCanceled ? end(id) : stop(id, because: "trial_end_without_payment_method")
+      if change == .trialEndsCanceled { end(id) } else { stop(id, because: "trial_end_without_payment_method") }
     case .cancelNow: if !["canceled", "incomplete_expired"].contains(subscription.status) { end(id) }
     case .cancelNowWithCredit: cancelWithCredit(subscription)
     case .cancelAtPeriodEnd, .keepAfterAll:
@@ -45,6 +45,10 @@ extension StripeModel {
       emit(invoice: subscription.latestInvoice, "voided")
       subscriptions[subscription.id]?.status = "incomplete_expired"
       emit(subscription: subscription.id, "updated")
+      if let session = sessions.values.first(where: { $0.subscription == subscription.id && $0.status == "open" }) {
+        sessions[session.id]?.status = "expired"
+        emit(session: session.id, "expired")
+      }
     }
   }
 
@@ -92,7 +96,8 @@ extension StripeModel {
       now += hour
       settle(invoice)
       if subscription.status == "past_due" { becomesActive(id) }
-    case .refused where subscription.collectionMethod == "send_invoice", .underWay where subscription.status == "past_due":
+    case .refused where subscription.collectionMethod == "send_invoice",
+      .underWay where subscription.status == "past_due":
       emit(subscription: id, "updated")
       emit(invoice: invoice, "finalized")
     case .refused:
@@ -124,7 +129,8 @@ extension StripeModel {
   }
 
   /// A schedule puts another item in the place of one when its next phase begins.
-  private mutating func turnToNextPhase(_ subscription: ModelSubscription, _ index: Int, _ price: String, isPaid: Bool) {
+  private mutating func turnToNextPhase(_ subscription: ModelSubscription, _ index: Int, _ price: String, isPaid: Bool)
+  {
     guard index < subscription.items.count, !subscription.cancelAtPeriodEnd,
       Catalog.interval(price) == subscription.interval,
       !subscription.items.enumerated().contains(where: { $0.element.price == price && $0.offset != index })

@@ -73,6 +73,7 @@ struct CoverageTests {
       Happening(after: 3 * day, purchase: 0, what: .changes(.setPrice(item: 0, "price_b1", billing: .atOnceFails))),
     ]
     #expect(history.description.contains("in the same second, purchase 0: subscription (underWay) to 2 × price_a1"))
-    #expect(history.description.contains("3 days later, purchase 0: setPrice(item: 0, \"price_b1\", billing: atOnceFails"))
+    #expect(
+      history.description.contains("3 days later, purchase 0: setPrice(item: 0, \"price_b1\", billing: atOnceFails"))
   }
 }

@@ -22,7 +22,8 @@ struct ModelTests {
     #expect(invoice.lines.map(\.price?.rawValue) == ["price_a1", "price_b1"])
     #expect(invoice.lines.map(\.quantity) == [3, 3])
     #expect(invoice.lines.map(\.amount) == [-1_500, 6_000])
-    #expect(Set(invoice.lines.map(\.periodEnd)) == [Date(timeIntervalSince1970: TimeInterval(play.subscription.periodEnd))])
+    #expect(
+      Set(invoice.lines.map(\.periodEnd)) == [Date(timeIntervalSince1970: TimeInterval(play.subscription.periodEnd))])
     #expect(play.types(since: former).last == "customer.subscription.updated")
   }
 
@@ -164,7 +165,8 @@ struct ModelTests {
     #expect(released.types(since: former) == ["payment_intent.canceled", "charge.refunded"])
   }
 
-  @Test("A debit of a renewal: active, an open invoice that was attempted, then paid or failed", arguments: Shape.allCases)
+  @Test(
+    "A debit of a renewal: active, an open invoice that was attempted, then paid or failed", arguments: Shape.allCases)
   func debit(shape: Shape) throws {
     let play = Play.subscription(basic, shape: shape).after(.renewUnderWay)
     #expect(play.subscription.status == "active")
@@ -287,7 +289,8 @@ struct ModelTests {
     #expect(Play.subscription(basic).after(.cancelNow, days: 15).invoices.count == 1)
   }
 
-  @Test("Every event of 600 histories is one that the service can read, and every object is answered as it was told last")
+  @Test(
+    "Every event of 600 histories is one that the service can read, and every object is answered as it was told last")
   func readable() throws {
     for seed in UInt64(0)..<600 {
       let moments = Generator.history(seed: seed).moments()

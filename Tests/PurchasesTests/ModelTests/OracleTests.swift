@@ -117,7 +117,8 @@ struct OracleTests {
     #expect(less.verdict("lk_b") == 1...1)
     #expect(less.after(.renew).verdict("lk_b", days: 4) == 0...0)
     #expect(less.after(.renew).verdict("lk_a", days: 4) == 1...1)
-    let added = Play.subscription(basic).after(.addItem(Wish(price: "price_b1", quantity: 1), billing: .deferred), days: 3)
+    let added = Play.subscription(basic).after(
+      .addItem(Wish(price: "price_b1", quantity: 1), billing: .deferred), days: 3)
     #expect(added.verdict("lk_b") == 1...1)
     #expect(added.verdict("lk_a") == 1...1)
   }

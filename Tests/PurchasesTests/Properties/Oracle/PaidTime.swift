@@ -80,8 +80,13 @@ struct PaidTime {
     var claims: [Claim] = []
     for invoice in whole.invoices {
       let lines = invoice.lines.filter { $0.item.map { whole.lineage($0) } == lineage && !$0.isTrial }
-      let credited = take(lines.filter(\.isCredit), of: invoice, from: &claims)
-      for line in lines where !line.isCredit && line.start <= time && line.quantity > 0 {
+      var credited: Int?
+      // In their order: a change may take back what another of the same invoice gave.
+      for line in lines where line.start <= time && line.quantity > 0 {
+        if line.isCredit {
+          if let units = take(line, of: invoice, from: &claims) { credited = max(credited ?? 0, units) }
+          continue
+        }
         guard let policy = policy(line.price) else {
           claims.append(
             Claim(
@@ -109,29 +114,27 @@ struct PaidTime {
     terms(price).map { Oracle.units(quantity, $0) } ?? 0
   }
 
-  /// Credits end what they give back, as far as they are in force.
+  /// A credit ends what it gives back, as far as it is in force.
   /// - Returns: the units that were certain and are so no more.
-  private func take(_ credits: [ModelLine], of invoice: ModelInvoice, from claims: inout [Claim]) -> Int? {
+  private func take(_ credit: ModelLine, of invoice: ModelInvoice, from claims: inout [Claim]) -> Int? {
+    guard let policy = policy(credit.price) else { return nil }
+    let force = whole.force(invoice, until: credit.end, policy).credits
+    if force == .no { return nil }
     var certain: Int?
-    for credit in credits where credit.start <= time {
-      guard let policy = policy(credit.price) else { continue }
-      let force = whole.force(invoice, until: credit.end, policy).credits
-      if force == .no { continue }
-      let named = claims.indices.filter { index in
-        credit.credited.map { claims[index].line == $0.line }
-          ?? (claims[index].price == credit.price && claims[index].quantity == credit.quantity)
-      }
-      // A credit at what an item had become, for which nothing was billed: it is for the time that was.
-      let isExact = named.contains { claims[$0].price == credit.price && claims[$0].quantity == credit.quantity }
-      for index in named.isEmpty ? Array(claims.indices) : named {
-        if force == .yes, isExact {
-          claims[index].certainty = .no
-        } else {
-          if claims[index].certainty == .yes {
-            certain = max(certain ?? 0, units(claims[index].price, claims[index].quantity))
-          }
-          claims[index].certainty = min(claims[index].certainty, .perhaps)
+    let named = claims.indices.filter { index in
+      credit.credited.map { claims[index].line == $0.line }
+        ?? (claims[index].price == credit.price && claims[index].quantity == credit.quantity)
+    }
+    // A credit at what an item had become, for which nothing was billed: it is for the time that was.
+    let isExact = named.contains { claims[$0].price == credit.price && claims[$0].quantity == credit.quantity }
+    for index in named.isEmpty ? Array(claims.indices) : named {
+      if force == .yes, isExact {
+        claims[index].certainty = .no
+      } else {
+        if claims[index].certainty == .yes {
+          certain = max(certain ?? 0, units(claims[index].price, claims[index].quantity))
         }
+        claims[index].certainty = min(claims[index].certainty, .perhaps)
       }
     }
     return certain
@@ -187,15 +190,17 @@ struct PaidTime {
     guard let item, whole.isRunning, item.trialOffer == nil, item.quantity > 0, policy(item.price) != nil,
       status != "trialing"
     else { return }
+    let newest = claims.filter { $0.isPaid && time < $0.end }.max { $0.invoice < $1.invoice }
     let hasIt = claims.contains { $0.price == item.price && $0.quantity >= item.quantity && $0.certainty == .yes }
-    if hasIt { return }
+    // A credit that waits for the next invoice takes from what was paid.
+    if hasIt, !hasPendingCredit || newest?.quantity == item.quantity { return }
     var change = Claim(
       price: item.price, quantity: item.quantity, end: 0, certainty: .perhaps, isPaid: false, invoice: .max, line: "")
     if wasBilledInVain(item) {
       // Asked for, and not paid or given back: what it is now gives nothing by itself.
       return
     }
-    guard let paid = claims.filter({ $0.isPaid && time < $0.end }).max(by: { $0.invoice < $1.invoice }) else {
+    guard let paid = newest else {
       addNew(change, to: &claims)
       return
     }
