@@ -17,8 +17,26 @@ enum Delivery: Hashable, Sendable {
   case dying(isBeforeCall: Bool)
 }
 
-/// What is usable at one moment: the features by unit.
-typealias Usable = [String: [String: Int64]]
+/// What is usable at one moment.
+struct Usable: Hashable {
+  /// The features of each unit.
+  var units: [UnitKey: [String: Int64]] = [:]
+
+  /// How many licenses of each LicenseKit product.
+  var counts: [String: Int] {
+    units.keys.reduce(into: [:]) { counts, unit in counts[unit.product.rawValue, default: 0] += 1 }
+  }
+
+  /// The features of every license by LicenseKit product. The line of a unit is left out: an item may have come in the
+  /// place of another, and its license goes on under the former's name where that was known.
+  var licenses: [String: [String]] {
+    units.reduce(into: [:]) { licenses, unit in
+      let features = unit.value.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+      licenses[unit.key.product.rawValue, default: []].append(features)
+    }
+    .mapValues { $0.sorted() }
+  }
+}
 
 struct Outcome {
   var service: Service
@@ -26,6 +44,9 @@ struct Outcome {
   /// By seconds after the end of the history.
   var usable: [Seconds: Usable] = [:]
   var problems: [String] = []
+
+  /// The end of the history.
+  var date: Date { Date(timeIntervalSince1970: TimeInterval(stripe.now)) }
 
   /// When to look at what is usable.
   static let checkpoints: [Seconds] = [0, 2 * day, 4 * day, 13 * day, 34 * day, 70 * day]
@@ -205,9 +226,9 @@ struct DeliveryRun {
   }
 
   private func usable() -> Usable {
-    var result: Usable = [:]
+    var result = Usable()
     for license in service.licenses.values where license.isUsable(at: date) {
-      result[license.unit.description] = Dictionary(
+      result.units[license.unit] = Dictionary(
         uniqueKeysWithValues: license.features.map { ($0.key.rawValue, $0.value ?? -1) })
     }
     return result

@@ -15,6 +15,8 @@ struct FakeLicenseKit {
     var status = Recorded.Unit.Status.active
     var expiresAt: Date?
     var features: [FeatureID: Int64?] = [:]
+    /// What stood suspended, and could have been taken up again, when it was made.
+    var idleWhenMade: Set<LicenseID> = []
 
     /// As LicenseKit shows it.
     func seen(at moment: Date) -> LicenseStatus { .init(recorded: status, expiresAt: expiresAt, now: moment) }
@@ -37,6 +39,8 @@ struct FakeLicenseKit {
     counter += 1
     let id = LicenseID("lic_\(counter)")
     licenses[id] = license
+    licenses[id]?.idleWhenMade = Set(
+      licenses.filter { $0.value.tenant == license.tenant && $0.value.status == .suspended }.keys)
     answers[key] = id
     return id
   }

@@ -4,9 +4,10 @@ import StripeAPI
 
 @testable import StripeIntegration
 
-/// Random histories; the same seed makes the same history.
+/// Random histories; the same seed makes the same history. What happens is played while it is chosen, so that most of it
+/// takes effect.
 struct Generator {
-  private var random: SplitMix64
+  var random: SplitMix64
 
   init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
@@ -18,27 +19,41 @@ struct Generator {
   private mutating func history() -> History {
     var history = History(
       shape: random.pick(Shape.allCases), cutsLists: random.once(in: 4), tellsInvoicePayments: !random.once(in: 3),
-      offer: offer())
+      billsFlexibly: random.once(in: 2), offer: offer())
+    var model = history.moments()[0]
+    var roots: [String] = []
     let isSubscription = !random.once(in: 3)
-    history.happenings.append(
-      Happening(after: 0, purchase: 0, what: .begins(isSubscription ? subscription() : oneTime())))
-    let others = random.once(in: 4) ? 1 + random.below(2) : 0
-    for other in 0..<others {
-      history.happenings.append(Happening(after: gap(), purchase: other + 1, what: .begins(oneTime())))
+    func begins(_ beginning: Beginning, after: Seconds) {
+      history.happenings.append(Happening(after: after, purchase: roots.count, what: .begins(beginning)))
+      model.now += after
+      roots.append(model.begin(beginning))
     }
+    begins(isSubscription ? subscription() : oneTime(), after: 0)
+    let others = random.once(in: 4) ? 1 + random.below(2) : 0
+    for _ in 0..<others { begins(oneTime(), after: gap()) }
     for _ in 0..<random.below(9) {
       let purchase = random.below(others + 1)
-      let change = purchase == 0 && isSubscription ? subscriptionChange() : oneTimeChange()
-      history.happenings.append(Happening(after: gap(), purchase: purchase, what: .changes(change)))
+      let after = gap()
+      for _ in 0..<6 {
+        let change = purchase == 0 && isSubscription ? subscriptionChange() : oneTimeChange()
+        var next = model
+        next.now += after
+        next.apply(change, to: roots[purchase])
+        guard next.differs(from: model) else { continue }
+        history.happenings.append(Happening(after: after, purchase: purchase, what: .changes(change)))
+        model = next
+        break
+      }
     }
     return history
   }
 
   private mutating func gap() -> Seconds {
-    switch random.below(6) {
+    switch random.below(7) {
     case 0...1: 0
     case 2: 1
     case 3: Seconds(random.below(7_200))
+    case 4: Seconds(random.below(13)) * day + Seconds(random.below(7_200))
     default: Seconds(random.below(4)) * day + Seconds(random.below(7_200))
     }
   }
@@ -56,6 +71,12 @@ struct Generator {
       offer.a2 = override
     }
     if random.once(in: 5) { offer.bundled = terms("lk_c") }
+    if random.once(in: 3) {
+      offer.addOn.licenseType = .timeLimited
+      offer.addOn.termDays = random.pick([10, 30])
+      offer.addOn.onFullRefund = random.pick(Terms.OnFullRefund.allCases)
+      offer.addOn.onDispute = random.pick(Terms.OnInterruption.allCases)
+    }
     return offer
   }
 
@@ -75,63 +96,43 @@ struct Generator {
     }
   }
 
-  private mutating func wish() -> Wish {
-    Wish(price: random.pick(["price_a1", "price_a1", "price_a2", "price_b1"]), quantity: random.pick([1, 1, 2, 3]))
+  mutating func wish(isYearly: Bool = false) -> Wish {
+    let prices = isYearly ? ["price_a1y", "price_b1y"] : ["price_a1", "price_a1", "price_a2", "price_b1"]
+    return Wish(price: random.pick(prices), quantity: random.pick([1, 1, 2, 3]))
   }
 
-  private mutating func wishes(upTo most: Int) -> [Wish] {
-    var wishes = (0..<(1 + random.below(most))).map { _ in wish() }
-    if wishes.count > 1, random.once(in: 4) { wishes[1].price = "price_x1" }
+  private mutating func wishes(upTo most: Int, isYearly: Bool = false) -> [Wish] {
+    var wishes = (0..<(1 + random.below(most))).map { _ in wish(isYearly: isYearly) }
+    if wishes.count > 1, !isYearly, random.once(in: 4) { wishes[1].price = "price_x1" }
     return wishes
   }
 
-  // MARK: What happens
+  // MARK: How it begins
 
   private mutating func oneTime() -> Beginning {
-    random.once(in: 4)
-      ? .invoice(wishes(upTo: 2))
-      : .checkout(
-        guest: random.once(in: 2), makesInvoice: random.once(in: 3), delayed: random.once(in: 3), wishes(upTo: 3))
+    if random.once(in: 4) { return .invoice(wishes(upTo: 2)) }
+    let start = CheckoutStart(
+      guest: random.once(in: 2), makesInvoice: random.once(in: 3),
+      money: random.pick([.card, .card, .card, .delayed, .delayed, .held]))
+    return .checkout(start, wishes(upTo: 3))
   }
 
   private mutating func subscription() -> Beginning {
-    .subscription(
-      trial: random.once(in: 3), byCheckout: random.once(in: 2), opensIncomplete: random.once(in: 3), wishes(upTo: 2))
+    var start = SubscriptionStart(
+      trial: random.once(in: 3), byCheckout: random.once(in: 2),
+      first: random.pick([.paid, .paid, .paid, .paid, .incomplete, .incomplete, .underWay, .sent]))
+    // Checkout sends no invoices.
+    if start.first == .sent { start.byCheckout = false }
+    if random.once(in: 6) { start.extra = random.pick(SubscriptionStart.Extra.allCases) }
+    let isYearly = random.once(in: 5)
+    return .subscription(start, wishes(upTo: isYearly ? 1 : 2, isYearly: isYearly))
   }
+}
 
-  private mutating func money() -> Change {
-    switch random.below(7) {
-    case 0...1:
-      .refund(payment: random.pick([0, 0, 0, 1]), part: random.once(in: 3), pending: random.once(in: 3))
-    case 2: .refundSucceeds
-    case 3: .refundFails
-    case 4: .dispute(payment: random.pick([0, 0, 1]), inquiry: random.once(in: 3))
-    case 5: random.pick([.disputeEscalates, .disputeWon])
-    default: .disputeLost
-    }
-  }
-
-  private mutating func oneTimeChange() -> Change {
-    switch random.below(3) {
-    case 0: random.pick([.moneyArrives, .moneyArrives, .moneyFails, .pay, .pay, .void, .markUncollectible])
-    default: money()
-    }
-  }
-
-  private mutating func subscriptionChange() -> Change {
-    switch random.below(14) {
-    case 0...3: random.pick([.renew, .payFirst, .renew])
-    case 4: random.pick([.failRenewal, .retryFails, .neverPay])
-    case 5: .failRenewal
-    case 6: random.pick([.recover, .trialEndsWithoutPaymentMethod])
-    case 7: random.pick([.endDunning("canceled"), .endDunning("unpaid"), .recover])
-    case 8: random.pick([.cancelNow, .cancelAtPeriodEnd, .cancelAtPeriodEnd, .keepAfterAll])
-    case 9: .setQuantity(item: random.below(2), random.pick([1, 2, 3, 0]), invoiced: random.once(in: 2))
-    case 10:
-      .setPrice(item: random.below(2), random.pick(["price_a1", "price_a2", "price_b1"]), invoiced: random.once(in: 2))
-    case 11: random.pick([.addItem(wish(), invoiced: random.once(in: 2)), .removeItem(random.below(2))])
-    case 12: random.pick([.pauseCollection, .resumeCollection])
-    default: money()
-    }
+extension StripeModel {
+  /// Whether something happened between two moments, be it told or not.
+  func differs(from former: StripeModel) -> Bool {
+    events.count != former.events.count || subscriptions != former.subscriptions || invoices != former.invoices
+      || payments != former.payments
   }
 }

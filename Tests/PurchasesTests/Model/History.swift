@@ -1,40 +1,3 @@
-/// What a buyer takes: a price and how many.
-struct Wish: Hashable, Sendable {
-  var price: String
-  var quantity: Int
-}
-
-/// How a purchase begins.
-enum Beginning: Hashable, Sendable {
-  case checkout(guest: Bool, makesInvoice: Bool, delayed: Bool, [Wish])
-  case invoice([Wish])
-  /// - Parameter opensIncomplete: the subscription exists before its first payment, as Checkout did before 2025-03-31.
-  case subscription(trial: Bool, byCheckout: Bool, opensIncomplete: Bool, [Wish])
-}
-
-/// What happens to a purchase later. What does not apply at the time changes nothing, so that any part of a history is a
-/// history.
-enum Change: Hashable, Sendable {
-  // One-time
-  case moneyArrives, moneyFails, sessionExpires
-  case pay, void, markUncollectible
-  // Subscriptions
-  case payFirst, neverPay
-  case renew, failRenewal, retryFails, recover, trialEndsWithoutPaymentMethod
-  case endDunning(String)
-  case cancelNow, cancelAtPeriodEnd, keepAfterAll
-  case setQuantity(item: Int, Int, invoiced: Bool)
-  case setPrice(item: Int, String, invoiced: Bool)
-  case addItem(Wish, invoiced: Bool)
-  case removeItem(Int)
-  case pauseCollection, resumeCollection
-  // Money that moves back; payments are counted from the newest
-  case refund(payment: Int, part: Bool, pending: Bool)
-  case refundSucceeds, refundFails
-  case dispute(payment: Int, inquiry: Bool)
-  case disputeEscalates, disputeWon, disputeLost
-}
-
 /// Something that happens at Stripe, some seconds after what happened before.
 struct Happening: Hashable, Sendable, CustomStringConvertible {
   enum What: Hashable, Sendable {
@@ -46,8 +9,39 @@ struct Happening: Hashable, Sendable, CustomStringConvertible {
   var what: What
 
   var description: String {
-    let gap = after == 0 ? "in the same second" : after < 7_200 ? "\(after) s later" : "\(after / 3_600) h later"
-    return "\(gap), purchase \(purchase): \(what)"
+    let gap =
+      after == 0
+      ? "in the same second"
+      : after < 2 * hour
+        ? "\(after) s later"
+        : after < 2 * day
+          ? "\(after / hour) h later" : "\(after / day) days later"
+    return "\(gap), purchase \(purchase): \(readable)"
+  }
+
+  private var readable: String {
+    switch what {
+    case .begins(.checkout(let start, let wishes)):
+      let how = "\(start.money.rawValue)\(start.guest ? ", guest" : "")\(start.makesInvoice ? ", with invoice" : "")"
+      return "checkout (\(how)) of \(Self.text(wishes))"
+    case .begins(.invoice(let wishes)): return "an invoice is sent for \(Self.text(wishes))"
+    case .begins(.subscription(let start, let wishes)):
+      let how =
+        "\(start.first.rawValue)\(start.trial ? ", trial" : "")\(start.byCheckout ? ", by Checkout" : "")"
+        + (start.extra.map { ", with \($0.rawValue)" } ?? "")
+      return "subscription (\(how)) to \(Self.text(wishes))"
+    case .changes(let change): return "\(change)".without("PurchasesTests.").without("Billing.")
+    }
+  }
+
+  private static func text(_ wishes: [Wish]) -> String {
+    wishes.map { "\($0.quantity) × \($0.price)" }.joined(separator: " and ")
+  }
+}
+
+extension String {
+  fileprivate func without(_ part: String) -> String {
+    split(separator: part, omittingEmptySubsequences: false).joined()
   }
 }
 
@@ -56,17 +50,20 @@ struct History: Hashable, Sendable, CustomStringConvertible {
   var shape = Shape.new
   var cutsLists = false
   var tellsInvoicePayments = true
+  /// Subscriptions are billed in the newer mode, whose prorations name the item they are of.
+  var billsFlexibly = false
   var offer = Offer()
   var happenings: [Happening] = []
 
   var description: String {
-    "shape \(shape), cuts lists \(cutsLists), invoice payments \(tellsInvoicePayments)\n\(offer)\n"
-      + happenings.map { "  - \($0)" }.joined(separator: "\n")
+    "shape \(shape), cuts lists \(cutsLists), invoice payments \(tellsInvoicePayments), flexible \(billsFlexibly)\n"
+      + "\(offer)\n" + happenings.map { "  - \($0)" }.joined(separator: "\n")
   }
 
   /// The moments of the history: Stripe before anything, and after each happening.
   func moments() -> [StripeModel] {
-    var model = StripeModel(shape: shape, cutsLists: cutsLists, tellsInvoicePayments: tellsInvoicePayments)
+    var model = StripeModel(
+      shape: shape, cutsLists: cutsLists, tellsInvoicePayments: tellsInvoicePayments, billsFlexibly: billsFlexibly)
     var roots: [Int: String] = [:]
     var moments = [model]
     for happening in happenings {

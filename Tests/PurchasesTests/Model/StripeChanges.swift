@@ -2,9 +2,10 @@ extension StripeModel {
   /// Applies a change to the purchase with that root, if it applies at all.
   mutating func apply(_ change: Change, to root: String) {
     switch change {
-    case .moneyArrives, .moneyFails, .sessionExpires: applyToSession(change, root)
-    case .pay, .void, .markUncollectible: applyToInvoice(change, root)
-    case .refund, .refundSucceeds, .refundFails, .dispute, .disputeEscalates, .disputeWon, .disputeLost:
+    case .moneyArrives, .moneyFails, .capture, .releaseHold: applyToSession(change, root)
+    case .pay, .payOutside, .void, .markUncollectible: applyToInvoice(change, root)
+    case .refund, .refundSucceeds, .refundFails, .creditOutside, .creditToBalance, .dispute, .disputeEscalates,
+      .disputeWon, .disputeLost:
       applyToMoney(change, root)
     default: applyToSubscription(change, root)
     }
@@ -12,110 +13,92 @@ extension StripeModel {
 
   private mutating func applyToSession(_ change: Change, _ id: String) {
     guard let session = sessions[id], session.status == "complete", session.paymentStatus == "unpaid",
-      let payment = session.payment
+      let payment = session.payment, let stage = payments[payment]?.stage
     else { return }
     switch change {
-    case .moneyArrives:
-      payments[payment]?.isPaid = true
-      sessions[id]?.paymentStatus = "paid"
+    case .moneyArrives where stage == .processing:
+      take(payment, of: session)
       announce(payment: payment)
-      if let invoice = session.invoice {
-        invoices[invoice]?.status = "paid"
-        emit(invoice: invoice, "paid")
-        announce(invoicePayment: payment)
-      }
+      announceInvoice(of: session)
       emit(session: id, "async_payment_succeeded")
-    case .moneyFails: emit(session: id, "async_payment_failed")
+    case .moneyFails where stage == .processing:
+      payments[payment]?.stage = .failed
+      emit(intent: payment, "payment_failed")
+      emit(session: id, "async_payment_failed")
+    case .capture(let part) where stage == .held:
+      take(payment, of: session)
+      if part { payments[payment]?.captured = max(1, (payments[payment]?.amount ?? 1) * 2 / 5) }
+      // Of the session itself nothing is told any more.
+      emit(charge: payment, "captured")
+      emit(intent: payment, "succeeded")
+      announceInvoice(of: session)
+    case .releaseHold where stage == .held:
+      payments[payment]?.stage = .released
+      emit(intent: payment, "canceled")
+      emit(charge: payment, "refunded")
     default: break
     }
   }
 
-  private mutating func applyToInvoice(_ change: Change, _ id: String) {
-    guard let invoice = invoices[id], invoice.status == "open" || invoice.status == "uncollectible" else { return }
+  private mutating func take(_ payment: String, of session: ModelSession) {
+    payments[payment]?.isPaid = true
+    payments[payment]?.paidAt = now
+    sessions[session.id]?.paymentStatus = "paid"
+    if let invoice = session.invoice { invoices[invoice]?.status = "paid" }
+  }
+
+  private mutating func announceInvoice(of session: ModelSession) {
+    guard let invoice = session.invoice, let payment = session.payment else { return }
+    emit(invoice: invoice, "paid")
+    announce(invoicePayment: payment)
+  }
+
+  // MARK: Invoices
+
+  /// The invoice that a one-time sale is, or the newest of a subscription that is not settled.
+  private func unsettled(_ root: String) -> ModelInvoice? {
+    invoices.values.filter { invoice in
+      (invoice.id == root || invoice.subscription == root) && ["open", "uncollectible"].contains(invoice.status)
+        && invoice.payment.map { payments[$0]?.stage != .processing } ?? true
+    }
+    .max { $0.number < $1.number }
+  }
+
+  private mutating func applyToInvoice(_ change: Change, _ root: String) {
+    guard let invoice = unsettled(root) else { return }
+    let subscription = invoice.subscription.flatMap { subscriptions[$0] }
+    // A first invoice has changes of its own; after the end nobody takes any more care of what is open.
+    if let subscription, ["incomplete", "incomplete_expired", "canceled"].contains(subscription.status) { return }
     switch change {
-    case .pay: settle(id)
+    case .pay: settle(invoice.id)
+    case .payOutside:
+      invoices[invoice.id]?.isPaidOutside = true
+      invoices[invoice.id]?.status = "paid"
+      invoices[invoice.id]?.nextAttempt = nil
+      emit(invoice: invoice.id, "paid")
     case .void:
-      invoices[id]?.status = "void"
-      emit(invoice: id, "voided")
+      invoices[invoice.id]?.status = "void"
+      invoices[invoice.id]?.nextAttempt = nil
+      emit(invoice: invoice.id, "voided")
     default:
-      invoices[id]?.status = "uncollectible"
-      emit(invoice: id, "marked_uncollectible")
+      guard invoice.status == "open" else { return }
+      invoices[invoice.id]?.status = "uncollectible"
+      invoices[invoice.id]?.nextAttempt = nil
+      emit(invoice: invoice.id, "marked_uncollectible")
+    }
+    guard let subscription, invoice.id == subscription.latestInvoice else { return }
+    if ["past_due", "unpaid"].contains(subscription.status) {
+      subscriptions[subscription.id]?.status = "active"
+      emit(subscription: subscription.id, "updated")
+    } else if subscription.status == "paused", invoices[invoice.id]?.status == "paid" {
+      takeUp(subscription.id)
     }
   }
 
-  // MARK: Money that moves back
-
-  /// The payments of a purchase, newest first.
-  func paid(by root: String) -> [ModelPayment] {
-    payments.values
-      .filter { payment in
-        guard payment.isPaid else { return false }
-        if sessions[root]?.payment == payment.id || payment.invoice == root { return true }
-        return payment.invoice.flatMap { invoices[$0]?.subscription } == root
-      }
-      .sorted { ($1.created, $1.id) < ($0.created, $0.id) }
-  }
-
-  private mutating func applyToMoney(_ change: Change, _ root: String) {
-    let paid = paid(by: root)
-    let ids = Set(paid.map(\.id))
-    switch change {
-    case .refund(let index, let part, let pending):
-      guard index < paid.count, paid[index].refunded < paid[index].amount else { return }
-      refund(paid[index], part: part, pending: pending)
-    case .refundSucceeds, .refundFails:
-      guard
-        let refund = refunds.values.filter({ ids.contains($0.payment) && $0.status != "failed" }).min(by: {
-          $0.id < $1.id
-        })
-      else { return }
-      if change == .refundFails {
-        refunds[refund.id]?.status = "failed"
-        payments[refund.payment]?.refunded -= refund.amount
-        emit(refund: refund.id, "refund.failed")
-      } else if refund.status == "pending" {
-        refunds[refund.id]?.status = "succeeded"
-        emit(refund: refund.id, "refund.updated")
-      }
-    case .dispute(let index, let inquiry):
-      guard index < paid.count, !paid[index].isDisputed else { return }
-      let id = newID("du")
-      disputes[id] = ModelDispute(
-        id: id, payment: paid[index].id, status: inquiry ? "warning_needs_response" : "needs_response", created: now)
-      payments[paid[index].id]?.isDisputed = true
-      emit(dispute: id, "created")
-    default:
-      guard
-        let dispute = disputes.values.filter({
-          ids.contains($0.payment) && !["won", "lost", "warning_closed"].contains($0.status)
-        })
-        .min(by: { $0.id < $1.id })
-      else { return }
-      let isInquiry = dispute.status.hasPrefix("warning")
-      switch change {
-      case .disputeEscalates:
-        guard isInquiry else { return }
-        disputes[dispute.id]?.status = "needs_response"
-        emit(dispute: dispute.id, "updated")
-      case .disputeWon:
-        disputes[dispute.id]?.status = isInquiry ? "warning_closed" : "won"
-        emit(dispute: dispute.id, "closed")
-      default:
-        guard !isInquiry else { return }
-        disputes[dispute.id]?.status = "lost"
-        emit(dispute: dispute.id, "closed")
-      }
-    }
-  }
-
-  private mutating func refund(_ payment: ModelPayment, part: Bool, pending: Bool) {
-    let rest = payment.amount - payment.refunded
-    let amount = part ? max(1, rest / 2) : rest
-    let id = newID("re")
-    refunds[id] = ModelRefund(
-      id: id, payment: payment.id, amount: amount, status: pending ? "pending" : "succeeded", created: now)
-    payments[payment.id]?.refunded += amount
-    emit(charge: payment.id, "refunded")
-    emit(refund: id, "refund.created")
+  /// A paused subscription is active again.
+  mutating func takeUp(_ id: String) {
+    subscriptions[id]?.status = "active"
+    subscriptions[id]?.pausedBecause = nil
+    emit(subscription: id, "resumed")
   }
 }

@@ -11,6 +11,8 @@ struct ModelEvent: Sendable {
   let type: String
   let created: Seconds
   let effect: EventEffect
+  /// The object as it was told.
+  let object: JSONValue
 }
 
 /// A small Stripe that keeps the objects of a few purchases, makes the events of every change, and answers questions with
@@ -22,6 +24,8 @@ struct StripeModel: Sendable {
   let cutsLists: Bool
   /// Whether the app may see `invoice_payment.paid`; without it the link between invoice and payment is asked for.
   let tellsInvoicePayments: Bool
+  /// Whether subscriptions are billed in flexible mode.
+  let billsFlexibly: Bool
 
   var sessions: [String: ModelSession] = [:]
   var subscriptions: [String: ModelSubscription] = [:]
@@ -29,6 +33,9 @@ struct StripeModel: Sendable {
   var payments: [String: ModelPayment] = [:]
   var refunds: [String: ModelRefund] = [:]
   var disputes: [String: ModelDispute] = [:]
+  var creditNotes: [String: ModelCreditNote] = [:]
+  /// What the customer has to their credit.
+  var balance: Int64 = 0
   /// Objects as Stripe writes them that nothing here changes by itself: customers, prices.
   var others: [String: JSONValue] = [:]
   /// Fields that an object has beside, or in place of, those the model writes, by its id.
@@ -39,10 +46,13 @@ struct StripeModel: Sendable {
   private(set) var events: [ModelEvent] = []
   var counter = 0
 
-  init(shape: Shape = .new, cutsLists: Bool = false, tellsInvoicePayments: Bool = true) {
+  init(
+    shape: Shape = .new, cutsLists: Bool = false, tellsInvoicePayments: Bool = true, billsFlexibly: Bool = false
+  ) {
     self.shape = shape
     self.cutsLists = cutsLists
     self.tellsInvoicePayments = tellsInvoicePayments
+    self.billsFlexibly = billsFlexibly
   }
 
   mutating func newID(_ prefix: String) -> String {
@@ -61,7 +71,7 @@ struct StripeModel: Sendable {
     ]
     do {
       let effect = try EventTable.effect(of: try StripeEvent(body), settings: settings)
-      events.append(ModelEvent(id: id, type: type, created: now, effect: effect))
+      events.append(ModelEvent(id: id, type: type, created: now, effect: effect, object: object))
     } catch {
       preconditionFailure("the model made an event that cannot be read: \(type): \(error)")
     }
@@ -76,7 +86,26 @@ struct StripeModel: Sendable {
     }
   }
   mutating func emit(invoice id: String, _ type: String) {
+    stamp(id)
     if let invoice = invoices[id] { emit("invoice." + type, told(id, json(invoice, shape, isCut: cutsLists))) }
+  }
+  /// The times of what has become of an invoice are those of when it is first told.
+  private mutating func stamp(_ id: String) {
+    guard let invoice = invoices[id] else { return }
+    if invoice.status != "draft", invoice.finalizedAt == nil { invoices[id]?.finalizedAt = now }
+    switch invoice.status {
+    case "paid": if invoice.paidAt == nil { invoices[id]?.paidAt = now }
+    case "void": if invoice.voidedAt == nil { invoices[id]?.voidedAt = now }
+    case "uncollectible": if invoice.uncollectibleAt == nil { invoices[id]?.uncollectibleAt = now }
+    default: break
+    }
+  }
+
+  mutating func emit(intent id: String, _ type: String) {
+    if let payment = payments[id] { emit("payment_intent." + type, told(id, json(intent: payment, shape))) }
+  }
+  mutating func emit(creditNote id: String, _ type: String) {
+    if let note = creditNotes[id] { emit("credit_note." + type, json(note, shape)) }
   }
   mutating func emit(charge payment: String, _ type: String) {
     if let payment = payments[payment] { emit("charge." + type, told(payment.charge, json(charge: payment, shape))) }
@@ -93,64 +122,5 @@ struct StripeModel: Sendable {
     guard let fields = extra[id], var object = value.object else { return value }
     for (name, value) in fields { object[name] = value }
     return .object(object)
-  }
-
-  // MARK: Questions
-
-  /// What Stripe answers at this moment, read as `StripeQuestions` reads it.
-  func answer(_ question: Question) throws -> Snapshot {
-    switch question {
-    case .checkoutSession(let id):
-      return try sessions[id.rawValue].map { .checkoutSession(try .init(told($0.id, json($0)))) }
-        ?? .missing(question.key)
-    case .lineItems(let id):
-      let lines = sessions[id.rawValue]?.lines ?? []
-      return .lineItems(of: id, try lines.map { try Stripe.LineItem(json(lineItem: $0)) })
-    case .subscription(let id):
-      return try subscriptions[id.rawValue].map { .subscription(try .init(told($0.id, json($0, .new)))) }
-        ?? .missing(question.key)
-    case .invoice(let id):
-      guard let invoice = invoices[id.rawValue] else { return .missing(question.key) }
-      var read = try Stripe.Invoice(told(invoice.id, json(invoice, .new)))
-      if read.status == .paid, read.total > 0 { read = read.withPayments(try invoicePayments(of: invoice.payment)) }
-      return .invoice(read)
-    case .paymentIntent(let id):
-      return try payments[id.rawValue].map { .paymentIntent(try .init(told($0.id, json(intent: $0, .new)))) }
-        ?? .missing(question.key)
-    case .charge(let id):
-      let payment = payments.values.first { $0.charge == id.rawValue }
-      return try payment.map { .charge(try .init(told($0.charge, json(charge: $0, .new)))) } ?? .missing(question.key)
-    case .refund(let id):
-      return try refunds[id.rawValue].map { .refund(try .init(json($0))) } ?? .missing(question.key)
-    case .dispute(let id):
-      return try disputes[id.rawValue].map { .dispute(try .init(json($0))) } ?? .missing(question.key)
-    case .refunds(let charge):
-      let found = refunds.values.filter { payments[$0.payment]?.charge == charge.rawValue }.map(\.id).sorted()
-      return .refunds(of: charge, found.map { Stripe.RefundID($0) })
-    case .customer(let id):
-      return try others[id.rawValue].map { .customer(try .init($0)) } ?? .missing(question.key)
-    case .price(let id): return try others[id.rawValue].map { .price(try .init($0)) } ?? .missing(question.key)
-    case .sessionsBehind(let search, let buyer, _):
-      let found = sessions.values.filter { session in
-        guard case .customer(let customer) = buyer else { return true }
-        return session.customer == customer.rawValue
-      }
-      return .sessionsBehind(
-        search, found.filter { $0.invoice == search.invoice.rawValue }.map(\.id).sorted().map { .init($0) })
-    case .sessions(let payment):
-      let found = sessions.values.filter { $0.payment == payment.rawValue }.map(\.id).sorted()
-      return .sessions(of: payment, found.map { Stripe.CheckoutSessionID($0) })
-    case .invoicePayments(let payment):
-      return .invoicePayments(of: payment, try invoicePayments(of: payment.rawValue))
-    case .invoices(let id):
-      let found = invoices.values.filter { $0.subscription == id.rawValue }.sorted { $0.id < $1.id }
-      return .invoices(of: id, try found.map { try Stripe.Invoice(told($0.id, json($0, .new))) })
-    case .creditNotes(let id): return .creditNotes(of: id, [])
-    }
-  }
-
-  private func invoicePayments(of payment: String?) throws -> [Stripe.InvoicePayment] {
-    guard let payment = payment.flatMap({ payments[$0] }), payment.invoice != nil else { return [] }
-    return [try Stripe.InvoicePayment(json(invoicePaymentOf: payment))]
   }
 }

@@ -35,8 +35,8 @@ struct ByHandLawTests {
     run.tellAgain()
     let outcome = run.finish()
     var faults = outcome.problems
-    let unit = before.unit.description
-    for checkpoint in Outcome.checkpoints where outcome.usable[checkpoint]?[unit] != nil {
+    let unit = before.unit
+    for checkpoint in Outcome.checkpoints where outcome.usable[checkpoint]?.units[unit] != nil {
       faults.append("\(unit) works after \(checkpoint / day) days, although it was stopped by hand")
     }
     // And nothing else is touched by it.
@@ -45,9 +45,9 @@ struct ByHandLawTests {
     other.tellAgain()
     var expected = other.finish().usable
     for checkpoint in Outcome.checkpoints {
-      expected[checkpoint]?[unit] = nil
+      expected[checkpoint]?.units[unit] = nil
       var actual = outcome.usable[checkpoint]
-      actual?[unit] = nil
+      actual?.units[unit] = nil
       if actual != expected[checkpoint] { faults.append("other licenses changed after \(checkpoint / day) days") }
     }
     return faults

@@ -1,8 +1,8 @@
 import Foundation
 
-/// How many random histories a run looks at: `PROPERTY_RUNS`, or enough to finish within a minute.
+/// How many random histories a run looks at: `PROPERTY_RUNS`, or enough that every kind of change is among them.
 enum Runs {
-  static let count = ProcessInfo.processInfo.environment["PROPERTY_RUNS"].flatMap { Int($0) } ?? 2_000
+  static let count = ProcessInfo.processInfo.environment["PROPERTY_RUNS"].flatMap { Int($0) } ?? 3_000
   /// Run one seed again: `PROPERTY_SEED`.
   static let only = ProcessInfo.processInfo.environment["PROPERTY_SEED"].flatMap { UInt64($0) }
 

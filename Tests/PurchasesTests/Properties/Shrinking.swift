@@ -1,8 +1,8 @@
+import Identity
 import LicenseKitAPI
 
-import Identity
-
 @testable import StripeIntegration
+
 /// Makes a failing history as small as it goes while it fails in some way.
 func shrunk(_ history: History, while fails: (History) -> Bool) -> History {
   var smallest = history
@@ -39,6 +39,8 @@ private func simpler(_ history: History) -> [History] {
   add { $0.cutsLists = false }
   add { $0.tellsInvoicePayments = true }
   add { $0.shape = .new }
+  add { $0.billsFlexibly = true }
+  add { $0.offer.addOn = Offer().addOn }
   add { $0.offer.bundled = nil }
   add { $0.offer.a2 = nil }
   add { $0.offer.b = Offer.terms("lk_b") }
@@ -53,41 +55,4 @@ private func simpler(_ history: History) -> [History] {
   add { $0.offer.a.onPause = .suspend }
   add { $0.offer.a.onCancel = .expire }
   return candidates
-}
-
-private func simpler(_ what: Happening.What) -> [Happening.What] {
-  func fewer(_ wishes: [Wish]) -> [[Wish]] {
-    var result =
-      wishes.count > 1
-      ? wishes.indices.map { index in wishes.enumerated().filter { $0.offset != index }.map(\.element) } : []
-    result.append(wishes.map { Wish(price: $0.price, quantity: 1) })
-    result.append(wishes.map { Wish(price: "price_a1", quantity: $0.quantity) })
-    return result.filter { $0 != wishes }
-  }
-  switch what {
-  case .begins(.checkout(let guest, let makesInvoice, let delayed, let wishes)):
-    var result = fewer(wishes).map {
-      Happening.What.begins(.checkout(guest: guest, makesInvoice: makesInvoice, delayed: delayed, $0))
-    }
-    if makesInvoice { result.append(.begins(.checkout(guest: guest, makesInvoice: false, delayed: delayed, wishes))) }
-    if delayed { result.append(.begins(.checkout(guest: guest, makesInvoice: makesInvoice, delayed: false, wishes))) }
-    return result
-  case .begins(.invoice(let wishes)): return fewer(wishes).map { .begins(.invoice($0)) }
-  case .begins(.subscription(let trial, let byCheckout, let opensIncomplete, let wishes)):
-    var result = fewer(wishes).map {
-      Happening.What.begins(.subscription(trial: trial, byCheckout: byCheckout, opensIncomplete: opensIncomplete, $0))
-    }
-    if trial {
-      result.append(
-        .begins(.subscription(trial: false, byCheckout: byCheckout, opensIncomplete: opensIncomplete, wishes)))
-    }
-    if byCheckout {
-      result.append(.begins(.subscription(trial: trial, byCheckout: false, opensIncomplete: opensIncomplete, wishes)))
-    }
-    if opensIncomplete {
-      result.append(.begins(.subscription(trial: trial, byCheckout: byCheckout, opensIncomplete: false, wishes)))
-    }
-    return result
-  case .changes: return []
-  }
 }

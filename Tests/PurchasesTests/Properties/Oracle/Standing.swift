@@ -1,0 +1,113 @@
+@testable import StripeIntegration
+
+/// Whether what an invoice bills is in force at the time.
+extension SubscriptionOracle {
+  struct Force {
+    var charges: Certainty
+    var credits: Certainty
+    static let none = Force(charges: .no, credits: .no)
+  }
+
+  /// - Parameter line: the line that is asked about, for the time it is of.
+  func force(_ invoice: ModelInvoice, until end: Seconds, _ terms: Terms) -> Force {
+    if invoice.status == "paid" {
+      switch oracle.isKept(invoice, terms) {
+      case .yes:
+        // Paid when the subscription had ended: it is money for that time, and nobody promised to go on.
+        let isLate = subscription.endedAt.map { (invoice.paidAt ?? 0) > $0 } ?? false
+        return Force(charges: isLate ? .perhaps : .yes, credits: .yes)
+      case .perhaps: return Force(charges: .perhaps, credits: .perhaps)
+      // What a change gave back was given back by money that has gone: the former may be there again.
+      case .no: return Force(charges: .no, credits: .perhaps)
+      }
+    }
+    var charges = unpaid(invoice, until: end, terms)
+    // Nothing is issued before the first money.
+    charges = min(charges, base(terms, isOwed: invoice.status == "open" && status == "past_due"))
+    // Until it is paid nobody has got the former time back.
+    return Force(charges: charges, credits: charges == .no ? .no : .perhaps)
+  }
+
+  /// What goes on without being paid needs something that was paid before, or a trial that was licensed.
+  private func base(_ terms: Terms, isOwed: Bool) -> Certainty {
+    let paid = invoices.filter { invoice in
+      invoice.status == "paid" && invoice.lines.contains { $0.item != nil && !$0.isTrial && !$0.isCredit }
+    }
+    if paid.contains(where: { oracle.isKept($0, terms) == .yes }) { return .yes }
+    if !paid.isEmpty { return .perhaps }
+    if subscription.trialEnd != nil, terms.trial { return isOwed ? .yes : .perhaps }
+    // The vendor gave the first one away.
+    return invoices.contains { ["void", "uncollectible"].contains($0.status) } && status == "active" ? .perhaps : .no
+  }
+
+  private func unpaid(_ invoice: ModelInvoice, until end: Seconds, _ terms: Terms) -> Certainty {
+    let isChange = invoice.lines.contains(where: \.isCredit)
+    let due = due(invoice)
+    let grace = Seconds(terms.graceDays) * day
+    let lenient = max(grace, day)
+    func within(_ certain: Seconds, _ possible: Seconds) -> Certainty {
+      time < certain ? .yes : time < possible ? .perhaps : .no
+    }
+    switch (invoice.status, status) {
+    case ("draft", "active"): return within(end, end + lenient)
+    case ("draft", "past_due"): return .perhaps
+    case ("draft", _): return .no
+
+    case ("void", "active"), ("void", "trialing"):
+      // A voided change may have been given away, or taken back.
+      return isChange ? .perhaps : within(end, end + lenient)
+    case ("void", _): return .perhaps
+
+    case ("uncollectible", "active") where invoice.attempts == 0 && invoice.dueDate == nil && !isChange:
+      return within(end, end + lenient)
+    case ("uncollectible", _) where invoice.attempts == 0: return .perhaps
+    case ("uncollectible", _): return time < due + lenient ? .perhaps : .no
+
+    case ("open", "active"):
+      if invoice.dueDate != nil { return within(due + grace, due + lenient) }
+      if isUnderWay(invoice) { return within(min(end, due + 14 * day), end + lenient) }
+      // It was asked for and not paid, and Stripe calls the subscription active: later money may have come.
+      return time < end + lenient ? .perhaps : .no
+    case ("open", "past_due"):
+      if isUnderWay(invoice) || due > time { return .perhaps }
+      let oldest = invoices.filter { isOwed($0) }.map { self.due($0) }.min() ?? due
+      return within(oldest + grace, chainDue(invoice) + lenient)
+    case ("open", "paused") where subscription.pausedBecause != "final_payment_failure":
+      return terms.onPause == .keep ? .perhaps : .no
+    case ("open", _): return time < chainDue(invoice) + lenient ? .perhaps : .no
+    default: return .no
+    }
+  }
+
+  // MARK: What is owed, and since when
+
+  /// From when an invoice could be paid, or by when it had to be.
+  private func due(_ invoice: ModelInvoice) -> Seconds {
+    invoice.dueDate ?? invoice.finalizedAt ?? invoice.created
+  }
+
+  func isUnderWay(_ invoice: ModelInvoice) -> Bool {
+    let payment = invoice.payment.flatMap { oracle.stripe.payments[$0] }
+    return payment.map { !$0.isPaid && $0.stage == .processing } ?? false
+  }
+
+  private func isOwed(_ invoice: ModelInvoice) -> Bool {
+    switch invoice.status {
+    case "open": !isUnderWay(invoice) && due(invoice) <= time
+    case "uncollectible": invoice.attempts > 0
+    default: false
+    }
+  }
+
+  /// Renewals that follow one that was not paid do not begin the grace anew.
+  private func chainDue(_ invoice: ModelInvoice) -> Seconds {
+    var first = due(invoice)
+    guard invoice.reason == "subscription_cycle" else { return first }
+    for earlier in invoices.reversed() where earlier.number < invoice.number {
+      guard earlier.reason == "subscription_cycle" else { continue }
+      guard isOwed(earlier) else { break }
+      first = min(first, due(earlier))
+    }
+    return first
+  }
+}
