@@ -121,8 +121,8 @@ struct WorkedExample: Decodable, Sendable, CustomTestStringConvertible {
   /// How many units of a price are granted on a day.
   func granted(_ price: String, day: Double) throws -> Int {
     let subscription = try subscription()
-    let lineage = Lineage(key: "si_1", item: subscription.items.first, entries: ledger)
-    let time = PaidTime(
+    let lineage = StripeIntegration.Lineage(key: "si_1", item: subscription.items.first, entries: ledger)
+    let time = StripeIntegration.PaidTime(
       lineage: lineage, others: [], subscription: subscription,
       terms: Offer.terms("lk") { $0.graceDays = grace_days }, isCurrent: price == item.price,
       gives: { wanted, _ in wanted?.rawValue == price }, now: Self.date(day))
