@@ -44,7 +44,7 @@ extension Decider {
       stripe: session.customer, guest: id.rawValue, email: session.email, name: session.name,
       known: session.customer.flatMap { knowledge[FactKey($0)] })
     let charges = knowledge.charges.filter { $0.paymentIntent != nil && $0.paymentIntent == session.paymentIntent }
-    let money = knowledge.moneyBack(on: charges)
+    let money = knowledge.moneyBack(of: session, charges)
     let paidAt = charges.filter(\.isPaid).map(\.created).min() ?? session.created
     var decision = decision(lines: sold, customer: customer) { line, agreement in
       oneTimeLine(

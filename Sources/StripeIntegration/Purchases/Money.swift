@@ -89,8 +89,9 @@ extension Knowledge {
   /// Judges what was paid for an invoice. Several payments may have paid it, and money outside Stripe, which goes back
   /// outside Stripe too and stands in a credit note then: all of it was returned when the sum of what went back is what
   /// was paid.
-  func moneyBack(of invoice: Stripe.Invoice) -> MoneyBack {
-    let charges = charges(paying: invoice)
+  func moneyBack(of invoice: Stripe.Invoice) -> MoneyBack { moneyBack(of: invoice, paidBy: charges(paying: invoice)) }
+
+  private func moneyBack(of invoice: Stripe.Invoice, paidBy charges: [Stripe.Charge]) -> MoneyBack {
     var result = moneyBack(on: charges)
     let outside = creditNotes(of: invoice.id).filter { !$0.isVoid }
       .reduce(Int64(0)) { $0.addingSaturated($1.outOfBandAmount ?? 0) }
@@ -104,6 +105,12 @@ extension Knowledge {
     result.isFullyRefunded = returned.addingSaturated(-unsettled) >= whole
     result.isRefundPending = !result.isFullyRefunded && returned >= whole
     return result
+  }
+
+  /// Judges what was paid for a Checkout Session; it may have made an invoice, which is what credit notes are for.
+  func moneyBack(of session: Stripe.CheckoutSession, _ charges: [Stripe.Charge]) -> MoneyBack {
+    guard let invoice = session.invoice.flatMap({ invoice($0) }) else { return moneyBack(on: charges) }
+    return moneyBack(of: invoice, paidBy: charges)
   }
 
   /// How much of what is shown as returned is still under way.

@@ -38,9 +38,10 @@ struct FakeLicenseKit {
     if isIdempotent, let known = answers[key] { return known }
     counter += 1
     let id = LicenseID("lic_\(counter)")
-    licenses[id] = license
-    licenses[id]?.idleWhenMade = Set(
+    var made = license
+    made.idleWhenMade = Set(
       licenses.filter { $0.value.tenant == license.tenant && $0.value.status == .suspended }.keys)
+    licenses[id] = made
     answers[key] = id
     return id
   }

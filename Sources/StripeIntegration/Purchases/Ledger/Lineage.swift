@@ -42,7 +42,7 @@ struct Lineages {
     var item: Stripe.Subscription.Item?
     var entries: [Ledger.Entry] = []
     /// What was paid for it and not credited.
-    var paid: [Span] = []
+    var paid: [Ledger.Entry] = []
     var birth = Date.distantFuture
 
     var price: Stripe.PriceID? { item?.price ?? entries.last?.price }
@@ -54,27 +54,26 @@ struct Lineages {
     let items = subscription.items.filter { !$0.isMetered }
     var members = items.map { Member(id: $0.id.rawValue, item: $0) }
     var once: [Ledger.Entry] = []
-    var nameless: [Ledger.Entry] = []
-    for entry in ledger.entries {
-      if let item = entry.item {
-        members.add(entry, to: item.rawValue)
-      } else {
-        nameless.append(entry)
-      }
-    }
+    for entry in ledger.entries { if let item = entry.item { members.add(entry, to: item.rawValue) } }
     let prices = Set(members.flatMap { [$0.item?.price] + $0.entries.map(\.price) }.compactMap { $0 })
-    for entry in nameless {
+    // A change is told by a credit and the charge in its place, one after the other.
+    var credited: (invoice: Stripe.InvoiceID?, start: Date?, member: String)?
+    for entry in ledger.entries where entry.item == nil {
       let isRecurring = entry.price.map(prices.contains) ?? false
       guard entry.isChange || isRecurring, entry.span?.isLong == true else {
         once.append(entry)
         continue
       }
-      members.add(entry, to: owner(of: entry, among: members) ?? "\(entry.price?.rawValue ?? entry.id)")
+      var pair: String?
+      if let credited, credited.invoice == entry.invoice, credited.start == entry.span?.start { pair = credited.member }
+      let owner = owner(of: entry, after: pair, among: members) ?? "\(entry.price?.rawValue ?? entry.id)"
+      members.add(entry, to: owner)
+      credited = entry.direction == .credit ? (entry.invoice, entry.span?.start, owner) : nil
     }
     for index in members.indices {
       let paid = Ledger.charges(among: members[index].entries, keepingReturned: false)
         .filter { $0.paidAt != nil && $0.quantity > 0 }
-      members[index].paid = paid.compactMap(\.span)
+      members[index].paid = paid
       let begins = members[index].entries.filter { $0.direction == .charge }.compactMap { $0.span?.start }.min()
       members[index].birth =
         [begins, members[index].item?.created].compactMap { $0 }.min()
@@ -84,12 +83,29 @@ struct Lineages {
     return (chains(of: members).map(lineage), once)
   }
 
-  /// Lines of invoice items name no item: the price tells which it was, else the product, else there is only one.
-  private func owner(of entry: Ledger.Entry, among members: [Member]) -> String? {
-    let byPrice =
-      members.first { $0.item != nil && $0.item?.price == entry.price }
-      ?? members.first { member in member.entries.contains { $0.price == entry.price } }
-    if let byPrice { return byPrice.id }
+  /// Lines of invoice items name no item. A credit belongs where its price was charged for that time; a charge to the item
+  /// that has its price, unless it stands in the place of what another item was credited; else the product tells, or there
+  /// is only one.
+  private func owner(of entry: Ledger.Entry, after pair: String?, among members: [Member]) -> String? {
+    if entry.direction == .credit, let start = entry.span?.start {
+      let charged = members.first { member in
+        member.entries.contains { charge in
+          guard charge.direction == .charge, charge.price == entry.price, let span = charge.span else { return false }
+          return span.start <= start && start < span.end && (charge.invoice != entry.invoice || span.start < start)
+            && charge.billed <= entry.billed
+        }
+      }
+      if let charged { return charged.id }
+    }
+    let subscribed = members.first { $0.item != nil && $0.item?.price == entry.price }
+    if let pair, let paired = members.first(where: { $0.id == pair }) {
+      // The item that was credited is there no more, and another has the price: it took the place.
+      if paired.item != nil || subscribed == nil { return paired.id }
+    }
+    if let subscribed { return subscribed.id }
+    if let former = members.first(where: { member in member.entries.contains { $0.price == entry.price } }) {
+      return former.id
+    }
     let product = entry.product
     let byProduct = members.first { member in
       product != nil && (member.item?.product == product || member.entries.contains { $0.product == product })
@@ -98,7 +114,7 @@ struct Lineages {
   }
 
   /// Links each member with the one whose place it took: one that is subscribed to no more, gives the same LicenseKit
-  /// product, and was not paid for at the same time.
+  /// product, and was not there at the same time.
   private func chains(of members: [Member]) -> [[Member]] {
     var chains: [[Member]] = []
     for member in members {
@@ -112,7 +128,7 @@ struct Lineages {
         func rank(_ index: Int) -> (Int, Date) {
           guard let last = chains[index].last else { return (0, .distantPast) }
           let isSame = !offers(last.price, last.product).isDisjoint(with: offer)
-          return (isSame ? 1 : 0, last.paid.map(\.end).max() ?? last.birth)
+          return (isSame ? 1 : 0, last.paid.compactMap { $0.span?.end }.max() ?? last.birth)
         }
         return rank(a) < rank(b)
       }
@@ -135,7 +151,19 @@ struct Lineages {
     {
       return true
     }
-    return !member.paid.contains { mine in former.paid.contains { mine.overlaps($0) } }
+    return !isBeside(member, former)
+  }
+
+  /// Whether both were there at a time: one invoice billed both for it, or the rest of a period was billed for the one
+  /// while the other was paid and not credited. A whole new period that is billed beside a paid one is the same unit on
+  /// another date.
+  private func isBeside(_ member: Member, _ former: Member) -> Bool {
+    member.paid.contains { mine in
+      former.paid.contains { theirs in
+        guard let span = mine.span, let other = theirs.span, span.overlaps(other) else { return false }
+        return mine.isChange || mine.invoice == theirs.invoice
+      }
+    }
   }
 
   private func lineage(_ chain: [Member]) -> Lineage {

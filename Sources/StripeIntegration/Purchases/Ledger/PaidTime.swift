@@ -91,7 +91,8 @@ struct PaidTime {
     let mine = paid.filter { gives($0.price, $0.product) }
     var finding = Finding()
     finding.claims = tiers(of: mine, .paid)
-    finding.soldThrough = charges.filter { $0.paidAt != nil && gives($0.price, $0.product) }
+    finding.soldThrough = lineage.entries
+      .filter { $0.direction == .charge && $0.paidAt != nil && gives($0.price, $0.product) }
       .compactMap { $0.span?.end }.max()
     let covered = coverage(of: charges, paid)
     finding.lastEnd = covered.map(\.end).filter { $0 <= now }.max()
@@ -149,11 +150,16 @@ struct PaidTime {
         .filter { $0.isPaid(keepingReturned: keeps) && $0.quantity > 0 }.compactMap(\.span)
     }
     var spans = paid.compactMap(\.span)
+    if !wasSold { spans += rest }
     // A trial is not paid for, so that it does not outlive the subscription.
     if isRunning, terms.trial { spans += trials }
-    if spans.isEmpty { spans = rest }
     guard isRunning, !(spans.isEmpty && rest.isEmpty) else { return spans }
     return spans + charges.filter(\.isWaived).compactMap(\.span)
+  }
+
+  /// Whether any time of the lineage was paid for, whatever became of the money.
+  private var wasSold: Bool {
+    lineage.entries.contains { $0.direction == .charge && $0.paidAt != nil && $0.quantity > 0 && $0.span != nil }
   }
 
   private var trials: [Span] {
@@ -195,8 +201,18 @@ struct PaidTime {
     guard finding.granted < item.quantity else { return }
 
     let billed = charges.filter { $0.price == item.price && $0.span?.contains(now) ?? false }
-    if let lapse = lapse(byReturnsOf: billed, charges, finding) {
+    if let lapse = lapse(byReturnsOf: billed, charges, finding, isAll: covered.isEmpty) {
       finding.lapse = lapse
+      return
+    }
+    if !terms.trial, Self.end(of: trials, from: now) != nil {
+      // What was paid before a trial that is not licensed has its grace.
+      if let lastEnd = finding.lastEnd, !lineage.pricesPaid.isEmpty {
+        claim(.outlasting, until: lastEnd.addingTimeInterval(terms.grace), paidTo: lastEnd)
+        finding.lapse = finding.claims.isEmpty ? .late : nil
+      } else {
+        finding.lapse = .neverPaid
+      }
       return
     }
     guard !covered.isEmpty else {
@@ -207,7 +223,7 @@ struct PaidTime {
           return
         }
       }
-      finding.lapse = .neverPaid
+      finding.lapse = wasSold ? .late : .neverPaid
       return
     }
     guard isRunning else {
@@ -237,9 +253,9 @@ struct PaidTime {
       }
     } else if trustsStripe(item, charges), let end = item.currentPeriodEnd, end > now {
       claim(.given, until: end)
-    } else if let lastEnd = finding.lastEnd {
+    } else if let lastEnd = finding.lastEnd, !wasBilledInVain(item, before: lastEnd, charges) {
       claim(.outlasting, until: lastEnd.addingTimeInterval(slack), paidTo: lastEnd)
-      if finding.granted < item.quantity, subscription.status == .active {
+      if finding.granted < item.quantity, subscription.status == .active, !lineage.pricesPaid.isEmpty {
         // Stripe says that it goes on, and nothing is known that is late: the news of the next period may be lost.
         finding.isSilent = true
         claim(.outlasting, until: .distantFuture, paidTo: lastEnd)
@@ -248,11 +264,22 @@ struct PaidTime {
     if finding.granted < item.quantity, finding.lapse == nil { finding.lapse = .late }
   }
 
+  /// Whether the subscribed price was asked for, and not paid, in the time that ended then; or was free in a trial that is
+  /// not licensed.
+  private func wasBilledInVain(
+    _ item: Stripe.Subscription.Item, before end: Date, _ charges: [Ledger.Entry]
+  ) -> Bool {
+    let own = charges.filter { $0.price == item.price && $0.span.map { $0.start < end && end <= $0.end } ?? false }
+    if own.contains(where: { $0.isPaid(keepingReturned: keeps) || $0.isWaived }) { return false }
+    return own.contains { $0.isAwaited || $0.isReturned }
+      || (!terms.trial && item.trialEnd != nil && lineage.pricesPaid.isEmpty)
+  }
+
   /// How long a license outlasts what is paid for: the grace when Stripe says that money is late, and a day at least while
   /// nothing is wrong. Nothing when Stripe has given up.
   private var slack: TimeInterval {
     switch subscription.status {
-    case .active, .trialing: subscription.status == .trialing && !terms.trial ? terms.grace : terms.outlasting
+    case .active, .trialing: terms.outlasting
     case .pastDue: terms.grace
     case .paused: pause == .asked ? terms.outlasting : 0
     case .incomplete, .incompleteExpired, .unpaid, .canceled, .unknown: 0
@@ -314,7 +341,8 @@ struct PaidTime {
   /// lets service go on, it does: month by month, so that an expiry moves seldom.
   private func givenByPause(_ item: Stripe.Subscription.Item, _ lastEnd: Date?) -> Date? {
     guard terms.onPause == .keep else { return nil }
-    if subscription.isCollectionPaused { return item.currentPeriodEnd }
+    // What is late is late in a pause, too.
+    if subscription.isCollectionPaused { return subscription.status == .active ? item.currentPeriodEnd : nil }
     guard subscription.status == .paused, pause == .asked else { return nil }
     guard let lastEnd, lastEnd <= now else { return nil }
     let month: TimeInterval = 30 * 86_400
@@ -339,7 +367,7 @@ struct PaidTime {
 
   /// Why units are not granted that a bill was paid for.
   private func lapse(
-    byReturnsOf billed: [Ledger.Entry], _ charges: [Ledger.Entry], _ finding: Finding
+    byReturnsOf billed: [Ledger.Entry], _ charges: [Ledger.Entry], _ finding: Finding, isAll: Bool
   ) -> Lapse? {
     // The period of now, or the newest that there was.
     var returned = billed.filter { $0.paidAt != nil && $0.isReturned && !$0.isPaid(keepingReturned: keeps) }
@@ -348,7 +376,7 @@ struct PaidTime {
         guard entry.paidAt != nil, entry.isReturned, !entry.isPaid(keepingReturned: keeps), let span = entry.span else {
           return false
         }
-        let isNewest = !charges.contains { $0.isAwaited && $0.span?.start ?? .distantPast >= span.end }
+        let isNewest = isAll || !charges.contains { $0.isAwaited && $0.span?.start ?? .distantPast >= span.end }
         return span.start <= now && span.end > finding.lastEnd ?? .distantPast && isNewest
       }
     }

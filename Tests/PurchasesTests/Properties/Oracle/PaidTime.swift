@@ -99,7 +99,11 @@ struct PaidTime {
         }
         let isPaid = invoice.status == "paid"
         var certainty = whole.force(invoice, until: line.end, policy).charges
-        if time >= line.end { certainty = min(certainty, isPaid ? outlasting(line.end, policy) : .perhaps) }
+        if time >= line.end {
+          // A draft that nothing follows: Stripe says that it goes on.
+          let isSilent = !isPaid && status == "active" && item != nil && !isBilled(from: line.end)
+          certainty = isSilent ? .perhaps : min(certainty, isPaid ? outlasting(line.end, policy) : .perhaps)
+        }
         if isPaid, restsOnReturned(invoice) { certainty = min(certainty, .perhaps) }
         claims.append(
           Claim(
@@ -145,7 +149,16 @@ struct PaidTime {
 
   /// A license outlasts what was paid while nothing is wrong, since the next invoice takes its time.
   private func outlasting(_ end: Seconds, _ policy: Terms) -> Certainty {
-    whole.isRunning && item != nil && time < end + max(Seconds(policy.graceDays) * day, day) ? .perhaps : .no
+    guard whole.isRunning, item != nil else { return .no }
+    // Stripe says that it goes on, and there is no bill yet: neither paid nor late.
+    if subscription.status == "active", !isBilled(from: end) { return .perhaps }
+    return time < end + max(Seconds(policy.graceDays) * day, day) ? .perhaps : .no
+  }
+
+  private func isBilled(from end: Seconds) -> Bool {
+    whole.invoices.flatMap(\.lines).contains {
+      $0.item.map { whole.lineage($0) } == lineage && !$0.isCredit && $0.end > end
+    }
   }
 
   /// A change that was paid with the credit of a period whose own money has gone back.
@@ -160,7 +173,15 @@ struct PaidTime {
   // MARK: What is not billed
 
   private func addTrial(to claims: inout [Claim]) {
-    guard let item, let policy = policy(item.price), policy.trial else { return }
+    guard let item, let policy = policy(item.price) else { return }
+    // Old shapes do not tell of offers: an item that came later looks like any other.
+    if item.trialOffer != nil, whole.oracle.stripe.shape == .old, whole.isRunning {
+      claims.append(
+        Claim(
+          price: item.price, quantity: item.quantity, end: .max, certainty: .perhaps, isPaid: false, invoice: 0, line: ""
+        ))
+    }
+    guard policy.trial else { return }
     func add(_ end: Seconds, _ certainty: Certainty) {
       let lenient = end + max(Seconds(policy.graceDays) * day, day)
       guard time < lenient else { return }
@@ -204,6 +225,13 @@ struct PaidTime {
       return
     }
     guard let paid = newest else {
+      // It may rest on what was given away, or outlast what was paid, as that does.
+      let isCarried = whole.invoices.flatMap(\.lines).contains { line in
+        !line.isCredit && !line.isTrial && line.item.map { whole.lineage($0) } == lineage && line.start <= time
+          && time < line.end + max(Seconds(policy(item.price)?.graceDays ?? 0) * day, day)
+      }
+      let isSilent = status == "active" && claims.contains { $0.isPaid }
+      if isCarried || isSilent { claims.append(change) }
       addNew(change, to: &claims)
       return
     }
@@ -235,7 +263,13 @@ struct PaidTime {
           && whole.isInForce(invoice, self.policy(line.price) ?? whole.anyTerms(invoice) ?? policy)
       }
     }
-    guard let other = others.first else { return }
+    guard let other = others.first else {
+      let isGiven = whole.invoices.flatMap(\.lines).contains {
+        $0.item != nil && !$0.isCredit && !$0.isTrial && $0.start <= time && time < $0.end
+      }
+      if isGiven { claims.append(change) }
+      return
+    }
     var change = change
     let isOnlyNew = !whole.invoices.flatMap(\.lines).contains { $0.item.map { whole.lineage($0) } == lineage }
     // Its support may have been credited, returned or replaced; then it is open.

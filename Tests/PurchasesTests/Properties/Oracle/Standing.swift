@@ -41,6 +41,14 @@ extension SubscriptionOracle {
   }
 
   private func unpaid(_ invoice: ModelInvoice, until end: Seconds, _ terms: Terms) -> Certainty {
+    // An older bill whose money is on its way may be what is late.
+    let isBehindAnother = status == "past_due"
+      && invoices.contains { $0.number < invoice.number && $0.status == "open" && isUnderWay($0) }
+    if isBehindAnother { return min(.perhaps, unpaidAlone(invoice, until: end, terms)) }
+    return unpaidAlone(invoice, until: end, terms)
+  }
+
+  private func unpaidAlone(_ invoice: ModelInvoice, until end: Seconds, _ terms: Terms) -> Certainty {
     let isChange = invoice.lines.contains(where: \.isCredit)
     let due = due(invoice)
     let grace = Seconds(terms.graceDays) * day
