@@ -30,7 +30,7 @@ struct Usable: Hashable {
   /// The features of every license by LicenseKit product. The line of a unit is left out: an item may have come in the
   /// place of another, and its license goes on under the former's name where that was known.
   var licenses: [String: [String]] {
-    units.reduce(into: [:]) { licenses, unit in
+    units.reduce(into: [String: [String]]()) { licenses, unit in
       let features = unit.value.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
       licenses[unit.key.product.rawValue, default: []].append(features)
     }

@@ -38,9 +38,10 @@ struct FakeLicenseKit {
     if isIdempotent, let known = answers[key] { return known }
     counter += 1
     let id = LicenseID("lic_\(counter)")
-    licenses[id] = license
-    licenses[id]?.idleWhenMade = Set(
+    var license = license
+    license.idleWhenMade = Set(
       licenses.filter { $0.value.tenant == license.tenant && $0.value.status == .suspended }.keys)
+    licenses[id] = license
     answers[key] = id
     return id
   }

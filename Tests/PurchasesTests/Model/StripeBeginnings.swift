@@ -71,7 +71,8 @@ extension StripeModel {
       created: now)
     if let extra = start.extra {
       let price = extra == .setupFee ? Catalog.fee : Catalog.addOn
-      subscriptions[id]?.pending = oneTimeLines([Wish(price: price, quantity: 1)], "il")
+      let lines = oneTimeLines([Wish(price: price, quantity: 1)], "il")
+      subscriptions[id]?.pending = lines
     }
     let invoice = bill(id, reason: "subscription_create", free: start.trial)
     if start.byCheckout {

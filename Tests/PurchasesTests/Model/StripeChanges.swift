@@ -27,7 +27,8 @@ extension StripeModel {
       emit(session: id, "async_payment_failed")
     case .capture(let part) where stage == .held:
       take(payment, of: session)
-      if part { payments[payment]?.captured = max(1, (payments[payment]?.amount ?? 1) * 2 / 5) }
+      let amount = payments[payment]?.amount ?? 0
+      if part { payments[payment]?.captured = max(1, amount * 2 / 5) }
       // Of the session itself nothing is told any more.
       emit(charge: payment, "captured")
       emit(intent: payment, "succeeded")

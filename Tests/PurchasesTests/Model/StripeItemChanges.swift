@@ -38,7 +38,8 @@ extension StripeModel {
       self.change(subscription, to: wanted, .none)
     case .addPendingAddOn:
       guard subscription.status == "active", subscription.pending.isEmpty else { return }
-      subscriptions[subscription.id]?.pending.append(oneTime(Catalog.addOn))
+      let line = oneTime(Catalog.addOn)
+      subscriptions[subscription.id]?.pending.append(line)
     case .moveBillingDate(let credit): moveBillingDate(of: subscription, credit: credit)
     default: break
     }
@@ -73,8 +74,8 @@ extension StripeModel {
       subscriptions[former.id]?.periodStart = now
       subscriptions[former.id]?.periodEnd = now + wanted.interval
       if billing == .deferred || billing == .none { billing = .atOnce }
+      if let extra { lines.append(oneTime(extra)) }
       subscriptions[former.id]?.pending += lines
-      if let extra { subscriptions[former.id]?.pending.append(oneTime(extra)) }
       collect(bill(former.id, reason: "subscription_update"), of: former, billing)
       return
     }

@@ -1,3 +1,6 @@
+import Identity
+import LicenseKitAPI
+
 @testable import StripeIntegration
 
 /// Sales of one time: by Checkout, by invoice, and beside a subscription.

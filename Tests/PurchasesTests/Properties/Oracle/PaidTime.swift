@@ -1,3 +1,6 @@
+import Identity
+import LicenseKitAPI
+
 @testable import StripeIntegration
 
 /// What one place among a subscription's items gives of one LicenseKit product at the time: claims of paid time, of which

@@ -1,3 +1,6 @@
+import Identity
+import LicenseKitAPI
+
 @testable import StripeIntegration
 
 /// One subscription at one time.
