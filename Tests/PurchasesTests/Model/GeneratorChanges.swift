@@ -43,7 +43,8 @@ extension Generator {
     case 13...14: .setPrice(item: random.below(2), price(), billing: billing())
     case 15:
       random.pick([
-        .addItem(wish(), billing: billing()), .replaceItem(random.below(2), with: price(), billing: billing()),
+        .addItem(wish(), billing: billing()), .addItem(wish(), billing: billing()),
+        .replaceItem(random.below(2), with: price(), billing: billing()),
         .addTrialOffer(wish()),
       ])
     case 16: .removeItem(random.below(2), billing: random.pick([.atOnce, .deferred, .none]))
@@ -56,7 +57,7 @@ extension Generator {
     case 18:
       random.pick([
         .pauseCollection, .pauseCollectionKeepingDrafts, .pauseCollectionUncollectible, .resumeCollection,
-        .requestPause,
+        .requestPause, .requestPause,
       ])
     case 19: random.pick([.resumeCollection, resume(), resume()])
     default: money()
@@ -64,12 +65,12 @@ extension Generator {
   }
 
   private mutating func billing() -> Billing {
-    random.pick([.atOnce, .atOnce, .atOnce, .atOnceFails, .atOnceFails, .atOnceUnderWay, .deferred, .deferred, .none])
+    random.pick([.atOnce, .atOnce, .atOnceFails, .atOnceFails, .atOnceUnderWay, .deferred, .deferred, .none])
   }
 
   private mutating func price() -> String {
     random.pick(["price_a1", "price_a1", "price_a2", "price_a2", "price_b1", "price_b1", "price_a1y", "price_b1y"])
   }
 
-  private mutating func resume() -> Change { .resume(atOldDate: random.once(in: 2), isPaid: !random.once(in: 3)) }
+  private mutating func resume() -> Change { .resume(atOldDate: random.once(in: 2), isPaid: random.once(in: 2)) }
 }

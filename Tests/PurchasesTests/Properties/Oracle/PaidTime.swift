@@ -145,7 +145,7 @@ struct PaidTime {
 
   /// A license outlasts what was paid while nothing is wrong, since the next invoice takes its time.
   private func outlasting(_ end: Seconds, _ policy: Terms) -> Certainty {
-    whole.isRunning && item != nil && time < end + max(Seconds(policy.graceDays) * day, day) ? .perhaps : .no
+    whole.isRunning && item != nil && time < whole.leniently(end, policy) ? .perhaps : .no
   }
 
   /// A change that was paid with the credit of a period whose own money has gone back.
@@ -162,8 +162,7 @@ struct PaidTime {
   private func addTrial(to claims: inout [Claim]) {
     guard let item, let policy = policy(item.price), policy.trial else { return }
     func add(_ end: Seconds, _ certainty: Certainty) {
-      let lenient = end + max(Seconds(policy.graceDays) * day, day)
-      guard time < lenient else { return }
+      guard time < whole.leniently(end, policy) else { return }
       claims.append(
         Claim(
           price: item.price, quantity: item.quantity, end: end, certainty: time < end ? certainty : .perhaps,
