@@ -64,6 +64,39 @@ extension Generator {
     }
   }
 
+  /// What is likely to come next where something has been begun: without it the ends of long stories would be rare.
+  func followers(of root: String, in stripe: StripeModel) -> [Change] {
+    var changes: [Change] = []
+    if let payment = stripe.sessions[root]?.payment.flatMap({ stripe.payments[$0] }), !payment.isPaid {
+      changes += payment.stage == .held ? [.capture(part: false), .capture(part: true), .releaseHold] : [.moneyArrives]
+    }
+    guard let subscription = stripe.subscriptions[root] else { return changes }
+    switch subscription.status {
+    case "paused":
+      for isPaid in [true, false] {
+        changes += [.resume(atOldDate: true, isPaid: isPaid), .resume(atOldDate: false, isPaid: isPaid)]
+      }
+      changes.append(.pay)
+    case "past_due":
+      changes += [
+        .recover, .endDunning("canceled"), .endDunning("unpaid"), .endDunning("paused"), .pay, .payOutside, .void,
+        .markUncollectible, .retryFails, .failRenewal,
+      ]
+    case "trialing": changes += [.renew, .failRenewal, .trialEndsWithoutPaymentMethod, .trialEndsCanceled]
+    case "incomplete": changes += [.payFirst, .payFirst, .neverPay]
+    default: break
+    }
+    if subscription.pause != nil { changes += [.resumeCollection, .resumeCollection, .renew] }
+    for invoice in stripe.invoices.values where invoice.subscription == root {
+      if invoice.status == "draft" { changes += [.finalizeDraft(isPaid: true), .finalizeDraft(isPaid: false)] }
+      if invoice.status == "open", invoice.dueDate != nil { changes += [.becomesOverdue, .pay, .payOutside] }
+      if invoice.status == "open", invoice.payment.flatMap({ stripe.payments[$0]?.stage }) == .processing {
+        changes += [.debitArrives, .debitFails]
+      }
+    }
+    return changes
+  }
+
   private mutating func billing() -> Billing {
     random.pick([.atOnce, .atOnce, .atOnceFails, .atOnceFails, .atOnceUnderWay, .deferred, .deferred, .none])
   }
