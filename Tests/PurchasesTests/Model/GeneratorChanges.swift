@@ -87,7 +87,8 @@ extension Generator {
     default: break
     }
     if subscription.pause != nil { changes += [.resumeCollection, .resumeCollection, .renew] }
-    for invoice in stripe.invoices.values where invoice.subscription == root {
+    let invoices = stripe.invoices.values.filter { $0.subscription == root }.sorted { $0.number < $1.number }
+    for invoice in invoices {
       if invoice.status == "draft" { changes += [.finalizeDraft(isPaid: true), .finalizeDraft(isPaid: false)] }
       if invoice.status == "open", invoice.dueDate != nil { changes += [.becomesOverdue, .pay, .payOutside] }
       if invoice.status == "open", invoice.payment.flatMap({ stripe.payments[$0]?.stage }) == .processing {
