@@ -38,10 +38,10 @@ struct FakeLicenseKit {
     if isIdempotent, let known = answers[key] { return known }
     counter += 1
     let id = LicenseID("lic_\(counter)")
-    var made = license
-    made.idleWhenMade = Set(
+    var license = license
+    license.idleWhenMade = Set(
       licenses.filter { $0.value.tenant == license.tenant && $0.value.status == .suspended }.keys)
-    licenses[id] = made
+    licenses[id] = license
     answers[key] = id
     return id
   }

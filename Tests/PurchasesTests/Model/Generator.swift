@@ -35,13 +35,16 @@ struct Generator {
       let purchase = random.below(others + 1)
       let after = gap()
       for _ in 0..<6 {
-        let change = purchase == 0 && isSubscription ? subscriptionChange() : oneTimeChange()
-        var next = model
-        next.now += after
-        next.apply(change, to: roots[purchase])
-        guard next.differs(from: model) else { continue }
+        let next = random.once(in: 3) ? followers(of: roots[purchase], in: model) : []
+        let change =
+          next.isEmpty
+          ? purchase == 0 && isSubscription ? subscriptionChange() : oneTimeChange() : random.pick(next)
+        var later = model
+        later.now += after
+        later.apply(change, to: roots[purchase])
+        guard later.differs(from: model) else { continue }
         history.happenings.append(Happening(after: after, purchase: purchase, what: .changes(change)))
-        model = next
+        model = later
         break
       }
     }

@@ -43,7 +43,8 @@ extension Generator {
     case 13...14: .setPrice(item: random.below(2), price(), billing: billing())
     case 15:
       random.pick([
-        .addItem(wish(), billing: billing()), .replaceItem(random.below(2), with: price(), billing: billing()),
+        .addItem(wish(), billing: billing()), .addItem(wish(), billing: billing()),
+        .replaceItem(random.below(2), with: price(), billing: billing()),
         .addTrialOffer(wish()),
       ])
     case 16: .removeItem(random.below(2), billing: random.pick([.atOnce, .deferred, .none]))
@@ -56,20 +57,54 @@ extension Generator {
     case 18:
       random.pick([
         .pauseCollection, .pauseCollectionKeepingDrafts, .pauseCollectionUncollectible, .resumeCollection,
-        .requestPause,
+        .requestPause, .requestPause,
       ])
     case 19: random.pick([.resumeCollection, resume(), resume()])
     default: money()
     }
   }
 
+  /// What is likely to come next where something has been begun: without it the ends of long stories would be rare.
+  func followers(of root: String, in stripe: StripeModel) -> [Change] {
+    var changes: [Change] = []
+    if let payment = stripe.sessions[root]?.payment.flatMap({ stripe.payments[$0] }), !payment.isPaid {
+      changes += payment.stage == .held ? [.capture(part: false), .capture(part: true), .releaseHold] : [.moneyArrives]
+    }
+    guard let subscription = stripe.subscriptions[root] else { return changes }
+    switch subscription.status {
+    case "paused":
+      for isPaid in [true, false] {
+        changes += [.resume(atOldDate: true, isPaid: isPaid), .resume(atOldDate: false, isPaid: isPaid)]
+      }
+      changes.append(.pay)
+    case "past_due":
+      changes += [
+        .recover, .endDunning("canceled"), .endDunning("unpaid"), .endDunning("paused"), .pay, .payOutside, .void,
+        .markUncollectible, .retryFails, .failRenewal,
+      ]
+    case "trialing": changes += [.renew, .failRenewal, .trialEndsWithoutPaymentMethod, .trialEndsCanceled]
+    case "incomplete": changes += [.payFirst, .payFirst, .neverPay]
+    default: break
+    }
+    if subscription.pause != nil { changes += [.resumeCollection, .resumeCollection, .renew] }
+    let invoices = stripe.invoices.values.filter { $0.subscription == root }.sorted { $0.number < $1.number }
+    for invoice in invoices {
+      if invoice.status == "draft" { changes += [.finalizeDraft(isPaid: true), .finalizeDraft(isPaid: false)] }
+      if invoice.status == "open", invoice.dueDate != nil { changes += [.becomesOverdue, .pay, .payOutside] }
+      if invoice.status == "open", invoice.payment.flatMap({ stripe.payments[$0]?.stage }) == .processing {
+        changes += [.debitArrives, .debitFails]
+      }
+    }
+    return changes
+  }
+
   private mutating func billing() -> Billing {
-    random.pick([.atOnce, .atOnce, .atOnce, .atOnceFails, .atOnceFails, .atOnceUnderWay, .deferred, .deferred, .none])
+    random.pick([.atOnce, .atOnce, .atOnceFails, .atOnceFails, .atOnceUnderWay, .deferred, .deferred, .none])
   }
 
   private mutating func price() -> String {
     random.pick(["price_a1", "price_a1", "price_a2", "price_a2", "price_b1", "price_b1", "price_a1y", "price_b1y"])
   }
 
-  private mutating func resume() -> Change { .resume(atOldDate: random.once(in: 2), isPaid: !random.once(in: 3)) }
+  private mutating func resume() -> Change { .resume(atOldDate: random.once(in: 2), isPaid: random.once(in: 2)) }
 }

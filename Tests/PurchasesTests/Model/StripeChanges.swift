@@ -16,7 +16,8 @@ extension StripeModel {
       let payment = session.payment, let stage = payments[payment]?.stage
     else { return }
     switch change {
-    case .moneyArrives where stage == .processing:
+    // A later attempt may bring what an earlier one did not.
+    case .moneyArrives where stage == .processing || stage == .failed:
       take(payment, of: session)
       announce(payment: payment)
       announceInvoice(of: session)

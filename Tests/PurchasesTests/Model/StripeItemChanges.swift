@@ -60,7 +60,7 @@ extension StripeModel {
     let isCurrent = former.status == "active" && former.pause == nil && now < former.periodEnd
     // A change of the rhythm bills at once; elsewhere Stripe would end the trial or ask more questions.
     if turns, !isCurrent { return }
-    var billing = isCurrent && isPaidNow(former) ? billing : turns ? Billing.atOnce : .none
+    var billing = turns || isCurrent && isPaidNow(former) ? billing : .none
     if billing == .none, !turns {
       subscriptions[former.id]?.items = wanted.items
       subscriptions[former.id]?.predecessors = wanted.predecessors

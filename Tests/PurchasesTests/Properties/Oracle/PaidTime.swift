@@ -49,6 +49,7 @@ struct PaidTime {
 
   private mutating func counted() -> (must: Int, most: Int) {
     var claims = claims()
+    preferTheNewest(&claims)
     addTrial(to: &claims)
     addChange(to: &claims)
     endWhatIsSoldNoMore(&claims)
@@ -99,11 +100,7 @@ struct PaidTime {
         }
         let isPaid = invoice.status == "paid"
         var certainty = whole.force(invoice, until: line.end, policy).charges
-        if time >= line.end {
-          // A draft that nothing follows: Stripe says that it goes on.
-          let isSilent = !isPaid && status == "active" && item != nil && !isBilled(from: line.end)
-          certainty = isSilent ? .perhaps : min(certainty, isPaid ? outlasting(line.end, policy) : .perhaps)
-        }
+        if time >= line.end { certainty = min(certainty, isPaid ? outlasting(line.end, policy) : .perhaps) }
         if isPaid, restsOnReturned(invoice) { certainty = min(certainty, .perhaps) }
         claims.append(
           Claim(
@@ -115,6 +112,14 @@ struct PaidTime {
       }
     }
     return claims.filter { $0.certainty != .no }
+  }
+
+  /// Where the time of another price was paid as well, and nothing given back, one license may be enough for one item.
+  private func preferTheNewest(_ claims: inout [Claim]) {
+    let newest = claims.filter { $0.isPaid && $0.certainty == .yes && $0.price == item?.price && time < $0.end }
+      .max { $0.invoice < $1.invoice }
+    guard let newest else { return }
+    weaken(&claims) { $0.invoice < newest.invoice && $0.price != newest.price }
   }
 
   private func units(_ price: String, _ quantity: Int) -> Int {
@@ -149,16 +154,7 @@ struct PaidTime {
 
   /// A license outlasts what was paid while nothing is wrong, since the next invoice takes its time.
   private func outlasting(_ end: Seconds, _ policy: Terms) -> Certainty {
-    guard whole.isRunning, item != nil else { return .no }
-    // Stripe says that it goes on, and there is no bill yet: neither paid nor late.
-    if subscription.status == "active", !isBilled(from: end) { return .perhaps }
-    return time < end + max(Seconds(policy.graceDays) * day, day) ? .perhaps : .no
-  }
-
-  private func isBilled(from end: Seconds) -> Bool {
-    whole.invoices.flatMap(\.lines).contains {
-      $0.item.map { whole.lineage($0) } == lineage && !$0.isCredit && $0.end > end
-    }
+    whole.isRunning && item != nil && time < whole.leniently(end, policy) ? .perhaps : .no
   }
 
   /// A change that was paid with the credit of a period whose own money has gone back.
@@ -173,18 +169,9 @@ struct PaidTime {
   // MARK: What is not billed
 
   private func addTrial(to claims: inout [Claim]) {
-    guard let item, let policy = policy(item.price) else { return }
-    // Old shapes do not tell of offers: an item that came later looks like any other.
-    if item.trialOffer != nil, whole.oracle.stripe.shape == .old, whole.isRunning {
-      claims.append(
-        Claim(
-          price: item.price, quantity: item.quantity, end: .max, certainty: .perhaps, isPaid: false, invoice: 0, line: ""
-        ))
-    }
-    guard policy.trial else { return }
+    guard let item, let policy = policy(item.price), policy.trial else { return }
     func add(_ end: Seconds, _ certainty: Certainty) {
-      let lenient = end + max(Seconds(policy.graceDays) * day, day)
-      guard time < lenient else { return }
+      guard time < whole.leniently(end, policy) else { return }
       claims.append(
         Claim(
           price: item.price, quantity: item.quantity, end: end, certainty: time < end ? certainty : .perhaps,
@@ -202,8 +189,10 @@ struct PaidTime {
       }
     }
     if let offer = item.trialOffer, whole.isRunning {
-      let paid = whole.invoices.contains { $0.status == "paid" && whole.isInForce($0, policy) }
+      let paid = whole.invoices.contains { $0.status == "paid" && whole.oracle.isKept($0, policy) == .yes }
       add(offer.end, status == "active" && paid ? .yes : .perhaps)
+      // From its end it is billed with the next invoice.
+      add(max(offer.end, subscription.periodEnd), .perhaps)
     }
   }
 
@@ -211,71 +200,73 @@ struct PaidTime {
 
   /// What the item has become by now, if nothing was billed for it yet.
   private mutating func addChange(to claims: inout [Claim]) {
-    guard let item, whole.isRunning, item.trialOffer == nil, item.quantity > 0, policy(item.price) != nil,
-      status != "trialing"
-    else { return }
-    let newest = claims.filter { $0.isPaid && time < $0.end }.max { $0.invoice < $1.invoice }
+    guard let item, whole.isRunning, item.trialOffer == nil, policy(item.price) != nil, status != "trialing" else {
+      return
+    }
+    let live = claims.filter { $0.certainty != .no && time < $0.end }
+    let billed = live.filter(\.isPaid).max { $0.invoice < $1.invoice } ?? live.max { $0.invoice < $1.invoice }
     let hasIt = claims.contains { $0.price == item.price && $0.quantity >= item.quantity && $0.certainty == .yes }
     // A credit that waits for the next invoice takes from what was paid.
-    if hasIt, !hasPendingCredit || newest?.quantity == item.quantity { return }
-    var change = Claim(
+    if hasIt, !hasPendingCredit || billed?.quantity == item.quantity { return }
+    if item.quantity == 0 {
+      if hasPendingCredit { weaken(&claims) }
+      return
+    }
+    // Asked for, and not paid or given back: what it is now gives nothing by itself.
+    if wasBilledInVain(item) { return }
+    let change = Claim(
       price: item.price, quantity: item.quantity, end: 0, certainty: .perhaps, isPaid: false, invoice: .max, line: "")
-    if wasBilledInVain(item) {
-      // Asked for, and not paid or given back: what it is now gives nothing by itself.
-      return
+    if let billed { compare(change, with: billed, &claims) } else { addNew(change, to: &claims) }
+  }
+
+  /// A change of what is billed: more is there at once, less leaves the bigger one to its end.
+  private mutating func compare(_ change: Claim, with billed: Claim, _ claims: inout [Claim]) {
+    var change = change
+    let isMore = Catalog.amount(change.price) >= Catalog.amount(billed.price) && change.quantity >= billed.quantity
+    let isLess = Catalog.amount(change.price) <= Catalog.amount(billed.price) && change.quantity <= billed.quantity
+    let isClear = status == "active" && billed.certainty == .yes
+    if isClear {
+      floor = max(floor, min(units(change.price, change.quantity), units(billed.price, billed.quantity)))
     }
-    guard let paid = newest else {
-      // It may rest on what was given away, or outlast what was paid, as that does.
-      let isCarried = whole.invoices.flatMap(\.lines).contains { line in
-        !line.isCredit && !line.isTrial && line.item.map { whole.lineage($0) } == lineage && line.start <= time
-          && time < line.end + max(Seconds(policy(item.price)?.graceDays ?? 0) * day, day)
-      }
-      let isSilent = status == "active" && claims.contains { $0.isPaid }
-      if isCarried || isSilent { claims.append(change) }
-      addNew(change, to: &claims)
-      return
-    }
-    let isMore = Catalog.amount(item.price) >= Catalog.amount(paid.price) && item.quantity >= paid.quantity
-    let isLess = Catalog.amount(item.price) <= Catalog.amount(paid.price) && item.quantity <= paid.quantity
-    let isClear = status == "active" && paid.certainty == .yes
-    let shared = min(units(item.price, item.quantity), units(paid.price, paid.quantity))
-    if isClear { floor = max(floor, shared) }
     if isMore {
-      change.certainty = isClear ? .yes : .perhaps
+      // What is not paid itself is a weak ground for more.
+      if isClear, billed.isPaid { change.certainty = .yes }
       // Paid, and replaced by more: one of both is enough.
-      for index in claims.indices where claims[index].price != item.price {
-        claims[index].certainty = min(claims[index].certainty, .perhaps)
-      }
+      weaken(&claims) { $0.price != change.price }
     } else if !isLess || hasPendingCredit {
       // Fewer of something bigger; or less, and the credit for it is on its way.
-      for index in claims.indices { claims[index].certainty = min(claims[index].certainty, .perhaps) }
+      weaken(&claims)
     }
     claims.append(change)
   }
 
-  /// An item that came later rests on what was paid for the others.
-  private mutating func addNew(_ change: Claim, to claims: inout [Claim]) {
-    guard let policy = policy(change.price) else { return }
-    let others = whole.invoices.flatMap { invoice in
-      invoice.lines.filter { line in
-        line.item != nil && line.item.map { whole.lineage($0) } != lineage && !line.isTrial && !line.isCredit
-          && line.start <= time && time < line.end && invoice.status == "paid"
-          && whole.isInForce(invoice, self.policy(line.price) ?? whole.anyTerms(invoice) ?? policy)
-      }
+  private func weaken(_ claims: inout [Claim], where isMeant: (Claim) -> Bool = { _ in true }) {
+    for index in claims.indices where isMeant(claims[index]) {
+      claims[index].certainty = min(claims[index].certainty, .perhaps)
     }
-    guard let other = others.first else {
-      let isGiven = whole.invoices.flatMap(\.lines).contains {
-        $0.item != nil && !$0.isCredit && !$0.isTrial && $0.start <= time && time < $0.end
-      }
-      if isGiven { claims.append(change) }
-      return
-    }
+  }
+
+  /// An item that came later rests on what was billed for the others.
+  private func addNew(_ change: Claim, to claims: inout [Claim]) {
     var change = change
-    let isOnlyNew = !whole.invoices.flatMap(\.lines).contains { $0.item.map { whole.lineage($0) } == lineage }
-    // Its support may have been credited, returned or replaced; then it is open.
-    let isSupported = others.contains { line in !whole.isCredited(line) } && status == "active"
-    change.certainty = isOnlyNew && isSupported && !whole.hasLostItems && other.end > time ? .yes : .perhaps
+    change.certainty = .no
+    for invoice in whole.invoices {
+      for line in invoice.lines where line.start <= time && !line.isTrial && !line.isCredit {
+        guard let item = line.item, let policy = whole.anyTerms(line.price) else { continue }
+        guard whole.force(invoice, until: line.end, policy).charges != .no, time < whole.leniently(line.end, policy)
+        else { continue }
+        // Its ground may have been credited or replaced, or may itself not be paid; then it is open.
+        let isSound =
+          whole.lineage(item) != lineage && invoice.status == "paid" && time < line.end && !whole.isCredited(line)
+          && whole.force(invoice, until: line.end, policy).charges == .yes && status == "active"
+        change.certainty = max(change.certainty, isSound && isOnlyNew && !whole.hasLostItems ? .yes : .perhaps)
+      }
+    }
     claims.append(change)
+  }
+
+  private var isOnlyNew: Bool {
+    !whole.invoices.flatMap(\.lines).contains { $0.item.map { whole.lineage($0) } == lineage }
   }
 
   private var hasPendingCredit: Bool {
@@ -310,13 +301,8 @@ struct PaidTime {
 }
 
 extension SubscriptionOracle {
-  func isInForce(_ invoice: ModelInvoice, _ terms: Terms) -> Bool {
-    invoice.status == "paid" && oracle.isKept(invoice, terms) == .yes
-  }
-
-  func anyTerms(_ invoice: ModelInvoice) -> Terms? {
-    invoice.lines.compactMap { oracle.offer.terms(of: $0.price).first }.first
-  }
+  /// The terms of a price, whichever it gives.
+  func anyTerms(_ price: String) -> Terms? { oracle.offer.terms(of: price).first }
 
   /// Whether a change has given a line's time back.
   func isCredited(_ line: ModelLine) -> Bool {

@@ -1,3 +1,5 @@
+import LicenseKitAPI
+
 @testable import StripeIntegration
 
 /// Whether what an invoice bills is in force at the time.
@@ -53,29 +55,30 @@ extension SubscriptionOracle {
     let due = due(invoice)
     let grace = Seconds(terms.graceDays) * day
     let lenient = max(grace, day)
+    let afterwards = leniently(end, terms)
     func within(_ certain: Seconds, _ possible: Seconds) -> Certainty {
       time < certain ? .yes : time < possible ? .perhaps : .no
     }
     switch (invoice.status, status) {
-    case ("draft", "active"): return within(end, end + lenient)
+    case ("draft", "active"): return within(end, afterwards)
     case ("draft", "past_due"): return .perhaps
     case ("draft", _): return .no
 
     case ("void", "active"), ("void", "trialing"):
       // A voided change may have been given away, or taken back.
-      return isChange ? .perhaps : within(end, end + lenient)
+      return isChange ? .perhaps : within(end, afterwards)
     case ("void", _): return .perhaps
 
     case ("uncollectible", "active") where invoice.attempts == 0 && invoice.dueDate == nil && !isChange:
-      return within(end, end + lenient)
+      return within(end, afterwards)
     case ("uncollectible", _) where invoice.attempts == 0: return .perhaps
     case ("uncollectible", _): return time < due + lenient ? .perhaps : .no
 
     case ("open", "active"):
       if invoice.dueDate != nil { return within(due + grace, due + lenient) }
-      if isUnderWay(invoice) { return within(min(end, due + 14 * day), end + lenient) }
+      if isUnderWay(invoice) { return within(min(end, due + 14 * day), afterwards) }
       // It was asked for and not paid, and Stripe calls the subscription active: later money may have come.
-      return time < end + lenient ? .perhaps : .no
+      return time < afterwards ? .perhaps : .no
     case ("open", "past_due"):
       if isUnderWay(invoice) || due > time { return .perhaps }
       let oldest = invoices.filter { isOwed($0) }.map { self.due($0) }.min() ?? due
@@ -85,6 +88,15 @@ extension SubscriptionOracle {
     case ("open", _): return time < chainDue(invoice) + lenient ? .perhaps : .no
     default: return .no
     }
+  }
+
+  /// Until when a license may outlast the end of a period while nothing is wrong: the next invoice takes its time. A
+  /// license without an expiry may go on as long as Stripe calls the subscription active and asks for nothing.
+  func leniently(_ end: Seconds, _ terms: Terms) -> Seconds {
+    let isSilent =
+      ["active", "trialing"].contains(status) && time >= subscription.periodEnd && end >= subscription.periodEnd
+    if isSilent, ![.subscription, .timeLimited, .trial].contains(terms.licenseType) { return .max }
+    return end + max(Seconds(terms.graceDays) * day, day)
   }
 
   // MARK: What is owed, and since when
