@@ -90,6 +90,8 @@ public struct Decider: Sendable {
     let price: Stripe.PriceID?
     let product: Stripe.ProductID?
     var quantity: Int
+    /// Other names under which it may be recorded: items whose place it took.
+    var formerKeys: [String] = []
     /// What the line had been before, as far as it was paid, newest first.
     var former: [Former] = []
 
@@ -165,20 +167,26 @@ public struct Decider: Sendable {
   /// under what the mapping says now. Where the new price has no mapping, who pays keeps what they had last, as the paid
   /// invoices tell it: what was recorded on the way would depend on the order in which the news came.
   func terms(of line: SoldLine) -> (agreements: [Agreement], areCurrent: Bool) {
-    let current = agreements(line.key, line.price, line.product)
+    let names = line.formerKeys + [line.key]
+    let current = agreements(names, line.price, line.product)
     if !current.isEmpty { return (current, true) }
     for former in line.former {
-      let last = agreements(line.key, former.price, former.product)
+      let last = agreements(names, former.price, former.product)
       if !last.isEmpty { return (last, false) }
     }
-    let kept = agreed.filter { $0.key.line == line.key }.sorted { $0.key.product < $1.key.product }.map(\.value)
+    let kept = agreed.filter { names.contains($0.key.line) }.sorted { $0.key.product < $1.key.product }.map(\.value)
     return (Set(kept.map(\.price)).count == 1 ? kept : [], false)
   }
 
-  /// What a price gives in a line: as it was agreed, else as the mappings say now.
-  func agreements(_ line: String, _ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
-    let kept = agreed.filter { $0.key.line == line && $0.value.price == price }
-    if !kept.isEmpty { return kept.sorted { $0.key.product < $1.key.product }.map(\.value) }
+  /// What a price gives in a line, under whichever of its names: as it was agreed, else as the mappings say now.
+  func agreements(_ names: [String], _ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
+    var kept: [ProductID: Agreement] = [:]
+    for name in names {
+      for (key, agreement) in agreed where key.line == name && agreement.price == price {
+        kept[key.product] = agreement
+      }
+    }
+    if !kept.isEmpty { return kept.sorted { $0.key < $1.key }.map(\.value) }
     return mapped(price, product)
   }
 

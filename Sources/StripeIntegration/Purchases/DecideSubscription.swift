@@ -83,8 +83,9 @@ private struct SubscriptionLines {
     self.ledger = ledger
     self.knowledge = knowledge
     self.decider = decider
-    let recorded = decider.agreed.reduce(into: [String: Set<Stripe.PriceID>]()) { prices, pair in
-      prices[pair.key.line, default: []].formUnion([pair.value.price].compactMap { $0 })
+    let recorded = decider.agreed.reduce(into: [String: Lineages.Agreed]()) { lines, pair in
+      lines[pair.key.line, default: .init()].prices.formUnion([pair.value.price].compactMap { $0 })
+      lines[pair.key.line, default: .init()].products.insert(pair.key.product)
     }
     let (lineages, once) = Lineages(
       subscription: subscription, ledger: ledger,
@@ -106,8 +107,8 @@ private struct SubscriptionLines {
     let current = lineage.item.map { item in
       decider.terms(
         of: Decider.SoldLine(
-          key: lineage.key, price: item.price, product: item.product, quantity: item.quantity,
-          former: lineage.pricesPaid.filter { $0.price != item.price }))
+          key: lineage.names.last ?? "", price: item.price, product: item.product, quantity: item.quantity,
+          formerKeys: lineage.names.dropLast(), former: lineage.pricesPaid.filter { $0.price != item.price }))
     }
     if let item = lineage.item, current?.areCurrent == false {
       unmapped += [item.price.rawValue, item.product.rawValue]
@@ -119,7 +120,7 @@ private struct SubscriptionLines {
     }
     // What was paid for a former price and not credited goes on until it ends.
     for former in lineage.pricesPaid where former.price != lineage.item?.price {
-      for agreement in decider.agreements(lineage.key, former.price, former.product)
+      for agreement in decider.agreements(lineage.names, former.price, former.product)
       where products.insert(agreement.terms.product).inserted {
         add(lineage, agreement, isCurrent: false, fallback: false, beside: others)
       }
@@ -132,7 +133,7 @@ private struct SubscriptionLines {
     let (terms, decider) = (agreement.terms, decider)
     let gives = { (price: Stripe.PriceID?, product: Stripe.ProductID?) -> Bool in
       if isCurrent, price == lineage.item?.price { return true }
-      let then = decider.agreements(lineage.key, price, product)
+      let then = decider.agreements(lineage.names, price, product)
       return then.isEmpty ? isCurrent : then.contains { $0.terms.product == terms.product }
     }
     let time = PaidTime(
@@ -143,7 +144,7 @@ private struct SubscriptionLines {
     askForHistory(finding)
     var agreement = agreement
     if isCurrent, let price = finding.price, price.price != lineage.item?.price,
-      let former = decider.agreements(lineage.key, price.price, price.product)
+      let former = decider.agreements(lineage.names, price.price, price.product)
         .first(where: { $0.terms.product == terms.product })
     {
       agreement = former
@@ -152,7 +153,7 @@ private struct SubscriptionLines {
     let standing = knowledge.standing(
       of: finding, in: subscription, ledger, terms: agreement.terms, pause: pause, now: decider.now)
     let quantity = max(finding.granted, finding.wanted)
-    excess = excess ?? decider.excess(quantity, LineKey(line: lineage.key, product: terms.product), agreement)
+    excess = excess ?? decider.excess(quantity, key(of: lineage, terms.product), agreement)
     outcomes.append(
       .init(line: line(lineage, agreement, quantity, finding, standing, gives, pause), standing: standing))
   }
@@ -179,13 +180,17 @@ private struct SubscriptionLines {
     missingHistory = .invoices(of: subscription.id)
   }
 
+  private func key(of lineage: Lineage, _ product: ProductID) -> LineKey {
+    LineKey(line: lineage.name(for: product, recorded: decider.agreed.keys), product: product)
+  }
+
   private func line(
     _ lineage: Lineage, _ agreement: Decider.Agreement, _ quantity: Int, _ finding: PaidTime.Finding,
     _ standing: Standing, _ gives: (Stripe.PriceID?, Stripe.ProductID?) -> Bool, _ pause: Stripe.Subscription.Pause
   ) -> DesiredLine {
     let product = agreement.terms.product
-    let key = LineKey(line: lineage.key, product: product)
-    let record = "\(subscription.id):\(lineage.key)"
+    let key = key(of: lineage, product)
+    let record = "\(subscription.id):\(key.line)"
     let sold = lineage.entries.filter { $0.direction == .charge && $0.paidAt != nil && $0.span != nil }
       .sorted { ($0.span?.start ?? $0.billed, $0.billed, $0.id) < ($1.span?.start ?? $1.billed, $1.billed, $1.id) }
     let own = sold.filter { gives($0.price, $0.product) }

@@ -89,19 +89,22 @@ extension Knowledge {
   /// Judges what was paid for an invoice. Several payments may have paid it, and money outside Stripe, which goes back
   /// outside Stripe too and stands in a credit note then: all of it was returned when the sum of what went back is what
   /// was paid.
-  func moneyBack(of invoice: Stripe.Invoice) -> MoneyBack { moneyBack(of: invoice, paidBy: charges(paying: invoice)) }
+  func moneyBack(of invoice: Stripe.Invoice) -> MoneyBack {
+    moneyBack(of: invoice, paidBy: charges(paying: invoice), whole: invoice.amountPaid)
+  }
 
-  private func moneyBack(of invoice: Stripe.Invoice, paidBy charges: [Stripe.Charge]) -> MoneyBack {
+  /// - Parameter paid: what was paid for it: of a hold that was captured in part, the part.
+  private func moneyBack(of invoice: Stripe.Invoice, paidBy charges: [Stripe.Charge], whole paid: Int64) -> MoneyBack {
     var result = moneyBack(on: charges)
     let outside = creditNotes(of: invoice.id).filter { !$0.isVoid }
       .reduce(Int64(0)) { $0.addingSaturated($1.outOfBandAmount ?? 0) }
-    let paid = charges.filter(\.isPaid)
-    let returned = paid.reduce(outside) { $0.addingSaturated($1.amountReturned) }
+    let taken = charges.filter(\.isPaid)
+    let returned = taken.reduce(outside) { $0.addingSaturated($1.amountReturned) }
     result.hasReturns = returned > 0
     // An invoice without an amount that says more is judged by its charges alone.
-    let whole = invoice.amountPaid > 0 ? invoice.amountPaid : outside > 0 ? invoice.total : 0
+    let whole = paid > 0 ? paid : outside > 0 ? invoice.total : 0
     guard whole > 0 else { return result }
-    let unsettled = pendingAmount(on: paid)
+    let unsettled = pendingAmount(on: taken)
     result.isFullyRefunded = returned.addingSaturated(-unsettled) >= whole
     result.isRefundPending = !result.isFullyRefunded && returned >= whole
     return result
@@ -110,7 +113,8 @@ extension Knowledge {
   /// Judges what was paid for a Checkout Session; it may have made an invoice, which is what credit notes are for.
   func moneyBack(of session: Stripe.CheckoutSession, _ charges: [Stripe.Charge]) -> MoneyBack {
     guard let invoice = session.invoice.flatMap({ invoice($0) }) else { return moneyBack(on: charges) }
-    return moneyBack(of: invoice, paidBy: charges)
+    let taken = charges.filter(\.isPaid).reduce(Int64(0)) { $0.addingSaturated($1.amountCaptured) }
+    return moneyBack(of: invoice, paidBy: charges, whole: taken > 0 ? taken : invoice.amountPaid)
   }
 
   /// How much of what is shown as returned is still under way.

@@ -121,7 +121,7 @@ struct WorkedExample: Decodable, Sendable, CustomTestStringConvertible {
   /// How many units of a price are granted on a day.
   func granted(_ price: String, day: Double) throws -> Int {
     let subscription = try subscription()
-    let lineage = StripeIntegration.Lineage(key: "si_1", item: subscription.items.first, entries: ledger)
+    let lineage = StripeIntegration.Lineage(names: ["si_1"], item: subscription.items.first, entries: ledger)
     let time = StripeIntegration.PaidTime(
       lineage: lineage, others: [], subscription: subscription,
       terms: Offer.terms("lk") { $0.graceDays = grace_days }, isCurrent: price == item.price,

@@ -30,6 +30,8 @@ extension StripeModel {
       wanted.items.remove(at: index)
       self.change(subscription, to: wanted, billing)
     case .addTrialOffer(let wish):
+      // Old shapes do not tell of offers.
+      guard shape == .new else { return }
       guard subscription.status == "active" else { return }
       wanted.items.append(
         ModelItem(

@@ -8,11 +8,19 @@ import StripeAPI
 /// Stripe replaces items (a schedule's next phase, a change in the portal, one deleted and another added), and the license
 /// of whoever pays on goes on. So paid time belongs to the lineage, and not to the item's id.
 struct Lineage: Hashable {
-  /// Under which name its units are recorded: the item that was licensed last, else the first one.
-  let key: String
+  /// The items it was, the first one first: names under which its units may be recorded.
+  let names: [String]
   /// The item that is subscribed to now; nil where it was removed and nothing took its place.
   let item: Stripe.Subscription.Item?
   let entries: [Ledger.Entry]
+
+  /// Under which of its names the units of a product are recorded: the one that was licensed for it last, else the one
+  /// that was licensed last for anything, else the first.
+  func name(for product: ProductID, recorded: some Sequence<LineKey>) -> String {
+    let own = recorded.filter { names.contains($0.line) }
+    return names.last { name in own.contains { $0.line == name && $0.product == product } }
+      ?? names.last { name in own.contains { $0.line == name } } ?? names.first ?? ""
+  }
 
   /// The prices it had, newest first, as paid entries tell them.
   var pricesPaid: [Decider.SoldLine.Former] {
@@ -34,8 +42,13 @@ struct Lineages {
   let ledger: Ledger
   /// What a line with this price and product gives.
   let offers: (Stripe.PriceID?, Stripe.ProductID?) -> Set<Offer>
-  /// The lines that licenses are recorded for, with the prices they were agreed for last.
-  let recorded: [String: Set<Stripe.PriceID>]
+  /// The lines that licenses are recorded for, with what they were agreed for last.
+  let recorded: [String: Agreed]
+
+  struct Agreed: Hashable {
+    var prices: Set<Stripe.PriceID> = []
+    var products: Set<ProductID> = []
+  }
 
   fileprivate struct Member {
     let id: String
@@ -55,6 +68,10 @@ struct Lineages {
     var members = items.map { Member(id: $0.id.rawValue, item: $0) }
     var once: [Ledger.Entry] = []
     for entry in ledger.entries { if let item = entry.item { members.add(entry, to: item.rawValue) } }
+    // Of an item that is there no more, what is recorded may be all that is known.
+    for id in recorded.keys.sorted() where id.hasPrefix("si_") && !members.contains(where: { $0.id == id }) {
+      members.append(Member(id: id))
+    }
     let prices = Set(members.flatMap { [$0.item?.price] + $0.entries.map(\.price) }.compactMap { $0 })
     // A change is told by a credit and the charge in its place, one after the other.
     var credited: (invoice: Stripe.InvoiceID?, start: Date?, member: String)?
@@ -77,7 +94,8 @@ struct Lineages {
       let begins = members[index].entries.filter { $0.direction == .charge }.compactMap { $0.span?.start }.min()
       members[index].birth =
         [begins, members[index].item?.created].compactMap { $0 }.min()
-        ?? members[index].item?.currentPeriodStart ?? .distantFuture
+        ?? members[index].item?.currentPeriodStart
+        ?? (members[index].item == nil ? .distantPast : .distantFuture)
     }
     members.sort { ($0.birth, $0.item == nil ? 0 : 1, $0.id) < ($1.birth, $1.item == nil ? 0 : 1, $1.id) }
     return (chains(of: members).map(lineage), once)
@@ -140,14 +158,14 @@ struct Lineages {
   private func takesPlace(_ member: Member, of former: Member) -> Bool {
     let mine = Set(offers(member.price, member.product).map(\.product))
     let formerPrices = Set(former.entries.map(\.price))
-    let theirs = formerPrices.reduce(into: Set<ProductID>()) { products, price in
+    let theirs = formerPrices.reduce(into: recorded[former.id]?.products ?? []) { products, price in
       let product = former.entries.last { $0.price == price }?.product
       products.formUnion(offers(price, product).map(\.product))
     }
     guard !mine.isDisjoint(with: theirs) else { return false }
     // Once the license has gone over it stays so.
     if let price = member.item?.price, !formerPrices.contains(price),
-      recorded[former.id]?.contains(price) == true, recorded[member.id] == nil
+      recorded[former.id]?.prices.contains(price) == true, recorded[member.id] == nil
     {
       return true
     }
@@ -167,11 +185,10 @@ struct Lineages {
   }
 
   private func lineage(_ chain: [Member]) -> Lineage {
-    let known = chain.last { recorded[$0.id] != nil } ?? chain[0]
     let entries = chain.flatMap(\.entries).sorted {
       ($0.billed, $0.span?.start ?? $0.billed, $0.id) < ($1.billed, $1.span?.start ?? $1.billed, $1.id)
     }
-    return Lineage(key: known.id, item: chain.last?.item, entries: entries)
+    return Lineage(names: chain.map(\.id), item: chain.last?.item, entries: entries)
   }
 }
 

@@ -196,12 +196,12 @@ struct PaidTime {
       {
         claim(.given, until: end)
       }
-      if let end = givenByPause(item, finding.lastEnd) { claim(.given, until: end) }
+      if let end = givenByPause(item, charges, finding.lastEnd) { claim(.given, until: end) }
     }
     guard finding.granted < item.quantity else { return }
 
     let billed = charges.filter { $0.price == item.price && $0.span?.contains(now) ?? false }
-    if let lapse = lapse(byReturnsOf: billed, charges, finding, isAll: covered.isEmpty) {
+    if let lapse = lapse(byReturnsOf: billed, charges, finding, covered) {
       finding.lapse = lapse
       return
     }
@@ -255,7 +255,9 @@ struct PaidTime {
       claim(.given, until: end)
     } else if let lastEnd = finding.lastEnd, !wasBilledInVain(item, before: lastEnd, charges) {
       claim(.outlasting, until: lastEnd.addingTimeInterval(slack), paidTo: lastEnd)
-      if finding.granted < item.quantity, subscription.status == .active, !lineage.pricesPaid.isEmpty {
+      if finding.granted < item.quantity, subscription.status == .active,
+        mine.contains(where: { $0.price == item.price })
+      {
         // Stripe says that it goes on, and nothing is known that is late: the news of the next period may be lost.
         finding.isSilent = true
         claim(.outlasting, until: .distantFuture, paidTo: lastEnd)
@@ -339,9 +341,12 @@ struct PaidTime {
 
   /// A paused subscription has no periods, and one whose collection is paused has some that nobody pays. Where the vendor
   /// lets service go on, it does: month by month, so that an expiry moves seldom.
-  private func givenByPause(_ item: Stripe.Subscription.Item, _ lastEnd: Date?) -> Date? {
+  private func givenByPause(
+    _ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry], _ lastEnd: Date?
+  ) -> Date? {
     guard terms.onPause == .keep else { return nil }
     // What is late is late in a pause, too.
+    if charges.contains(where: { $0.isOwed && $0.span?.contains(now) ?? false }) { return nil }
     if subscription.isCollectionPaused { return subscription.status == .active ? item.currentPeriodEnd : nil }
     guard subscription.status == .paused, pause == .asked else { return nil }
     guard let lastEnd, lastEnd <= now else { return nil }
@@ -367,16 +372,16 @@ struct PaidTime {
 
   /// Why units are not granted that a bill was paid for.
   private func lapse(
-    byReturnsOf billed: [Ledger.Entry], _ charges: [Ledger.Entry], _ finding: Finding, isAll: Bool
+    byReturnsOf billed: [Ledger.Entry], _ charges: [Ledger.Entry], _ finding: Finding, _ covered: [Span]
   ) -> Lapse? {
     // The period of now, or the newest that there was.
     var returned = billed.filter { $0.paidAt != nil && $0.isReturned && !$0.isPaid(keepingReturned: keeps) }
-    if returned.isEmpty, finding.claims.isEmpty {
+    if returned.isEmpty, finding.claims.isEmpty, !covered.contains(where: { $0.contains(now) }) {
       returned = charges.filter { entry in
         guard entry.paidAt != nil, entry.isReturned, !entry.isPaid(keepingReturned: keeps), let span = entry.span else {
           return false
         }
-        let isNewest = isAll || !charges.contains { $0.isAwaited && $0.span?.start ?? .distantPast >= span.end }
+        let isNewest = covered.isEmpty || !charges.contains { $0.isAwaited && $0.span?.start ?? .distantPast >= span.end }
         return span.start <= now && span.end > finding.lastEnd ?? .distantPast && isNewest
       }
     }

@@ -101,7 +101,7 @@ struct PaidTime {
         let isPaid = invoice.status == "paid"
         var certainty = whole.force(invoice, until: line.end, policy).charges
         if time >= line.end { certainty = min(certainty, isPaid ? outlasting(line.end, policy) : .perhaps) }
-        if isPaid, restsOnReturned(invoice) { certainty = min(certainty, .perhaps) }
+        if restsOnReturned(invoice) { certainty = min(certainty, .perhaps) }
         claims.append(
           Claim(
             price: line.price, quantity: line.quantity, end: line.end, certainty: certainty, isPaid: isPaid,
@@ -169,7 +169,15 @@ struct PaidTime {
   // MARK: What is not billed
 
   private func addTrial(to claims: inout [Claim]) {
-    guard let item, let policy = policy(item.price), policy.trial else { return }
+    guard let item, let policy = policy(item.price) else { return }
+    // Old shapes do not tell of offers: an item that came later looks like any other.
+    if item.trialOffer != nil, whole.oracle.stripe.shape == .old, whole.isRunning {
+      claims.append(
+        Claim(
+          price: item.price, quantity: item.quantity, end: .max, certainty: .perhaps, isPaid: false, invoice: 0, line: ""
+        ))
+    }
+    guard policy.trial else { return }
     func add(_ end: Seconds, _ certainty: Certainty) {
       guard time < whole.leniently(end, policy) else { return }
       claims.append(

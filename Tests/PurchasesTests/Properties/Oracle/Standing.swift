@@ -43,9 +43,10 @@ extension SubscriptionOracle {
   }
 
   private func unpaid(_ invoice: ModelInvoice, until end: Seconds, _ terms: Terms) -> Certainty {
-    // An older bill whose money is on its way may be what is late.
-    let isBehindAnother = status == "past_due"
-      && invoices.contains { $0.number < invoice.number && $0.status == "open" && isUnderWay($0) }
+    // An older bill may be what is late.
+    let isBehindAnother = invoices.contains {
+      $0.number < invoice.number && (($0.status == "open" && (isUnderWay($0) || status == "active")) || $0.status == "draft")
+    }
     if isBehindAnother { return min(.perhaps, unpaidAlone(invoice, until: end, terms)) }
     return unpaidAlone(invoice, until: end, terms)
   }
@@ -94,7 +95,7 @@ extension SubscriptionOracle {
   /// license without an expiry may go on as long as Stripe calls the subscription active and asks for nothing.
   func leniently(_ end: Seconds, _ terms: Terms) -> Seconds {
     let isSilent =
-      ["active", "trialing"].contains(status) && time >= subscription.periodEnd && end >= subscription.periodEnd
+      ["active", "trialing"].contains(status) && time >= subscription.periodEnd
     if isSilent, ![.subscription, .timeLimited, .trial].contains(terms.licenseType) { return .max }
     return end + max(Seconds(terms.graceDays) * day, day)
   }
