@@ -73,12 +73,23 @@ struct Reconcile: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Route the events of an account and look at its purchases here and now, until nothing is due.",
     discussion: "Safe beside a running service. Exit code 0: all is well; 1: a purchase needs a person, or waits for "
-      + "another attempt; 2: the account stands still, or the other side does not answer.")
+      + "another attempt; 2: the account stands still, or the other side does not answer. A dry run asks Stripe and "
+      + "looks at LicenseKit, and changes nothing anywhere.")
   @Argument(help: "Only this purchase, by any of its ids.") var id: String?
   @OptionGroup var tenant: TenantOptions
+  @Flag(help: "Look at every purchase, also where nothing is known to be due.") var all = false
+  @Flag(help: "Only say which steps would be taken, and why.") var dryRun = false
+
+  func validate() throws {
+    if all, id != nil { throw ValidationError("name one purchase, or all of them with --all") }
+  }
 
   func run() async throws {
-    try await withTools { try await $0.reconcile(tenant.tenant, only: id) { print($0) } }
+    try await withTools { tools in
+      dryRun
+        ? try await tools.rehearse(tenant.tenant, only: id, all: all) { print($0) }
+        : try await tools.reconcile(tenant.tenant, only: id, all: all) { print($0) }
+    }
   }
 }
 

@@ -174,7 +174,7 @@ struct ApplyTests {
       try await office.sell()
       try await patch(office, ["grace_days": 9])
       let purchase = try #require(try await shop.purchases().first?.id)
-      let lease = try #require(try await PurchaseLease.take(purchase, of: shop.tenant, in: shop.database))
+      let lease = try #require(try await shop.lease(purchase))
       let reply = try await office.admin("POST", "mappings/map_prod_once/apply?\(office.named)", ["dry_run": false])
       let id = JobID(try #require(reply.data?["id"]?.string))
       try await work(shop)

@@ -119,8 +119,8 @@ struct FulfillmentTests {
       try await shop.deliver([completed])
       try await shop.route()
       let purchase = try #require(try await shop.purchases().first?.id)
-      let lease = try #require(try await PurchaseLease.take(purchase, of: shop.tenant, in: shop.database))
-      #expect(try await PurchaseLease.take(purchase, of: shop.tenant, in: shop.database) == nil)
+      let lease = try #require(try await shop.lease(purchase))
+      #expect(try await shop.lease(purchase) == nil)
       try await shop.database.transaction(for: shop.tenant) { transaction in
         _ = try await transaction.query("UPDATE stripe_integration.purchases SET lease_until = '-infinity'")
       }

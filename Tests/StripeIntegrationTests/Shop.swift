@@ -20,6 +20,8 @@ struct Shop: Sendable {
 
   let tenant: Tenant
   let database: TenantDatabase
+  /// Of the integration, so far.
+  let transactions: TransactionCount
   let licenseKit: LicenseKitHTTPClient
   let line: FaultyLine
   let stripe: StripeObjects
@@ -65,7 +67,9 @@ struct Shop: Sendable {
     transport: HTTPTransport, logger: Logger
   ) async throws {
     tenant = Tenant(account: .init(account), livemode: false)
-    database = TenantDatabase(client)
+    let transactions = TransactionCount()
+    self.transactions = transactions
+    database = TenantDatabase(client) { transactions.add() }
     line = FaultyLine(transport: transport)
     licenseKit = LicenseKitHTTPClient(baseURL: address.url, token: token, transport: line)
     stripe = StripeObjects()
@@ -142,6 +146,11 @@ struct Shop: Sendable {
 
   struct Unsettled: Error {}
 
+  /// Takes the lease of a purchase, as another replica does.
+  func lease(_ purchase: PurchaseID) async throws -> PurchaseLease? {
+    try await database.transaction(for: tenant) { try await PurchaseLease.take(purchase, of: tenant, in: $0) }
+  }
+
   private func makeDue() async throws -> [PurchaseID] {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
@@ -179,6 +188,15 @@ struct Shop: Sendable {
       try await vault.reveal(license, of: tenant, in: transaction)
     }
   }
+}
+
+/// Counts the transactions that the integration opens.
+final class TransactionCount: Sendable {
+  private let counted = Mutex(0)
+
+  func add() { counted.withLock { $0 += 1 } }
+  func reset() { counted.withLock { $0 = 0 } }
+  var value: Int { counted.withLock { $0 } }
 }
 
 /// The way to LicenseKit, which can break at any call: before the request arrives, or after it took effect and before the

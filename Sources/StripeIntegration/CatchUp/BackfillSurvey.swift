@@ -19,6 +19,8 @@ struct BackfillSurvey: Sendable {
     var purchase: PurchaseID?
     /// Nil for what is known: its reconciler decides.
     var decision: Decision?
+    /// What would be done at LicenseKit.
+    var steps: [Step] = []
     fileprivate var knowledge = Knowledge()
     fileprivate var agreed: [LineKey: Decider.Agreement] = [:]
 
@@ -66,7 +68,7 @@ struct BackfillSurvey: Sendable {
         let store = FactStore(tenant: tenant, transaction: transaction)
         for fact in try await store.knowledge(of: purchase).facts.values { finding.knowledge.learn(fact) }
         let recorded = try await RecordStore(tenant: tenant, purchase: purchase, transaction: transaction)
-          .load(customer: nil)
+          .load()
         finding.agreed.merge(recorded.agreed) { first, _ in first }
       }
       return finding
@@ -146,29 +148,39 @@ struct BackfillSurvey: Sendable {
 
   /// Decides as a reconciler would, with Stripe's answers in memory.
   private func decide(_ finding: inout Finding) async throws {
-    for _ in 0..<Reconciler.maximumRounds {
+    var stage = Stage(survey: self, finding: finding)
+    let rehearsal = try await Rehearsal(of: tenant, on: &stage, now: clock())
+    finding = stage.finding
+    finding.steps = rehearsal.steps
+    // A reconciler has more time for what does not settle.
+    finding.decision =
+      rehearsal.questions.isEmpty
+      ? rehearsal.decision : Decision(status: .pending, reason: "What is known of it does not settle yet.")
+  }
+
+  /// What was found, and Stripe.
+  private struct Stage: RehearsalStage {
+    let survey: BackfillSurvey
+    var finding: Finding
+
+    mutating func load() async throws -> Reconciliation.Loaded {
       let references = finding.knowledge.soldReferences
-      let (mappings, settings) = try await database.transaction(for: tenant) { transaction in
-        (
-          try await MappingStore(tenant: tenant, transaction: transaction)
+      var recorded = Recorded()
+      recorded.agreed = finding.agreed
+      return try await survey.database.transaction(for: survey.tenant) { transaction in
+        Reconciliation.Loaded(
+          knowledge: finding.knowledge, recorded: recorded,
+          mappings: try await MappingStore(tenant: survey.tenant, transaction: transaction)
             .mappings(products: references.products, prices: references.prices),
-          try await SettingsStore(tenant: tenant, transaction: transaction).load()
-        )
-      }
-      let decision = Decider(
-        tenant: tenant, mappings: mappings, agreed: finding.agreed, settings: settings, now: clock()
-      ).decide(finding.knowledge)
-      if decision.questions.isEmpty {
-        finding.decision = decision
-        return
-      }
-      for question in decision.questions {
-        let answer = try await calls.run { try await StripeQuestions(session: $0).ask(question) }
-        finding.learn(answer.snapshot, answeredAt: answer.answeredAt)
+          settings: try await SettingsStore(tenant: survey.tenant, transaction: transaction).load())
       }
     }
-    // A reconciler has more time for it.
-    finding.decision = Decision(status: .pending, reason: "What is known of it does not settle yet.")
+
+    mutating func answer(_ question: Question) async throws -> Reconciliation.Answer? {
+      let answer = try await survey.calls.run { try await StripeQuestions(session: $0).ask(question) }
+      finding.learn(answer.snapshot, answeredAt: answer.answeredAt)
+      return answer
+    }
   }
 }
 

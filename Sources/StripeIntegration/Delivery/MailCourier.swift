@@ -135,16 +135,11 @@ struct MailCourier: Sendable {
   private func decision(
     about purchase: PurchaseID, _ tenant: Tenant, in transaction: PostgresTransaction
   ) async throws -> Decision {
-    let knowledge = try await FactStore(tenant: tenant, transaction: transaction).knowledge(of: purchase)
-    let recorded = try await RecordStore(tenant: tenant, purchase: purchase, transaction: transaction)
-      .load(customer: nil)
-    let references = knowledge.soldReferences
-    let mappings = try await MappingStore(tenant: tenant, transaction: transaction)
-      .mappings(products: references.products, prices: references.prices)
-    let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
+    let loaded = try await Reconciliation.Loaded(of: purchase, tenant, in: transaction)
     return Decider(
-      tenant: tenant, mappings: mappings, agreed: recorded.agreed, settings: settings, now: clock()
-    ).decide(knowledge)
+      tenant: tenant, mappings: loaded.mappings, agreed: loaded.recorded.agreed, settings: loaded.settings,
+      now: clock()
+    ).decide(loaded.knowledge)
   }
 
   /// The licenses of the mail that can still be used. Whoever opens a key leaves an entry in the audit log.

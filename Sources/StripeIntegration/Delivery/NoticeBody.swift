@@ -130,7 +130,7 @@ struct NoticeReader {
     return NoticeBody.Customer(
       stripeID: purchase.customerID,
       licensekitID: try await RecordStore(tenant: tenant, purchase: purchase.id, transaction: transaction)
-        .customer(code))
+        .customer(code)?.id)
   }
 
   /// The policy that the license was issued under, or else that of the terms it was sold under.

@@ -4,36 +4,11 @@ import LicenseKitAPI
 import Postgres
 import StripeAPI
 
-/// What to do about a failure: its kind decides, not the place where it happened.
-enum FailureResponse: Hashable {
-  /// Passing trouble: again after a pause.
-  case retry(after: TimeInterval, reason: String)
-  /// The tenant's queue stands still until a person acts.
-  case park(TenantUnavailable)
-  /// This needs a person; the reason says for what.
-  case fail(reason: String)
-  /// Somebody else works on it.
-  case yield
-}
-
-/// What to do about a purchase that a run failed for.
-enum PurchaseFailure: Hashable {
-  /// The other side is away: not this purchase's fault, and not counted as such.
-  case outage(Outage, after: TimeInterval)
-  /// LicenseKit has no such record: what is on record here is looked up, and made anew where it is gone.
-  case gone(String)
-  case response(FailureResponse)
-}
-
 /// The published rules of `docs/operating.md` ("What is tried again") as a pure function.
 struct FailurePolicy: Sendable {
-  /// With the pauses below, about three days: as long as Stripe itself retries a delivery.
-  static let maximumAttempts = 90
-  static let longestPause: TimeInterval = 3_600
+  static let maximumAttempts = RetryPause.maximumAttempts
   /// Stripe is at work on the object for somebody else; it is free again within seconds.
   static let longestPauseForLock: TimeInterval = 30
-  /// An outage raises the attempts up to here and no further, so that it uses none of those that count.
-  static let attemptsOfOutage = 9
   /// How often records that LicenseKit says are gone are looked up.
   static let maximumLookUps = 5
 
@@ -43,7 +18,8 @@ struct FailurePolicy: Sendable {
   ///   - jitter: 0 to 1, spreads the retries of many purchases.
   func failure(_ error: any Error, attempts: Int, jitter: Double) -> PurchaseFailure {
     if let outage = Outage(error) {
-      let pause = Self.pause(min(attempts, Self.attemptsOfOutage), jitter, longest: OutagePause.longest)
+      let pause = RetryPause.length(
+        min(attempts, RetryPause.attemptsOfOutage), jitter, longest: OutagePause.longest)
       return .outage(outage, after: max(pause, outage.atLeast))
     }
     if let error = error as? LicenseKitError, error.retry == .gone, attempts < Self.maximumLookUps {
@@ -115,18 +91,25 @@ struct FailurePolicy: Sendable {
 
   private func again(
     _ reason: String, _ attempts: Int, _ jitter: Double, atLeast: Duration? = nil,
-    longest: TimeInterval = FailurePolicy.longestPause
+    longest: TimeInterval = RetryPause.longest
   ) -> FailureResponse {
-    guard attempts < Self.maximumAttempts else {
-      return .fail(reason: "Given up after \(attempts) attempts. Last: \(reason) When the cause is gone, replay.")
-    }
-    let floor = atLeast.map { $0 / .seconds(1) } ?? 0
-    return .retry(after: max(Self.pause(attempts, jitter, longest: longest), floor), reason: reason)
+    RetryPause.response(
+      reason, attempts: attempts, jitter: jitter, atLeast: atLeast.map { $0 / .seconds(1) } ?? 0, longest: longest)
   }
+}
 
-  /// One second, two, four, … up to the longest, a quarter more or less.
-  static func pause(_ attempts: Int, _ jitter: Double, longest: TimeInterval) -> TimeInterval {
-    min(pow(2, Double(min(attempts, 20))), longest) * (0.75 + jitter / 2)
+extension FailurePolicy {
+  /// What a run is told of something that went wrong.
+  func refusal(_ error: any Error, attempts: Int, jitter: Double) -> Refusal {
+    let detail: String =
+      switch error {
+      case let error as LicenseKitError: error.description
+      case let error as StripeError: error.description
+      default: "\(type(of: error))"
+      }
+    return Refusal(
+      failure: failure(error, attempts: attempts, jitter: jitter), detail: detail,
+      licenseKit: error as? LicenseKitError, stripe: (error as? StripeError)?.retry)
   }
 }
 
@@ -138,6 +121,6 @@ enum OutagePause {
 
   /// - Parameter number: how many pauses of this outage there were before.
   static func length(_ number: Int, jitter: Double, atLeast: TimeInterval) -> TimeInterval {
-    max(FailurePolicy.pause(number, jitter, longest: longest), atLeast)
+    max(RetryPause.length(number, jitter, longest: longest), atLeast)
   }
 }

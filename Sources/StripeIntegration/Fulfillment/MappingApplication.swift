@@ -83,43 +83,46 @@ struct MappingApplication {
         """
       ).first
     else { return nil }
-    let knowledge = try await FactStore(tenant: tenant, transaction: transaction).knowledge(of: purchase)
-    let references = knowledge.soldReferences
-    let mappings = try await MappingStore(tenant: tenant, transaction: transaction)
-      .mappings(products: references.products, prices: references.prices)
-    let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
-    let records = RecordStore(tenant: tenant, purchase: purchase, transaction: transaction)
-    var recorded = try await records.load(customer: nil)
-
-    func decide(_ agreed: [LineKey: Decider.Agreement]) -> Decision {
-      Decider(tenant: tenant, mappings: mappings, agreed: agreed, settings: settings, now: now).decide(knowledge)
-    }
-    let before = decide(recorded.agreed)
-    let lines = recorded.agreed.filter { $0.value.mappingID == mapping.id }
+    var stage = RecordsStage(
+      loaded: try await .init(of: purchase, tenant, in: transaction),
+      records: RecordStore(tenant: tenant, purchase: purchase, transaction: transaction))
+    let before = try await Rehearsal(of: tenant, on: &stage, now: now)
+    let agreed = stage.loaded.recorded.agreed
+    let lines = agreed.filter { $0.value.mappingID == mapping.id }
       .sorted { ($0.key.line, $0.key.product) < ($1.key.line, $1.key.product) }
-      .map { (key: $0.key, change: self.lineChange(of: $0.key, $0.value, before)) }
+      .map { (key: $0.key, change: self.lineChange(of: $0.key, $0.value, before.decision)) }
     var change = Change(
       purchase: purchase, stripeID: try row.get("stripe_id"), status: try row.get("status"), lines: lines, steps: [])
     guard !change.changed.isEmpty else { return change }
 
-    var agreed = recorded.agreed
     for key in change.changed {
       guard let known = agreed[key] else { continue }
-      agreed[key] = Decider.Agreement(mappingID: known.mappingID, price: known.price, terms: mapping.terms)
+      stage.loaded.recorded.agreed[key] = Decider.Agreement(
+        mappingID: known.mappingID, price: known.price, terms: mapping.terms)
     }
-    let after = decide(agreed)
-    if let code = after.customer?.code { recorded = try await records.load(customer: code) }
-    guard after.questions.isEmpty, before.questions.isEmpty else {
-      let questions = (after.questions + before.questions).map(\.sentence)
-      change.note = "Stripe is asked first for \(Knowledge.unique(questions).listed); the steps follow from the answer."
+    let after = try await Rehearsal(of: tenant, on: &stage, now: now)
+    let questions = Knowledge.unique((after.questions + before.questions).map(\.sentence))
+    guard questions.isEmpty else {
+      change.note = "Stripe is asked first for \(questions.listed); the steps follow from the answer."
       return change
     }
-    let due = Self.steps(before, recorded, now: now)
-    change.steps = Self.steps(after, recorded, now: now).filter { !due.contains($0) }
+    change.steps = after.steps.filter { !before.steps.contains($0) }
     return change
   }
 
-  private func lineChange(of key: LineKey, _ agreement: Decider.Agreement, _ decision: Decision) -> LineChange {
+  /// What is on record, without a question to anybody.
+  private struct RecordsStage: RehearsalStage {
+    var loaded: Reconciliation.Loaded
+    let records: RecordStore
+
+    mutating func load() async throws -> Reconciliation.Loaded { loaded }
+    mutating func customer(_ code: String) async throws -> Recorded.Customer? { try await records.customer(code) }
+    mutating func answer(_ question: Question) async throws -> Reconciliation.Answer? { nil }
+  }
+
+  private func lineChange(
+    of key: LineKey, _ agreement: Decider.Agreement, _ decision: Decision?
+  ) -> LineChange {
     if key.product != mapping.terms.product {
       return .impossible(
         "It was sold as LicenseKit product \(key.product), and the mapping gives \(mapping.terms.product) now: a license "
@@ -131,7 +134,7 @@ struct MappingApplication {
         "It was sold at price \(agreement.price?.rawValue ?? ""), and the mapping is about \(price) now. It keeps its terms."
       )
     case .product(let product):
-      let sold = decision.lines.first { $0.key == key }?.stripeProduct
+      let sold = decision?.lines.first { $0.key == key }?.stripeProduct
       if let sold, sold != product {
         return .impossible(
           "It is of Stripe product \(sold), and the mapping is about \(product) now. It keeps its terms.")
@@ -139,23 +142,6 @@ struct MappingApplication {
     default: break
     }
     return agreement.terms == mapping.terms ? .unchanged : .changed(from: agreement.terms)
-  }
-
-  /// All steps from what is recorded to what is desired, worked out as if each succeeded.
-  static func steps(_ decision: Decision, _ known: Recorded, now: Date) -> [Step] {
-    var recorded = known
-    for line in decision.lines { recorded.agreed[line.key] = line.agreement }
-    var all: [Step] = []
-    for _ in 0..<10 {
-      let due = Plan(decision, recorded: recorded, now: now).steps.filter { !$0.isOptional }
-      if due.isEmpty { break }
-      for step in due {
-        recorded.begin(step)
-        recorded.apply(step, step.plannedResult)
-      }
-      all += due
-    }
-    return all
   }
 
   // MARK: Applying
@@ -210,18 +196,5 @@ struct MappingApplication {
         detail: "\(actor) asked for it. The terms are now: \(mapping.terms.sentence).")
     try await PurchaseIndex(tenant: tenant, transaction: transaction).mark(purchase)
     return .applied(change)
-  }
-}
-
-extension Step {
-  /// What the outside world would answer.
-  fileprivate var plannedResult: StepResult {
-    switch self {
-    case .createCustomer: .customer("planned")
-    case .createSubscription: .subscription("planned")
-    case .createOrder: .order("planned")
-    case .issue(let unit, _, let generation): .license(LicenseID("planned \(unit.key) \(generation)"))
-    default: .done
-    }
   }
 }

@@ -3,27 +3,7 @@ import HTTPTransport
 import LicenseKitAPI
 import StripeAPI
 
-/// The other side does not answer at all, whoever asks: what concerns one purchase concerns every other of the tenant.
-///
-/// The tenant is left in peace for a while then, and asked with one purchase whether the trouble is over. So an outage costs
-/// a few hundred calls a day, however many purchases wait, and none of them fails by it.
-struct Outage: Error, Hashable, Sendable {
-  enum Side: String, Hashable, Sendable {
-    case stripe = "Stripe"
-    case licenseKit = "LicenseKit"
-  }
-
-  let side: Side
-  /// What was answered, or what broke; without any secret.
-  let detail: String
-  /// How long the other side asked to be left alone.
-  let atLeast: TimeInterval
-
-  /// In plain words, for people.
-  var sentence: String {
-    "\(side.rawValue) does not answer; everything that waits goes on by itself when it does. Last: \(detail)"
-  }
-
+extension Outage {
   /// The answers of something that stands in front of a server which is away, or that it gives when it is too busy for
   /// anybody. A 500 may be about the one request that it answers.
   static let statuses: Set<Int> = [429, 502, 503, 504]
@@ -58,14 +38,8 @@ struct Outage: Error, Hashable, Sendable {
     }
   }
 
-  init(side: Side, detail: String, atLeast: TimeInterval = 0) {
-    self.side = side
-    self.detail = detail
-    self.atLeast = atLeast
-  }
-
   /// No longer than an hour: whoever asks for more is asked again all the same.
   private static func seconds(_ duration: Duration?) -> TimeInterval {
-    min(duration.map { $0 / .seconds(1) } ?? 0, FailurePolicy.longestPause)
+    min(duration.map { $0 / .seconds(1) } ?? 0, RetryPause.longest)
   }
 }

@@ -25,27 +25,25 @@ struct PurchaseLease: Sendable {
 
   /// Takes the lease, unless somebody has it.
   static func take(
-    _ purchase: PurchaseID, of tenant: Tenant, in database: TenantDatabase
+    _ purchase: PurchaseID, of tenant: Tenant, in transaction: PostgresTransaction
   ) async throws -> PurchaseLease? {
-    try await database.transaction(for: tenant) { transaction in
-      try await transaction.query(
-        """
-        UPDATE stripe_integration.purchases
-           SET lease_until = now() + \(Self.duration)::text::interval,
-               fence       = fence + 1
-         WHERE account_id  = \(tenant.account)
-           AND livemode    = \(tenant.livemode)
-           AND purchase_id = \(purchase)
-           AND merged_into IS NULL
-           AND lease_until <= now()
-        RETURNING fence, attention_seq, attempts, status, reason, inspect
-        """
-      ).first.map { row in
-        PurchaseLease(
-          tenant: tenant, purchase: purchase, fence: try row.get("fence"), attentionSeq: try row.get("attention_seq"),
-          attempts: try row.get("attempts"), status: try row.get("status"), reason: try row.get("reason"),
-          inspects: try row.get("inspect"))
-      }
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.purchases
+         SET lease_until = now() + \(Self.duration)::text::interval,
+             fence       = fence + 1
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+         AND merged_into IS NULL
+         AND lease_until <= now()
+      RETURNING fence, attention_seq, attempts, status, reason, inspect
+      """
+    ).first.map { row in
+      PurchaseLease(
+        tenant: tenant, purchase: purchase, fence: try row.get("fence"), attentionSeq: try row.get("attention_seq"),
+        attempts: try row.get("attempts"), status: try row.get("status"), reason: try row.get("reason"),
+        inspects: try row.get("inspect"))
     }
   }
 
@@ -62,6 +60,41 @@ struct PurchaseLease: Sendable {
          AND fence       = \(fence)
       """)
     guard held.affectedRows == 1 else { throw Lost() }
+  }
+
+  /// Shows the state of the purchase while the run still goes on.
+  func show(_ decision: Decision, in transaction: PostgresTransaction) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.purchases
+         SET kind        = COALESCE(\(decision.root?.kind), kind),
+             stripe_id   = COALESCE(\(decision.root?.stripeID), stripe_id),
+             customer_id = COALESCE(\(decision.customer?.stripeCustomer), customer_id),
+             status      = \(decision.status.rawValue),
+             reason      = \(decision.reason),
+             updated_at  = now()
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = \(purchase)
+         AND fence       = \(fence)
+      """)
+  }
+
+  /// Whether other purchases of the tenant wait for their licenses.
+  func othersWait(in transaction: PostgresTransaction) async throws -> Bool {
+    try await transaction.query(
+      """
+      SELECT FROM stripe_integration.purchases
+       WHERE account_id    = \(tenant.account)
+         AND livemode      = \(tenant.livemode)
+         AND attention_at <= now()
+         AND lease_until  <= now()
+         AND status        = 'pending'
+         AND merged_into IS NULL
+         AND purchase_id  <> \(purchase)
+       LIMIT 1
+      """
+    ).first != nil
   }
 
   /// How a run leaves its purchase.

@@ -1,4 +1,3 @@
-import Cryptography
 import Foundation
 import Identity
 import LicenseKitAPI
@@ -7,11 +6,10 @@ import Postgres
 import Redis
 import StripeAPI
 
-/// Makes what exists at LicenseKit equal to what a purchase entitles to: loads the facts, decides, plans, and takes the
-/// missing steps one by one.
+/// Makes what exists at LicenseKit equal to what a purchase entitles to.
 ///
-/// First sale, duplicate, late event, replay, backfill, crash and changed mapping all run this one routine. It may be
-/// stopped between any two lines: the next run goes on from what was recorded.
+/// What is done, and in which order, is decided by `Reconciliation`; `ReconcilerRun` performs it. A run may be stopped
+/// between any two actions: the next one goes on from what was recorded.
 public struct Reconciler: Sendable {
   let database: TenantDatabase
   let stripe: any StripeAccess
@@ -22,9 +20,6 @@ public struct Reconciler: Sendable {
   let clock: @Sendable () -> Date
   let logger: Logger
   let policy = FailurePolicy()
-
-  /// How often Stripe is asked in one run before the purchase waits for its next turn.
-  static let maximumRounds = 12
 
   /// Reconciles one purchase, unless somebody is at it.
   /// - Returns: the outage of Stripe or LicenseKit that stopped it, which concerns all purchases of the tenant.
@@ -41,14 +36,38 @@ public struct Reconciler: Sendable {
     }
     var outage: Outage?
     do {
-      if let lease = try await PurchaseLease.take(purchase, of: tenant, in: database) {
-        outage = try await run(lease)
-      }
+      outage = try await run(purchase, of: tenant)
     } catch {
       _ = try? await lock?.release()
       throw error
     }
     _ = try? await lock?.release()
     return outage
+  }
+
+  /// - Throws: `TenantUnavailable`, and what the database is in trouble with.
+  private func run(_ purchase: PurchaseID, of tenant: Tenant) async throws -> Outage? {
+    guard var run = try await ReconcilerRun.begin(self, purchase, of: tenant) else { return nil }
+    let result = try await run.work()
+    var metadata: Logger.Metadata = ["tenant": "\(tenant)", "purchase": "\(purchase)"]
+    switch result {
+    case .done, .lost: return nil
+    case .again(let reason):
+      metadata["reason"] = "\(reason)"
+      logger.info("purchase waits for another attempt", metadata: metadata)
+    case .failed(let reason):
+      metadata["reason"] = "\(reason)"
+      logger.warning("purchase needs a person", metadata: metadata)
+    case .outage(let outage):
+      metadata["reason"] = "\(outage.detail)"
+      logger.info("the other side is away", metadata: metadata)
+    case .parked: break
+    }
+    await recent.doubt(tenant)
+    switch result {
+    case .outage(let outage): return outage
+    case .parked(let unavailable): throw unavailable
+    default: return nil
+    }
   }
 }

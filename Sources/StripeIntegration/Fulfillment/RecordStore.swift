@@ -10,7 +10,8 @@ struct RecordStore {
   let purchase: PurchaseID
   let transaction: PostgresTransaction
 
-  func load(customer code: String?) async throws -> Recorded {
+  /// Without the buyer's record, which is shared between purchases.
+  func load() async throws -> Recorded {
     var recorded = Recorded()
     for row in try await transaction.query(
       """
@@ -54,18 +55,11 @@ struct RecordStore {
          AND purchase_id = \(purchase)
       """)
     { recorded.writeBacks[try row.get("stripe_id")] = try StoredJSON.value(from: row.get("applied")) }
-    if let code, let row = try await customerRow(code) {
-      recorded.customers[code] = try row.get("licensekit_id")
-      recorded.contacts[code] = try? StoredJSON.value(from: row.get("applied"))
-    }
     return recorded
   }
 
-  func customer(_ code: String) async throws -> LicenseKitAPI.CustomerID? {
-    try await customerRow(code)?.get("licensekit_id")
-  }
-
-  private func customerRow(_ code: String) async throws -> PostgresRow? {
+  /// The record of a buyer, by its code.
+  func customer(_ code: String) async throws -> Recorded.Customer? {
     try await transaction.query(
       """
       SELECT licensekit_id, applied::text AS applied
@@ -75,7 +69,10 @@ struct RecordStore {
          AND kind        = 'customer'
          AND external_id = \(code)
       """
-    ).first
+    ).first.map { row in
+      Recorded.Customer(
+        id: try row.get("licensekit_id"), contact: try? StoredJSON.value(from: row.get("applied")))
+    }
   }
 
   private static func applied(_ customer: DesiredCustomer) throws -> String {
@@ -159,11 +156,9 @@ struct RecordStore {
     }
   }
 
-  /// Keeps the terms under which the lines were sold: all parts of a bundle at once, also those that nothing is issued
-  /// for yet.
+  /// Keeps the terms under which the lines are sold.
   func agree(_ lines: [DesiredLine], knowing: [LineKey: Decider.Agreement]) async throws {
-    let sold = Set(lines.filter { !$0.units.isEmpty }.map(\.key.line))
-    for line in lines where knowing[line.key] != line.agreement && sold.contains(line.key.line) {
+    for line in lines where knowing[line.key] != line.agreement {
       if let former = knowing[line.key] { try await keepPolicy(of: line.key, former.terms.policy) }
       try await transaction.query(
         """
@@ -218,6 +213,39 @@ struct RecordStore {
          AND licensekit_product_id = \(unit.product)
          AND ordinal               = \(unit.ordinal)
          AND license_id IS NULL
+      """)
+  }
+
+  /// Forgets what LicenseKit does not have any more (`Recorded.forget`).
+  func forget(_ gone: Existing) async throws {
+    switch gone {
+    case .product, .policy, .feature: break
+    case .customer(let code, _): try await forget("customer", code)
+    case .subscription(let key, _): try await forget("subscription", Self.key(key.product, key.externalID))
+    case .order(let key, _): try await forget("order", Self.key(key.product, key.externalID))
+    case .license(_, let id):
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.units
+           SET license_status = 'revoked',
+               unsettled      = NULL,
+               updated_at     = now()
+         WHERE account_id  = \(tenant.account)
+           AND livemode    = \(tenant.livemode)
+           AND purchase_id = \(purchase)
+           AND license_id  = \(id)
+        """)
+    }
+  }
+
+  private func forget(_ kind: String, _ externalID: String) async throws {
+    try await transaction.query(
+      """
+      DELETE FROM stripe_integration.licensekit_records
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND kind        = \(kind)
+         AND external_id = \(externalID)
       """)
   }
 

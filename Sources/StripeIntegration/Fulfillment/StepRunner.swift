@@ -5,17 +5,8 @@ import JSON
 import LicenseKitAPI
 import StripeAPI
 
-/// Takes one step at LicenseKit or at Stripe. Every step can be repeated: what is already so is left so.
+/// Takes one step at LicenseKit. Every step can be repeated: what is already so is left so.
 struct StepRunner {
-  struct Outcome {
-    var result: StepResult
-    /// The key of a license that was issued just now.
-    var key: String?
-    var keyHint: String?
-    /// What happened, for the timeline; without any secret or buyer's data.
-    var note: String?
-  }
-
   let tenant: Tenant
   let licenseKit: any LicenseKitClient
   let customer: DesiredCustomer?
@@ -23,7 +14,7 @@ struct StepRunner {
   /// Test and live objects are kept apart even where one LicenseKit serves both.
   private var externalSystem: String { tenant.livemode ? "stripe" : "stripe_test" }
 
-  func run(_ step: Step, _ recorded: Recorded) async throws -> Outcome {
+  func run(_ step: Step, _ recorded: Recorded) async throws -> StepOutcome {
     switch step {
     case .createCustomer(let customer): return try await createCustomer(customer)
     case .updateCustomer(let customer): return try await updateCustomer(customer, recorded)
@@ -34,7 +25,7 @@ struct StepRunner {
       if let known = recorded.orders[.init(product: order.product, externalID: order.externalID)] {
         _ = try await licenseKit.updateOrder(known.id, OrderUpdateRequest(status: status))
       }
-      return Outcome(result: .done)
+      return StepOutcome(result: .done)
     case .issue(let unit, let policy, let generation):
       return try await issue(unit, policy: policy, generation: generation, recorded)
     case .assignFeature(let key, let grant):
@@ -44,37 +35,56 @@ struct StepRunner {
           LicenseFeatureAssignRequest(featureID: grant.featureID, enabled: true, maxConsumptions: grant.maxConsumptions)
         )
       }
-      return Outcome(result: .done)
+      return StepOutcome(result: .done)
     case .removeFeature(let key, let feature):
       if let license = recorded.licenseID(key) { try await remove(feature, from: license) }
-      return Outcome(result: .done)
+      return StepOutcome(result: .done)
     case .renew(let key, let until, let order, let subscription):
       return try await renew(key, until: until, order: order, subscription: subscription, recorded)
     case .suspend(let key, _):
-      if let license = recorded.licenseID(key) { _ = try await licenseKit.suspendLicense(license) }
-      return Outcome(result: .done)
+      guard let license = recorded.licenseID(key) else { return StepOutcome(result: .done) }
+      return StepOutcome(result: .done, status: try await licenseKit.suspendLicense(license).status)
     case .reinstate(let key):
-      if let license = recorded.licenseID(key) { _ = try await licenseKit.reinstateLicense(license) }
-      return Outcome(result: .done)
+      guard let license = recorded.licenseID(key) else { return StepOutcome(result: .done) }
+      return StepOutcome(result: .done, status: try await licenseKit.reinstateLicense(license).status)
     case .revoke(let key, _):
-      if let license = recorded.licenseID(key) { _ = try await licenseKit.revokeLicense(license) }
-      return Outcome(result: .done)
+      guard let license = recorded.licenseID(key) else { return StepOutcome(result: .done) }
+      return StepOutcome(result: .done, status: try await licenseKit.revokeLicense(license).status)
     case .revokeReplaced(_, let license):
       do {
         _ = try await licenseKit.revokeLicense(license)
       } catch {
         guard error.retry == .gone else { throw error }
       }
-      return Outcome(result: .done)
+      return StepOutcome(result: .done)
     case .writeBack:
-      return Outcome(result: .done)
+      return StepOutcome(result: .done)
     }
   }
 
-  /// The license of a unit as LicenseKit has it now.
-  func look(at key: UnitKey, _ recorded: Recorded) async throws -> License? {
-    guard let license = recorded.licenseID(key) else { return nil }
-    return try await licenseKit.getLicense(license)
+  /// Which of these LicenseKit does not have.
+  func missing(among records: [Existing]) async throws -> [Existing] {
+    var missing: [Existing] = []
+    for record in records {
+      do {
+        try await get(record)
+      } catch let error as LicenseKitError where error.retry == .gone {
+        missing.append(record)
+      }
+    }
+    return missing
+  }
+
+  private func get(_ record: Existing) async throws {
+    switch record {
+    case .product(let id): _ = try await licenseKit.getProduct(id)
+    case .policy(let id): _ = try await licenseKit.getPolicy(id)
+    case .feature(let id): _ = try await licenseKit.getFeature(id)
+    case .customer(_, let id): _ = try await licenseKit.getCustomer(id)
+    case .subscription(_, let id): _ = try await licenseKit.getSubscription(id)
+    case .order(_, let id): _ = try await licenseKit.getOrder(id)
+    case .license(_, let id): _ = try await licenseKit.getLicense(id)
+    }
   }
 
   private var ids: [(String, JSONValue)] {
@@ -104,7 +114,7 @@ struct StepRunner {
     }
   }
 
-  private func createCustomer(_ customer: DesiredCustomer) async throws -> Outcome {
+  private func createCustomer(_ customer: DesiredCustomer) async throws -> StepOutcome {
     let (made, note) = try await make(customer.code) { code throws(LicenseKitError) in
       try await licenseKit.createCustomer(
         CustomerCreateRequest(
@@ -113,22 +123,22 @@ struct StepRunner {
     } find: { code throws(LicenseKitError) in
       try await licenseKit.listCustomers(limit: 200).first { $0.code == code }
     }
-    return Outcome(result: .customer(made.id), note: note)
+    return StepOutcome(result: .customer(made.id), note: note)
   }
 
-  private func updateCustomer(_ customer: DesiredCustomer, _ recorded: Recorded) async throws -> Outcome {
-    guard let known = recorded.customers[customer.code] else { return Outcome(result: .done) }
+  private func updateCustomer(_ customer: DesiredCustomer, _ recorded: Recorded) async throws -> StepOutcome {
+    guard let known = recorded.customers[customer.code] else { return StepOutcome(result: .done) }
     do {
       _ = try await licenseKit.updateCustomer(
         known, CustomerUpdateRequest(name: customer.name, email: customer.email))
-      return Outcome(result: .done)
+      return StepOutcome(result: .done)
     } catch {
       guard error.retry == .gone else { throw error }
-      return Outcome(result: .done, note: "The customer is gone from LicenseKit.")
+      return StepOutcome(result: .done, note: "The customer is gone from LicenseKit.")
     }
   }
 
-  private func createSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> Outcome {
+  private func createSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> StepOutcome {
     let (made, note) = try await make(record.externalID) { externalID throws(LicenseKitError) in
       try await licenseKit.createSubscription(
         record.product,
@@ -140,10 +150,10 @@ struct StepRunner {
       try await licenseKit.listProductSubscriptions(record.product, limit: 200)
         .first { $0.externalSystem == externalSystem && $0.externalID == externalID }
     }
-    return Outcome(result: .subscription(made.id), note: note)
+    return StepOutcome(result: .subscription(made.id), note: note)
   }
 
-  private func updateSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> Outcome {
+  private func updateSubscription(_ record: DesiredSubscription, _ recorded: Recorded) async throws -> StepOutcome {
     if let known = recorded.subscriptions[.init(product: record.product, externalID: record.externalID)] {
       _ = try await licenseKit.updateSubscription(
         known.id,
@@ -151,10 +161,10 @@ struct StepRunner {
           status: record.status, currentPeriodStart: record.periodStart, currentPeriodEnd: record.periodEnd,
           cancelAtPeriodEnd: record.cancelAtPeriodEnd, canceledAt: record.canceledAt))
     }
-    return Outcome(result: .done)
+    return StepOutcome(result: .done)
   }
 
-  private func createOrder(_ order: DesiredOrder, _ recorded: Recorded) async throws -> Outcome {
+  private func createOrder(_ order: DesiredOrder, _ recorded: Recorded) async throws -> StepOutcome {
     let (made, note) = try await make(order.externalID) { externalID throws(LicenseKitError) in
       try await licenseKit.createOrder(
         order.product,
@@ -166,7 +176,7 @@ struct StepRunner {
       try await licenseKit.listProductOrders(order.product, limit: 200)
         .first { $0.externalSystem == externalSystem && $0.externalID == externalID }
     }
-    return Outcome(result: .order(made.id), note: note)
+    return StepOutcome(result: .order(made.id), note: note)
   }
 
   private func customerID(_ recorded: Recorded) -> LicenseKitAPI.CustomerID? {
@@ -197,7 +207,7 @@ struct StepRunner {
   /// order and unit name and revoked.
   private func issue(
     _ unit: DesiredUnit, policy: PolicyID, generation: Int, _ recorded: Recorded
-  ) async throws -> Outcome {
+  ) async throws -> StepOutcome {
     let name = unitName(unit.key, generation: generation)
     let order = unit.order.flatMap { recorded.orders[.init(product: unit.key.product, externalID: $0)]?.id }
     let subscription = subscriptionID(unit.subscription, unit.key.product, recorded)
@@ -213,7 +223,7 @@ struct StepRunner {
     let made = try await licenseKit.createLicense(body, idempotencyKey: key)
     if wasCutOff { try await revokeOrphans(of: name, besides: made.license.id, unit: unit, order: order, subscription) }
     let hint = "\(made.license.licenseKeyPrefix)…\(made.license.licenseKeyLast4)"
-    return Outcome(
+    return StepOutcome(
       result: .license(made.license.id), key: made.licenseKey, keyHint: hint,
       note: "License \(made.license.id), \(hint)")
   }
@@ -243,20 +253,20 @@ struct StepRunner {
 
   private func renew(
     _ key: UnitKey, until: Date, order: String?, subscription: String?, _ recorded: Recorded
-  ) async throws -> Outcome {
-    guard let license = recorded.licenseID(key) else { return Outcome(result: .done) }
+  ) async throws -> StepOutcome {
+    guard let license = recorded.licenseID(key) else { return StepOutcome(result: .done) }
     // The body is a function of the target alone, so that a repetition is the same request.
     let seconds = Int64(until.timeIntervalSince1970.rounded())
     do {
       let renewed = try await licenseKit.renewLicense(
         license, LicenseRenewRequest(expiresAt: until), idempotencyKey: "stripe:renew:\(license):\(seconds)")
-      return Outcome(result: .done, note: renewed.expiresAt.map { "Valid until \($0.formatted(.iso8601))" })
+      return StepOutcome(result: .done, note: renewed.expiresAt.map { "Valid until \($0.formatted(.iso8601))" })
     } catch {
       guard error.retry == .configuration || error.retry == .conflict else { throw error }
       // Forward-only: already valid as long or longer, for instance extended by hand.
       let known = try await licenseKit.getLicense(license)
       guard let expiresAt = known.expiresAt, expiresAt >= until else { throw error }
-      return Outcome(result: .done, note: "It is valid longer already.")
+      return StepOutcome(result: .done, note: "It is valid longer already.")
     }
   }
 

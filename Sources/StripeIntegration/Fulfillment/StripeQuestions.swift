@@ -5,7 +5,8 @@ import StripeAPI
 
 /// Asks Stripe what a decision needs.
 struct StripeQuestions {
-  struct Answer {
+  /// What Stripe said, and when.
+  private struct Answer {
     let snapshot: Snapshot
     /// On Stripe's clock: not later than the moment the answer was made.
     let answeredAt: Date
@@ -13,12 +14,14 @@ struct StripeQuestions {
 
   let session: StripeSession
 
-  func ask(_ question: Question) async throws -> Answer {
+  func ask(_ question: Question) async throws -> Reconciliation.Answer {
+    let answer: Answer
     do {
-      return try await answer(question)
+      answer = try await self.answer(question)
     } catch let error as StripeError where error.retry == .notFound {
-      return Answer(snapshot: .missing(question.key), answeredAt: .distantPast)
+      answer = Answer(snapshot: .missing(question.key), answeredAt: .distantPast)
     }
+    return Reconciliation.Answer(question: question, snapshot: answer.snapshot, answeredAt: answer.answeredAt)
   }
 
   private func answer(_ question: Question) async throws -> Answer {

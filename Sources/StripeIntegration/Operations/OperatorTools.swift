@@ -130,8 +130,9 @@ public struct OperatorTools: Sendable {
   // MARK: Reconcile
 
   /// Routes the events of a tenant and looks at its purchases, or at one, here and now, until nothing is due.
+  /// - Parameter all: at all of them, also where nothing is known to be due.
   public func reconcile(
-    _ tenant: Tenant, only id: String? = nil, print: @Sendable (String) -> Void
+    _ tenant: Tenant, only id: String? = nil, all: Bool = false, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     while try await router.routeBatch(of: tenant) > 0 {}
     let standstill = try await database.transaction(for: tenant) { transaction in
@@ -141,6 +142,7 @@ public struct OperatorTools: Sendable {
       print(standstill.sentence)
       return .standsStill
     }
+    if all, id == nil { try await markAll(of: tenant) }
     var only: PurchaseID?
     if let id {
       only = try await database.transaction(for: tenant) { transaction in
@@ -155,6 +157,21 @@ public struct OperatorTools: Sendable {
       }
     }
     return try await run(tenant, only, print)
+  }
+
+  private func markAll(of tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.purchases
+           SET attention_at  = LEAST(attention_at, now()),
+               attention_seq = attention_seq + 1
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND merged_into IS NULL
+        """)
+      try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
+    }
   }
 
   private func run(

@@ -43,6 +43,12 @@ extension Recorded.Unit {
       byHand = [.revoked]
       return byHand
     }
+    if observed != .revoked, status == .revoked, byHand.remove(.revoked) != nil {
+      // LicenseKit takes no revocation back: what it had said was not so.
+      status = observed == .suspended ? .suspended : .active
+      license = .issued(id, status: status, expiresAt: known, features: features)
+      return []
+    }
     guard unsettled == nil else { return [] }
     let before = byHand
     switch (observed, status) {

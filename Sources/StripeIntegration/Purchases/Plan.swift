@@ -165,7 +165,7 @@ public struct Plan: Hashable, Sendable {
   }
 
   /// A unit that nothing is wanted of any more, under the records it was begun with.
-  private static func unsold(_ key: UnitKey, _ decision: Decision, _ recorded: Recorded) -> DesiredUnit {
+  static func unsold(_ key: UnitKey, _ decision: Decision, _ recorded: Recorded) -> DesiredUnit {
     let name = "\(decision.root?.stripeID ?? ""):\(key.line)"
     let record = Recorded.RecordKey(product: key.product, externalID: name)
     return DesiredUnit(

@@ -61,13 +61,15 @@ public struct Recorded: Hashable, Sendable {
   }
 
   /// External ids are unique within one LicenseKit product.
-  public struct RecordKey: Hashable, Sendable {
+  public struct RecordKey: Hashable, Sendable, Comparable {
     public let product: ProductID
     public let externalID: String
     public init(product: ProductID, externalID: String) {
       self.product = product
       self.externalID = externalID
     }
+
+    public static func < (a: RecordKey, b: RecordKey) -> Bool { (a.product, a.externalID) < (b.product, b.externalID) }
   }
 
   public var customers: [String: LicenseKitAPI.CustomerID] = [:]

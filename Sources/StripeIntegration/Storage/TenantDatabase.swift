@@ -15,9 +15,12 @@ public struct TenantDatabase: Sendable {
   }
 
   public let client: PostgresClient
+  /// Told of each transaction before it begins.
+  private let observe: (@Sendable () -> Void)?
 
-  public init(_ client: PostgresClient) {
+  public init(_ client: PostgresClient, observe: (@Sendable () -> Void)? = nil) {
     self.client = client
+    self.observe = observe
   }
 
   /// Runs a transaction that sees and writes this tenant's rows only.
@@ -25,7 +28,8 @@ public struct TenantDatabase: Sendable {
     for tenant: Tenant, isolation: isolated (any Actor)? = #isolation,
     _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {
-    try await client.transaction(
+    observe?()
+    return try await client.transaction(
       TransactionOptions(
         role: Role.tenant.rawValue,
         settings: [
@@ -38,6 +42,7 @@ public struct TenantDatabase: Sendable {
   public func transaction<T: Sendable>(
     as role: Role, isolation: isolated (any Actor)? = #isolation, _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {
-    try await client.transaction(TransactionOptions(role: role.rawValue), isolation: isolation, body)
+    observe?()
+    return try await client.transaction(TransactionOptions(role: role.rawValue), isolation: isolation, body)
   }
 }

@@ -13,6 +13,9 @@ enum Delivery: Hashable, Sendable {
   case wild(UInt64)
   /// As wild, and every third event is lost: it is found at the end, when the service reads Stripe's list of events.
   case lossy(UInt64)
+  /// As wild, and LicenseKit and Stripe refuse, say what is not so, lose records; leases are lost. In the end the trouble is
+  /// over, and every purchase is looked at once more.
+  case troubled(UInt64)
   /// As prompt, and the service dies before or after its calls to LicenseKit, one after the other, each time again.
   case dying(isBeforeCall: Bool)
 }
@@ -72,13 +75,14 @@ struct DeliveryRun {
     self.moments = moments
     var seed: UInt64 = 0
     switch delivery {
-    case .wild(let value), .lossy(let value): seed = value
+    case .wild(let value), .lossy(let value), .troubled(let value): seed = value
     case .prompt, .backwards, .dying: break
     }
     random = SplitMix64(seed: seed)
     service = Service(
       tenant: tenant, mappings: history.offer.mappings, isIdempotent: delivery == .prompt || seed % 2 == 0)
     stripe = moments[0]
+    if case .troubled = delivery { service.troubles = Troubles(seed: seed) }
   }
 
   mutating func run() -> Outcome {
@@ -101,6 +105,9 @@ struct DeliveryRun {
       while !pending.isEmpty { deliver(pending.count - 1) }
       stripe.now += 3_600
     case .wild: runWild()
+    case .troubled:
+      runWild()
+      endTroubles()
     case .lossy:
       runWild()
       sweep()
@@ -113,6 +120,14 @@ struct DeliveryRun {
       service.deliver(event)
       work()
     }
+  }
+
+  /// The trouble is over. A person has what failed looked at again.
+  private mutating func endTroubles() {
+    service.troubles = nil
+    service.kit.forgetRefusals()
+    service.inspect()
+    work()
   }
 
   /// The service compares its licenses with what LicenseKit has.
@@ -137,7 +152,7 @@ struct DeliveryRun {
     // What was to be looked at on the way is looked at in time by a prompt service.
     switch delivery {
     case .prompt, .dying: passTime(until: next.now)
-    case .backwards, .wild, .lossy: break
+    case .backwards, .wild, .lossy, .troubled: break
     }
     for event in next.events[moments[position].events.count...] {
       if case .lossy = delivery, random.once(in: 3) { lost.append(event) } else { pending.append(event) }
@@ -158,7 +173,9 @@ struct DeliveryRun {
     case 0..<3: return step() || !pending.isEmpty
     case 3..<6: if !pending.isEmpty { deliver(random.below(pending.count)) }
     case 6: if !delivered.isEmpty { service.deliver(random.pick(delivered)) }
-    case 7: service.wake(now: date)
+    case 7:
+      service.wake(now: date)
+      if let choice = service.troubles?.ofRecords() { service.kit.lose(choice) }
     default:
       guard let purchase = service.waiting.randomElement(using: &random) else { return true }
       let crash =
@@ -221,6 +238,7 @@ struct DeliveryRun {
     problems += service.problems
     problems += service.kit.refusals.map { "refused: \($0)" }
     problems += twins()
+    problems += lostKeys()
     outcome.problems = problems
     return outcome
   }
@@ -232,6 +250,12 @@ struct DeliveryRun {
         uniqueKeysWithValues: license.features.map { ($0.key.rawValue, $0.value ?? -1) })
     }
     return result
+  }
+
+  /// Licenses that work, and whose key nobody has.
+  private func lostKeys() -> [String] {
+    service.licenses.filter { $0.value.isUsable(at: date) && service.keys[$0.key] != $0.value.key }
+      .map { "the key of \($0.key), for \($0.value.unit), is lost" }
   }
 
   /// Two licenses of one unit, neither of them revoked.

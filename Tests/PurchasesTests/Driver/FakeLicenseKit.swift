@@ -1,22 +1,25 @@
-import Identity
 import Foundation
+import Identity
 import LicenseKitAPI
 
 @testable import StripeIntegration
 
-/// Licenses as LicenseKit keeps them, with its refusals; a value.
+/// What LicenseKit keeps, with its refusals; a value.
 struct FakeLicenseKit {
   struct License {
     let name: String
     let tenant: Tenant
     let unit: UnitKey
-    let order: String?
-    let subscription: String?
+    let order: OrderID?
+    let subscription: LicenseKitAPI.SubscriptionID?
+    let policy: PolicyID
     var status = Recorded.Unit.Status.active
     var expiresAt: Date?
     var features: [FeatureID: Int64?] = [:]
     /// What stood suspended, and could have been taken up again, when it was made.
     var idleWhenMade: Set<LicenseID> = []
+    /// Told once, to whoever has it made.
+    var key = ""
 
     /// As LicenseKit shows it.
     func seen(at moment: Date) -> LicenseStatus { .init(recorded: status, expiresAt: expiresAt, now: moment) }
@@ -27,23 +30,54 @@ struct FakeLicenseKit {
   /// Whether creating understands an Idempotency-Key. The published contract does not.
   let isIdempotent: Bool
   private(set) var licenses: [LicenseID: License] = [:]
-  private var answers: [String: LicenseID] = [:]
+  /// Customers, subscriptions and orders: their ids by the names under which they were made.
+  private(set) var records: [String: String] = [:]
+  private var answers: [String: (id: LicenseID, key: String)] = [:]
   private var counter = 0
-  /// Calls that a real server refuses, so that a purchase would stand still.
+  /// Calls that a real server refuses for what they ask, so that a purchase would stand still.
   private(set) var refusals: [String] = []
 
   init(isIdempotent: Bool) { self.isIdempotent = isIdempotent }
 
-  mutating func create(_ license: License, key: String) -> LicenseID {
+  // MARK: Records
+
+  func has(_ id: String) -> Bool { records.values.contains(id) }
+
+  /// Makes a record, or finds the one of that name.
+  mutating func make(_ name: String) -> String {
+    if let known = records[name] { return known }
+    counter += 1
+    let id = "rec_\(counter)"
+    records[name] = id
+    return id
+  }
+
+  /// Loses a record or a license, as a server does that was restored.
+  mutating func lose(_ choice: Int) {
+    let names = records.keys.sorted()
+    let all = names.count + licenses.count
+    guard all > 0 else { return }
+    let place = choice % all
+    if place < names.count {
+      records[names[place]] = nil
+    } else {
+      licenses[licenses.keys.sorted()[place - names.count]] = nil
+    }
+  }
+
+  // MARK: Licenses
+
+  mutating func create(_ license: License, key: String) -> (id: LicenseID, key: String) {
     if isIdempotent, let known = answers[key] { return known }
     counter += 1
-    let id = LicenseID("lic_\(counter)")
+    let made = (id: LicenseID("lic_\(counter)"), key: "key_\(counter)")
     var license = license
+    license.key = made.key
     license.idleWhenMade = Set(
       licenses.filter { $0.value.tenant == license.tenant && $0.value.status == .suspended }.keys)
-    licenses[id] = license
-    answers[key] = id
-    return id
+    licenses[made.id] = license
+    answers[key] = made
+    return made
   }
 
   mutating func renew(_ id: LicenseID, until: Date) {
@@ -72,9 +106,23 @@ struct FakeLicenseKit {
 
   mutating func remove(_ feature: FeatureID, from id: LicenseID) { licenses[id]?.features[feature] = nil }
 
+  /// Revokes what other attempts to issue a license have made, found as `StepRunner` finds it.
+  mutating func revokeOrphans(
+    of name: String, besides kept: LicenseID?, order: OrderID?, subscription: LicenseKitAPI.SubscriptionID?
+  ) {
+    for (id, license) in licenses where id != kept && license.name == name && license.status != .revoked {
+      if subscription != nil ? license.subscription == subscription : order != nil && license.order == order {
+        revoke(id)
+      }
+    }
+  }
+
   private mutating func refuse(_ what: String, _ id: LicenseID) {
     let license = licenses[id]
     refusals.append(
       "\(what) of \(license?.name ?? id.rawValue), which is \(license.map { "\($0.status)" } ?? "unknown")")
   }
+
+  /// What was refused in the course of trouble is no fault.
+  mutating func forgetRefusals() { refusals = [] }
 }

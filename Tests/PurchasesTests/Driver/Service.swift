@@ -6,22 +6,35 @@ import StripeAPI
 
 @testable import StripeIntegration
 
-/// The reconciler's shell without its database: facts, aliases, purchases and their records as values, by the same rules
-/// as `EventRouter`, `PurchaseIndex`, `ReconcilerRun` and `StepRunner`.
+/// The service without its database: facts, aliases, purchases and their records as values, by the same rules as
+/// `EventRouter`, `PurchaseIndex` and `RunTransaction`. Its runs are those that ship (`InMemoryRun.swift`).
 struct Service {
   struct Purchase {
     var recorded = Recorded()
     var needsLook = true
     var nextLook: Date?
     var decision: Decision?
+    /// Failures in a row.
+    var attempts = 0
     /// Its licenses are looked at where they are kept.
     var inspects = false
   }
 
   /// Stops a run after some calls to LicenseKit, before or after the last of them took place.
   struct Crash {
+    enum Moment { case before, after }
+
     var calls: Int
     var isBeforeCall: Bool
+
+    mutating func counts(_ action: Reconciliation.Action) {
+      switch action {
+      case .call, .writeBack: calls -= 1
+      default: break
+      }
+    }
+
+    var isDue: Moment? { calls > 0 ? nil : isBeforeCall ? .before : .after }
   }
 
   let tenant: Tenant
@@ -29,15 +42,20 @@ struct Service {
   var settings = TenantSettings()
   private(set) var facts: [FactKey: Fact] = [:]
   private(set) var owners: [String: Int] = [:]
-  private(set) var purchases: [Int: Purchase] = [:]
-  private var customers: [String: LicenseKitAPI.CustomerID] = [:]
-  /// The buyers' records as they were written last, by code.
-  private(set) var contacts: [String: DesiredCustomer] = [:]
+  var purchases: [Int: Purchase] = [:]
+  private(set) var customers: [String: LicenseKitAPI.CustomerID] = [:]
+  /// The buyers' names and addresses as they were written last, by code.
+  private(set) var contacts: [String: DesiredCustomer.Contact] = [:]
+  /// The keys of the licenses that are recorded.
+  private(set) var keys: [LicenseID: String] = [:]
   /// It may serve other vendors as well.
   var kit: FakeLicenseKit
+  /// What goes wrong outside, as long as it does.
+  var troubles: Troubles? { didSet { hasKnownTrouble = true } }
+  /// Then it may still come upon what was lost: a run may end before its time.
+  private(set) var hasKnownTrouble = false
   /// Rules that were broken on the way.
-  private(set) var problems: [String] = []
-  private(set) var questionsAsked = 0
+  var problems: [String] = []
   /// The fewest licenses that worked at the same time, since the first did.
   private(set) var leastUsable = Int.max
 
@@ -46,8 +64,6 @@ struct Service {
     self.mappings = mappings
     kit = FakeLicenseKit(isIdempotent: isIdempotent)
   }
-
-  private struct Crashed: Error {}
 
   // MARK: Events
 
@@ -111,90 +127,73 @@ struct Service {
   var nextLook: Date? { purchases.values.compactMap(\.nextLook).min() }
   var waiting: [Int] { purchases.filter(\.value.needsLook).keys.sorted() }
 
-  /// Looks at one purchase as often as it takes to come to an end, or to a crash.
-  mutating func reconcile(_ id: Int, in stripe: StripeModel, crash: Crash? = nil) {
-    guard purchases[id] != nil else { return }
-    purchases[id]?.needsLook = false
-    var crash = crash
-    do {
-      let now = Date(timeIntervalSince1970: TimeInterval(stripe.now))
-      guard let decision = try decide(id, in: stripe, now: now) else { return }
+  // MARK: What runs write
+
+  /// - Returns: false when the purchase turned out to be another one.
+  mutating func write(_ write: Reconciliation.Write, _ id: Int) -> Bool {
+    switch write {
+    case .learn(let answers, let asked):
+      for answer in answers { learn(answer, asked, for: id) }
+      return purchases[id] != nil
+    case .adopt(let decision, _):
+      for line in decision.linesToAgree { purchases[id]?.recorded.agreed[line.key] = line.agreement }
+    case .observe(let unit, let recorded), .restore(let unit, let recorded):
+      purchases[id]?.recorded.units[unit] = recorded.units[unit]
+    case .begin(let step, _): purchases[id]?.recorded.begin(step)
+    case .record(let step, let outcome, _, _): record(step, outcome, id)
+    case .forget(let unit): purchases[id]?.recorded.units[unit] = nil
+    case .forgetGone(let gone):
+      for record in gone {
+        purchases[id]?.recorded.forget(record)
+        if case .customer(let code, _) = record { customers[code] = nil }
+      }
+    case .show(let decision): purchases[id]?.decision = decision
+    case .end(let ending): end(ending, id)
+    case .fail, .note, .noteChange: break
+    }
+    return true
+  }
+
+  private mutating func learn(_ answer: Reconciliation.Answer, _ asked: Knowledge, for id: Int) {
+    let snapshot = answer.snapshot
+    facts[snapshot.key] = Fact.fetched(
+      snapshot, answeredAt: answer.answeredAt, knowing: facts[snapshot.key], newestKnown: asked.newest)
+    let aliases = snapshot.aliases.isEmpty ? [] : snapshot.aliases + ["ful_\(id)"]
+    if let owner = purchase(of: aliases, creating: false), owner != id { purchases[owner]?.needsLook = true }
+  }
+
+  private mutating func record(_ step: Step, _ outcome: StepOutcome, _ id: Int) {
+    purchases[id]?.recorded.apply(step, outcome.result)
+    switch (step, outcome.result) {
+    case (.createCustomer(let customer), _), (.updateCustomer(let customer), _):
+      customers[customer.code] = purchases[id]?.recorded.customers[customer.code] ?? customers[customer.code]
+      contacts[customer.code] = customer.contact
+    case (.issue, .license(let license)): keys[license] = outcome.key
+    default: break
+    }
+  }
+
+  private mutating func end(_ ending: Reconciliation.Ending, _ id: Int) {
+    switch ending {
+    case .done(let decision, let nextLook):
       purchases[id]?.decision = decision
-      let planned = try apply(decision, to: id, now: now, crash: &crash)
+      purchases[id]?.nextLook = nextLook
+      purchases[id]?.attempts = 0
       purchases[id]?.inspects = false
-      if let recorded = purchases[id]?.recorded { purchases[id]?.decision = decision.told(with: recorded, now: now) }
-      purchases[id]?.nextLook = [decision.nextLook, planned].compactMap { $0 }.min()
-    } catch is Crashed {
-      purchases[id]?.needsLook = true
-    } catch {
-      problems.append("an answer could not be read: \(error)")
-    }
-  }
-
-  private func decider(_ id: Int, now: Date) -> Decider {
-    Decider(
-      tenant: tenant, mappings: mappings, agreed: purchases[id]?.recorded.agreed ?? [:], settings: settings, now: now)
-  }
-
-  /// - Returns: nil when the purchase turned out to be another one.
-  private mutating func decide(_ id: Int, in stripe: StripeModel, now: Date) throws -> Decision? {
-    for _ in 0..<12 {
-      let knowledge = knowledge(of: id)
-      let decision = decider(id, now: now).decide(knowledge)
-      if decision.questions.isEmpty { return decision }
-      for question in decision.questions {
-        questionsAsked += 1
-        let answer = try stripe.answer(question)
-        // Stripe answers somewhere within the second.
-        let fetched = Fact.fetched(
-          answer, answeredAt: now.addingTimeInterval(0.4), knowing: facts[answer.key],
-          newestKnown: knowledge.newest)
-        facts[answer.key] = fetched
-        let aliases = answer.aliases.isEmpty ? [] : answer.aliases + ["ful_\(id)"]
-        if let owner = purchase(of: aliases, creating: false), owner != id { purchases[owner]?.needsLook = true }
-        if purchases[id] == nil { return nil }
+    case .failed(_, _, let attempts):
+      purchases[id]?.attempts = attempts
+      purchases[id]?.nextLook = nil
+      let begun = Set((purchases[id]?.recorded.units ?? [:]).keys.map { LineKey(line: $0.line, product: $0.product) })
+      for line in purchases[id]?.recorded.agreed.keys ?? [:].keys where !begun.contains(line) {
+        purchases[id]?.recorded.agreed[line] = nil
       }
+    case .again(_, let attempts, _), .parked(_, let attempts): purchases[id]?.attempts = attempts
     }
-    problems.append(
-      "the facts of purchase \(id) do not settle: \(decider(id, now: now).decide(knowledge(of: id)).questions)")
-    return nil
   }
 
-  private mutating func apply(_ decision: Decision, to id: Int, now: Date, crash: inout Crash?) throws -> Date? {
-    guard var recorded = purchases[id]?.recorded else { return nil }
-    let sold = Set(decision.lines.filter { !$0.units.isEmpty }.map(\.key.line))
-    for line in decision.lines where sold.contains(line.key.line) { recorded.agreed[line.key] = line.agreement }
-    if let code = decision.customer?.code, let customer = customers[code] {
-      recorded.customers[code] = customer
-      recorded.contacts[code] = contacts[code]?.contact
-    }
-    purchases[id]?.recorded = recorded
-    for key in recorded.overtakenReinstatements(by: decision) { recorded.units[key]?.byHand.remove(.reinstated) }
-    purchases[id]?.recorded = recorded
-    var seen: Set<UnitKey> = []
-    for _ in 0..<8 {
-      let plan = Plan(decision, recorded: recorded, now: now)
-      let unseen = licensesToLookAt(before: plan.steps, recorded, all: purchases[id]?.inspects == true)
-        .filter { seen.insert($0).inserted }
-      for key in unseen {
-        guard let license = recorded.licenseID(key).flatMap({ kit.licenses[$0] }) else { continue }
-        _ = recorded.units[key]?.observe(license.seen(at: now), expiresAt: license.expiresAt)
-        purchases[id]?.recorded = recorded
-      }
-      if !unseen.isEmpty { continue }
-      if plan.steps.isEmpty { return plan.nextLook }
-      for step in plan.steps { try take(step, decision, id, now: now, &recorded, &crash) }
-    }
-    problems.append("the plan never becomes empty: \(Plan(decision, recorded: recorded, now: now).steps)")
-    return nil
-  }
-
-  private func licensesToLookAt(before steps: [Step], _ recorded: Recorded, all: Bool) -> [UnitKey] {
-    let changed = Set(steps.compactMap(\.changedLicense))
-    return recorded.units.keys.sorted().filter { key in
-      guard case .issued(_, let status, _, _)? = recorded.units[key]?.license, status != .revoked else { return false }
-      return all || changed.contains(key)
-    }
+  mutating func noteUsable(_ now: Date) {
+    let usable = licenses.values.filter { $0.isUsable(at: now) }.count
+    if leastUsable != .max || usable > 0 { leastUsable = min(leastUsable, usable) }
   }
 
   /// The vendor's own.
@@ -218,72 +217,7 @@ struct Service {
     for id in purchases.keys {
       purchases[id]?.inspects = true
       purchases[id]?.needsLook = true
+      purchases[id]?.attempts = 0
     }
-  }
-
-  // MARK: Steps
-
-  private mutating func take(
-    _ step: Step, _ decision: Decision, _ id: Int, now: Date, _ recorded: inout Recorded, _ crash: inout Crash?
-  ) throws {
-    var wasCutOff = false
-    if case .issue(let unit, _, let generation) = step {
-      wasCutOff = recorded.units[unit.key].map { $0.license == .issuing && $0.generation == generation } ?? false
-    }
-    recorded.begin(step)
-    purchases[id]?.recorded = recorded
-    crash?.calls -= 1
-    let isLast = crash.map { $0.calls <= 0 } ?? false
-    if isLast, crash?.isBeforeCall == true { throw Crashed() }
-    let result = call(step, recorded, wasCutOff: wasCutOff, now: now)
-    let usable = licenses.values.filter { $0.isUsable(at: now) }.count
-    if leastUsable != .max || usable > 0 { leastUsable = min(leastUsable, usable) }
-    if isLast { throw Crashed() }
-    recorded.apply(step, result)
-    purchases[id]?.recorded = recorded
-    switch step {
-    case .createCustomer(let customer), .updateCustomer(let customer):
-      customers[customer.code] = recorded.customers[customer.code]
-      contacts[customer.code] = customer
-    default: break
-    }
-  }
-
-  private mutating func call(_ step: Step, _ recorded: Recorded, wasCutOff: Bool, now: Date) -> StepResult {
-    switch step {
-    case .createCustomer(let customer): return .customer(.init("cst_" + customer.code))
-    case .createSubscription(let record): return .subscription(.init("sbr_" + record.externalID))
-    case .createOrder(let order): return .order(.init("ord_" + order.externalID))
-    case .issue(let unit, let policy, let generation):
-      return .license(issue(unit, policy: policy, generation: generation, wasCutOff: wasCutOff))
-    case .assignFeature(let key, let grant): if let id = recorded.licenseID(key) { kit.assign(grant, to: id) }
-    case .removeFeature(let key, let feature): if let id = recorded.licenseID(key) { kit.remove(feature, from: id) }
-    case .renew(let key, let until, _, _): if let id = recorded.licenseID(key) { kit.renew(id, until: until) }
-    case .suspend(let key, _): if let id = recorded.licenseID(key) { kit.suspend(id) }
-    case .reinstate(let key): if let id = recorded.licenseID(key) { kit.reinstate(id, now: now) }
-    case .revoke(let key, _): if let id = recorded.licenseID(key) { kit.revoke(id) }
-    case .revokeReplaced(_, let license): kit.revoke(license)
-    case .updateCustomer, .updateSubscription, .setOrderStatus, .writeBack: break
-    }
-    return .done
-  }
-
-  /// As `StepRunner` does: the same call again where the body is the same, and else what an attempt left behind is
-  /// found by its order or subscription and its name, and revoked.
-  private mutating func issue(_ unit: DesiredUnit, policy: PolicyID, generation: Int, wasCutOff: Bool) -> LicenseID {
-    let name = "\(tenant)|\(unit.key)/\(generation)"
-    let body = "\(name) \(policy) \(String(describing: unit.expiresAt)) \(unit.order ?? "") \(unit.subscription ?? "")"
-    let made = kit.create(
-      .init(
-        name: name, tenant: tenant, unit: unit.key, order: unit.order, subscription: unit.subscription,
-        expiresAt: unit.expiresAt),
-      key: body)
-    guard wasCutOff else { return made }
-    for (id, license) in kit.licenses where id != made && license.name == name && license.status != .revoked {
-      let isFound =
-        unit.subscription != nil ? license.subscription == unit.subscription : license.order == unit.order
-      if isFound { kit.revoke(id) }
-    }
-    return made
   }
 }

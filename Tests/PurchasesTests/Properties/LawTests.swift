@@ -45,7 +45,9 @@ struct LawTests {
 
   /// The first is what all others must come to.
   private static func deliveries(_ seed: UInt64) -> [Delivery] {
-    let ways: [Delivery] = [.prompt, .backwards, .wild(seed &* 2 &+ 1), .lossy(seed &* 2 &+ 2)]
+    let ways: [Delivery] = [
+      .prompt, .backwards, .wild(seed &* 2 &+ 1), .lossy(seed &* 2 &+ 2), .troubled(seed &* 3 &+ 3),
+    ]
     return seed % 4 == 0 ? ways + [.dying(isBeforeCall: true), .dying(isBeforeCall: false)] : ways
   }
 

@@ -187,10 +187,10 @@ enum ExplainVerdict {
     }
   }
 
-  static func outlook(_ decision: Decision, now: Date) -> Explanation.Outlook {
+  static func outlook(_ decision: Decision, _ steps: [Step]) -> Explanation.Outlook {
     .init(
       status: decision.status, reason: decision.reason, lines: decision.lines.prefix(20).map(\.story),
-      steps: Plan(decision, recorded: Recorded(), now: now).steps.filter { !$0.isOptional }.prefix(50).map(\.sentence))
+      steps: steps.prefix(50).map(\.sentence))
   }
 }
 

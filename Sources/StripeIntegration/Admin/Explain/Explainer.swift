@@ -327,7 +327,7 @@ struct Explainer: Sendable {
         .init(
           .decision, "With what Stripe says now: \(decision.status.rawValue)\(decision.reason.map { ". \($0)" } ?? "")")
       )
-      explanation.ifTakenUp = ExplainVerdict.outlook(decision, now: clock())
+      explanation.ifTakenUp = ExplainVerdict.outlook(decision, finding.steps)
     }
     let isOlder = finding.created.flatMap { made in explanation.connection.installedAt.map { made < $0 } } ?? false
     (explanation.verdict, explanation.whatToDo) = ExplainVerdict.of(finding, object, why: why, isOlder: isOlder)

@@ -22,6 +22,8 @@ struct LiveLook: Sendable {
     var created: Date?
     var purchase: PurchaseID?
     var decision: Decision?
+    /// What would be done at LicenseKit if it were taken up.
+    var steps: [Step] = []
   }
 
   /// What came of it.
@@ -70,7 +72,7 @@ struct LiveLook: Sendable {
     }
   }
 
-  private func ask(_ question: Question) async throws -> StripeQuestions.Answer {
+  private func ask(_ question: Question) async throws -> Reconciliation.Answer {
     try await calls.run { try await StripeQuestions(session: $0).ask(question) }
   }
 
@@ -78,15 +80,15 @@ struct LiveLook: Sendable {
 
   /// From a charge to its payment, from that to its session, and so on, to what the purchase is at its root; then all that
   /// a decision needs.
-  private func follow(_ first: StripeQuestions.Answer, _ finding: inout Finding) async throws {
+  private func follow(_ first: Reconciliation.Answer, _ finding: inout Finding) async throws {
     var knowledge = Knowledge()
-    var answers: [FactKey: StripeQuestions.Answer] = [:]
-    func learn(_ answer: StripeQuestions.Answer) {
+    var answers: [FactKey: Reconciliation.Answer] = [:]
+    func learn(_ answer: Reconciliation.Answer) {
       knowledge.learnAnswer(answer.snapshot, answeredAt: answer.answeredAt)
       answers[answer.snapshot.key] = answer
     }
     learn(first)
-    for _ in 0..<Reconciler.maximumRounds {
+    for _ in 0..<Reconciliation.maximumRounds {
       let ids = knowledge.aliases
       finding.purchase = try await database.transaction(for: tenant) { transaction in
         try await ExplainRecords(tenant: tenant, transaction: transaction).purchase(ofAny: ids)
@@ -105,10 +107,15 @@ struct LiveLook: Sendable {
   }
 
   private func decide(
-    _ knowledge: Knowledge, _ answers: [FactKey: StripeQuestions.Answer], _ finding: inout Finding
+    _ knowledge: Knowledge, _ answers: [FactKey: Reconciliation.Answer], _ finding: inout Finding
   ) async throws {
     guard case .found(let root) = knowledge.findRoot(), let question = root.question else {
-      finding.decision = try await decideWithoutRoot(knowledge)
+      var stage = Stage(look: self, knowledge: knowledge)
+      let rehearsal = try await Rehearsal(of: tenant, on: &stage, now: clock())
+      finding.steps = rehearsal.steps
+      finding.decision =
+        rehearsal.questions.isEmpty
+        ? rehearsal.decision : Decision(status: .pending, reason: "What is known of it does not settle yet.")
       return
     }
     var answer = answers[question.key]
@@ -124,29 +131,30 @@ struct LiveLook: Sendable {
     finding.facts = survey.facts + finding.facts.filter { !known.contains($0.key) }
     finding.purchase = survey.purchase
     finding.decision = survey.decision
+    finding.steps = survey.steps
   }
 
-  /// Of a payment that names what it sells, or names nothing.
-  private func decideWithoutRoot(_ known: Knowledge) async throws -> Decision {
-    var knowledge = known
-    for _ in 0..<Reconciler.maximumRounds {
+  /// A payment that names what it sells, or names nothing; and Stripe.
+  private struct Stage: RehearsalStage {
+    let look: LiveLook
+    var knowledge: Knowledge
+
+    mutating func load() async throws -> Reconciliation.Loaded {
       let references = knowledge.soldReferences
-      let (mappings, settings) = try await database.transaction(for: tenant) { transaction in
-        (
-          try await MappingStore(tenant: tenant, transaction: transaction)
+      return try await look.database.transaction(for: look.tenant) { transaction in
+        Reconciliation.Loaded(
+          knowledge: knowledge, recorded: Recorded(),
+          mappings: try await MappingStore(tenant: look.tenant, transaction: transaction)
             .mappings(products: references.products, prices: references.prices),
-          try await SettingsStore(tenant: tenant, transaction: transaction).load()
-        )
-      }
-      let decision = Decider(tenant: tenant, mappings: mappings, agreed: [:], settings: settings, now: clock())
-        .decide(knowledge)
-      if decision.questions.isEmpty { return decision }
-      for question in decision.questions {
-        let answer = try await ask(question)
-        knowledge.learnAnswer(answer.snapshot, answeredAt: answer.answeredAt)
+          settings: try await SettingsStore(tenant: look.tenant, transaction: transaction).load())
       }
     }
-    return Decision(status: .pending, reason: "What is known of it does not settle yet.")
+
+    mutating func answer(_ question: Question) async throws -> Reconciliation.Answer? {
+      let answer = try await look.ask(question)
+      knowledge.learnAnswer(answer.snapshot, answeredAt: answer.answeredAt)
+      return answer
+    }
   }
 
   /// The newest sessions that a Payment Link has made.
