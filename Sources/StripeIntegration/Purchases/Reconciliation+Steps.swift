@@ -76,6 +76,12 @@ extension Reconciliation {
         RetryPause.response(reason, attempts: beginning.attempts, jitter: beginning.jitter), [.fail(step, reason)])
     }
     recorded.apply(step, outcome.result)
+    if case (.issue(let unit, _, _), .license(let license)) = (step, outcome.result), outcome.status == .revoked {
+      // What an attempt before had made, given again, and revoked meanwhile: another one is made, under another name.
+      due = []
+      return goOn(
+        [.fail(step, "License \(license) is given again, which is revoked.")] + keepRevoked(license, of: unit.key))
+    }
     return goOn([.record(step, outcome, before: before, after: recorded)])
   }
 

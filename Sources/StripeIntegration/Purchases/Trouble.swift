@@ -50,7 +50,8 @@ enum RetryPause {
 
   /// Passing trouble is tried again, and not for ever.
   static func response(
-    _ reason: String, attempts: Int, jitter: Double, atLeast: TimeInterval = 0, longest: TimeInterval = RetryPause.longest
+    _ reason: String, attempts: Int, jitter: Double, atLeast: TimeInterval = 0,
+    longest: TimeInterval = RetryPause.longest
   ) -> FailureResponse {
     guard attempts < maximumAttempts else {
       return .fail(reason: "Given up after \(attempts) attempts. Last: \(reason) When the cause is gone, replay.")

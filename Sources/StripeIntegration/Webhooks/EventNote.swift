@@ -39,7 +39,9 @@ struct EventNote: Hashable {
       title = "A credit note was issued for invoice \(note.invoice)."
       detail =
         note.refunds.isEmpty
-        ? "It returns no payment, so that licenses stay as they are."
+        ? note.outOfBandAmount == nil
+          ? "It returns no payment, so that licenses stay as they are."
+          : "Money went back outside of Stripe, which counts as returned."
         : "It comes with a refund, which is judged by the amounts of its charge."
     default: return nil
     }

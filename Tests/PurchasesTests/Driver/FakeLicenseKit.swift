@@ -107,14 +107,16 @@ struct FakeLicenseKit {
   mutating func remove(_ feature: FeatureID, from id: LicenseID) { licenses[id]?.features[feature] = nil }
 
   /// Revokes what other attempts to issue a license have made, found as `StepRunner` finds it.
+  @discardableResult
   mutating func revokeOrphans(
     of name: String, besides kept: LicenseID?, order: OrderID?, subscription: LicenseKitAPI.SubscriptionID?
-  ) {
-    for (id, license) in licenses where id != kept && license.name == name && license.status != .revoked {
-      if subscription != nil ? license.subscription == subscription : order != nil && license.order == order {
-        revoke(id)
-      }
-    }
+  ) -> [LicenseID] {
+    let found = licenses.filter { id, license in
+      id != kept && license.name == name
+        && (subscription != nil ? license.subscription == subscription : order != nil && license.order == order)
+    }.keys.sorted()
+    for id in found { revoke(id) }
+    return found
   }
 
   private mutating func refuse(_ what: String, _ id: LicenseID) {

@@ -183,12 +183,20 @@ struct Service {
     case .failed(_, _, let attempts):
       purchases[id]?.attempts = attempts
       purchases[id]?.nextLook = nil
-      let begun = Set((purchases[id]?.recorded.units ?? [:]).keys.map { LineKey(line: $0.line, product: $0.product) })
+      let begun = Set(
+        (purchases[id]?.recorded.units ?? [:]).filter { isUsed($0.value) }.keys
+          .map { LineKey(line: $0.line, product: $0.product) })
       for line in purchases[id]?.recorded.agreed.keys ?? [:].keys where !begun.contains(line) {
         purchases[id]?.recorded.agreed[line] = nil
       }
     case .again(_, let attempts, _), .parked(_, let attempts): purchases[id]?.attempts = attempts
     }
+  }
+
+  /// A license that is revoked and whose key nobody ever had was none.
+  private func isUsed(_ unit: Recorded.Unit) -> Bool {
+    guard case .issued(let license, .revoked, _, _) = unit.license, unit.replaced.isEmpty else { return true }
+    return keys[license] != nil
   }
 
   mutating func noteUsable(_ now: Date) {

@@ -163,6 +163,11 @@ struct Lineages {
       products.formUnion(offers(price, product).map(\.product))
     }
     guard !mine.isDisjoint(with: theirs) else { return false }
+    // Both have licenses of their own: they were there side by side.
+    if let own = recorded[member.id]?.products, let other = recorded[former.id]?.products, !own.isDisjoint(with: other)
+    {
+      return false
+    }
     // Once the license has gone over it stays so.
     if let price = member.item?.price, !formerPrices.contains(price),
       recorded[former.id]?.prices.contains(price) == true, recorded[member.id] == nil

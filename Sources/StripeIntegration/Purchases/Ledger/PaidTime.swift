@@ -381,7 +381,8 @@ struct PaidTime {
         guard entry.paidAt != nil, entry.isReturned, !entry.isPaid(keepingReturned: keeps), let span = entry.span else {
           return false
         }
-        let isNewest = covered.isEmpty || !charges.contains { $0.isAwaited && $0.span?.start ?? .distantPast >= span.end }
+        let isNewest =
+          covered.isEmpty || !charges.contains { $0.isAwaited && $0.span?.start ?? .distantPast >= span.end }
         return span.start <= now && span.end > finding.lastEnd ?? .distantPast && isNewest
       }
     }

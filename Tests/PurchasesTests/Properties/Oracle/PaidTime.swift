@@ -102,6 +102,8 @@ struct PaidTime {
         var certainty = whole.force(invoice, until: line.end, policy).charges
         if time >= line.end { certainty = min(certainty, isPaid ? outlasting(line.end, policy) : .perhaps) }
         if restsOnReturned(invoice) { certainty = min(certainty, .perhaps) }
+        // What is not paid for and was lowered since need not be there.
+        if !isPaid, let item, item.quantity < line.quantity { certainty = min(certainty, .perhaps) }
         claims.append(
           Claim(
             price: line.price, quantity: line.quantity, end: line.end, certainty: certainty, isPaid: isPaid,
@@ -174,7 +176,8 @@ struct PaidTime {
     if item.trialOffer != nil, whole.oracle.stripe.shape == .old, whole.isRunning {
       claims.append(
         Claim(
-          price: item.price, quantity: item.quantity, end: .max, certainty: .perhaps, isPaid: false, invoice: 0, line: ""
+          price: item.price, quantity: item.quantity, end: .max, certainty: .perhaps, isPaid: false, invoice: 0,
+          line: ""
         ))
     }
     guard policy.trial else { return }
@@ -261,8 +264,9 @@ struct PaidTime {
     for invoice in whole.invoices {
       for line in invoice.lines where line.start <= time && !line.isTrial && !line.isCredit {
         guard let item = line.item, let policy = whole.anyTerms(line.price) else { continue }
-        guard whole.force(invoice, until: line.end, policy).charges != .no, time < whole.leniently(line.end, policy)
-        else { continue }
+        let lenient = max(
+          whole.leniently(line.end, policy), whole.leniently(line.end, terms(change.price) ?? policy))
+        guard whole.force(invoice, until: line.end, policy).charges != .no, time < lenient else { continue }
         // Its ground may have been credited or replaced, or may itself not be paid; then it is open.
         let isSound =
           whole.lineage(item) != lineage && invoice.status == "paid" && time < line.end && !whole.isCredited(line)

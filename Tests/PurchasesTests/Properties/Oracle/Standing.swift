@@ -45,7 +45,8 @@ extension SubscriptionOracle {
   private func unpaid(_ invoice: ModelInvoice, until end: Seconds, _ terms: Terms) -> Certainty {
     // An older bill may be what is late.
     let isBehindAnother = invoices.contains {
-      $0.number < invoice.number && (($0.status == "open" && (isUnderWay($0) || status == "active")) || $0.status == "draft")
+      $0.number < invoice.number
+        && (($0.status == "open" && (isUnderWay($0) || status == "active")) || $0.status == "draft")
     }
     if isBehindAnother { return min(.perhaps, unpaidAlone(invoice, until: end, terms)) }
     return unpaidAlone(invoice, until: end, terms)
