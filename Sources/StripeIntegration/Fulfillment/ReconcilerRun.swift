@@ -128,8 +128,8 @@ struct ReconcilerRun {
         return .succeeded(outcome)
       case .writeBack(let target, let metadata): return .wroteBack(note: try await writeBack(target, metadata))
       case .revokeLost(let unit, let generation, let recorded):
-        try await stepRunner().revokeLost(unit, generation: generation, recorded)
-        return .lostRevoked
+        return .lostRevoked(
+          found: try await stepRunner().revokeLost(unit, generation: generation, recorded))
       case .lookAtFormer(let license):
         return .sawFormer(SeenLicense(try await stepRunner().licenseKit.getLicense(license)))
       case .findGone(let records): return .foundGone(try await stepRunner().missing(among: records))

@@ -249,7 +249,8 @@ struct RecordStore {
       """)
   }
 
-  /// Drops agreed terms under which nothing was issued, so that a corrected mapping counts.
+  /// Drops agreed terms under which nothing was issued, so that a corrected mapping counts. A license that is revoked, and
+  /// whose key was never stored, was none.
   func dropUnusedAgreements() async throws {
     try await transaction.query(
       """
@@ -262,7 +263,12 @@ struct RecordStore {
                             AND u.livemode              = l.livemode
                             AND u.purchase_id           = l.purchase_id
                             AND u.line_key              = l.line_key
-                            AND u.licensekit_product_id = l.licensekit_product_id)
+                            AND u.licensekit_product_id = l.licensekit_product_id
+                            AND (u.license_id IS NULL OR u.license_status <> 'revoked' OR u.replaced <> '{}'
+                                 OR EXISTS (SELECT FROM stripe_integration.license_keys k
+                                             WHERE k.account_id = u.account_id
+                                               AND k.livemode   = u.livemode
+                                               AND k.license_id = u.license_id)))
       """)
   }
 

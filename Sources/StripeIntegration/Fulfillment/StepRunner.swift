@@ -221,17 +221,28 @@ struct StepRunner {
     // refuses under the key of the first. What the first left behind is then revoked below.
     let key = SHA256.hexHash("\(name) \(try JSONCoding.encode(body).canonicalText())")
     let made = try await licenseKit.createLicense(body, idempotencyKey: key)
-    if wasCutOff { try await revokeOrphans(of: name, besides: made.license.id, unit: unit, order: order, subscription) }
+    var status: LicenseStatus?
+    if wasCutOff {
+      _ = try await revokeOrphans(of: name, besides: made.license.id, unit: unit, order: order, subscription)
+      // An answer that is given again is as old as the first.
+      do {
+        status = try await licenseKit.getLicense(made.license.id).status
+      } catch {
+        guard error.retry == .gone else { throw error }
+        status = .revoked
+      }
+    }
     let hint = "\(made.license.licenseKeyPrefix)…\(made.license.licenseKeyLast4)"
     return StepOutcome(
       result: .license(made.license.id), key: made.licenseKey, keyHint: hint,
-      note: "License \(made.license.id), \(hint)")
+      note: "License \(made.license.id), \(hint)", status: status)
   }
 
   /// Revokes what attempts to issue a license may have left behind.
-  func revokeLost(_ unit: DesiredUnit, generation: Int, _ recorded: Recorded) async throws {
+  /// - Returns: what they had made.
+  func revokeLost(_ unit: DesiredUnit, generation: Int, _ recorded: Recorded) async throws -> [LicenseID] {
     let order = unit.order.flatMap { recorded.orders[.init(product: unit.key.product, externalID: $0)]?.id }
-    try await revokeOrphans(
+    return try await revokeOrphans(
       of: unitName(unit.key, generation: generation), besides: nil, unit: unit, order: order,
       subscriptionID(unit.subscription, unit.key.product, recorded))
   }
@@ -239,16 +250,16 @@ struct StepRunner {
   private func revokeOrphans(
     of name: String, besides kept: LicenseID?, unit: DesiredUnit, order: OrderID?,
     _ subscription: LicenseKitAPI.SubscriptionID?
-  ) async throws {
-    guard order != nil || subscription != nil else { return }
+  ) async throws -> [LicenseID] {
+    guard order != nil || subscription != nil else { return [] }
     // By subscription where there is one: the attempt before may have named another order of it.
     let licenses = try await licenseKit.listLicenses(
       LicenseFilter(
         productID: unit.key.product, orderID: subscription == nil ? order : nil, subscriptionID: subscription,
         limit: 200))
-    for license in licenses where license.id != kept && license.status != .revoked {
-      if license.metadata["unit"]?.string == name { _ = try await licenseKit.revokeLicense(license.id) }
-    }
+    let found = licenses.filter { $0.id != kept && $0.metadata["unit"]?.string == name }
+    for license in found where license.status != .revoked { _ = try await licenseKit.revokeLicense(license.id) }
+    return found.map(\.id)
   }
 
   private func renew(

@@ -44,7 +44,7 @@ extension Reconciliation {
     case .writingBack(let step): return writeBackRefused(step, refusal)
     case .lookingAtFormer(var lost) where refusal.licenseKit?.retry == .gone:
       _ = lost.before.units[lost.unit.key]?.replaced.popLast()
-      return lostRevoked(lost)
+      return lostRevoked(lost, [])
     default: return trouble(refusal)
     }
   }
@@ -73,19 +73,32 @@ extension Reconciliation {
 
   /// What an earlier attempt left behind is revoked; then the license that was to be replaced stands again, so that it is
   /// not out of reach while the mapping is being corrected.
-  mutating func lostRevoked(_ lost: Lost) -> Action {
+  ///
+  /// A server that knows the Idempotency-Key would give that license again for the same request. So it is kept as what it
+  /// is, a revoked one, and the next that is issued has another name.
+  mutating func lostRevoked(_ lost: Lost, _ found: [LicenseID]) -> Action {
+    let key = lost.unit.key
+    var writes: [Write] = []
     switch lost.cause {
-    case .gone(let search): return forgetGone(search)
+    case .gone(let search):
+      if let license = found.last { writes = keepRevoked(license, of: key) }
+      return forgetGone(search, writes)
     case .refused(let refusal):
-      let key = lost.unit.key
       if let former = lost.before.units[key]?.replaced.last {
         state = .lookingAtFormer(lost)
         return .lookAtFormer(former)
       }
+      if let license = found.last { return trouble(refusal, keepRevoked(license, of: key)) }
       guard lost.generation == 1 else { return trouble(refusal) }
       recorded.units[key] = nil
       return trouble(refusal, [.forget(key)])
     }
+  }
+
+  /// The unit's license is revoked, and nobody has ever had its key.
+  mutating func keepRevoked(_ license: LicenseID, of key: UnitKey) -> [Write] {
+    recorded.units[key]?.license = .issued(license, status: .revoked, expiresAt: nil, features: [])
+    return [.restore(key, recorded)]
   }
 
   mutating func sawFormer(_ license: SeenLicense, _ lost: Lost) -> Action {
@@ -178,7 +191,7 @@ extension Reconciliation {
 
   /// What is gone is forgotten, so that the next run makes it anew. What may hang on a record that is gone is revoked first:
   /// by another record it would not be found.
-  private mutating func forgetGone(_ search: GoneSearch) -> Action {
+  private mutating func forgetGone(_ search: GoneSearch, _ writes: [Write] = []) -> Action {
     var search = search
     var doubted = search.doubted ?? recorded.units.filter { $0.value.license == .issuing }.keys.sorted()[...]
     let key = doubted.popFirst()
@@ -186,7 +199,7 @@ extension Reconciliation {
     if let key, let decision, let unit = recorded.units[key] {
       let wanted = decision.lines.flatMap(\.units).first { $0.key == key }
       return commit(
-        [],
+        writes,
         then: .revokeLost(
           .init(
             unit: wanted ?? Plan.unsold(key, decision, recorded), generation: unit.generation, before: recorded,
@@ -197,7 +210,7 @@ extension Reconciliation {
     let reason = "LicenseKit: \(search.detail)"
     let title = "Gone at LicenseKit, and made anew: \(search.gone.map(\.name).joined(separator: ", "))."
     return commit(
-      [
+      writes + [
         .forgetGone(search.gone), .note(title: title, detail: search.detail),
         .end(.again(at: now, attempts: beginning.attempts + 1, reason: isFulfilled ? nil : reason)),
       ], then: .finish(.again(reason: reason)))

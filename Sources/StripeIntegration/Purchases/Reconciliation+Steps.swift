@@ -55,9 +55,19 @@ extension Reconciliation {
       guard recorded.units[key] != before else { continue }
       writes += [.observe(key, recorded), .noteChange(key, license.id, changes)]
     }
-    if let refusal { return trouble(refusal, writes) }
-    seen.formUnion(keys)
-    return goOn(writes)
+    guard let refusal else {
+      seen.formUnion(keys)
+      return goOn(writes)
+    }
+    if case .gone = refusal.failure, let missing = keys.first(where: { licenses[$0] == nil }),
+      case .issued(_, .revoked, _, _)? = recorded.units[missing]?.license
+    {
+      // What was revoked by hand is not made anew when it is gone.
+      seen.formUnion(licenses.keys)
+      seen.insert(missing)
+      return goOn(writes)
+    }
+    return trouble(refusal, writes)
   }
 
   // MARK: Taking steps
@@ -76,6 +86,12 @@ extension Reconciliation {
         RetryPause.response(reason, attempts: beginning.attempts, jitter: beginning.jitter), [.fail(step, reason)])
     }
     recorded.apply(step, outcome.result)
+    if case (.issue(let unit, _, _), .license(let license)) = (step, outcome.result), outcome.status == .revoked {
+      // What an attempt before had made, given again, and revoked meanwhile: another one is made, under another name.
+      due = []
+      return goOn(
+        [.fail(step, "License \(license) is given again, which is revoked.")] + keepRevoked(license, of: unit.key))
+    }
     return goOn([.record(step, outcome, before: before, after: recorded)])
   }
 

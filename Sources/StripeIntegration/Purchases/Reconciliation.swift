@@ -117,7 +117,7 @@ struct Reconciliation: Sendable {
     case (.writingBack(let step), .wroteBack(let note)):
       replacements = 0
       return wroteBack(step, note)
-    case (.revokingLost(let lost), .lostRevoked): return lostRevoked(lost)
+    case (.revokingLost(let lost), .lostRevoked(let found)): return lostRevoked(lost, found)
     case (.lookingAtFormer(let lost), .sawFormer(let license)): return sawFormer(license, lost)
     case (.findingGone(let search), .foundGone(let gone)): return foundGone(gone, search)
     default:

@@ -18,7 +18,8 @@ extension Reconciliation {
     case succeeded(StepOutcome)
     /// - Parameter note: for the timeline.
     case wroteBack(note: String?)
-    case lostRevoked
+    /// - Parameter found: what attempts had left behind, all of it revoked now.
+    case lostRevoked(found: [LicenseID])
     case sawFormer(SeenLicense)
     case foundGone([Existing])
     /// The action failed: what was asked outside was refused, got no answer, or the transaction was undone.
@@ -84,7 +85,7 @@ struct StepOutcome: Sendable {
   var keyHint: String?
   /// What happened, for the timeline; without any secret or buyer's data.
   var note: String?
-  /// The license as the answer shows it.
+  /// The license as LicenseKit has it after the step, where that is known.
   var status: LicenseStatus?
   /// What the vendor has not permitted is not done, and not tried again.
   var isLeftOut = false

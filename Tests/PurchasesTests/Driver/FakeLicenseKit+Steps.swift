@@ -29,7 +29,7 @@ extension FakeLicenseKit {
       try require(before.orders[.init(product: order.product, externalID: order.externalID)]?.id.rawValue)
     case .issue(let unit, let policy, let generation):
       try require(buyer?.rawValue)
-      return try issue(unit, policy: policy, generation: generation, before, of: tenant)
+      return try issue(unit, policy: policy, generation: generation, before, of: tenant, now: now)
     case .revokeReplaced(_, let license): revoke(license)
     case .assignFeature(let key, _), .removeFeature(let key, _), .renew(let key, _, _, _), .suspend(let key, _),
       .reinstate(let key), .revoke(let key, _):
@@ -64,7 +64,7 @@ extension FakeLicenseKit {
   /// The same call again where the body is the same, and else what an attempt left behind is found by its order or
   /// subscription and its name, and revoked.
   private mutating func issue(
-    _ unit: DesiredUnit, policy: PolicyID, generation: Int, _ before: Recorded, of tenant: Tenant
+    _ unit: DesiredUnit, policy: PolicyID, generation: Int, _ before: Recorded, of tenant: Tenant, now: Date
   ) throws(LicenseKitError) -> StepOutcome {
     let (order, subscription) = (order(unit, before), subscription(unit.subscription, unit.key.product, before))
     try require(order?.rawValue)
@@ -79,10 +79,13 @@ extension FakeLicenseKit {
       key: body)
     let wasCutOff = before.units[unit.key].map { $0.license == .issuing && $0.generation == generation } ?? false
     if wasCutOff { revokeOrphans(of: name, besides: made.id, order: order, subscription: subscription) }
-    return StepOutcome(result: .license(made.id), key: made.key)
+    return StepOutcome(
+      result: .license(made.id), key: made.key, status: wasCutOff ? licenses[made.id]?.seen(at: now) ?? .revoked : nil)
   }
 
-  mutating func revokeLost(_ unit: DesiredUnit, generation: Int, _ before: Recorded, of tenant: Tenant) {
+  mutating func revokeLost(
+    _ unit: DesiredUnit, generation: Int, _ before: Recorded, of tenant: Tenant
+  ) -> [LicenseID] {
     revokeOrphans(
       of: Self.name(unit.key, generation, of: tenant), besides: nil, order: order(unit, before),
       subscription: subscription(unit.subscription, unit.key.product, before))

@@ -51,16 +51,13 @@ struct FakeLicenseKit {
   }
 
   /// Loses a record or a license, as a server does that was restored.
-  mutating func lose(_ choice: Int) {
+  /// - Parameter kept: licenses that are not lost.
+  mutating func lose(_ choice: Int, besides kept: Set<LicenseID>) {
     let names = records.keys.sorted()
-    let all = names.count + licenses.count
-    guard all > 0 else { return }
-    let place = choice % all
-    if place < names.count {
-      records[names[place]] = nil
-    } else {
-      licenses[licenses.keys.sorted()[place - names.count]] = nil
-    }
+    let mortal = licenses.keys.filter { !kept.contains($0) }.sorted()
+    guard names.count + mortal.count > 0 else { return }
+    let place = choice % (names.count + mortal.count)
+    if place < names.count { records[names[place]] = nil } else { licenses[mortal[place - names.count]] = nil }
   }
 
   // MARK: Licenses
@@ -102,14 +99,16 @@ struct FakeLicenseKit {
   mutating func remove(_ feature: FeatureID, from id: LicenseID) { licenses[id]?.features[feature] = nil }
 
   /// Revokes what other attempts to issue a license have made, found as `StepRunner` finds it.
+  @discardableResult
   mutating func revokeOrphans(
     of name: String, besides kept: LicenseID?, order: OrderID?, subscription: LicenseKitAPI.SubscriptionID?
-  ) {
-    for (id, license) in licenses where id != kept && license.name == name && license.status != .revoked {
-      if subscription != nil ? license.subscription == subscription : order != nil && license.order == order {
-        revoke(id)
-      }
-    }
+  ) -> [LicenseID] {
+    let found = licenses.filter { id, license in
+      id != kept && license.name == name
+        && (subscription != nil ? license.subscription == subscription : order != nil && license.order == order)
+    }.keys.sorted()
+    for id in found { revoke(id) }
+    return found
   }
 
   private mutating func refuse(_ what: String, _ id: LicenseID) {

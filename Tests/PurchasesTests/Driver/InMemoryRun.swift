@@ -94,8 +94,7 @@ extension Service {
         return .refused(refusal(error))
       }
     case .revokeLost(let unit, let generation, let recorded):
-      kit.revokeLost(unit, generation: generation, recorded, of: tenant)
-      return .lostRevoked
+      return .lostRevoked(found: kit.revokeLost(unit, generation: generation, recorded, of: tenant))
     case .lookAtFormer(let license):
       do {
         return .sawFormer(try kit.seen(license, now: now))

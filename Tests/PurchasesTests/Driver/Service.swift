@@ -183,12 +183,20 @@ struct Service {
     case .failed(_, _, let attempts):
       purchases[id]?.attempts = attempts
       purchases[id]?.nextLook = nil
-      let begun = Set((purchases[id]?.recorded.units ?? [:]).keys.map { LineKey(line: $0.line, product: $0.product) })
+      let begun = Set(
+        (purchases[id]?.recorded.units ?? [:]).filter { isUsed($0.value) }.keys
+          .map { LineKey(line: $0.line, product: $0.product) })
       for line in purchases[id]?.recorded.agreed.keys ?? [:].keys where !begun.contains(line) {
         purchases[id]?.recorded.agreed[line] = nil
       }
     case .again(_, let attempts, _), .parked(_, let attempts): purchases[id]?.attempts = attempts
     }
+  }
+
+  /// A license that is revoked and whose key nobody ever had was none.
+  private func isUsed(_ unit: Recorded.Unit) -> Bool {
+    guard case .issued(let license, .revoked, _, _) = unit.license, unit.replaced.isEmpty else { return true }
+    return keys[license] != nil
   }
 
   mutating func noteUsable(_ now: Date) {
@@ -200,6 +208,26 @@ struct Service {
   var licenses: [LicenseID: FakeLicenseKit.License] { kit.licenses.filter { $0.value.tenant == tenant } }
 
   // MARK: By hand
+
+  /// What counts as revoked by hand, and so is not made anew when it is lost.
+  var revokedByHand: Set<LicenseID> {
+    Set(
+      purchases.values.flatMap { purchase in
+        purchase.recorded.units.filter { $0.value.byHand.contains(.revoked) }.keys
+          .compactMap { purchase.recorded.licenseID($0) }
+      })
+  }
+
+  /// What is recorded of each unit, beside what LicenseKit has; for whoever reads of a fault.
+  var story: [String] {
+    purchases.sorted { $0.key < $1.key }.flatMap { id, purchase in
+      ["purchase \(id): \(purchase.decision?.status.rawValue ?? "undecided"), \(purchase.attempts) attempts"]
+        + purchase.recorded.units.sorted { $0.key < $1.key }.map { key, unit in
+          let license = purchase.recorded.licenseID(key).flatMap { kit.licenses[$0] }
+          return "\(key): \(unit); at LicenseKit: \(license.map { "\($0)" } ?? "none")"
+        }
+    }
+  }
 
   /// A person changes the first license that is not revoked.
   mutating func byHand(_ change: (inout FakeLicenseKit, LicenseID) -> Void) {

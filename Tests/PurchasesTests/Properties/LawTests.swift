@@ -26,7 +26,8 @@ struct LawTests {
       var run = DeliveryRun(history, moments: moments, delivery)
       let outcome = run.run()
       faults += outcome.problems.map { "\(delivery): \($0)" }
-      faults += check(outcome, history.offer).map { "\(delivery): \($0)" }
+      let wrong = check(outcome, history.offer).map { "\(delivery): \($0)" }
+      faults += wrong + (wrong.isEmpty ? [] : outcome.service.story)
       guard let expected else {
         expected = outcome.usable
         continue

@@ -73,6 +73,26 @@ struct ReconciliationTests {
     #expect(walk.run.recorded.units.isEmpty)
   }
 
+  @Test("issues under another name when what was lost is found: the same request would give the revoked one again")
+  func anotherName() throws {
+    var first = Walk()
+    first.upTo("call license")
+    var walk = Walk(recorded: first.run.recorded)
+    walk.upTo("call license")
+    walk.refuse(licenseKit(422))
+    walk.upTo("revoke what was lost")
+    walk.tell(.lostRevoked(found: ["lic_lost"]))
+    #expect(walk.told.last == "commit: restore, end as failed, note")
+    var next = Walk(recorded: walk.run.recorded)
+    next.upTo("call license")
+    #expect(next.told.last == "call license 2")
+
+    var again = Walk(recorded: first.run.recorded)
+    again.upTo("call license 1")
+    again.tell(.succeeded(StepOutcome(result: .license("lic_lost"), status: .revoked)))
+    #expect(again.told.last == "commit: fail license 1, restore, begin license 2")
+  }
+
   @Test("that is refused a license in place of another has the former one stand again")
   func formerStands() throws {
     var first = Walk()

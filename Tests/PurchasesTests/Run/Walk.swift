@@ -86,7 +86,7 @@ struct Walk {
         asked.mapValues { .init(id: $0, status: .active, expiresAt: nil, policy: "policy_lk_a") }, nil)
     case .call(let step, _): return .succeeded(StepOutcome(result: result(of: step)))
     case .writeBack: return .wroteBack(note: nil)
-    case .revokeLost: return .lostRevoked
+    case .revokeLost: return .lostRevoked(found: [])
     case .lookAtFormer(let license):
       return .sawFormer(.init(id: license, status: .active, expiresAt: nil, policy: "policy_lk_a"))
     case .findGone: return .foundGone([])
