@@ -55,9 +55,19 @@ extension Reconciliation {
       guard recorded.units[key] != before else { continue }
       writes += [.observe(key, recorded), .noteChange(key, license.id, changes)]
     }
-    if let refusal { return trouble(refusal, writes) }
-    seen.formUnion(keys)
-    return goOn(writes)
+    guard let refusal else {
+      seen.formUnion(keys)
+      return goOn(writes)
+    }
+    if case .gone = refusal.failure, let missing = keys.first(where: { licenses[$0] == nil }),
+      case .issued(_, .revoked, _, _)? = recorded.units[missing]?.license
+    {
+      // What was revoked by hand is not made anew when it is gone.
+      seen.formUnion(licenses.keys)
+      seen.insert(missing)
+      return goOn(writes)
+    }
+    return trouble(refusal, writes)
   }
 
   // MARK: Taking steps

@@ -209,6 +209,26 @@ struct Service {
 
   // MARK: By hand
 
+  /// What counts as revoked by hand, and so is not made anew when it is lost.
+  var revokedByHand: Set<LicenseID> {
+    Set(
+      purchases.values.flatMap { purchase in
+        purchase.recorded.units.filter { $0.value.byHand.contains(.revoked) }.keys
+          .compactMap { purchase.recorded.licenseID($0) }
+      })
+  }
+
+  /// What is recorded of each unit, beside what LicenseKit has; for whoever reads of a fault.
+  var story: [String] {
+    purchases.sorted { $0.key < $1.key }.flatMap { id, purchase in
+      ["purchase \(id): \(purchase.decision?.status.rawValue ?? "undecided"), \(purchase.attempts) attempts"]
+        + purchase.recorded.units.sorted { $0.key < $1.key }.map { key, unit in
+          let license = purchase.recorded.licenseID(key).flatMap { kit.licenses[$0] }
+          return "\(key): \(unit); at LicenseKit: \(license.map { "\($0)" } ?? "none")"
+        }
+    }
+  }
+
   /// A person changes the first license that is not revoked.
   mutating func byHand(_ change: (inout FakeLicenseKit, LicenseID) -> Void) {
     let first = licenses.filter { $0.value.status != .revoked }.keys.min()

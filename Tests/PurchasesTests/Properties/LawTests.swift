@@ -26,9 +26,10 @@ struct LawTests {
       var run = DeliveryRun(history, moments: moments, delivery)
       let outcome = run.run()
       faults += outcome.problems.map { "\(delivery): \($0)" }
-      for invariant in Invariant.allCases {
-        faults += invariant.faults(in: outcome, history.offer).map { "\(delivery): \(invariant.rawValue): \($0)" }
+      let wrong = Invariant.allCases.flatMap { invariant in
+        invariant.faults(in: outcome, history.offer).map { "\(delivery): \(invariant.rawValue): \($0)" }
       }
+      faults += wrong + (wrong.isEmpty ? [] : outcome.service.story)
       guard let expected else {
         expected = outcome.usable
         continue
