@@ -43,8 +43,8 @@ struct Office: Sendable {
       try await connections.connect(
         TokenGrant(accessToken: "a", refreshToken: "r", livemode: false, account: other.account), licenseKit: nil)
       let configuration = IntegrationConfiguration(
-        live: nil, test: .init(clientID: "ca_1", secretKeys: ["sk_test_1"]), webhookSecrets: ["whsec_1"],
-        appSigningSecrets: ["absec_old", appSecret], publicBaseURL: "https://licenses.example.com",
+        live: nil, test: .init(clientID: "ca_1", secretKeys: ["sk_test_1"]), webhookSecrets: .init(live: ["whsec_1"]),
+        appSigningSecrets: .init(live: ["absec_old", appSecret]), publicBaseURL: "https://licenses.example.com",
         adminToken: operatorToken, keyRing: keyRing, licenseKit: .init(baseURL: licenseKitURL, token: "lkm_service"),
         delivery: delivery)
       let testRedis = try TestRedis.make()
