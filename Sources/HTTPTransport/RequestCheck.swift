@@ -60,9 +60,9 @@ enum RequestCheck {
     }
   }
 
-  private static func part(_ part: CURLUPart, of parser: OpaquePointer) -> String? {
+  static func part(_ part: CURLUPart, of parser: OpaquePointer, flags: UInt32 = 0) -> String? {
     var text: UnsafeMutablePointer<CChar>?
-    guard curl_url_get(parser, part, &text, 0) == CURLUE_OK, let text else { return nil }
+    guard curl_url_get(parser, part, &text, flags) == CURLUE_OK, let text else { return nil }
     defer { curl_free(text) }
     return String(cString: text)
   }

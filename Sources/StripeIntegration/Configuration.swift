@@ -29,6 +29,26 @@ public struct IntegrationConfiguration: Sendable {
     }
   }
 
+  /// Secrets that Stripe signs with, by the mode that they were configured for. Those of live mode vouch for both, those of
+  /// test mode for test mode alone.
+  public struct SigningSecrets: Sendable, Hashable {
+    public let live: [String]
+    public let test: [String]
+
+    /// What stands in both is of live mode.
+    public init(live: [String], test: [String] = []) {
+      self.live = live
+      self.test = test.filter { !live.contains($0) }
+    }
+
+    /// The same to check with.
+    func checking<Purpose>() -> ModeSecrets<Purpose> {
+      ModeSecrets(
+        live: live.compactMap { try? SigningSecret($0) },
+        test: test.compactMap { try? SigningSecret($0) })
+    }
+  }
+
   /// The service-wide LicenseKit, for connections without one of their own.
   public struct LicenseKit: Sendable {
     /// Nil only where the server runs in the same process.
@@ -48,10 +68,10 @@ public struct IntegrationConfiguration: Sendable {
   /// At least one of the two is there.
   public let live: Mode?
   public let test: Mode?
-  /// Every secret that a webhook may be signed with. One endpoint can receive both modes' events, so all are tried.
-  public let webhookSecrets: [String]
-  /// Every secret that a request of the Dashboard app may be signed with.
-  public let appSigningSecrets: [String]
+  /// What webhooks may be signed with. A live endpoint receives both modes' events.
+  public let webhookSecrets: SigningSecrets
+  /// What requests of the Dashboard app may be signed with.
+  public let appSigningSecrets: SigningSecrets
   /// Where browsers and Stripe reach this service, without a slash at the end.
   public let publicBaseURL: String
   public let stripeAPIBaseURL: String
@@ -71,7 +91,8 @@ public struct IntegrationConfiguration: Sendable {
   public let sweepInterval: Duration?
 
   public init(
-    live: Mode?, test: Mode?, webhookSecrets: [String], appSigningSecrets: [String], publicBaseURL: String,
+    live: Mode?, test: Mode?, webhookSecrets: SigningSecrets, appSigningSecrets: SigningSecrets,
+    publicBaseURL: String,
     stripeAPIBaseURL: String = StripeClient.defaultBaseURL,
     allowedOrigins: [String] = IntegrationConfiguration.defaultAllowedOrigins, appRights: AppRights = AppRights(),
     adminToken: String,
@@ -123,6 +144,11 @@ extension IntegrationConfiguration: CustomStringConvertible, CustomReflectable {
 extension IntegrationConfiguration.Mode: CustomStringConvertible, CustomReflectable {
   public var description: String { "Mode(\(clientID))" }
   public var customMirror: Mirror { Mirror(self, children: ["clientID": clientID]) }
+}
+
+extension IntegrationConfiguration.SigningSecrets: CustomStringConvertible, CustomReflectable {
+  public var description: String { "SigningSecrets(withheld)" }
+  public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
 extension IntegrationConfiguration.LicenseKit: CustomStringConvertible, CustomReflectable {

@@ -21,9 +21,11 @@ extension IntegrationConfiguration {
         example: "ca_123")
     }
     let webhookSecrets = environment.signingSecrets(
-      "STRIPE_WEBHOOK_SECRET", expected: "the webhook endpoint's signing secret", example: "whsec_123")
+      "STRIPE_WEBHOOK_SECRET", expected: "the webhook endpoint's signing secret", example: "whsec_123",
+      hasLiveMode: !live.isAbsent)
     let appSigningSecrets = environment.signingSecrets(
-      "STRIPE_APP_SIGNING_SECRET", expected: "the app's signing secret", example: "absec_123")
+      "STRIPE_APP_SIGNING_SECRET", expected: "the app's signing secret", example: "absec_123",
+      hasLiveMode: !live.isAbsent)
     let publicBaseURL = environment.requiredURL("STRIPE_PUBLIC_BASE_URL", example: "https://licenses.example.com")
     let stripeAPIBaseURL = environment.url("STRIPE_API_BASE_URL", default: StripeClient.defaultBaseURL)
     let allowedOrigins = environment.origins()
@@ -135,23 +137,27 @@ extension EnvironmentReader {
     return url("STRIPE_AUTHORIZE_URL", example: AuthorizeLink.defaultBase).map { AuthorizeLink(base: $0) }
   }
 
-  /// The secrets of both modes; one endpoint or app may serve both, so at least one of all must be there.
-  fileprivate mutating func signingSecrets(_ name: String, expected: String, example: String) -> [String] {
+  /// The secrets of both modes. Live mode needs one of live mode; test mode alone needs one of either.
+  fileprivate mutating func signingSecrets(
+    _ name: String, expected: String, example: String, hasLiveMode: Bool
+  ) -> IntegrationConfiguration.SigningSecrets {
     let prefix = String(example.prefix { $0 != "_" }) + "_"
-    var found: [String] = []
-    for name in [name, name + "_TEST"] {
-      let entries = secrets(name, expected: expected + ", which begins with \(prefix)", example: example)
+    let expected = expected + ", which begins with \(prefix)"
+    func read(_ name: String, _ environment: inout EnvironmentReader) -> [String] {
+      let entries = environment.secrets(name, expected: expected, example: example)
       if entries.contains(where: { !$0.hasPrefix(prefix) }) {
-        report(
-          name, expected: expected + ", which begins with \(prefix)", example: example,
-          found: .secret("an entry begins otherwise"))
+        environment.report(
+          name, expected: expected, example: example, found: .secret("an entry begins otherwise"))
       }
-      found += entries.filter { !found.contains($0) }
+      return entries
     }
-    if optional(name, isSecret: true) == nil, optional(name + "_TEST", isSecret: true) == nil {
-      report(name, expected: expected + ", which begins with \(prefix)", example: example)
+    let live = read(name, &self)
+    let test = read(name + "_TEST", &self)
+    let isMissing = optional(name, isSecret: true) == nil
+    if isMissing, hasLiveMode || optional(name + "_TEST", isSecret: true) == nil {
+      report(name, expected: hasLiveMode ? "live mode's: " + expected : expected, example: example)
     }
-    return found
+    return .init(live: live, test: test)
   }
 
   fileprivate mutating func origins() -> [String] {

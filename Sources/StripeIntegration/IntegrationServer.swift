@@ -69,7 +69,7 @@ public struct IntegrationServer: Sendable {
       logger: logger)
     inbox = InboxWriter(client: postgres, logger: logger)
     receiver = WebhookReceiver(
-      secrets: configuration.webhookSecrets.compactMap { try? WebhookSecret($0) }, inbox: inbox, recent: recent,
+      secrets: configuration.webhookSecrets.checking(), inbox: inbox, recent: recent,
       wakeUp: wakeUp, clock: clock, logger: logger)
     connectionRoutes = ConnectionRoutes(
       configuration: configuration, store: connections, transport: transport, redis: redis)

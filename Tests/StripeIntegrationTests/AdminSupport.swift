@@ -30,10 +30,11 @@ struct Office: Sendable {
   /// - Parameters:
   ///   - redis: whether requests are counted.
   ///   - burst: how many requests are let through at once.
+  ///   - licenseKitURL: where the service's own LicenseKit is; nil when it runs in the same process.
   static func open(
     mapped: Bool = true, redis: Bool = false, burst: Int = 100, licenseKit: (any LicenseKitAccess)? = nil,
     delivery: DeliveryConfiguration = DeliveryConfiguration(), office: MailOffice? = nil,
-    _ body: @Sendable (Office) async throws -> Void
+    licenseKitURL: String? = nil, _ body: @Sendable (Office) async throws -> Void
   ) async throws {
     try await Shop.open(mapped: mapped) { shop in
       let logger = Logger(label: "office", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -42,9 +43,9 @@ struct Office: Sendable {
       try await connections.connect(
         TokenGrant(accessToken: "a", refreshToken: "r", livemode: false, account: other.account), licenseKit: nil)
       let configuration = IntegrationConfiguration(
-        live: nil, test: .init(clientID: "ca_1", secretKeys: ["sk_test_1"]), webhookSecrets: ["whsec_1"],
-        appSigningSecrets: ["absec_old", appSecret], publicBaseURL: "https://licenses.example.com",
-        adminToken: operatorToken, keyRing: keyRing, licenseKit: .init(baseURL: nil, token: "lkm_service"),
+        live: nil, test: .init(clientID: "ca_1", secretKeys: ["sk_test_1"]), webhookSecrets: .init(live: ["whsec_1"]),
+        appSigningSecrets: .init(live: ["absec_old", appSecret]), publicBaseURL: "https://licenses.example.com",
+        adminToken: operatorToken, keyRing: keyRing, licenseKit: .init(baseURL: licenseKitURL, token: "lkm_service"),
         delivery: delivery)
       let testRedis = try TestRedis.make()
       let client = redis ? RedisClient(try RedisConfiguration(url: testRedis.url), logger: logger) : nil

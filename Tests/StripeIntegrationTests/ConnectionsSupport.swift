@@ -186,8 +186,8 @@ struct ConnectionWorld: Sendable {
         let keyRing = try KeyRing(parsing: "k1:\(Base64.encode(Random.bytes(32)))")
         let configuration = IntegrationConfiguration(
           live: .init(clientID: "ca_live", secretKeys: [FakeTokenEndpoint.liveKey]),
-          test: .init(clientID: "ca_test", secretKeys: testKeys), webhookSecrets: ["whsec_1"],
-          appSigningSecrets: ["absec_1"], publicBaseURL: "https://licenses.example.com",
+          test: .init(clientID: "ca_test", secretKeys: testKeys), webhookSecrets: .init(live: ["whsec_1"]),
+          appSigningSecrets: .init(live: ["absec_1"]), publicBaseURL: "https://licenses.example.com",
           stripeAPIBaseURL: address.url, adminToken: "operator-operator", apiAccess: apiAccess, keyRing: keyRing,
           licenseKit: .init(baseURL: nil, token: "lkm_service", appURL: appURL))
         try await body(

@@ -43,8 +43,9 @@ struct DescriptionTests {
     let server = LicenseServer(client: postgres, keyRing: keyRing, logger: logger)
     let integration = IntegrationServer(
       configuration: IntegrationConfiguration(
-        live: nil, test: .init(clientID: "ca_1", secretKeys: ["sk_test_1"]), webhookSecrets: ["whsec_1"],
-        appSigningSecrets: ["absec_1"], publicBaseURL: "https://licenses.example.com", adminToken: "operator-operator",
+        live: nil, test: .init(clientID: "ca_1", secretKeys: ["sk_test_1"]), webhookSecrets: .init(live: ["whsec_1"]),
+        appSigningSecrets: .init(live: ["absec_1"]), publicBaseURL: "https://licenses.example.com",
+        adminToken: "operator-operator",
         keyRing: keyRing, licenseKit: .init(baseURL: nil, token: "lkm_service")),
       postgres: postgres, redis: nil, transport: transport, licenseKit: server.inProcessClient(token: "lkm_service"),
       licenseKitClient: { server.inProcessClient(token: $0) }, logger: logger)

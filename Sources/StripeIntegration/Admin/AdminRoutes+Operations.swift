@@ -41,17 +41,19 @@ extension AdminRoutes {
     return try await connection(call)
   }
 
-  /// Gives the connection a LicenseKit of its own; without address and token, the service's.
+  /// Gives the connection a LicenseKit of its own; without an address, the service's, which is the operator's to give.
   func setLicenseKit(_ call: AdminCall) async throws -> Response {
     let body = try call.decodeBody(LicenseKitBody.self)
-    let licenseKit = try body.checked(
-      isOperator: call.caller == .serviceOperator, destinations: delivery.destinations)
+    let isOperator = call.caller == .serviceOperator
+    guard isOperator || !body.means(servicesOrigins) else {
+      throw APIFailure.forbidden("only the operator gives a connection the service's own LicenseKit")
+    }
+    let licenseKit = try body.checked(isOperator: isOperator, destinations: delivery.destinations)
     guard let before = try await connections.connection(of: call.tenant) else { throw APIFailure.notFound() }
     try await record(
       call.entry("connection.licensekit", call.tenant.description, detail: licenseKit?.baseURL ?? "the service's"),
       of: call.tenant)
-    try await connections.setLicenseKit(
-      licenseKit, of: call.tenant, byOperator: call.caller == .serviceOperator)
+    try await connections.setLicenseKit(licenseKit, of: call.tenant, byOperator: isOperator)
     // What stood still for want of a LicenseKit is tried with this one.
     if before.parkedReason == TenantUnavailable.Reason.licensekitCredential.rawValue
       || before.parkedReason == TenantUnavailable.Reason.licensekitMissing.rawValue
@@ -80,6 +82,13 @@ extension AdminRoutes {
     var baseURL: String?
     var token: String?
 
+    /// Whether it is the service's own LicenseKit that is asked for: by no address, or by one of its server in any spelling
+    /// and with any path.
+    func means(_ origins: [HTTPOrigin]) -> Bool {
+      guard let baseURL, !baseURL.allSatisfy(\.isWhitespace) else { return true }
+      return HTTPOrigin(baseURL).map { origins.contains($0) } ?? false
+    }
+
     func checked(
       isOperator: Bool, destinations: AddressPolicy
     ) throws(APIFailure) -> ConnectionLicenseKit? {
@@ -90,7 +99,7 @@ extension AdminRoutes {
       // A vendor's server is elsewhere: nobody but the operator points this service at its own machine.
       guard let normalized = ServiceURL.normalized(baseURL), isOperator || normalized.lowercased().hasPrefix("https:")
       else { throw .validation(field: "base_url", "must be an https URL, without user, password or fragment") }
-      if !isOperator, let host = URLComponents(string: normalized)?.host, destinations.refuses(host: host) {
+      if !isOperator, HTTPOrigin(normalized).map({ destinations.refuses(host: $0.host) }) ?? true {
         throw .validation(field: "base_url", "must not lead to this service's own machine or network")
       }
       return ConnectionLicenseKit(baseURL: normalized, token: token)

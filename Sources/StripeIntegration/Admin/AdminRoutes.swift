@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTransport
 import HTTPTypes
 import Hummingbird
 import JSON
@@ -25,6 +26,8 @@ struct AdminRoutes: Sendable {
   let mappings: MappingEditor
   let tokens: AdminTokenStore
   let delivery: DeliveryDesk
+  /// Where the service's own LicenseKit is reached: no vendor's.
+  let servicesOrigins: [HTTPOrigin]
   private let authenticator: AdminAuthenticator
   private let rateLimit: TenantRateLimit
 
@@ -48,6 +51,10 @@ struct AdminRoutes: Sendable {
     mappings = MappingEditor(database: database, wakeUp: wakeUp)
     tokens = AdminTokenStore(database: database)
     self.delivery = delivery ?? DeliveryDesk(database: database, configuration: configuration)
+    servicesOrigins = [configuration.licenseKit.baseURL, configuration.publicBaseURL].compactMap {
+      $0
+    }
+    .compactMap(HTTPOrigin.init)
     authenticator = AdminAuthenticator(operatorToken: configuration.adminToken, tokens: tokens)
     rateLimit = TenantRateLimit(
       redis: redis, prefix: keyPrefix + "stripe:admin:", capacity: burst, perSecond: Double(burst) / 4)

@@ -49,13 +49,15 @@ struct AppActionRequest: Sendable {
 
   /// - Throws: 401 `SIGNATURE_INVALID`, also for the plain form: it signs nothing of what is asked for.
   static func verified(
-    _ request: Request, secrets: [AppSigningSecret], now: Date
+    _ request: Request, secrets: ModeSecrets<AppPurpose>, now: Date
   ) async throws -> Verified {
     let body = try await request.bodyBytes(limit: AppQuestion.longestPayload)
     do {
       let signed = try AppSignature.verifyPayload(
         header: request.headers[.stripeSignature], payload: body, secrets: secrets, now: now)
-      return Verified(identity: signed.identity, fields: signed.fields)
+      // Whatever else is wrong with a mode that is not named is told where the body is read.
+      try signed.require(livemode: signed.value.fields["livemode"]?.bool ?? true)
+      return Verified(identity: signed.value.identity, fields: signed.value.fields)
     } catch {
       throw APIFailure.unauthorized(error.code, code: "SIGNATURE_INVALID")
     }

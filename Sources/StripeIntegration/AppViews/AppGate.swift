@@ -9,7 +9,7 @@ import StripeAPI
 /// What every request of the Dashboard app passes: Stripe's signature, the limit, and that the account is connected.
 struct AppGate: Sendable {
   let database: TenantDatabase
-  let secrets: [AppSigningSecret]
+  let secrets: ModeSecrets<AppPurpose>
   let rights: AppRights
   let rateLimit: TenantRateLimit
   let clock: @Sendable () -> Date

@@ -23,26 +23,34 @@ struct AppQuestion: Sendable {
   /// `payload` or `Stripe-Signed-Payload`, in Base64 for URLs. What is signed counts; the rest of such a request may repeat
   /// it and may not contradict it.
   ///
+  /// Live mode, which is meant unless the request names a mode, needs a secret of live mode.
+  ///
   /// - Throws: 401 `SIGNATURE_INVALID`, which says no more than the kind of fault; 400 `INVALID_QUERY`.
-  init(_ request: Request, secrets: [AppSigningSecret], now: Date) async throws {
+  init(_ request: Request, secrets: ModeSecrets<AppPurpose>, now: Date) async throws {
     let query = request.query
     let header = request.headers[.stripeSignature]
     let identity: AppIdentity
     var signed = JSONObject()
+    let livemode: Bool
     do {
       if let payload = try await Self.payload(of: request, query) {
         let verified = try AppSignature.verifyPayload(header: header, payload: payload, secrets: secrets, now: now)
-        (identity, signed) = (verified.identity, verified.fields)
+        (identity, signed) = (verified.value.identity, verified.value.fields)
+        livemode = try Self.livemode(query, signed)
+        try verified.require(livemode: livemode)
       } else {
-        identity = try AppSignature.verifyIdentity(
+        let verified = try AppSignature.verifyIdentity(
           header: header, userID: try request.headers[.stripeUserID] ?? query.string("user_id"),
           accountID: try request.headers[.stripeAccountID] ?? query.string("account_id"), secrets: secrets, now: now)
+        identity = verified.value
+        livemode = try Self.livemode(query, signed)
+        try verified.require(livemode: livemode)
       }
     } catch let error as SignatureError {
       throw APIFailure.unauthorized(error.code, code: "SIGNATURE_INVALID")
     }
     user = identity.userID
-    tenant = Tenant(account: identity.accountID, livemode: try Self.livemode(query, signed))
+    tenant = Tenant(account: identity.accountID, livemode: livemode)
     roles = AppRole.roles(in: signed)
     self.query = query
     self.signed = signed

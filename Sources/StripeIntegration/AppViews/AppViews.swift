@@ -33,7 +33,7 @@ struct AppViews: Sendable {
     clock: @escaping @Sendable () -> Date, logger: Logger
   ) {
     gate = AppGate(
-      database: database, secrets: configuration.appSigningSecrets.compactMap { try? AppSigningSecret($0) },
+      database: database, secrets: configuration.appSigningSecrets.checking(),
       rights: configuration.appRights,
       rateLimit: TenantRateLimit(
         redis: redis, prefix: keyPrefix + "stripe:app:", capacity: burst, perSecond: Double(burst) / 10), clock: clock)

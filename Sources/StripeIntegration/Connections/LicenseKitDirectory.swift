@@ -3,7 +3,7 @@ public import LicenseKitAPI
 import ServerKit
 import Synchronization
 
-/// Finds the LicenseKit of a tenant: the one its connection brought along, else the service's.
+/// Finds the LicenseKit of a tenant: the one its connection brought along, else the service's, which no vendor binds itself.
 public struct LicenseKitDirectory: LicenseKitAccess {
   private let store: ConnectionStore
   private let service: any LicenseKitClient
@@ -47,8 +47,13 @@ public struct LicenseKitDirectory: LicenseKitAccess {
 
   private func makeClient(for tenant: Tenant) async throws -> any LicenseKitClient {
     switch try await store.licenseKit(of: tenant) {
-    case (nil, nil, _): return service
-    case (nil, let token?, _):
+    case (nil, _, false):
+      // Only the operator gives a connection the service's own LicenseKit.
+      throw TenantUnavailable(
+        .licensekitMissing,
+        "The vendor has given up its LicenseKit, and the operator has not given it the service's.")
+    case (nil, nil, true): return service
+    case (nil, let token?, true):
       guard let client = serviceClient(token) else {
         throw TenantUnavailable(
           .licensekitMissing, "The connection has a LicenseKit token, but no address to use it at.")

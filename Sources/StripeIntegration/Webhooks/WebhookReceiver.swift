@@ -15,7 +15,7 @@ struct WebhookReceiver: Sendable {
   /// Larger than any event seen; Stripe publishes no limit.
   static let maximumBody = 2 * 1024 * 1024
 
-  let secrets: [WebhookSecret]
+  let secrets: ModeSecrets<WebhookPurpose>
   let inbox: InboxWriter
   let recent: RecentEvents
   let wakeUp: WakeUp
@@ -27,7 +27,7 @@ struct WebhookReceiver: Sendable {
   private let refused = Counter(label: "stripe_webhooks_refused_total")
 
   init(
-    secrets: [WebhookSecret], inbox: InboxWriter, recent: RecentEvents, wakeUp: WakeUp,
+    secrets: ModeSecrets<WebhookPurpose>, inbox: InboxWriter, recent: RecentEvents, wakeUp: WakeUp,
     clock: @escaping @Sendable () -> Date, logger: Logger
   ) {
     self.secrets = secrets
@@ -44,14 +44,12 @@ struct WebhookReceiver: Sendable {
 
   private func receive(_ request: Request, _ context: AppContext) async throws -> Response {
     let body = try await request.bodyBytes(limit: Self.maximumBody)
+    let vouched: Vouched<Date>
     do {
-      try WebhookSignature.verify(
+      vouched = try WebhookSignature.verify(
         header: request.headers[Self.signatureHeader], payload: body, secrets: secrets, now: clock())
     } catch {
-      refused.increment()
-      throw APIFailure(
-        .badRequest, code: "SIGNATURE_INVALID", message: "The Stripe-Signature header does not fit the body.",
-        detail: "expected a v1 signature of one of the endpoint's secrets, at most 300 s old; found: \(error.code)")
+      throw refusal(error)
     }
     let envelope: EventEnvelope
     do {
@@ -61,6 +59,11 @@ struct WebhookReceiver: Sendable {
       throw APIFailure(
         .badRequest, code: "INVALID_JSON", message: "The body is not a Stripe event.", detail: "\(error)")
     }
+    do {
+      try vouched.require(livemode: envelope.livemode)
+    } catch {
+      throw refusal(error)
+    }
     // Only events of connected accounts name an account; those of the developer's own are no vendor's business.
     if let account = envelope.account {
       let item = InboxItem(
@@ -69,6 +72,16 @@ struct WebhookReceiver: Sendable {
       try await store(item)
     }
     return Answer.raw(data: Self.received, context: context)
+  }
+
+  private func refusal(_ error: SignatureError) -> APIFailure {
+    refused.increment()
+    return APIFailure(
+      .badRequest, code: "SIGNATURE_INVALID",
+      message: "The Stripe-Signature header does not fit the body.",
+      detail:
+        "expected a v1 signature of one of the endpoint's secrets (a live event's of live mode), at most 300 s old; "
+        + "found: \(error.code)")
   }
 
   private func store(_ item: InboxItem) async throws {
