@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTransport
+import JSON
 import Testing
 
 @testable import StripeAPI
@@ -117,6 +118,39 @@ struct RetryPolicyTests {
     #expect(error.message.count <= 300)
     #expect(error.requestID == "req_1")
     #expect(!error.description.contains("abcdefgh"))
+  }
+
+  /// What steers a terminal, a page or the order of reading.
+  private static let steering: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator]
+
+  private static let hostile = [
+    String(repeating: "x", count: 1 << 20), "e" + String(repeating: "\u{301}", count: 1 << 18),
+    "a\u{0}b\u{1B}[31m\r\nc\u{85}\u{9B}d\u{2028}\u{202E}e\u{FEFF}\u{7F}",
+  ]
+
+  @Test(
+    "Whatever stands in an answer, little of it is kept, on one line and without control characters", arguments: 0..<3)
+  func bounds(_ number: Int) {
+    let text = Self.hostile[number]
+    let word = JSONValue.string(text)
+    let api: JSONValue = ["error": ["type": word, "code": word, "message": word, "param": word]]
+    let oauth: JSONValue = ["error": word, "error_description": word]
+    for body in [api, oauth] {
+      let response = HTTPTransportResponse(
+        status: 400,
+        headers: HTTPHeaderList([("Request-Id", text), ("Stripe-Rate-Limited-Reason", text)]), body: body.encoded())
+      for kept in ["\(StripeError(response))", "\(StripeOAuth.failure(response))"] {
+        #expect(kept.utf8.count < 4_000)
+        #expect(
+          !kept.unicodeScalars.contains {
+            Self.steering.contains($0.properties.generalCategory)
+          })
+      }
+    }
+    let made = StripeError(
+      type: text, code: text, message: text, param: text, requestID: text, retry: .rateLimited(reason: text, after: nil)
+    )
+    #expect(made.description.utf8.count < 4_000)
   }
 
   @Test("A plain sentence is left as it is")

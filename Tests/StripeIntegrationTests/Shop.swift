@@ -207,6 +207,7 @@ final class FaultyLine: HTTPSending {
   private let transport: HTTPTransport
   private let state = Mutex((calls: 0, breakAt: Int?.none, mode: Break.before))
   private let outage = Mutex((isCut: false, calls: 0))
+  private let scripted = Mutex<HTTPTransportResponse?>(nil)
 
   init(transport: HTTPTransport) { self.transport = transport }
 
@@ -220,6 +221,9 @@ final class FaultyLine: HTTPSending {
       return outage.calls
     }
   }
+
+  /// From now on this is what is answered, whatever is asked; nil for the server's own answers.
+  func answer(_ response: HTTPTransportResponse?) { scripted.withLock { $0 = response } }
 
   /// Counts from the next call on.
   func breakOnce(at call: Int, _ mode: Break) { state.withLock { $0 = (0, call, mode) } }
@@ -244,6 +248,7 @@ final class FaultyLine: HTTPSending {
     }
     if isCut { throw .connectTimeout }
     if fault == .before { throw .connectionLost("cut before") }
+    if let answer = scripted.withLock({ $0 }) { return answer }
     let response = try await transport.send(request)
     if fault == .after { throw .connectionLost("cut after") }
     return response

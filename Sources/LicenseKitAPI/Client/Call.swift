@@ -10,13 +10,23 @@ struct Call: Sendable {
   var idempotencyKey: String?
   /// The one success status that the contract declares.
   var success: Int
+  /// The largest answer that is taken: a record's, or a page's of them.
+  var mostBytes = 256 * 1_024
 
-  static func get(_ path: String..., query: [(name: String, value: String)] = []) -> Call {
-    Call(method: "GET", path: path, query: query, success: 200)
+  private static let mostBytesOfPage = 4 * 1_048_576
+
+  static func get(_ path: String...) -> Call {
+    Call(method: "GET", path: path, success: 200)
+  }
+
+  static func list(_ path: String..., query: [(name: String, value: String)] = []) -> Call {
+    Call(method: "GET", path: path, query: query, success: 200, mostBytes: mostBytesOfPage)
   }
 
   static func list(_ path: String..., limit: Int?) -> Call {
-    Call(method: "GET", path: path, query: limit.map { [("limit", String($0))] } ?? [], success: 200)
+    Call(
+      method: "GET", path: path, query: limit.map { [("limit", String($0))] } ?? [], success: 200,
+      mostBytes: mostBytesOfPage)
   }
 
   static func create(_ path: String..., idempotencyKey: String? = nil) -> Call {
@@ -86,6 +96,9 @@ extension LicenseKitHTTPClient {
     }
     guard response.status == call.success else { throw LicenseKitError(answer: response) }
     LicenseKitTrace.current?.note(response.headers["X-Request-Id"])
+    guard response.body.count <= call.mostBytes else {
+      throw .unreadable(response, "more than \(call.mostBytes) bytes")
+    }
     return response
   }
 
@@ -94,7 +107,11 @@ extension LicenseKitHTTPClient {
   ) throws(LicenseKitError) -> Answer {
     let document: JSONValue
     do { document = try JSONValue(parsing: response.body) } catch { throw .unreadable(response, "not JSON") }
-    guard let value = document[field] else { throw .unreadable(response, "no \(field)") }
+    guard let found = document[field] else { throw .unreadable(response, "no \(field)") }
+    let value: JSONValue
+    do { value = try AnswerTexts.checked(found, bytes: response.body) } catch {
+      throw .unreadable(response, "\(error)", requestID: document["meta"]?["request_id"]?.string)
+    }
     do { return try JSONCoding.decode(Answer.self, from: value) } catch {
       throw .unreadable(response, "\(error)", requestID: document["meta"]?["request_id"]?.string)
     }

@@ -1,4 +1,9 @@
+import HTTPTransport
+
 /// Why a call to a LicenseKit server failed. Never holds a token, a license key or a body.
+///
+/// The server may be anybody's: whatever it answered, the texts here are short, on one line and without control characters
+/// (``OutsideText``).
 public struct LicenseKitError: Error, Hashable, Sendable {
   /// What a caller can do about a failure.
   public enum RetryClass: String, Hashable, Sendable {
@@ -19,13 +24,13 @@ public struct LicenseKitError: Error, Hashable, Sendable {
   /// The HTTP status, or nil when no answer came.
   public var status: Int?
   /// The server's error code, or one of this client's own (`TRANSPORT_…`, `UNKNOWN_ERROR`). A hint: `retry` follows the status.
-  public var code: String
+  public private(set) var code: String
   /// A sentence for people.
-  public var message: String
+  public private(set) var message: String
   /// More about it, for example the field or the scope.
-  public var detail: String?
+  public private(set) var detail: String?
   /// The server's id of the request, to find it in its logs.
-  public var requestID: String?
+  public private(set) var requestID: String?
   /// What a caller can do about it.
   public var retry: RetryClass
   /// When the server asked to wait: how long.
@@ -39,10 +44,10 @@ public struct LicenseKitError: Error, Hashable, Sendable {
     retryAfter: Duration? = nil
   ) {
     self.status = status
-    self.code = code
-    self.message = message
-    self.detail = detail
-    self.requestID = requestID
+    self.code = Self.words.word(code) ?? ""
+    self.message = Self.words.line(message)
+    self.detail = detail.map { Self.words.line($0) }
+    self.requestID = Self.words.word(requestID)
     self.retry = Self.retryClass(status: status, code: code)
     self.retryAfter = retryAfter
     self.mayHaveTakenEffect = status >= 500 || status == 408 || (200..<300).contains(status)
@@ -51,11 +56,14 @@ public struct LicenseKitError: Error, Hashable, Sendable {
   /// A failure without an answer.
   public init(transport code: String, message: String, mayHaveTakenEffect: Bool, retry: RetryClass = .later) {
     self.status = nil
-    self.code = "TRANSPORT_\(code.uppercased())"
-    self.message = message
+    self.code = "TRANSPORT_" + (Self.words.word(code) ?? "").uppercased()
+    self.message = Self.words.line(message)
     self.retry = retry
     self.mayHaveTakenEffect = mayHaveTakenEffect
   }
+
+  /// What a server's words are read with.
+  static let words = OutsideText(withholding: ["lkm_", "lkw_", "lsk_"])
 
   /// The class of a status. A used idempotency key with another body is a fault of the caller, so it is not a conflict to
   /// be adopted; a success status that was not expected, or could not be read, may be right the next time.

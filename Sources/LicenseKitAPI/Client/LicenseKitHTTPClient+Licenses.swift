@@ -5,7 +5,7 @@ import JSON
 extension LicenseKitHTTPClient {
   /// Operation `listLicenses` of the contract.
   public func listLicenses(_ filter: LicenseFilter) async throws(LicenseKitError) -> [License] {
-    try await send(.get("licenses", query: filter.query))
+    try await send(.list("licenses", query: filter.query))
   }
 
   /// Operation `createLicense` of the contract.

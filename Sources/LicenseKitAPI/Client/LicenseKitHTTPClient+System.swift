@@ -17,7 +17,7 @@ extension LicenseKitHTTPClient {
 
   /// Operation `listEvents` of the contract.
   public func listEvents(_ filter: EventFilter) async throws(LicenseKitError) -> EventPage {
-    let response = try await exchange(.get("events", query: filter.query), body: nil)
+    let response = try await exchange(.list("events", query: filter.query), body: nil)
     let events = try decode([Event].self, from: response, field: "data")
     let page = try decode(PageInfo.self, from: response, field: "page_info")
     return EventPage(events: events, nextCursor: page.nextCursor)

@@ -1,3 +1,4 @@
+import HTTPTransport
 import Synchronization
 
 /// Collects the server's ids of the calls that are made while it is current, so that what was done can be found again in
@@ -14,9 +15,9 @@ public final class LicenseKitTrace: Sendable {
   public var requestIDs: [String] { ids.withLock { $0 } }
 
   func note(_ requestID: String?) {
-    guard let requestID, !requestID.isEmpty, requestID.utf8.count <= 100 else { return }
+    guard let id = LicenseKitError.words.word(requestID), !id.isEmpty else { return }
     ids.withLock { ids in
-      if ids.count < 20, !ids.contains(requestID) { ids.append(requestID) }
+      if ids.count < 20, !ids.contains(id) { ids.append(id) }
     }
   }
 }

@@ -40,7 +40,8 @@ enum UsageLedger {
     in transaction: PostgresTransaction
   ) async throws {
     let entry = Entry(
-      action: .consume, amount: amount, consumedChange: amount, used: feature.totalConsumptions + amount,
+      action: .consume, amount: amount, consumedChange: amount,
+      used: feature.totalConsumptions.addingSaturated(amount),
       quota: feature.maxConsumptions)
     try await transaction.query(
       """
@@ -96,9 +97,12 @@ enum UsageLedger {
     if let credits = request.addCredits {
       entries.append(Entry(action: .credit, amount: credits, consumedChange: 0, used: used, quota: wanted.quota))
     }
-    let change = wanted.used - used
+    let change = wanted.used.subtractingSaturated(used)
     if request.resetConsumed == true {
-      entries.append(Entry(action: .reset, amount: used, consumedChange: -used, used: 0, quota: wanted.quota))
+      entries.append(
+        Entry(
+          action: .reset, amount: used, consumedChange: Int64(0).subtractingSaturated(used), used: 0,
+          quota: wanted.quota))
     } else if request.totalConsumptions != nil {
       entries.append(
         Entry(action: .adjust, amount: change, consumedChange: change, used: wanted.used, quota: wanted.quota))

@@ -83,7 +83,9 @@ struct LicenseFeatures: Sendable {
       if given.totalConsumptions != 0 {
         let used = given.totalConsumptions
         try await UsageLedger.append(
-          .init(action: .remove, amount: used, consumedChange: -used, used: 0, quota: given.maxConsumptions),
+          .init(
+            action: .remove, amount: used, consumedChange: Int64(0).subtractingSaturated(used), used: 0,
+            quota: given.maxConsumptions),
           of: given, by: caller, at: now, in: transaction)
       }
       try await Self.bumpEntitlement(license, for: caller, now: now, in: transaction)
@@ -193,8 +195,8 @@ enum UsageReset {
     var quota = body.maxConsumptions ?? present.maxConsumptions
     if let credits = body.addCredits {
       guard let limited = quota else { throw .conflict("the feature is unlimited: there is no quota to raise") }
-      let (sum, overflow) = limited.addingReportingOverflow(credits)
-      guard !overflow, sum <= Checks.maximumInteger else {
+      let sum = limited.addingSaturated(credits)
+      guard sum <= Checks.maximumInteger else {
         throw .validation(field: "add_credits", "makes the quota too large")
       }
       quota = sum
@@ -212,6 +214,7 @@ extension LicenseFeature {
       licenseID: try row.get("license_id"), featureID: try row.get("feature_id"), featureCode: try row.get("code"),
       featureName: try row.get("name"), enabled: try row.get("enabled"), maxConsumptions: quota,
       totalConsumptions: used,
-      remaining: quota.map { max(0, $0 - used) }, expiresAt: try row.get("expires_at"), metadata: try row.metadata())
+      remaining: quota.map { max(0, $0.subtractingSaturated(used)) }, expiresAt: try row.get("expires_at"),
+      metadata: try row.metadata())
   }
 }

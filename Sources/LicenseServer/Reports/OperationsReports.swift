@@ -117,7 +117,7 @@ struct OperationsReports: Sendable {
     try await store.report(caller.tenant) { transaction in
       let rows = try await transaction.query(
         """
-        SELECT endpoint, result_class, reason_code, sum(requests)::bigint AS requests
+        SELECT endpoint, result_class, reason_code, \(fragment: SaturatingSum.told("sum(requests)")) AS requests
           FROM (\(fragment: request.filter.rows(request.window, for: caller))) found
          GROUP BY endpoint, result_class, reason_code
          ORDER BY endpoint, result_class, reason_code
@@ -129,7 +129,7 @@ struct OperationsReports: Sendable {
         )
       }
       func total(_ rows: [(endpoint: String, result: String, reason: String, count: Int64)]) -> Int64 {
-        rows.reduce(0) { $0 + $1.count }
+        rows.reduce(0) { $0.addingSaturated($1.count) }
       }
       let byEndpoint = RuntimeEndpoint.allCases.map(\.rawValue).compactMap { endpoint -> JSONValue? in
         let own = rows.filter { $0.endpoint == endpoint }
@@ -176,11 +176,12 @@ struct OperationsReports: Sendable {
             FROM found
            WHERE result_class <> 'success'
         )
-        SELECT \(fragment: names), sum(requests)::bigint AS count, min(at) AS first_at, max(at) AS last_at,
-               (sum(sum(requests)) OVER ())::bigint AS total
+        SELECT \(fragment: names), \(fragment: SaturatingSum.told("sum(requests)")) AS count,
+               min(at) AS first_at, max(at) AS last_at,
+               \(fragment: SaturatingSum.told("sum(sum(requests)) OVER ()")) AS total
           FROM errors
          GROUP BY \(fragment: names)
-         ORDER BY \(fragment: order)count DESC, \(fragment: names)
+         ORDER BY \(fragment: order)sum(requests) DESC, \(fragment: names)
          LIMIT \(request.limit + 1)
         """)
     }
@@ -225,7 +226,7 @@ struct OperationsReports: Sendable {
     } else {
       // Device by device of each license, never all devices and then the licenses they belong to.
       query = """
-        SELECT coalesce(sum(d.count), 0)::bigint AS count
+        SELECT \(fragment: SaturatingSum.told("coalesce(sum(d.count), 0)")) AS count
           FROM (SELECT id
                   FROM license_server.licenses
                  WHERE tenant_id = \(caller.tenant)

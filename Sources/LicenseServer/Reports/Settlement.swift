@@ -70,15 +70,15 @@ extension SubjectReports {
     return try await store.report(caller.tenant) { transaction in
       let (name, facts, spans) = try await subject(request, for: caller, in: transaction)
       let periods = SettlementPeriod.periods(of: spans, limit: request.limit)
-      let usage = try await usage(request, in: periods, for: caller, in: transaction)
+      let (usage, totals) = try await self.usage(request, in: periods, for: caller, in: transaction)
       let renewals = try await renewals(request, in: periods, for: caller, in: transaction)
       let (licenses, moreLicenses) = try await licenses(request, at: now, for: caller, in: transaction)
 
       var report: JSONObject = ["window": request.window.json, name: .object(facts)]
       report["group_by"] = .array(request.groupBy.map { .string($0.rawValue) })
       report["totals"] = .object(
-        usage.values.reduce(into: UsageTotals()) { $0 += $1.totals }.json.adding([
-          "renewals": .integer(renewals.values.reduce(0, +))
+        totals.json.adding([
+          "renewals": .integer(renewals.values.reduce(0) { $0.addingSaturated($1) })
         ]))
       report["periods"] = .array(
         periods.enumerated().map { index, period in
@@ -172,10 +172,11 @@ extension SubjectReports {
     """
   }
 
+  /// The use of each period by its number, and of all of them: added up where sums have no end, not from what is told.
   private func usage(
     _ request: SettlementRequest, in periods: [SettlementPeriod], for caller: Caller,
     in transaction: PostgresTransaction
-  ) async throws -> [Int: PeriodUsage] {
+  ) async throws -> ([Int: PeriodUsage], totals: UsageTotals) {
     let names = UsageDimension.names(request.groupBy)
     let rows = try await transaction.query(
       """
@@ -191,30 +192,36 @@ extension SubjectReports {
          GROUP BY period, \(fragment: names)
       ), ranked AS (
         SELECT *,
-               (sum(consumed)   OVER whole)::bigint AS all_consumed,
-               (sum(uses)       OVER whole)::bigint AS all_uses,
-               (sum(net_change) OVER whole)::bigint AS all_net_change,
+               sum(consumed)   OVER own AS period_consumed,
+               sum(uses)       OVER own AS period_uses,
+               sum(net_change) OVER own AS period_net_change,
+               sum(consumed)   OVER ()     AS all_consumed,
+               sum(uses)       OVER ()     AS all_uses,
+               sum(net_change) OVER ()     AS all_net_change,
                row_number() OVER (PARTITION BY period ORDER BY consumed DESC, \(fragment: names)) AS rank
           FROM matched
-        WINDOW whole AS (PARTITION BY period)
+        WINDOW own AS (PARTITION BY period)
       )
-      SELECT *
+      SELECT period, rank, \(fragment: names), \(fragment: UsageTotals.told()),
+             \(fragment: UsageTotals.told("period_", as: "period_")), \(fragment: UsageTotals.told("all_", as: "all_"))
         FROM ranked
        WHERE rank <= \(request.limit + 1)
        ORDER BY period, rank
       """)
     var usage: [Int: PeriodUsage] = [:]
+    var totals = UsageTotals()
     for row in rows {
+      totals = try UsageTotals(row: row, prefix: "all_")
       let period: Int = try row.get("period")
       guard try row.get("rank", as: Int.self) <= request.limit else {
         usage[period]?.truncated = true
         continue
       }
-      usage[period, default: PeriodUsage()].totals = try UsageTotals(row: row, prefix: "all_")
+      usage[period, default: PeriodUsage()].totals = try UsageTotals(row: row, prefix: "period_")
       usage[period]?.groups.append(
         .object(try UsageDimension.values(request.groupBy, of: row).adding(try UsageTotals(row: row).json)))
     }
-    return usage
+    return (usage, totals)
   }
 
   /// How many renewals each period saw, from the entries that were written with them.

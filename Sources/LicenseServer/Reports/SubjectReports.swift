@@ -97,7 +97,7 @@ extension LicenseLifecycle {
 struct CountsByText: Sendable {
   var counts: [(text: String, count: Int64)]
 
-  var total: Int64 { counts.reduce(0) { $0 + $1.count } }
+  var total: Int64 { counts.reduce(0) { $0.addingSaturated($1.count) } }
 
   /// - Parameter query: has the columns `text` and `count`.
   static func load(_ query: PostgresQuery, in transaction: PostgresTransaction) async throws -> CountsByText {

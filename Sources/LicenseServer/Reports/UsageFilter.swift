@@ -77,7 +77,7 @@ struct UsageFilter: Hashable, Sendable {
   }
 }
 
-/// An amount of use, as every report tells of it.
+/// An amount of use, as every report tells of it: beyond ±9223372036854775807, as that.
 struct UsageTotals: Hashable, Sendable {
   /// Units consumed.
   var consumed: Int64 = 0
@@ -86,12 +86,26 @@ struct UsageTotals: Hashable, Sendable {
   /// How the licenses' totals changed: what was consumed, less what was reset or taken away.
   var netChange: Int64 = 0
 
-  /// The same in SQL, over rows of the ledger.
+  /// The same in SQL, over rows of the ledger, as wide as the sums are: they are summed further before they are ``told(_:as:)``.
   static let columns: PostgresQuery = """
-    coalesce(sum(amount) FILTER (WHERE action = 'consume'), 0)::bigint AS consumed,
-    count(*) FILTER (WHERE action = 'consume')                         AS uses,
-    coalesce(sum(consumed_change), 0)::bigint                          AS net_change
+    coalesce(sum(amount) FILTER (WHERE action = 'consume'), 0) AS consumed,
+    count(*) FILTER (WHERE action = 'consume')                 AS uses,
+    coalesce(sum(consumed_change), 0)                          AS net_change
     """
+
+  /// Columns of a row of totals, from such sums.
+  /// - Parameters:
+  ///   - source: what their names in the query begin with.
+  ///   - prefix: what their names in the row begin with.
+  static func told(_ source: String = "", as prefix: String = "") -> PostgresQuery {
+    var columns: PostgresQuery = ""
+    for (index, name) in ["consumed", "uses", "net_change"].enumerated() {
+      if index > 0 { columns.append(", ") }
+      columns.append(
+        "\(fragment: SaturatingSum.told(source + name)) AS \(unescaped: prefix + name)")
+    }
+    return columns
+  }
 
   init() {}
 
@@ -103,11 +117,5 @@ struct UsageTotals: Hashable, Sendable {
 
   var json: JSONObject {
     ["consumed": .integer(consumed), "uses": .integer(uses), "net_change": .integer(netChange)]
-  }
-
-  static func += (left: inout UsageTotals, right: UsageTotals) {
-    left.consumed += right.consumed
-    left.uses += right.uses
-    left.netChange += right.netChange
   }
 }

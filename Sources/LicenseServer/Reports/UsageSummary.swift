@@ -82,20 +82,22 @@ struct UsageSummary: Sendable {
          WHERE tenant_id = \(caller.tenant) AND \(fragment: window.sequences)\(fragment: filter.conditions)
          GROUP BY \(unescaped: (1...dimensions.count + 1).map(String.init).joined(separator: ", "))
       ), totals AS (
-        SELECT coalesce(sum(consumed), 0)::bigint AS all_consumed, coalesce(sum(uses), 0)::bigint AS all_uses,
-               coalesce(sum(net_change), 0)::bigint AS all_net_change
+        SELECT coalesce(sum(consumed), 0) AS consumed, coalesce(sum(uses), 0) AS uses,
+               coalesce(sum(net_change), 0) AS net_change
           FROM matched
       ), groups AS (
-        SELECT \(fragment: names), sum(consumed)::bigint AS group_consumed, sum(uses)::bigint AS group_uses,
-               sum(net_change)::bigint AS group_net_change, min(first_at) AS first_at, max(last_at) AS last_at,
+        SELECT \(fragment: names), sum(consumed) AS consumed, sum(uses) AS uses, sum(net_change) AS net_change,
+               min(first_at) AS first_at, max(last_at) AS last_at,
                row_number() OVER (ORDER BY sum(consumed) DESC, \(fragment: names)) AS rank
           FROM matched
          GROUP BY \(fragment: names)
          ORDER BY rank
          LIMIT \(limit + 1)
       )
-      SELECT t.all_consumed, t.all_uses, t.all_net_change,
-             g.*, m.slice, m.consumed, m.uses, m.net_change
+      SELECT \(fragment: UsageTotals.told("t.", as: "all_")),
+             \(unescaped: dimensions.map { "g.\($0.rawValue)" }.joined(separator: ", ")), g.rank, g.first_at, g.last_at,
+             \(fragment: UsageTotals.told("g.", as: "group_")),
+             m.slice, \(fragment: UsageTotals.told("m."))
         FROM totals t
         LEFT JOIN groups g ON true
         LEFT JOIN matched m ON \(unescaped: dimensions.map { "m.\($0.rawValue) = g.\($0.rawValue)" }.joined(separator: " AND "))

@@ -65,7 +65,7 @@ extension Runtime {
     if let remaining = feature.remaining, amount > remaining {
       throw APIFailure.featureQuotaExceeded(remaining: remaining)
     }
-    guard amount <= Checks.maximumInteger - feature.totalConsumptions else {
+    guard feature.totalConsumptions.addingSaturated(amount) <= Checks.maximumInteger else {
       throw APIFailure.validation(field: "amount", "makes the use too large to count")
     }
     try await transaction.query(

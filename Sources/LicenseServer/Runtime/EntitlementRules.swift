@@ -48,7 +48,7 @@ extension FeatureEntitlement {
     self.init(
       code: code, enabled: enabled && endsAt.map { now < $0 } ?? true, quota: quota,
       consumed: quota == nil ? nil : used,
-      remaining: quota.map { max(0, $0 - used) })
+      remaining: quota.map { max(0, $0.subtractingSaturated(used)) })
   }
 }
 

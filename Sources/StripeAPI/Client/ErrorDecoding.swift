@@ -31,7 +31,7 @@ extension StripeError {
     self.init(
       status: status, type: body.type, code: body.code,
       message: body.message ?? "status \(status) without an explanation", param: body.param,
-      requestID: BoundedText.word(response.headers["Request-Id"]),
+      requestID: response.headers["Request-Id"],
       retry: Self.retryClass(
         status: status, body: body, rateLimitReason: BoundedText.word(response.headers["Stripe-Rate-Limited-Reason"]),
         after: RetryAfter.duration(response.headers["Retry-After"])),

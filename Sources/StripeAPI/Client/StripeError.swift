@@ -9,15 +9,15 @@ public struct StripeError: Error, Sendable {
   /// The HTTP status; nil when no answer came.
   public var status: Int?
   /// Stripe's word for the kind of error: `api_error`, `card_error`, `idempotency_error`, `invalid_request_error`.
-  public var type: String?
+  public private(set) var type: String?
   /// Stripe's word for the cause, for example `resource_missing`.
-  public var code: String?
+  public private(set) var code: String?
   /// What happened, in Stripe's words where there are any.
-  public var message: String
+  public private(set) var message: String
   /// The parameter Stripe objects to.
-  public var param: String?
+  public private(set) var param: String?
   /// `req_…`
-  public var requestID: String?
+  public private(set) var requestID: String?
   /// What the caller should do.
   public var retry: RetryClass
   /// Whether Stripe may have done what was asked although no success came back. A write is repeated with the same
@@ -34,11 +34,11 @@ public struct StripeError: Error, Sendable {
     cause: (any Error)? = nil
   ) {
     self.status = status
-    self.type = type
-    self.code = code
-    self.message = message
-    self.param = param
-    self.requestID = requestID
+    self.type = BoundedText.word(type)
+    self.code = BoundedText.word(code)
+    self.message = BoundedText.message(message)
+    self.param = BoundedText.word(param)
+    self.requestID = BoundedText.word(requestID)
     self.retry = retry
     self.mayHaveHappened = mayHaveHappened
     self.attempts = attempts
@@ -116,7 +116,7 @@ extension StripeError {
         .retry(after: nil)
       }
     self.init(
-      message: BoundedText.message(error.description), retry: retry, mayHaveHappened: error.requestMayHaveBeenSent,
+      message: error.description, retry: retry, mayHaveHappened: error.requestMayHaveBeenSent,
       cause: error)
   }
 }

@@ -299,15 +299,7 @@ enum MailWriter {
 
   /// A name that a buyer chose, and that goes out in the vendor's name: one short line, with no address to click on.
   static func oneLine(_ text: String) -> String {
-    var line = ""
-    for scalar in text.unicodeScalars {
-      switch scalar.properties.generalCategory {
-      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse: line += " "
-      default: line.unicodeScalars.append(scalar)
-      }
-    }
-    line = line.replacing("://", with: " ").split(separator: " ").joined(separator: " ")
-    return String(line.prefix(100))
+    OutsideText.plain(text.replacing("://", with: " "), longest: 100)
   }
 
   /// The day in UTC: `2026-12-01`.
