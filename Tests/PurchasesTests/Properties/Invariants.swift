@@ -41,7 +41,7 @@ enum Invariant: String, CaseIterable {
     let licenses = outcome.service.licenses
     return licenses.sorted { $0.key < $1.key }.flatMap { id, license in
       license.idleWhenMade.sorted().compactMap { former -> String? in
-        guard let idle = licenses[former], idle.unit.product == license.unit.product, license.status != .revoked,
+        guard let idle = licenses[former], idle.unit.product == license.unit.product, license.status == .active,
           lineage(idle.unit, outcome.stripe) == lineage(license.unit, outcome.stripe)
         else { return nil }
         return "\(id) of \(license.unit) was made although \(former) of \(idle.unit) could go on"
