@@ -42,7 +42,7 @@ def another_price(vendor: Vendor, item: Item, **choices: Any) -> Item:
 
 
 def test_an_upgrade_that_a_card_declines_is_no_upgrade_and_what_was_paid_goes_on(vendor: Vendor) -> None:
-    basic, pro = vendor.offer_monthly(grace_days=0), vendor.offer_monthly(grace_days=0)
+    basic, pro = vendor.offer_monthly(grace_days=0), vendor.offer_monthly(amount=9900, grace_days=0)
     sale = vendor.subscribe(basic)
     vendor.fulfilled(sale.subscription)
     play(vendor, "change", subscription=sale.subscription, price=pro.stripe_price, fails=True)
@@ -95,7 +95,7 @@ def test_seats_that_are_given_back_for_credit_end_at_once(vendor: Vendor) -> Non
 
 def test_a_bank_debit_under_way_is_not_overdue_and_a_failed_one_is(vendor: Vendor) -> None:
     item = vendor.offer_monthly(grace_days=0)
-    clock = _clock(vendor, days_ago=40)
+    clock = _clock(vendor, days_ago=30)
     sale = play(vendor, "subscribe", price=item.stripe_price, test_clock=clock)
     vendor.fulfilled(sale.subscription)
     play(vendor, "renew", subscription=sale.subscription, delayed=True)

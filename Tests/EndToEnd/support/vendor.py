@@ -63,14 +63,14 @@ class Vendor:
         """A product with a one-time price, mapped to a perpetual license."""
         return self._offer("perpetual", mapped, {}, choices)
 
-    def offer_monthly(self, mapped: bool = True, **choices: Any) -> Item:
+    def offer_monthly(self, mapped: bool = True, amount: int = 4900, **choices: Any) -> Item:
         """A product with a monthly price, mapped to a subscription license."""
-        return self._offer("subscription", mapped, {"recurring": {"interval": "month"}}, choices)
+        return self._offer("subscription", mapped, {"unit_amount": amount, "recurring": {"interval": "month"}}, choices)
 
-    def _offer(self, license_type: str, mapped: bool, recurring: dict[str, Any], choices: dict[str, Any]) -> Item:
+    def _offer(self, license_type: str, mapped: bool, pricing: dict[str, Any], choices: dict[str, Any]) -> Item:
         goods = self.stripe.v1.products.create({"name": "Editor " + secrets.token_hex(3)})
         price = self.stripe.v1.prices.create(
-            {"product": goods.id, "unit_amount": 4900, "currency": "eur", **recurring}  # type: ignore[arg-type]
+            {"product": goods.id, "unit_amount": 4900, "currency": "eur", **pricing}  # type: ignore[arg-type]
         )
         item = Item(goods.id, price.id, self.product.new_offer(license_type), dict(choices))
         if mapped:

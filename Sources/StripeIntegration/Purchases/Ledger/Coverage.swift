@@ -37,8 +37,8 @@ extension Ledger.Coverage {
 }
 
 extension Stripe.Invoice {
-  /// Whether it is sent to the buyer, and not charged.
-  var isSent: Bool { collectionMethod.map { $0 == .sendInvoice } ?? (dueDate != nil) }
+  /// Whether it is sent to the buyer, and not charged: only such an invoice has a due date.
+  var isSent: Bool { collectionMethod == .sendInvoice || dueDate != nil }
 
   /// When it was to be paid: a sent invoice at its due date, any other as soon as it could be.
   var due: Date { (isSent ? dueDate : nil) ?? finalizedAt ?? created }

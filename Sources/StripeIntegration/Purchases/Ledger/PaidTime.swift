@@ -105,7 +105,7 @@ struct PaidTime {
       finding.claims = surplus(finding.claims, beside: item, mine)
     }
     finding.price = price(of: finding, mine)
-    finding.nextChange = nextChange(finding, paid)
+    finding.nextChange = nextChange(finding, paid + charges.filter { $0.isChange && $0.isAwaited })
     return finding
   }
 
@@ -300,6 +300,10 @@ struct PaidTime {
     let quantity = min(awaited.map(\.quantity).max() ?? 0, item.quantity)
     guard quantity > 0, let end = awaited.compactMap({ $0.span?.end }).max() else { return [] }
     let isChange = awaited.allSatisfy(\.isChange)
+    // A card says at once that it fails, and the subscription says so a moment later; what is still open then is a debit.
+    if isChange, let begins = awaited.map(\.underWayFrom).max(), begins > now, !awaited.contains(where: \.isOwed) {
+      return []
+    }
     let periods =
       isChange
       ? awaited
@@ -441,7 +445,7 @@ struct PaidTime {
 
   // MARK: Time
 
-  private func nextChange(_ finding: Finding, _ paid: [Ledger.Entry]) -> Date? {
+  private func nextChange(_ finding: Finding, _ entries: [Ledger.Entry]) -> Date? {
     var moments: [Date] = []
     for claim in finding.claims {
       // What is paid is followed by its grace: nothing changes before that ends.
@@ -451,9 +455,14 @@ struct PaidTime {
         moments.append(claim.paidTo.addingTimeInterval(terms.outlasting - Self.ahead))
       }
     }
-    moments += paid.compactMap { $0.span?.start }
+    moments += entries.compactMap { $0.isAwaited ? $0.underWayFrom : $0.span?.start }
     return moments.filter { $0 > now && $0 < .distantFuture }.min()
   }
+}
+
+extension Ledger.Entry {
+  /// From when a bill for a change that is open counts as on its way, in contrast to just being tried.
+  fileprivate var underWayFrom: Date { billed.addingTimeInterval(3_600) }
 }
 
 extension Stripe.Subscription {
