@@ -158,9 +158,8 @@ private struct SubscriptionLines {
       .init(line: line(lineage, agreement, quantity, finding, standing, gives, pause), standing: standing))
   }
 
-  /// Before access goes on although nothing was heard of the period that has begun, Stripe is asked; before access is
-  /// refused for want of money it is known what the subscription was asked for from its beginning on: it
-  /// may be older than the installation.
+  /// Asks Stripe before access goes on without news of the period that has begun, and before access is refused because
+  /// money is missing: the subscription may be older than the installation, and its first invoices unknown.
   private mutating func askForHistory(_ finding: PaidTime.Finding) {
     if finding.isSilent, !knowledge.hasFetched(FactKey(subscription.id)) {
       missingHistory = .subscription(subscription.id)

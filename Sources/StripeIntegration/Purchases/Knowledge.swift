@@ -42,7 +42,7 @@ public struct Knowledge: Hashable, Sendable {
   var subscriptions: [Stripe.Subscription] {
     snapshots.compactMap { if case .subscription(let value) = $0 { value } else { nil } }
   }
-  /// Each invoice in its newest version: one told of by itself, or one that the list of a subscription has.
+  /// Each invoice in its newest version, from an event or answer about the invoice or from the list of its subscription.
   var invoices: [Stripe.Invoice] {
     var newest: [Stripe.InvoiceID: (asOf: Date, invoice: Stripe.Invoice)] = [:]
     for fact in facts.values {

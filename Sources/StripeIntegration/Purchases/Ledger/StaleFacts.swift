@@ -2,7 +2,7 @@ import Foundation
 import Identity
 import StripeAPI
 
-// Facts that no event will refresh: money came, and the object that waits for it is not told of again. A session whose
+// Facts that no event refreshes: money came, and Stripe sends no event for the object that waits for it. A session whose
 // payment is captured later stays as it was when it was completed.
 
 extension Knowledge {
