@@ -134,12 +134,32 @@ struct PostRoom: Sendable {
 
   // MARK: Delivering
 
-  /// Serves every receiver that is due, until none is.
+  /// Serves every receiver that is due, until none is. What becomes due meanwhile is left for later, however long this
+  /// takes on a busy machine: an attempt that failed is not followed by its next one.
   func deliver() async throws {
+    guard let start = try await texts("SELECT now()::text AS text").first else { throw Missing() }
     for _ in 0..<100 {
-      guard let lane = try await deliveries.turns.claimNext() else { return }
+      guard try await isDue(since: start), let lane = try await deliveries.turns.claimNext() else { return }
       try await deliveries.serve(lane)
     }
+  }
+
+  private func isDue(since start: String) async throws -> Bool {
+    try await !texts(
+      """
+      SELECT l.lane_id AS text
+        FROM stripe_integration.delivery_lanes l
+        LEFT JOIN stripe_integration.deliveries d
+          ON d.account_id = l.account_id
+         AND d.livemode   = l.livemode
+         AND d.lane_id    = l.lane_id
+         AND d.state      = 'pending'
+       WHERE l.due_at       <= now()
+         AND l.paused_until <= \(start)::text::timestamptz
+         AND COALESCE(d.next_attempt_at, '-infinity') <= \(start)::text::timestamptz
+       LIMIT 1
+      """
+    ).isEmpty
   }
 
   /// Everything that waits for a later attempt is due now.
