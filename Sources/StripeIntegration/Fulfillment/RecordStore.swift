@@ -24,7 +24,7 @@ struct RecordStore {
     { try Self.add(row, to: &recorded) }
     for row in try await transaction.query(
       """
-      SELECT line_key, licensekit_product_id, mapping_id, stripe_price_id, terms::text AS terms
+      SELECT line_key, licensekit_product_id, mapping_id, stripe_price_id, terms::text AS terms, is_open
         FROM stripe_integration.lines
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
@@ -34,7 +34,7 @@ struct RecordStore {
       let key = LineKey(line: try row.get("line_key"), product: try row.get("licensekit_product_id"))
       recorded.agreed[key] = Decider.Agreement(
         mappingID: try row.get("mapping_id"), price: try row.get("stripe_price_id"),
-        terms: try StoredJSON.value(from: row.get("terms")))
+        terms: try StoredJSON.value(from: row.get("terms")), isOpen: try row.get("is_open"))
     }
     for row in try await transaction.query(
       """
@@ -156,8 +156,21 @@ struct RecordStore {
     }
   }
 
-  /// Keeps the terms under which the lines are sold.
+  /// Keeps the terms under which the lines are sold (`Recorded.agree`).
   func agree(_ lines: [DesiredLine], knowing: [LineKey: Decider.Agreement]) async throws {
+    let names = Set(lines.map(\.key.line))
+    let isDecided = knowing.contains { $0.value.isOpen && names.contains($0.key.line) }
+    if isDecided {
+      try await transaction.query(
+        """
+        DELETE FROM stripe_integration.lines
+         WHERE account_id  = \(tenant.account)
+           AND livemode    = \(tenant.livemode)
+           AND purchase_id = \(purchase)
+           AND line_key    = ANY(\(names.sorted()))
+           AND is_open
+        """)
+    }
     for line in lines where knowing[line.key] != line.agreement {
       if let former = knowing[line.key] { try await keepPolicy(of: line.key, former.terms.policy) }
       try await transaction.query(
@@ -170,6 +183,7 @@ struct RecordStore {
            SET mapping_id      = excluded.mapping_id,
                stripe_price_id = excluded.stripe_price_id,
                terms           = excluded.terms,
+               is_open         = false,
                updated_at      = now()
         """)
     }
@@ -249,12 +263,14 @@ struct RecordStore {
       """)
   }
 
-  /// Drops agreed terms under which nothing was issued, so that a corrected mapping counts. A license that is revoked, and
+  /// Takes back terms under which nothing was issued (`Recorded.openUnusedAgreements`). A license that is revoked, and
   /// whose key was never stored, was none.
-  func dropUnusedAgreements() async throws {
+  func openUnusedAgreements() async throws {
     try await transaction.query(
       """
-      DELETE FROM stripe_integration.lines l
+      UPDATE stripe_integration.lines l
+         SET is_open    = true,
+             updated_at = now()
        WHERE l.account_id  = \(tenant.account)
          AND l.livemode    = \(tenant.livemode)
          AND l.purchase_id = \(purchase)
@@ -269,6 +285,20 @@ struct RecordStore {
                                              WHERE k.account_id = u.account_id
                                                AND k.livemode   = u.livemode
                                                AND k.license_id = u.license_id)))
+      """)
+    try await transaction.query(
+      """
+      DELETE FROM stripe_integration.lines l
+       WHERE l.account_id  = \(tenant.account)
+         AND l.livemode    = \(tenant.livemode)
+         AND l.purchase_id = \(purchase)
+         AND l.is_open
+         AND NOT EXISTS (SELECT FROM stripe_integration.lines o
+                          WHERE o.account_id  = l.account_id
+                            AND o.livemode    = l.livemode
+                            AND o.purchase_id = l.purchase_id
+                            AND o.line_key    = l.line_key
+                            AND NOT o.is_open)
       """)
   }
 

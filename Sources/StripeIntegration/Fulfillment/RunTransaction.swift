@@ -153,7 +153,7 @@ struct RunTransaction {
     case .failed(let decision, let reason, let attempts):
       try await lease.end(
         .init(decision: decision, status: .failed, reason: reason, attempts: attempts), in: transaction)
-      try await records.dropUnusedAgreements()
+      try await records.openUnusedAgreements()
     case .again(let moment, let attempts, let reason):
       try await lease.release(retryAt: moment, attempts: attempts, reason: reason, in: transaction)
     case .parked(let unavailable, let attempts):

@@ -17,11 +17,15 @@ public struct Decider: Sendable {
     /// The price the line had then.
     public let price: Stripe.PriceID?
     public let terms: Terms
+    /// The purchase failed before anything was issued under these terms, and other parts of the line were issued: the
+    /// part is still sold, under the mapping as it stands now.
+    public var isOpen: Bool
 
-    public init(mappingID: String, price: Stripe.PriceID?, terms: Terms) {
+    public init(mappingID: String, price: Stripe.PriceID?, terms: Terms, isOpen: Bool = false) {
       self.mappingID = mappingID
       self.price = price
       self.terms = terms
+      self.isOpen = isOpen
     }
   }
 
@@ -155,7 +159,7 @@ public struct Decider: Sendable {
       reason:
         "A line has a quantity of \(quantity), and one line gives \(Self.maximumUnitsPerLine) licenses at most. "
         + "Lower the quantity, or map it with seats or as one license and apply the mapping.",
-      isBegun: agreed[line] != nil)
+      isBegun: agreed[line].map { !$0.isOpen } ?? false)
   }
 
   struct LineOutcome {
@@ -174,20 +178,26 @@ public struct Decider: Sendable {
       let last = agreements(names, former.price, former.product)
       if !last.isEmpty { return (last, false) }
     }
-    let kept = agreed.filter { names.contains($0.key.line) }.sorted { $0.key.product < $1.key.product }.map(\.value)
+    let kept = agreed.filter { names.contains($0.key.line) && !$0.value.isOpen }
+      .sorted { $0.key.product < $1.key.product }.map(\.value)
     return (Set(kept.map(\.price)).count == 1 ? kept : [], false)
   }
 
   /// What a price gives in a line, under whichever of its names: as it was agreed, else as the mappings say now.
   func agreements(_ names: [String], _ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
     var kept: [ProductID: Agreement] = [:]
+    var open: Set<String> = []
     for name in names {
       for (key, agreement) in agreed where key.line == name && agreement.price == price {
-        kept[key.product] = agreement
+        if agreement.isOpen { open.insert(agreement.mappingID) } else { kept[key.product] = agreement }
       }
     }
-    if !kept.isEmpty { return kept.sorted { $0.key < $1.key }.map(\.value) }
-    return mapped(price, product)
+    let mapped = mapped(price, product)
+    if kept.isEmpty { return mapped }
+    for agreement in mapped where open.contains(agreement.mappingID) && kept[agreement.terms.product] == nil {
+      kept[agreement.terms.product] = agreement
+    }
+    return kept.sorted { $0.key < $1.key }.map(\.value)
   }
 
   /// What the mappings say now.

@@ -24,6 +24,9 @@ extension Decider {
 
     let ledger = Ledger(of: subscription, in: knowledge)
     if let decision = doubtful(ledger, knowledge) { return decision }
+    if knowledge.isOlder(subscription, than: ledger) {
+      return Decision(status: .pending, questions: [.subscription(id)])
+    }
     let lines = SubscriptionLines(subscription, ledger, knowledge, self)
     if let question = lines.missingHistory { return Decision(status: .pending, questions: [question]) }
 
@@ -84,6 +87,7 @@ private struct SubscriptionLines {
     self.knowledge = knowledge
     self.decider = decider
     let recorded = decider.agreed.reduce(into: [String: Lineages.Agreed]()) { lines, pair in
+      if pair.value.isOpen { return }
       lines[pair.key.line, default: .init()].prices.formUnion([pair.value.price].compactMap { $0 })
       lines[pair.key.line, default: .init()].products.insert(pair.key.product)
     }
@@ -172,7 +176,9 @@ private struct SubscriptionLines {
       return
     }
     let known = ledger.entries.compactMap { $0.span?.start }.min() ?? .distantFuture
-    guard known > subscription.created.addingTimeInterval(86_400) || finding.hasGap else { return }
+    // A bill that was never told of, a draft or one that was paid, may cover what seems to be missing.
+    let isRefused = finding.granted < finding.wanted && finding.lapse == .late && !subscription.status.isTerminal
+    guard isRefused || known > subscription.created.addingTimeInterval(86_400) || finding.hasGap else { return }
     let list = FactKey.invoices(of: subscription.id)
     if knowledge.isMissing(list) { return }
     if let asked = knowledge.asOf(list), asked >= knowledge.asOf(FactKey(subscription.id)) ?? .distantPast { return }
@@ -219,8 +225,9 @@ private struct SubscriptionLines {
       quantity: quantity,
       subscription: wasSold
         ? desiredRecord(record, product: product, item: item, paidThrough: standing.paidThrough, startsAt: start) : nil,
-      orders: wasSold ? orders : [], units: units, awaitsPayment: standing.awaitsPayment, causes: standing.causes,
-      paidThrough: standing.paidThrough)
+      orders: wasSold ? orders : [], units: units, awaitsPayment: standing.awaitsPayment,
+      leavesIssued: standing.awaitsPayment && [.incomplete, .trialing, .unknown].contains(subscription.status),
+      causes: standing.causes, paidThrough: standing.paidThrough)
   }
 
   private func desiredRecord(

@@ -109,8 +109,10 @@ public struct DesiredLine: Hashable, Sendable {
   public let subscription: DesiredSubscription?
   public let orders: [DesiredOrder]
   public let units: [DesiredUnit]
-  /// Nothing was paid for it yet: nothing is issued, and nothing that was issued is touched.
+  /// Nothing was paid for it yet: nothing is issued.
   public let awaitsPayment: Bool
+  /// What was issued is left alone while it waits: it may still be paid, or a trial runs that gives nothing by itself.
+  public var leavesIssued = false
   /// Everything that withholds or has ended access, also what alone would change nothing any more.
   public var causes: Set<Cause> = []
   /// The end of what is paid for; nil for ever, and where nothing is.

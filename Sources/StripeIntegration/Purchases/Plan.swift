@@ -139,7 +139,8 @@ public struct Plan: Hashable, Sendable {
   /// and a purchase that was first looked at after the change has never had them.
   private mutating func planForRest(_ decision: Decision, _ recorded: Recorded, _ now: Date) {
     let wanted = Set(decision.lines.flatMap { $0.units.map(\.key) })
-    let untouched = Set(decision.lines.filter(\.awaitsPayment).map(\.key))
+    let untouched = Set(decision.lines.filter(\.leavesIssued).map(\.key))
+    let unpaid = Set(decision.lines.filter(\.awaitsPayment).map(\.key))
     let causes = decision.lines.reduce(into: Set<Cause>()) { $0.formUnion($1.causes) }
     let isUndone = decision.lines.contains { line in
       !line.units.isEmpty && line.units.allSatisfy { $0.access == .revoked }
@@ -159,7 +160,7 @@ public struct Plan: Hashable, Sendable {
       } else if status == .active || unit.unsettled != nil {
         if unit.unsettled == nil, let expiresAt, expiresAt <= now { continue }
         if unit.unsettled == nil, unit.holdsAgainstSuspension(for: causes.isEmpty ? nil : causes) { continue }
-        steps.append(.suspend(key, because: "it is sold no more"))
+        steps.append(.suspend(key, because: unpaid.contains(line) ? "nothing is paid for it" : "it is sold no more"))
       }
     }
   }

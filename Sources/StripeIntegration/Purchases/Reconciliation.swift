@@ -177,7 +177,7 @@ struct Reconciliation: Sendable {
       recorded.contacts[code] = customer.contact
     }
     var writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
-    for line in decision.linesToAgree { recorded.agreed[line.key] = line.agreement }
+    recorded.agree(to: decision.linesToAgree)
     let overtaken = recorded.overtakenReinstatements(by: decision)
     for key in overtaken { recorded.units[key]?.byHand.remove(.reinstated) }
     for key in overtaken { writes.append(.observe(key, recorded)) }

@@ -184,7 +184,6 @@ extension Snapshot {
   /// How far the object has come, by what only ever moves one way in it: it decides between two versions of the same
   /// second.
   var progress: [Int64] {
-    func seconds(_ date: Date?) -> Int64 { Int64((date?.timeIntervalSince1970 ?? 0).rounded()) }
     switch self {
     case .checkoutSession(let s):
       return [s.status == .open ? 0 : 1, s.paymentStatus == .unpaid ? 0 : 1]
@@ -195,7 +194,8 @@ extension Snapshot {
         case .incomplete, .unknown: 0
         default: 1
         }
-      return [stage, s.items.map { seconds($0.currentPeriodEnd) }.max() ?? 0]
+      // Neither an end nor a start of periods only moves forward: a change from year to month makes the end an earlier one.
+      return [stage]
     case .invoice(let i), .invoiceShare(_, let i):
       let stage: Int64 =
         switch i.status {

@@ -49,7 +49,7 @@ public enum Cause: String, Hashable, Sendable, Codable, CaseIterable, Comparable
 /// What a line of a purchase entitles to at one moment.
 struct Standing: Hashable {
   enum Access: Hashable {
-    /// Nothing was paid yet; nothing is issued, and nothing that was issued is touched.
+    /// Nothing was paid yet; nothing is issued.
     case awaitingPayment(String)
     case granted
     /// Until none of the causes holds.

@@ -136,7 +136,7 @@ struct Service {
       for answer in answers { learn(answer, asked, for: id) }
       return purchases[id] != nil
     case .adopt(let decision, _):
-      for line in decision.linesToAgree { purchases[id]?.recorded.agreed[line.key] = line.agreement }
+      purchases[id]?.recorded.agree(to: decision.linesToAgree)
     case .observe(let unit, let recorded), .restore(let unit, let recorded):
       purchases[id]?.recorded.units[unit] = recorded.units[unit]
     case .begin(let step, _): purchases[id]?.recorded.begin(step)
@@ -183,18 +183,14 @@ struct Service {
     case .failed(_, _, let attempts):
       purchases[id]?.attempts = attempts
       purchases[id]?.nextLook = nil
-      let begun = Set(
-        (purchases[id]?.recorded.units ?? [:]).filter { isUsed($0.value) }.keys
-          .map { LineKey(line: $0.line, product: $0.product) })
-      for line in purchases[id]?.recorded.agreed.keys ?? [:].keys where !begun.contains(line) {
-        purchases[id]?.recorded.agreed[line] = nil
-      }
+      let keys = keys
+      purchases[id]?.recorded.openUnusedAgreements { Self.isUsed($0, keys) }
     case .again(_, let attempts, _), .parked(_, let attempts): purchases[id]?.attempts = attempts
     }
   }
 
   /// A license that is revoked and whose key nobody ever had was none.
-  private func isUsed(_ unit: Recorded.Unit) -> Bool {
+  private static func isUsed(_ unit: Recorded.Unit, _ keys: [LicenseID: String]) -> Bool {
     guard case .issued(let license, .revoked, _, _) = unit.license, unit.replaced.isEmpty else { return true }
     return keys[license] != nil
   }
@@ -218,14 +214,21 @@ struct Service {
       })
   }
 
-  /// What is recorded of each unit, beside what LicenseKit has; for whoever reads of a fault.
+  /// What is wanted and recorded of each unit, beside what LicenseKit has; for whoever reads of a fault.
   var story: [String] {
     purchases.sorted { $0.key < $1.key }.flatMap { id, purchase in
-      ["purchase \(id): \(purchase.decision?.status.rawValue ?? "undecided"), \(purchase.attempts) attempts"]
-        + purchase.recorded.units.sorted { $0.key < $1.key }.map { key, unit in
-          let license = purchase.recorded.licenseID(key).flatMap { kit.licenses[$0] }
-          return "\(key): \(unit); at LicenseKit: \(license.map { "\($0)" } ?? "none")"
-        }
+      let decision = purchase.decision
+      var lines = ["purchase \(id): \(decision?.status.rawValue ?? "undecided"), \(purchase.attempts) attempts"]
+      if let reason = decision?.reason { lines.append(reason) }
+      for unit in decision?.lines.flatMap(\.units) ?? [] {
+        let end = unit.expiresAt.map { "until \($0)" } ?? "for ever"
+        lines.append("\(unit.key) is to be \(unit.access) \(end)")
+      }
+      for (key, unit) in purchase.recorded.units.sorted(by: { $0.key < $1.key }) {
+        let license = purchase.recorded.licenseID(key).flatMap { kit.licenses[$0] }
+        lines.append("\(key): \(unit); at LicenseKit: \(license.map { "\($0)" } ?? "none")")
+      }
+      return lines
     }
   }
 

@@ -129,7 +129,13 @@ struct DunningTests {
     story.passes(0, hours: 2)
     #expect(story.licenses == ["lk_a active"])
     story.passes(1)
-    #expect(story.licenses == ["lk_a suspended"], "but an invoice that is never finalized ends it")
+    #expect(story.licenses == ["lk_a active"], "nobody was asked to pay the draft")
+    story.happens { stripe, root in
+      stripe.sets(
+        stripe.subscriptions[root]?.latestInvoice ?? "", ["status": "open", "due_date": .integer(stripe.now - 2 * day)])
+      stripe.emit(invoice: stripe.subscriptions[root]?.latestInvoice ?? "", "updated")
+    }
+    #expect(story.licenses == ["lk_a suspended"], "and once it is asked for, it is due")
   }
 
   @Test("Without grace a renewal that fails suspends at once")

@@ -209,6 +209,10 @@ struct SubscriptionEventTests {
         [Told.line("si_month", from: turn)], id: "in_2", status: "open", reason: "subscription_cycle", at: turn),
       at: turn)
     try told.hears("customer.subscription.updated", late, at: turn)
+    // Before access is refused, Stripe is asked for bills that were never told of.
+    #expect(told.decides(daysLater: 34).questions == [.invoices(of: "sub_1")])
+    told.knowledge.learnAnswer(
+      .invoices(of: "sub_1", []), answeredAt: Date(timeIntervalSince1970: TimeInterval(Told.start + 34 * day)))
     #expect(told.decides(daysLater: 34).lines.map(\.causes) == [[.pastDue], []])
   }
 

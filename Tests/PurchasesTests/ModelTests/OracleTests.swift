@@ -37,6 +37,8 @@ struct OracleTests {
     let play = Play.subscription(basic, start: .init(first: .sent)).after(.pay).after(.failRenewal)
     #expect(play.verdict("lk_a", days: 20) == 1...1)
     #expect(play.verdict("lk_a", days: 35) == 0...0)
+    // A later one that is not due yet does not begin the grace anew.
+    #expect(play.after(.failRenewal).verdict("lk_a", days: 5) == 0...1)
     #expect(Play.subscription(basic, start: .init(first: .sent)).verdict("lk_a") == 0...0)
   }
 
@@ -161,6 +163,7 @@ struct OracleTests {
     let asked = Play.subscription(basic).after(.requestPause, days: 5)
     #expect(asked.verdict("lk_a") == 0...0)
     #expect(asked.verdict("lk_a", offer { $0.onPause = .keep }) == 1...1)
+    #expect(asked.verdict("lk_a", days: 40, offer { $0.onPause = .keep }) == 0...1)
     let ended = Play.subscription(basic, start: trial).after(.trialEndsWithoutPaymentMethod)
     #expect(ended.verdict("lk_a", days: 4) == 0...0)
     #expect(ended.verdict("lk_a", days: 4, offer { $0.onPause = .keep }) == 0...0)

@@ -19,7 +19,7 @@ struct LawTests {
     }
     let smallest = shrunk(Generator.history(seed: seed)) { !Self.faults(in: $0, seed: seed).isEmpty }
     let faults = Self.faults(in: smallest, seed: seed)
-    Issue.record("seeds \(open), of which \(seed)\n\(smallest)\n\(faults.prefix(6).joined(separator: "\n"))")
+    Issue.record("seeds \(open), of which \(seed)\n\(smallest)\n\(faults.prefix(20).joined(separator: "\n"))")
   }
 
   /// Everything that is wrong with how a history ends, told several ways.
@@ -27,6 +27,7 @@ struct LawTests {
     let moments = history.moments()
     var faults: [String] = []
     var expected: [Seconds: Usable]?
+    var first: [String] = []
     for delivery in deliveries(seed) {
       var run = DeliveryRun(history, moments: moments, delivery)
       let outcome = run.run()
@@ -36,9 +37,11 @@ struct LawTests {
       }
       faults += wrong + (wrong.isEmpty ? [] : outcome.service.story)
       guard let expected else {
-        expected = outcome.usable
+        (expected, first) = (outcome.usable, outcome.service.story)
         continue
       }
+      let isSame = Outcome.checkpoints.allSatisfy { expected[$0]?.licenses == outcome.usable[$0]?.licenses }
+      if !isSame { faults += ["\(delivery):"] + outcome.service.story + ["told promptly:"] + first }
       for checkpoint in Outcome.checkpoints
       where expected[checkpoint]?.licenses != outcome.usable[checkpoint]?.licenses {
         faults.append(

@@ -9,8 +9,17 @@ extension Ledger {
   /// credit that was settled counts: one on an invoice that is not paid belongs to a change that has not come about, and
   /// so does one whose invoice was paid back.
   static func charges(among entries: [Entry], keepingReturned keeps: Bool) -> [Entry] {
+    charges(among: entries) { $0.isPaid(keepingReturned: keeps) }
+  }
+
+  /// As the bills say it, whether or not they are paid.
+  static func billed(among entries: [Entry]) -> [Entry] {
+    charges(among: entries.filter { $0.coverage != .void }) { _ in true }
+  }
+
+  private static func charges(among entries: [Entry], counting counts: (Entry) -> Bool) -> [Entry] {
     var charges = entries.filter { $0.direction == .charge }
-    let credits = entries.filter { $0.direction == .credit && $0.isPaid(keepingReturned: keeps) }
+    let credits = entries.filter { $0.direction == .credit && counts($0) }
       .sorted { ($0.billed, $0.span?.start ?? $0.billed, $0.id) < ($1.billed, $1.span?.start ?? $1.billed, $1.id) }
     for credit in credits {
       guard let rest = credit.span, let index = charges.indexOfCharge(creditedBy: credit, rest) else { continue }

@@ -41,7 +41,8 @@ extension Knowledge {
       Standing(access: .awaitingPayment("The subscription is in trial, and the mapping does not license trials."))
     case .paused:
       Standing(access: .awaitingPayment("The subscription is paused, and nothing was paid before."))
-    default: Standing(access: .awaitingPayment("The subscription has not been paid yet."))
+    default:
+      Standing(access: .awaitingPayment("The subscription has not been paid yet."), causes: [.pastDue])
     }
   }
 

@@ -54,10 +54,15 @@ struct Lineages {
     let id: String
     var item: Stripe.Subscription.Item?
     var entries: [Ledger.Entry] = []
+    /// What was billed for it and not credited.
+    var billed: [Ledger.Entry] = []
     /// What was paid for it and not credited.
     var paid: [Ledger.Entry] = []
     var birth = Date.distantFuture
 
+    /// Of items of one moment, what was removed comes first, and what was billed for it takes its place before what was
+    /// not.
+    var rank: Int { item == nil ? 0 : billed.isEmpty ? 2 : 1 }
     var price: Stripe.PriceID? { item?.price ?? entries.last?.price }
     var product: Stripe.ProductID? { item?.product ?? entries.last?.product }
   }
@@ -88,16 +93,16 @@ struct Lineages {
       credited = entry.direction == .credit ? (entry.invoice, entry.span?.start, owner) : nil
     }
     for index in members.indices {
-      let paid = Ledger.charges(among: members[index].entries, keepingReturned: false)
+      members[index].billed = Ledger.billed(among: members[index].entries).filter { $0.quantity > 0 }
+      members[index].paid = Ledger.charges(among: members[index].entries, keepingReturned: false)
         .filter { $0.paidAt != nil && $0.quantity > 0 }
-      members[index].paid = paid
       let begins = members[index].entries.filter { $0.direction == .charge }.compactMap { $0.span?.start }.min()
       members[index].birth =
         [begins, members[index].item?.created].compactMap { $0 }.min()
         ?? members[index].item?.currentPeriodStart
         ?? (members[index].item == nil ? .distantPast : .distantFuture)
     }
-    members.sort { ($0.birth, $0.item == nil ? 0 : 1, $0.id) < ($1.birth, $1.item == nil ? 0 : 1, $1.id) }
+    members.sort { ($0.birth, $0.rank, $0.id) < ($1.birth, $1.rank, $1.id) }
     return (chains(of: members).map(lineage), once)
   }
 
@@ -181,12 +186,15 @@ struct Lineages {
   /// while the other was paid and not credited. A whole new period that is billed beside a paid one is the same unit on
   /// another date.
   private func isBeside(_ member: Member, _ former: Member) -> Bool {
-    member.paid.contains { mine in
-      former.paid.contains { theirs in
-        guard let span = mine.span, let other = theirs.span, span.overlaps(other) else { return false }
-        return mine.isChange || mine.invoice == theirs.invoice
-      }
+    func overlap(_ mine: Ledger.Entry, _ theirs: Ledger.Entry) -> Bool {
+      guard let span = mine.span, let other = theirs.span else { return false }
+      return span.overlaps(other)
     }
+    let areOnOneInvoice = member.billed.contains { mine in
+      former.billed.contains { mine.invoice == $0.invoice && overlap(mine, $0) }
+    }
+    return areOnOneInvoice
+      || member.paid.contains { mine in mine.isChange && former.paid.contains { overlap(mine, $0) } }
   }
 
   private func lineage(_ chain: [Member]) -> Lineage {

@@ -227,11 +227,8 @@ struct PaidTime {
       return
     }
     guard isRunning else {
-      // A change that was never billed ends with what carries it.
-      if billed.allSatisfy({ !$0.isAwaited }), let end = Self.end(of: covered, from: now) {
-        claim(.carried, until: end)
-      }
-      if finding.granted < item.quantity { finding.lapse = .late }
+      // What was never billed ends with the subscription: what was paid goes on, as what it was paid for.
+      finding.lapse = .late
       return
     }
     var awaited = billed.filter(\.isAwaited)
@@ -241,6 +238,14 @@ struct PaidTime {
     }
     if !awaited.isEmpty {
       finding.claims += claims(awaiting: awaited, item, charges, finding.lastEnd)
+      // Where its bill is late, one of a former price that is not may still be on its way.
+      let former = charges.filter {
+        $0.isAwaited && !$0.isChange && $0.price != item.price && gives($0.price, $0.product)
+          && $0.span?.contains(now) ?? false
+      }
+      if finding.granted < item.quantity, !former.isEmpty {
+        finding.claims += claims(awaiting: former, item, charges, finding.lastEnd)
+      }
     } else if let carrier {
       let kept = cheaperThan(item, charges)
       if kept < item.quantity {
@@ -304,12 +309,14 @@ struct PaidTime {
     if isChange, let begins = awaited.map(\.underWayFrom).max(), begins > now, !awaited.contains(where: \.isOwed) {
       return []
     }
+    // What was billed after them for another time does not make them late.
+    let newest = awaited.compactMap { $0.span?.start }.max() ?? now
     let periods =
       isChange
       ? awaited
       : charges.filter { entry in
         guard entry.isAwaited, !entry.isChange, let span = entry.span else { return false }
-        return span.start <= now && span.end > lastEnd ?? .distantPast
+        return span.start <= newest && span.end > lastEnd ?? .distantPast
       }
     let isOwed = periods.contains(where: \.isOwed)
     guard var late = periods.compactMap(\.lateFrom).min() else {
@@ -321,6 +328,9 @@ struct PaidTime {
     // Where a whole period lies between what is paid and the oldest bill, an older bill is missing: it was due when what is
     // paid ended.
     if isOwed, !isChange, let lastEnd, hasGap(after: lastEnd, charges) { late = lastEnd }
+    // What was paid before the bill carries its grace on; what was paid besides does not.
+    let begins = periods.compactMap { $0.span?.start }.min() ?? .distantFuture
+    let lastEnd = lastEnd.map { min($0, max(begins, late)) }
     let anchor = isChange ? late : max(late, lastEnd ?? .distantPast)
     let until = anchor.addingTimeInterval(slack)
     guard until > now else { return [] }

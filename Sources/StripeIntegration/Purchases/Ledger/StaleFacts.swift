@@ -36,6 +36,18 @@ extension Knowledge {
     return told.min()
   }
 
+  /// Whether an invoice bills an item that the subscription does not have, and is not older than what is known of it: the
+  /// item is new. Which license it carries on is told by the subscription.
+  func isOlder(_ subscription: Stripe.Subscription, than ledger: Ledger) -> Bool {
+    let key = FactKey(subscription.id)
+    guard !isMissing(key), let known = asOf(key) else { return false }
+    let items = Set(subscription.items.map(\.id))
+    return ledger.entries.contains { entry in
+      guard let item = entry.item, entry.direction == .charge, !items.contains(item) else { return false }
+      return known < entry.billed || (known == entry.billed && !hasFetched(key))
+    }
+  }
+
   /// Asks again for invoices that are open although a payment of them came a while ago.
   func staleInvoiceQuestions(now: Date) -> [Question] {
     invoices.filter { $0.status == .open || $0.status == .uncollectible }.compactMap { invoice in

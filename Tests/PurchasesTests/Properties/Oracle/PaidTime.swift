@@ -156,7 +156,9 @@ struct PaidTime {
 
   /// A license outlasts what was paid while nothing is wrong, since the next invoice takes its time.
   private func outlasting(_ end: Seconds, _ policy: Terms) -> Certainty {
-    whole.isRunning && item != nil && time < whole.leniently(end, policy) ? .perhaps : .no
+    let isKept = status == "paused" && subscription.pausedBecause == "pause_requested" && policy.onPause == .keep
+    guard whole.isRunning || isKept, item != nil else { return .no }
+    return time < whole.leniently(end, policy) ? .perhaps : .no
   }
 
   /// A change that was paid with the credit of a period whose own money has gone back.

@@ -58,6 +58,7 @@ extension SubscriptionOracle {
     let grace = Seconds(terms.graceDays) * day
     let lenient = max(grace, day)
     let afterwards = leniently(end, terms)
+    let oldest = invoices.filter { isOwed($0) }.map { self.due($0) }.min() ?? due
     func within(_ certain: Seconds, _ possible: Seconds) -> Certainty {
       time < certain ? .yes : time < possible ? .perhaps : .no
     }
@@ -77,13 +78,12 @@ extension SubscriptionOracle {
     case ("uncollectible", _): return time < due + lenient ? .perhaps : .no
 
     case ("open", "active"):
-      if invoice.dueDate != nil { return within(due + grace, due + lenient) }
+      if invoice.dueDate != nil { return within(min(oldest, due) + grace, due + lenient) }
       if isUnderWay(invoice) { return within(min(end, due + 14 * day), afterwards) }
       // It was asked for and not paid, and Stripe calls the subscription active: later money may have come.
       return time < afterwards ? .perhaps : .no
     case ("open", "past_due"):
       if isUnderWay(invoice) || due > time { return .perhaps }
-      let oldest = invoices.filter { isOwed($0) }.map { self.due($0) }.min() ?? due
       return within(oldest + grace, chainDue(invoice) + lenient)
     case ("open", "paused") where subscription.pausedBecause != "final_payment_failure":
       return terms.onPause == .keep ? .perhaps : .no
@@ -97,6 +97,8 @@ extension SubscriptionOracle {
   func leniently(_ end: Seconds, _ terms: Terms) -> Seconds {
     let isSilent =
       ["active", "trialing"].contains(status) && time >= subscription.periodEnd
+    // What the vendor lets be in a pause is let be, however long it takes.
+    if status == "paused", subscription.pausedBecause == "pause_requested", terms.onPause == .keep { return .max }
     if isSilent, ![.subscription, .timeLimited, .trial].contains(terms.licenseType) { return .max }
     return end + max(Seconds(terms.graceDays) * day, day)
   }
