@@ -97,6 +97,8 @@ private struct SubscriptionLines {
         Set(decider.mapped(price, product).map { .init(product: $0.terms.product, policy: $0.terms.policy) })
       }, recorded: recorded
     ).sorted()
+    // What it gives back was billed by an invoice that was never told of.
+    if ledger.hasCreditWithoutCharge { askForInvoices() }
     for (index, lineage) in lineages.enumerated() {
       var others = lineages
       others.remove(at: index)
@@ -179,6 +181,10 @@ private struct SubscriptionLines {
     // A bill that was never told of, a draft or one that was paid, may cover what seems to be missing.
     let isRefused = finding.granted < finding.wanted && finding.lapse == .late && !subscription.status.isTerminal
     guard isRefused || known > subscription.created.addingTimeInterval(86_400) || finding.hasGap else { return }
+    askForInvoices()
+  }
+
+  private mutating func askForInvoices() {
     let list = FactKey.invoices(of: subscription.id)
     if knowledge.isMissing(list) { return }
     if let asked = knowledge.asOf(list), asked >= knowledge.asOf(FactKey(subscription.id)) ?? .distantPast { return }

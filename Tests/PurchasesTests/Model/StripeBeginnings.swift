@@ -61,7 +61,7 @@ extension StripeModel {
     // Stripe refuses two items of one price.
     var items: [ModelItem] = []
     for wish in wishes where !items.contains(where: { $0.price == wish.price }) {
-      items.append(ModelItem(id: newID("si"), price: wish.price, quantity: wish.quantity))
+      items.append(ModelItem(id: newID("si"), price: wish.price, quantity: wish.quantity, created: now))
     }
     let end = now + (start.trial ? 14 * day : items.first.map { Catalog.interval($0.price) } ?? month)
     let status = start.trial ? "trialing" : start.first == .incomplete ? "incomplete" : "active"

@@ -18,12 +18,12 @@ extension StripeModel {
       self.change(subscription, to: wanted, billing, with: Catalog.addOn)
     case .replaceItem(let index, let price, let billing):
       guard let index = place(index) else { return }
-      let item = ModelItem(id: newID("si"), price: price, quantity: wanted.items[index].quantity)
+      let item = ModelItem(id: newID("si"), price: price, quantity: wanted.items[index].quantity, created: now)
       wanted.predecessors[item.id] = wanted.items[index].id
       wanted.items[index] = item
       self.change(subscription, to: wanted, billing)
     case .addItem(let wish, let billing):
-      wanted.items.append(ModelItem(id: newID("si"), price: wish.price, quantity: wish.quantity))
+      wanted.items.append(ModelItem(id: newID("si"), price: wish.price, quantity: wish.quantity, created: now))
       self.change(subscription, to: wanted, billing)
     case .removeItem(let index, let billing):
       guard let index = place(index), subscription.items.count > 1 else { return }
@@ -35,7 +35,7 @@ extension StripeModel {
       guard subscription.status == "active" else { return }
       wanted.items.append(
         ModelItem(
-          id: newID("si"), price: wish.price, quantity: max(1, wish.quantity),
+          id: newID("si"), price: wish.price, quantity: max(1, wish.quantity), created: now,
           trialOffer: .init(start: now, end: now + 14 * day)))
       self.change(subscription, to: wanted, .none)
     case .addPendingAddOn:

@@ -38,6 +38,7 @@ extension StripeModel {
       var value = JSONObject([
         ("id", .string(item.id)), ("object", "subscription_item"), ("quantity", .integer(Int64(item.quantity))),
         ("subscription", .string(s.id)), ("price", price(item.price, recurring: true)),
+        ("created", .integer(item.created)),
       ])
       if shape == .new {
         value["current_period_start"] = .integer(s.periodStart)

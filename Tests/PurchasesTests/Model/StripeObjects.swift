@@ -75,6 +75,7 @@ struct ModelItem: Hashable, Sendable {
   var id: String
   var price: String
   var quantity: Int
+  let created: Seconds
   var trialOffer: TrialOffer?
 }
 

@@ -137,7 +137,8 @@ extension StripeModel {
     else { return }
     var subscription = subscription
     subscription.schedule = "sub_sched_1"
-    let item = ModelItem(id: newID("si"), price: price, quantity: subscription.items[index].quantity)
+    let item = ModelItem(
+      id: newID("si"), price: price, quantity: subscription.items[index].quantity, created: now)
     subscription.predecessors[item.id] = subscription.items[index].id
     subscription.items[index] = item
     subscriptions[subscription.id] = subscription

@@ -5,6 +5,8 @@ enum Runs {
   static let count = ProcessInfo.processInfo.environment["PROPERTY_RUNS"].flatMap { Int($0) } ?? 3_000
   /// Run one seed again: `PROPERTY_SEED`.
   static let only = ProcessInfo.processInfo.environment["PROPERTY_SEED"].flatMap { UInt64($0) }
+  /// Whether a failing history is made as small as it goes; `PROPERTY_SHRINK=0` shows it as it is.
+  static let shrinks = ProcessInfo.processInfo.environment["PROPERTY_SHRINK"] != "0"
 
   /// The seeds, in parts that run beside each other.
   static let parts: [Range<UInt64>] = {

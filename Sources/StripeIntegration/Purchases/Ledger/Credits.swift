@@ -17,6 +17,17 @@ extension Ledger {
     charges(among: entries.filter { $0.coverage != .void }) { _ in true }
   }
 
+  /// Whether something is given back that no entry charges.
+  var hasCreditWithoutCharge: Bool {
+    entries.contains { credit in
+      guard credit.direction == .credit, let rest = credit.span else { return false }
+      return !entries.contains { charge in
+        guard charge.direction == .charge, charge.price == credit.price, let span = charge.span else { return false }
+        return span.overlaps(rest)
+      }
+    }
+  }
+
   private static func charges(among entries: [Entry], counting counts: (Entry) -> Bool) -> [Entry] {
     var charges = entries.filter { $0.direction == .charge }
     let credits = entries.filter { $0.direction == .credit && counts($0) }

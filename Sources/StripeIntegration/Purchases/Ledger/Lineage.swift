@@ -99,7 +99,7 @@ struct Lineages {
       let begins = members[index].entries.filter { $0.direction == .charge }.compactMap { $0.span?.start }.min()
       members[index].birth =
         [begins, members[index].item?.created].compactMap { $0 }.min()
-        ?? members[index].item?.currentPeriodStart
+        // What is not billed yet came after what is.
         ?? (members[index].item == nil ? .distantPast : .distantFuture)
     }
     members.sort { ($0.birth, $0.rank, $0.id) < ($1.birth, $1.rank, $1.id) }

@@ -142,7 +142,7 @@ struct PaidTime {
     return end
   }
 
-  /// Everything that covers the lineage, whatever its price; for one that was never sold anything, what covers the
+  /// Everything that covers the lineage, whatever its price; for one that was never billed anything, what covers the
   /// subscription.
   private func coverage(of charges: [Ledger.Entry], _ paid: [Ledger.Entry]) -> [Span] {
     let rest = others.flatMap { other in
@@ -150,7 +150,7 @@ struct PaidTime {
         .filter { $0.isPaid(keepingReturned: keeps) && $0.quantity > 0 }.compactMap(\.span)
     }
     var spans = paid.compactMap(\.span)
-    if !wasSold { spans += rest }
+    if !wasSold || isUnbilledBeside(paid) { spans += rest }
     // A trial is not paid for, so that it does not outlive the subscription.
     if isRunning, terms.trial { spans += trials }
     guard isRunning, !(spans.isEmpty && rest.isEmpty) else { return spans }
@@ -160,6 +160,16 @@ struct PaidTime {
   /// Whether any time of the lineage was paid for, whatever became of the money.
   private var wasSold: Bool {
     lineage.entries.contains { $0.direction == .charge && $0.paidAt != nil && $0.quantity > 0 && $0.span != nil }
+  }
+
+  /// Whether the item came when what its predecessors were paid for was over, and was never billed itself.
+  private func isUnbilledBeside(_ paid: [Ledger.Entry]) -> Bool {
+    guard let item = lineage.item, lineage.names.count > 1 else { return false }
+    let isBilled = lineage.entries.contains { entry in
+      if let named = entry.item { return named == item.id }
+      return entry.price == item.price && entry.span?.start ?? entry.billed >= item.created ?? .distantPast
+    }
+    return !isBilled && !paid.contains { $0.span?.contains(now) ?? false }
   }
 
   private var trials: [Span] {
