@@ -196,6 +196,51 @@ struct FulfillmentTests {
     }
   }
 
+  @Test("sells the part of a bundle that LicenseKit refused by the corrected mapping, beside the part that is there")
+  func correctedPartOfBundle() async throws {
+    try await Shop.open { shop in
+      sell(shop)
+      let other = try await shop.licenseKit.createProduct(ProductCreateRequest(name: "Zoo", code: "zoo"))
+      let policy = try await shop.licenseKit.createPolicy(
+        other.id, PolicyCreateRequest(name: "For ever", code: "zoo", licenseType: .perpetual))
+      try await bundle(shop, other.id, "pol_of_nobody")
+      try await shop.deliver([completed])
+      try await shop.settle()
+      let failed = try #require(try await shop.purchases().first)
+      #expect(failed.status == "failed")
+      // Begun, and so it stays.
+      let begun = try await shop.usableLicenses().map(\.id)
+
+      try await shop.database.transaction(for: shop.tenant) { transaction in
+        _ = try await transaction.query(
+          "DELETE FROM stripe_integration.mappings WHERE licensekit_product_id = \(other.id)")
+      }
+      try await bundle(shop, other.id, policy.id)
+      try await shop.database.transaction(for: shop.tenant) { transaction in
+        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).mark(failed.id)
+      }
+      try await shop.settle()
+      #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
+      let usable = try await shop.usableLicenses()
+      #expect(Set(usable.map(\.productID)) == [shop.product, other.id] && usable.count == 2)
+      #expect(Set(begun).isSubset(of: usable.map(\.id)))
+    }
+  }
+
+  private func bundle(_ shop: Shop, _ product: ProductID, _ policy: PolicyID) async throws {
+    let terms = Terms(product: product, policy: policy, licenseType: .perpetual, quantity: .perUnit)
+    let text = try StoredJSON.text(terms)
+    try await shop.database.transaction(for: shop.tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        INSERT INTO stripe_integration.mappings
+               (account_id, livemode, mapping_id, stripe_product_id, licensekit_product_id, licensekit_policy_id, terms)
+        VALUES (\(shop.tenant.account), false, \("map_" + policy.rawValue), 'prod_once', \(product), \(policy),
+                \(text)::text::jsonb)
+        """)
+    }
+  }
+
   @Test("revokes the license when the payment is refunded in full, and not for a part of it")
   func refunds() async throws {
     try await Shop.open { shop in

@@ -194,8 +194,10 @@ public struct Decider: Sendable {
     }
     let mapped = mapped(price, product)
     if kept.isEmpty { return mapped }
-    for agreement in mapped where open.contains(agreement.mappingID) && kept[agreement.terms.product] == nil {
-      kept[agreement.terms.product] = agreement
+    // A mapping may have been corrected by deleting it and adding another.
+    let areThere = open.isSubset(of: mapped.map(\.mappingID))
+    for agreement in mapped where kept[agreement.terms.product] == nil && !open.isEmpty {
+      if !areThere || open.contains(agreement.mappingID) { kept[agreement.terms.product] = agreement }
     }
     return kept.sorted { $0.key < $1.key }.map(\.value)
   }

@@ -184,6 +184,30 @@ struct SubscriptionEventTests {
     #expect(story.licenses == ["lk_a suspended"])
   }
 
+  @Test("A bill for an item that the subscription does not have yet waits until Stripe has told of the item")
+  func newItem() throws {
+    var told = Told()
+    try told.hears("customer.subscription.created", Told.subscription([Told.item("si_1")]))
+    try told.hears("invoice.paid", Told.invoice([Told.line("si_1")]))
+    let change = Told.start + day
+    try told.hears("invoice.paid", Told.invoice([Told.line("si_2", from: change)], id: "in_2", at: change), at: change)
+    #expect(told.decides(daysLater: 1).questions == [.subscription("sub_1")])
+    try told.hears("customer.subscription.updated", Told.subscription([Told.item("si_2")]), at: change + 1)
+    #expect(told.decides(daysLater: 1).questions == [])
+  }
+
+  @Test("A credit for what no known bill charges lets Stripe be asked for the bills")
+  func creditWithoutCharge() throws {
+    var told = Told()
+    try told.hears("customer.subscription.created", Told.subscription([Told.item("si_1")]))
+    try told.hears("invoice.paid", Told.invoice([Told.line("si_1")]))
+    let change = Told.start + day
+    let credit = Told.line("si_0", amount: -900, from: change, isProration: true)
+    try told.hears(
+      "invoice.paid", Told.invoice([credit, Told.line("si_1", from: change)], id: "in_2", at: change), at: change + 1)
+    #expect(told.decides(daysLater: 1).questions == [.invoices(of: "sub_1")])
+  }
+
   // MARK: Items
 
   @Test("Items with intervals of their own last as long as each is paid for")

@@ -66,7 +66,9 @@ struct Told {
     ]
   }
 
-  static func line(_ item: String, days: Int64 = 30, amount: Int64 = 1_000, from: Int64 = start) -> JSONValue {
+  static func line(
+    _ item: String, days: Int64 = 30, amount: Int64 = 1_000, from: Int64 = start, isProration: Bool = false
+  ) -> JSONValue {
     [
       "id": .string("il_\(item)_\(from)"), "object": "line_item", "amount": .integer(amount), "quantity": 1,
       "period": ["start": .integer(from), "end": .integer(from + days * day)],
@@ -76,7 +78,7 @@ struct Told {
       "parent": [
         "type": "subscription_item_details",
         "subscription_item_details": [
-          "subscription": "sub_1", "subscription_item": .string(item), "proration": false,
+          "subscription": "sub_1", "subscription_item": .string(item), "proration": .bool(isProration),
         ],
       ],
     ]

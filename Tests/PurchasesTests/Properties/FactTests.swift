@@ -44,6 +44,18 @@ struct FactTests {
     }
   }
 
+  @Test("A change from year to month within the second of the renewal is asked about, and not taken for older")
+  func yearToMonth() throws {
+    func fact(_ days: Int64) throws -> Fact {
+      guard
+        case .learn(let snapshot, _) = try Told.effect(
+          "customer.subscription.updated", Told.subscription([Told.item("si_1", days: days)]))
+      else { throw CancellationError() }
+      return Fact(snapshot, asOf: Date(timeIntervalSince1970: 1), source: .event)
+    }
+    #expect(try fact(365).joined(with: fact(30)).isContested)
+  }
+
   @Test("Every snapshot is read back from its stored form as it was")
   func stored() throws {
     for versions in Self.versions(seeds: 0..<150) {
