@@ -59,12 +59,28 @@ public final class PostgresClient: Sendable, Service {
   /// Runs `body` in a transaction: committed when it returns, rolled back when it throws (its error is passed on).
   ///
   /// The connection belongs to the transaction until the end, so `body` should hold no foreign calls.
+  /// - Parameter attempts: how often it is begun at most when nothing of it took effect and the same work may be done again
+  ///   (`PostgresError.isRetryable`: a deadlock, a connection that broke before the commit). With more than one, `body` does
+  ///   nothing but talk to the database.
   /// - Throws: what `body` throws, or `PostgresError`; `.outcomeUnknown` when the connection broke during COMMIT, and
   ///   25P02 when a statement failed, `body` swallowed the error and returned: nothing is kept then.
   @discardableResult
   public func transaction<T: Sendable>(
-    _ options: TransactionOptions = .init(), isolation: isolated (any Actor)? = #isolation,
+    _ options: TransactionOptions = .init(), attempts: Int = 1, isolation: isolated (any Actor)? = #isolation,
     _ body: (PostgresTransaction) async throws -> T
+  ) async throws -> T {
+    var attempt = 1
+    while true {
+      do {
+        return try await attemptTransaction(options, isolation: isolation, body)
+      } catch let error as PostgresError where error.isRetryable && attempt < attempts {
+        attempt += 1
+      }
+    }
+  }
+
+  private func attemptTransaction<T: Sendable>(
+    _ options: TransactionOptions, isolation: isolated (any Actor)?, _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {
     let ticket = StatementTicket()
     let (lease, number) = try await pool.run(ticket, keepLease: true) { connection, lease in

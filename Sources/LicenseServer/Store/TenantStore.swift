@@ -24,16 +24,7 @@ struct TenantStore: Sendable {
     let options = TransactionOptions(
       role: "license_server_tenant", settings: [("license_server.tenant_id", tenant.rawValue)], isolation: isolation,
       readOnly: readOnly)
-    return try await translating {
-      var attempt = 1
-      while true {
-        do {
-          return try await client.transaction(options, body)
-        } catch let error as PostgresError where error.isRetryable && attempt < 3 {
-          attempt += 1
-        }
-      }
-    }
+    return try await translating { try await client.transaction(options, attempts: 3, body) }
   }
 
   /// What a caller is told about an error of the database: 503 when it is away or busy, 422 for a value that it cannot hold,

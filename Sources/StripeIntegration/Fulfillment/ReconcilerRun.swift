@@ -18,6 +18,10 @@ struct ReconcilerRun {
   /// The entry of the step under way.
   private var entry: Int64?
 
+  /// How often a transaction is begun that the database undoes for the sake of another: a run that gave up at its last one
+  /// would leave its lease behind, and the purchase would stand still until that is over.
+  private static let attempts = 3
+
   private var session: StripeSession?
   private var runner: StepRunner?
 
@@ -31,7 +35,8 @@ struct ReconcilerRun {
   ) async throws -> ReconcilerRun? {
     do {
       return try await shielded {
-        try await reconciler.database.transaction(for: tenant) { transaction -> ReconcilerRun? in
+        try await reconciler.database.transaction(for: tenant, attempts: Self.attempts) {
+          transaction -> ReconcilerRun? in
           guard let lease = try await PurchaseLease.take(purchase, of: tenant, in: transaction) else { return nil }
           var run = ReconcilerRun(reconciler, lease)
           var part = RunTransaction(reconciler, lease, transaction, run.run, entry: nil)
@@ -83,7 +88,7 @@ struct ReconcilerRun {
   private mutating func transact() async throws {
     do {
       let done = try await Self.shielded { [reconciler, lease, run, action, entry] in
-        try await reconciler.database.transaction(for: lease.tenant) { transaction in
+        try await reconciler.database.transaction(for: lease.tenant, attempts: Self.attempts) { transaction in
           if action.mayLink { try await PurchaseIndex(tenant: lease.tenant, transaction: transaction).lock() }
           try await lease.hold(in: transaction)
           var part = RunTransaction(reconciler, lease, transaction, run, entry: entry)

@@ -24,8 +24,9 @@ public struct TenantDatabase: Sendable {
   }
 
   /// Runs a transaction that sees and writes this tenant's rows only.
+  /// - Parameter attempts: see `PostgresClient.transaction`.
   public func transaction<T: Sendable>(
-    for tenant: Tenant, isolation: isolated (any Actor)? = #isolation,
+    for tenant: Tenant, attempts: Int = 1, isolation: isolated (any Actor)? = #isolation,
     _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {
     observe?()
@@ -35,7 +36,7 @@ public struct TenantDatabase: Sendable {
         settings: [
           ("stripe_integration.account_id", tenant.account.rawValue),
           ("stripe_integration.livemode", tenant.livemode ? "true" : "false"),
-        ]), isolation: isolation, body)
+        ]), attempts: attempts, isolation: isolation, body)
   }
 
   /// Runs a transaction across tenants, with just the rights of the role.
