@@ -7,6 +7,8 @@ import secrets
 import time
 from typing import Any
 
+import pytest
+
 from support.product import licenses_of
 from support.simulator import Sale
 from support.vendor import Item, Vendor
@@ -75,22 +77,16 @@ def test_an_item_that_a_schedule_replaces_keeps_its_key(vendor: Vendor) -> None:
     assert [license["id"] for license in vendor.licenses_at_licensekit(basic)] == [before["id"]]
 
 
-def test_seats_that_are_given_up_without_credit_stay_to_the_end_of_what_is_paid(vendor: Vendor) -> None:
+@pytest.mark.parametrize(("prorations", "left"), [("none", 3), ("always_invoice", 1)])
+def test_seats_that_are_given_up_stay_to_the_end_of_what_is_paid_unless_they_are_credited(
+    vendor: Vendor, prorations: str, left: int
+) -> None:
     item = vendor.offer_monthly(quantity="per_unit")
     sale = vendor.subscribe(item, quantity=3)
     vendor.fulfilled(sale.subscription)
     becomes(vendor, item, 3)
-    play(vendor, "change", subscription=sale.subscription, quantity=1, prorations="none")
-    becomes(vendor, item, 3)
-
-
-def test_seats_that_are_given_back_for_credit_end_at_once(vendor: Vendor) -> None:
-    item = vendor.offer_monthly(quantity="per_unit")
-    sale = vendor.subscribe(item, quantity=3)
-    vendor.fulfilled(sale.subscription)
-    becomes(vendor, item, 3)
-    play(vendor, "change", subscription=sale.subscription, quantity=1, prorations="always_invoice")
-    becomes(vendor, item, 1)
+    play(vendor, "change", subscription=sale.subscription, quantity=1, prorations=prorations)
+    becomes(vendor, item, left)
 
 
 def test_a_bank_debit_under_way_is_not_overdue_and_a_failed_one_is(vendor: Vendor) -> None:
