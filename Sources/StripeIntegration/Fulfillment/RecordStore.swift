@@ -263,8 +263,8 @@ struct RecordStore {
       """)
   }
 
-  /// Takes back terms under which nothing was issued (`Recorded.openUnusedAgreements`). A license that is revoked, and
-  /// whose key was never stored, was none.
+  /// Takes back terms under which nothing was issued, so that a corrected mapping counts. Those of a line that is issued in
+  /// part stay, open: the buyer has paid for all of it. A license that is revoked, and whose key was never stored, was none.
   func openUnusedAgreements() async throws {
     try await transaction.query(
       """

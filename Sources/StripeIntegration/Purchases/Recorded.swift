@@ -96,17 +96,6 @@ extension Recorded {
     agreed = agreed.filter { !($0.value.isOpen && names.contains($0.key.line)) }
     for line in lines { agreed[line.key] = line.agreement }
   }
-
-  /// Takes back terms under which nothing was issued, so that a corrected mapping counts. Those of a line that is issued in
-  /// part stay, open: the buyer has paid for all of it.
-  /// - Parameter isUsed: whether a unit is, or may be, a license that the buyer has.
-  mutating func openUnusedAgreements(isUsed: (Unit) -> Bool) {
-    let used = Set(units.filter { isUsed($0.value) }.keys.map { LineKey(line: $0.line, product: $0.product) })
-    let lines = Set(used.map(\.line))
-    for key in agreed.keys where !used.contains(key) {
-      if lines.contains(key.line) { agreed[key]?.isOpen = true } else { agreed[key] = nil }
-    }
-  }
 }
 
 /// What the outside world answered to a step.

@@ -183,14 +183,25 @@ struct Service {
     case .failed(_, _, let attempts):
       purchases[id]?.attempts = attempts
       purchases[id]?.nextLook = nil
-      let keys = keys
-      purchases[id]?.recorded.openUnusedAgreements { Self.isUsed($0, keys) }
+      openUnusedAgreements(of: id)
     case .again(_, let attempts, _), .parked(_, let attempts): purchases[id]?.attempts = attempts
     }
   }
 
+  /// As `RecordStore.openUnusedAgreements`.
+  private mutating func openUnusedAgreements(of id: Int) {
+    guard var recorded = purchases[id]?.recorded else { return }
+    let used = Set(
+      recorded.units.filter { isUsed($0.value) }.keys.map { LineKey(line: $0.line, product: $0.product) })
+    let lines = Set(used.map(\.line))
+    for key in recorded.agreed.keys where !used.contains(key) {
+      if lines.contains(key.line) { recorded.agreed[key]?.isOpen = true } else { recorded.agreed[key] = nil }
+    }
+    purchases[id]?.recorded = recorded
+  }
+
   /// A license that is revoked and whose key nobody ever had was none.
-  private static func isUsed(_ unit: Recorded.Unit, _ keys: [LicenseID: String]) -> Bool {
+  private func isUsed(_ unit: Recorded.Unit) -> Bool {
     guard case .issued(let license, .revoked, _, _) = unit.license, unit.replaced.isEmpty else { return true }
     return keys[license] != nil
   }
@@ -214,7 +225,7 @@ struct Service {
       })
   }
 
-  /// What is wanted and recorded of each unit, beside what LicenseKit has; for whoever reads of a fault.
+  /// What is wanted and recorded of each unit, and what LicenseKit has: the text of a failing test.
   var story: [String] {
     purchases.sorted { $0.key < $1.key }.flatMap { id, purchase in
       let decision = purchase.decision
