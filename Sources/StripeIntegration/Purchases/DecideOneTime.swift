@@ -154,8 +154,8 @@ extension Decider {
       line: DesiredLine(
         key: key, agreement: agreement,
         price: line.price, stripeProduct: line.product, quantity: line.quantity,
-        subscription: nil, orders: orders, units: units, awaitsPayment: standing.awaitsPayment,
-        leavesIssued: standing.awaitsPayment, causes: standing.causes),
+        subscription: nil, orders: orders, units: units, unpaid: standing.awaitsPayment ? .leavesIssued : nil,
+        causes: standing.causes),
       standing: standing)
   }
 }

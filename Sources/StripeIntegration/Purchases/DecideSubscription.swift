@@ -97,7 +97,7 @@ private struct SubscriptionLines {
         Set(decider.mapped(price, product).map { .init(product: $0.terms.product, policy: $0.terms.policy) })
       }, recorded: recorded
     ).sorted()
-    // What it gives back was billed by an invoice that was never told of.
+    // No event came for the invoice whose charge is credited.
     if ledger.hasCreditWithoutCharge { askForInvoices() }
     for (index, lineage) in lineages.enumerated() {
       var others = lineages
@@ -178,7 +178,7 @@ private struct SubscriptionLines {
       return
     }
     let known = ledger.entries.compactMap { $0.span?.start }.min() ?? .distantFuture
-    // A bill that was never told of, a draft or one that was paid, may cover what seems to be missing.
+    // An invoice for which no event came, a draft or a paid one, may cover the period.
     let isRefused = finding.granted < finding.wanted && finding.lapse == .late && !subscription.status.isTerminal
     guard isRefused || known > subscription.created.addingTimeInterval(86_400) || finding.hasGap else { return }
     askForInvoices()
@@ -231,8 +231,7 @@ private struct SubscriptionLines {
       quantity: quantity,
       subscription: wasSold
         ? desiredRecord(record, product: product, item: item, paidThrough: standing.paidThrough, startsAt: start) : nil,
-      orders: wasSold ? orders : [], units: units, awaitsPayment: standing.awaitsPayment,
-      leavesIssued: standing.awaitsPayment && [.incomplete, .trialing, .unknown].contains(subscription.status),
+      orders: wasSold ? orders : [], units: units, unpaid: standing.awaitsPayment ? subscription.unpaid : nil,
       causes: standing.causes, paidThrough: standing.paidThrough)
   }
 
@@ -293,6 +292,14 @@ private struct SubscriptionLines {
 }
 
 extension Stripe.Subscription {
+  /// What a line of it does with issued units while nothing was paid for it.
+  fileprivate var unpaid: DesiredLine.Unpaid {
+    switch status {
+    case .incomplete, .trialing, .unknown: .leavesIssued
+    case .incompleteExpired, .active, .pastDue, .unpaid, .paused, .canceled: .suspendsIssued
+    }
+  }
+
   fileprivate var recordStatus: SubscriptionStatus {
     switch status {
     case .trialing: .trialing

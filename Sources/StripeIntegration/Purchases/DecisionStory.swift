@@ -65,7 +65,7 @@ extension DesiredLine {
   }
 
   private var standing: String {
-    if awaitsPayment { return "nothing is paid yet" }
+    if unpaid != nil { return "nothing is paid yet" }
     guard let access = units.first?.access else { return "entitles to nothing" }
     let licenses = units.count == 1 ? "1 license" : "\(units.count) licenses"
     switch access {

@@ -101,6 +101,14 @@ public struct DesiredOrder: Hashable, Sendable, Codable {
 }
 
 public struct DesiredLine: Hashable, Sendable {
+  /// What becomes of units that are issued already, in a line that nothing was paid for.
+  public enum Unpaid: Hashable, Sendable {
+    /// They stay as they are: the first payment is open, or a trial runs that gives nothing by itself.
+    case leavesIssued
+    /// They are suspended: the trial they were issued in is over.
+    case suspendsIssued
+  }
+
   public let key: LineKey
   public let agreement: Decider.Agreement
   public let price: Stripe.PriceID?
@@ -109,10 +117,8 @@ public struct DesiredLine: Hashable, Sendable {
   public let subscription: DesiredSubscription?
   public let orders: [DesiredOrder]
   public let units: [DesiredUnit]
-  /// Nothing was paid for it yet: nothing is issued.
-  public let awaitsPayment: Bool
-  /// What was issued is left alone while it waits: it may still be paid, or a trial runs that gives nothing by itself.
-  public var leavesIssued = false
+  /// Set while nothing was paid for it: then nothing is issued.
+  public let unpaid: Unpaid?
   /// Everything that withholds or has ended access, also what alone would change nothing any more.
   public var causes: Set<Cause> = []
   /// The end of what is paid for; nil for ever, and where nothing is.

@@ -139,15 +139,14 @@ public struct Plan: Hashable, Sendable {
   /// and a purchase that was first looked at after the change has never had them.
   private mutating func planForRest(_ decision: Decision, _ recorded: Recorded, _ now: Date) {
     let wanted = Set(decision.lines.flatMap { $0.units.map(\.key) })
-    let untouched = Set(decision.lines.filter(\.leavesIssued).map(\.key))
-    let unpaid = Set(decision.lines.filter(\.awaitsPayment).map(\.key))
+    let unpaid = decision.lines.reduce(into: [LineKey: DesiredLine.Unpaid]()) { $0[$1.key] = $1.unpaid }
     let causes = decision.lines.reduce(into: Set<Cause>()) { $0.formUnion($1.causes) }
     let isUndone = decision.lines.contains { line in
       !line.units.isEmpty && line.units.allSatisfy { $0.access == .revoked }
     }
     for (key, unit) in recorded.units.sorted(by: { $0.key < $1.key }) where !wanted.contains(key) {
       let line = LineKey(line: key.line, product: key.product)
-      guard !untouched.contains(line), let terms = recorded.agreed[line]?.terms else { continue }
+      guard unpaid[line] != .leavesIssued, let terms = recorded.agreed[line]?.terms else { continue }
       guard case .issued(_, let status, let expiresAt, _) = unit.license else {
         // Cut off while it was issued: only a license that is known can be ended.
         steps.append(.issue(Self.unsold(key, decision, recorded), policy: terms.policy, generation: unit.generation))
@@ -160,7 +159,7 @@ public struct Plan: Hashable, Sendable {
       } else if status == .active || unit.unsettled != nil {
         if unit.unsettled == nil, let expiresAt, expiresAt <= now { continue }
         if unit.unsettled == nil, unit.holdsAgainstSuspension(for: causes.isEmpty ? nil : causes) { continue }
-        steps.append(.suspend(key, because: unpaid.contains(line) ? "nothing is paid for it" : "it is sold no more"))
+        steps.append(.suspend(key, because: unpaid[line] == nil ? "it is sold no more" : "nothing is paid for it"))
       }
     }
   }
