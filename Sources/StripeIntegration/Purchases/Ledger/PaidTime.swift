@@ -81,8 +81,8 @@ struct PaidTime {
   /// Periods that follow each other may be this far apart.
   private static let gap: TimeInterval = 3_600
 
-  private var keeps: Bool { terms.onFullRefund == .keep }
-  private var isRunning: Bool { !subscription.status.isTerminal }
+  var keeps: Bool { terms.onFullRefund == .keep }
+  var isRunning: Bool { !subscription.status.isTerminal }
   private var pause: Stripe.Subscription.Pause { subscription.pause(hasPaid: !lineage.pricesPaid.isEmpty) }
 
   func find() -> Finding {
@@ -133,7 +133,7 @@ struct PaidTime {
   }
 
   /// The end of what spans cover without a gap from a moment on.
-  private static func end(of spans: [Span], from moment: Date) -> Date? {
+  static func end(of spans: [Span], from moment: Date) -> Date? {
     var end = spans.filter { $0.contains(moment) }.map(\.end).max()
     for span in spans.sorted(by: { $0.start < $1.start }) {
       guard let known = end else { return nil }
@@ -294,73 +294,13 @@ struct PaidTime {
 
   /// How long a license outlasts what is paid for: the grace when Stripe says that money is late, and a day at least while
   /// nothing is wrong. Nothing when Stripe has given up.
-  private var slack: TimeInterval {
+  var slack: TimeInterval {
     switch subscription.status {
     case .active, .trialing: terms.outlasting
     case .pastDue: terms.grace
     case .paused: pause == .asked ? terms.outlasting : 0
     case .incomplete, .incompleteExpired, .unpaid, .canceled, .unknown: 0
     }
-  }
-
-  /// What money that is still to come grants.
-  ///
-  /// The bill of a period that is late has its grace from when it was due, or from the end of what is paid if that is
-  /// later; later bills do not begin it anew. The bill of a change ends with its own grace, and what was paid before goes
-  /// on by itself.
-  private func claims(
-    awaiting awaited: [Ledger.Entry], _ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry], _ lastEnd: Date?
-  ) -> [Claim] {
-    if subscription.status == .unpaid { return [] }
-    let quantity = min(awaited.map(\.quantity).max() ?? 0, item.quantity)
-    guard quantity > 0, let end = awaited.compactMap({ $0.span?.end }).max() else { return [] }
-    let isChange = awaited.allSatisfy(\.isChange)
-    // A card says at once that it fails, and the subscription says so a moment later; what is still open then is a debit.
-    if isChange, let begins = awaited.map(\.underWayFrom).max(), begins > now, !awaited.contains(where: \.isOwed) {
-      return []
-    }
-    // What was billed after them for another time does not make them late.
-    let newest = awaited.compactMap { $0.span?.start }.max() ?? now
-    let periods =
-      isChange
-      ? awaited
-      : charges.filter { entry in
-        guard entry.isAwaited, !entry.isChange, let span = entry.span else { return false }
-        return span.start <= newest && span.end > lastEnd ?? .distantPast
-      }
-    let isOwed = periods.contains(where: \.isOwed)
-    guard var late = periods.compactMap(\.lateFrom).min() else {
-      // Nothing of it is ever late by itself: a draft.
-      let turn = (isChange ? nil : lastEnd)?.addingTimeInterval(terms.outlasting - Self.ahead)
-      let paidTo = turn.map { now < $0 ? lastEnd ?? end : end } ?? end
-      return [Claim(quantity: quantity, basis: .awaited, until: end.addingTimeInterval(slack), paidTo: paidTo)]
-    }
-    // Where a whole period lies between what is paid and the oldest bill, an older bill is missing: it was due when what is
-    // paid ended.
-    if isOwed, !isChange, let lastEnd, hasGap(after: lastEnd, charges) { late = lastEnd }
-    // What was paid before the bill carries its grace on; what was paid besides does not.
-    let begins = periods.compactMap { $0.span?.start }.min() ?? .distantFuture
-    let lastEnd = lastEnd.map { min($0, max(begins, late)) }
-    let anchor = isChange ? late : max(late, lastEnd ?? .distantPast)
-    let until = anchor.addingTimeInterval(slack)
-    guard until > now else { return [] }
-    let paidTo: Date
-    if isOwed {
-      // An expiry follows: not by the hour that Stripe takes to make an invoice.
-      paidTo = lastEnd.map { !isChange && late <= $0.addingTimeInterval(86_400) ? $0 : late } ?? late
-    } else if let lastEnd, !isChange, now < lastEnd.addingTimeInterval(terms.outlasting - Self.ahead) {
-      paidTo = lastEnd
-    } else {
-      paidTo = min(end, anchor)
-    }
-    return [Claim(quantity: quantity, basis: .awaited, until: until, paidTo: paidTo)]
-  }
-
-  /// Whether nothing is known of the time right after a moment.
-  private func hasGap(after moment: Date, _ charges: [Ledger.Entry]) -> Bool {
-    let next = charges.filter { !$0.isChange && $0.coverage != .void }.compactMap(\.span).filter { $0.end > moment }
-      .map(\.start).min()
-    return next.map { $0 > moment.addingTimeInterval(86_400) } ?? false
   }
 
   /// A paused subscription has no periods, and one whose collection is paused has some that nobody pays. Where the vendor
@@ -392,77 +332,6 @@ struct PaidTime {
       && (subscription.latestInvoice == nil || all.contains { $0.isPaid(keepingReturned: keeps) })
   }
 
-  // MARK: Money that moved back
-
-  /// Why units are not granted that a bill was paid for.
-  private func lapse(
-    byReturnsOf billed: [Ledger.Entry], _ charges: [Ledger.Entry], _ finding: Finding, _ covered: [Span]
-  ) -> Lapse? {
-    // The period of now, or the newest that there was.
-    var returned = billed.filter { $0.paidAt != nil && $0.isReturned && !$0.isPaid(keepingReturned: keeps) }
-    if returned.isEmpty, finding.claims.isEmpty, !covered.contains(where: { $0.contains(now) }) {
-      returned = charges.filter { entry in
-        guard entry.paidAt != nil, entry.isReturned, !entry.isPaid(keepingReturned: keeps), let span = entry.span else {
-          return false
-        }
-        let isNewest =
-          covered.isEmpty || !charges.contains { $0.isAwaited && $0.span?.start ?? .distantPast >= span.end }
-        return span.start <= now && span.end > finding.lastEnd ?? .distantPast && isNewest
-      }
-    }
-    guard let newest = returned.max(by: { ($0.span?.start ?? $0.billed) < ($1.span?.start ?? $1.billed) }) else {
-      return nil
-    }
-    if returned.contains(where: { $0.returned == .lost }) { return .lost }
-    if returned.contains(where: { $0.returned == .pending }) { return .returnPending }
-    return .returned(whole: isFirst(newest))
-  }
-
-  /// Whether a paid period is the one that the subscription began with. One that begins much later is not, even when no
-  /// earlier one is known: the subscription may be older than the installation.
-  private func isFirst(_ entry: Ledger.Entry) -> Bool {
-    let paid = (lineage.entries + others.flatMap(\.entries)).filter {
-      $0.direction == .charge && $0.paidAt != nil && $0.amount > 0 && $0.span != nil
-    }
-    guard Set(paid.compactMap(\.invoice)).count <= 1 else { return false }
-    if entry.isChange { return true }
-    let beginning = max(subscription.created, subscription.trialEnd ?? subscription.created)
-    return entry.span.map { $0.start <= beginning.addingTimeInterval(86_400) } ?? true
-  }
-
-  // MARK: Changes that nothing was billed for
-
-  /// Whether the subscribed price has no paid time and no bill of its own at the moment, so that it takes the place of
-  /// what is paid.
-  private func rests(_ item: Stripe.Subscription.Item, on covered: [Span], _ charges: [Ledger.Entry]) -> Bool {
-    guard Self.end(of: covered, from: now) != nil, isRunning else { return false }
-    return !charges.contains { entry in
-      entry.price == item.price && entry.span?.contains(now) ?? false && !entry.isWaived
-    }
-  }
-
-  /// What is left of paid units of a former price beside the one that took their place. Only a price that is dearer takes
-  /// it, or one of which that is not known: what is paid and not credited stays until it ends.
-  private func surplus(
-    _ claims: [Claim], beside item: Stripe.Subscription.Item, _ mine: [Ledger.Entry]
-  ) -> [Claim] {
-    let present = mine.filter { $0.span?.contains(now) ?? false }
-    guard present.allSatisfy({ item.comparedWith($0) == .dearer }) else { return claims }
-    return claims.compactMap { claim in
-      claim.quantity > item.quantity
-        ? Claim(
-          quantity: claim.quantity - item.quantity, basis: claim.basis, until: claim.until, paidTo: claim.paidTo) : nil
-    }
-  }
-
-  /// How many paid units of a dearer price stand in for the subscribed one.
-  private func cheaperThan(_ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry]) -> Int {
-    charges.filter { entry in
-      entry.isPaid(keepingReturned: keeps) && entry.price != item.price && entry.span?.contains(now) ?? false
-        && item.comparedWith(entry) == .cheaper
-    }.map(\.quantity).max() ?? 0
-  }
-
   // MARK: Time
 
   private func nextChange(_ finding: Finding, _ entries: [Ledger.Entry]) -> Date? {
@@ -477,53 +346,5 @@ struct PaidTime {
     }
     moments += entries.compactMap { $0.isAwaited ? $0.underWayFrom : $0.span?.start }
     return moments.filter { $0 > now && $0 < .distantFuture }.min()
-  }
-}
-
-extension Ledger.Entry {
-  /// From when a bill for a change that is open counts as on its way, in contrast to just being tried.
-  fileprivate var underWayFrom: Date { billed.addingTimeInterval(3_600) }
-}
-
-extension Stripe.Subscription {
-  enum Pause {
-    /// By the vendor, the buyer or Stripe: what `on_pause` says.
-    case asked
-    /// A trial that ended without a payment method: as the end of a trial.
-    case trialEnded
-    /// A payment that never came: as the end of dunning.
-    case paymentFailed
-  }
-
-  /// Why the subscription is paused. Older shapes do not say it, and knew only a trial that ended without a payment method.
-  func pause(hasPaid: Bool) -> Pause {
-    switch pauseCause {
-    case .pauseRequested, .system, .unknown: .asked
-    case .trialEndWithoutPaymentMethod: .trialEnded
-    case .firstPaymentFailure, .finalPaymentFailure: .paymentFailed
-    case nil: trialEnd != nil && !hasPaid ? .trialEnded : .asked
-    }
-  }
-}
-
-extension Stripe.Subscription.Item {
-  enum Comparison { case cheaper, alike, dearer }
-
-  /// How the subscribed price compares with one that was charged, by time. A price that is not known, or not that simple,
-  /// counts as dearer; months are not equally long, so that small differences do not count.
-  func comparedWith(_ entry: Ledger.Entry) -> Comparison {
-    let days: Double? =
-      switch interval {
-      case "day": 1
-      case "week": 7
-      case "month": 365.0 / 12
-      case "year": 365
-      default: nil
-      }
-    guard let unitAmount, let days, let span = entry.span, span.isLong, entry.quantity > 0 else { return .dearer }
-    let mine = Double(unitAmount) / (days * Double(max(1, intervalCount ?? 1)))
-    let theirs = Double(entry.amount) / Double(entry.quantity) / (span.end.timeIntervalSince(span.start) / 86_400)
-    if mine < theirs * 0.85 { return .cheaper }
-    return mine > theirs * 1.15 ? .dearer : .alike
   }
 }
