@@ -41,7 +41,7 @@ public struct IntegrationConfiguration: Sendable {
       self.test = test.filter { !live.contains($0) }
     }
 
-    /// The same to check with.
+    /// The same to check with. An empty secret checks nothing: it would accept anybody's signature.
     func checking<Purpose>() -> ModeSecrets<Purpose> {
       ModeSecrets(
         live: live.compactMap { try? SigningSecret($0) },

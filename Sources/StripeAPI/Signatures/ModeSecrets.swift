@@ -41,8 +41,8 @@ public struct Vouched<Value> {
 extension Vouched: Sendable where Value: Sendable {}
 
 extension WebhookSignature {
-  /// As `verify(header:payload:secrets:now:tolerance:)` with the secrets of both modes. Which mode an event is of stands in
-  /// the event: whoever reads it asks `require(livemode:)`.
+  /// As `verify(header:payload:secrets:now:tolerance:)` with the secrets of both modes. The event names its mode, so
+  /// the caller passes that mode to `require(livemode:)`.
   /// - Returns: when Stripe signed.
   public static func verify(
     header: String?, payload: [UInt8], secrets: ModeSecrets<WebhookPurpose>, now: Date,

@@ -53,7 +53,8 @@ public struct Knowledge: Hashable, Sendable {
         default: []
         }
       for invoice in invoices {
-        // Of two versions of one time the one that was told of by itself has its payments too.
+        // Of two versions with the same time, the one from an event of the invoice or an answer about it has its payments;
+        // the one from a list has not.
         let isAlone = invoices.count == 1 && fact.key.rawValue == invoice.id.rawValue
         if let known = newest[invoice.id], known.asOf > fact.asOf || (known.asOf == fact.asOf && !isAlone) { continue }
         newest[invoice.id] = (fact.asOf, invoice)

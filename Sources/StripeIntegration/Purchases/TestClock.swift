@@ -2,8 +2,8 @@ import Foundation
 import StripeAPI
 
 extension Knowledge {
-  /// The time of the test clock that the purchase lives by: the newest that Stripe has told of it, in events and in what
-  /// the objects say has happened. Nil for a purchase in real time.
+  /// The time of the test clock of the purchase: the newest time in events, and in what the objects say has happened. Nil
+  /// for a purchase without a test clock.
   ///
   /// What is planned (the end of a period, a cancellation to come) is not told as having happened. Answers count for
   /// their objects only: they carry the real time.

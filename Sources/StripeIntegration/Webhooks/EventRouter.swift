@@ -194,7 +194,7 @@ struct EventRouter: Sendable {
     return (.done, "Purchase \(purchase)")
   }
 
-  /// The newest invoice of a subscription, where it was told of before the subscription was.
+  /// The newest invoice of a subscription, if its event came before the event of the subscription.
   private func newestInvoice(of snapshot: Snapshot, _ index: PurchaseIndex) async throws -> Snapshot? {
     guard case .subscription(let subscription) = snapshot, let invoice = subscription.latestInvoice else { return nil }
     return try await FactStore(tenant: index.tenant, transaction: index.transaction).fact(FactKey(invoice))?.snapshot

@@ -9,7 +9,7 @@ enum PauseCause: String {
   case system
 }
 
-/// How a subscription that is `paused` is taken up again.
+/// How a subscription that is `paused` is resumed.
 struct Resumption {
   /// False: the billing date stays, and the rest of its period is charged as a proration.
   var restartsPeriod = true

@@ -1,7 +1,7 @@
 import JSON
 
-/// Test clocks (Stripe docs, Billing: test clocks): a customer made on one lives by it, with all that is sold to it. Time
-/// stands still until the clock is advanced.
+/// Test clocks (Stripe docs, Billing: test clocks): the clock of a customer decides what time it is for everything
+/// that is sold to that customer. It changes only when it is advanced.
 extension Tenant {
   /// `test_helpers.test_clock.created`.
   func createTestClock(frozenTime: Int64, name: String?) throws(StripeFailure) -> String {

@@ -16,7 +16,7 @@ struct FakeLicenseKit {
     var status = Recorded.Unit.Status.active
     var expiresAt: Date?
     var features: [FeatureID: Int64?] = [:]
-    /// What stood suspended, and could have been taken up again, when it was made.
+    /// The licenses that were suspended when this one was made, and could have been reinstated instead.
     var idleWhenMade: Set<LicenseID> = []
     /// Told once, to whoever has it made.
     var key = ""

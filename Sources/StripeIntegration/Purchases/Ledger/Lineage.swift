@@ -5,8 +5,8 @@ import StripeAPI
 
 /// What one unit of a subscription was over time: a subscription item, and the items whose place it took.
 ///
-/// Stripe replaces items (a schedule's next phase, a change in the portal, one deleted and another added), and the license
-/// of whoever pays on goes on. So paid time belongs to the lineage, and not to the item's id.
+/// Stripe replaces items (a schedule's next phase, a change in the portal, one deleted and another added), and a buyer who
+/// continues to pay keeps the license. So paid time belongs to the lineage, and not to the item's id.
 struct Lineage: Hashable {
   /// The items it was, the first one first: names under which its units may be recorded.
   let names: [String]
