@@ -74,6 +74,7 @@ let package = Package(
     module(
       "ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
 
+    module("StorageAnswers", ["Postgres", "Redis", "ServerKit"]),
     module("Delivery", ["Cryptography", "HTTPTransport", "ServerKit", logging]),
 
     // The two outside systems.
@@ -85,13 +86,13 @@ let package = Package(
       "LicenseServer",
       [
         "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit", "Delivery",
-        "PDFDocuments", logging, lifecycle, hummingbird, metrics,
+        "PDFDocuments", "StorageAnswers", logging, lifecycle, hummingbird, metrics,
       ]),
     module(
       "StripeIntegration",
       [
         "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography",
-        "ServerKit", "Delivery", "PDFDocuments",
+        "ServerKit", "Delivery", "PDFDocuments", "StorageAnswers",
         logging, lifecycle, hummingbird, metrics,
       ]),
 
@@ -124,6 +125,7 @@ let package = Package(
       tests("CryptographyTests", ["Cryptography"]),
       tests("PostgresTests", ["Postgres", "TestSupport", logging]),
       tests("RedisTests", ["Redis", "TestSupport", logging]),
+      tests("StorageAnswersTests", ["StorageAnswers", "Postgres", "Redis", "ServerKit", hummingbird]),
       tests("PDFDocumentsTests", ["PDFDocuments"]),
       tests("HTTPTransportTests", ["HTTPTransport", hummingbird, logging]),
       tests("ServerKitTests", ["ServerKit", "JSON", "HTTPTransport", hummingbird, logging]),

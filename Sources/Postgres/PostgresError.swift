@@ -25,6 +25,10 @@ public struct PostgresError: Error, Sendable, Hashable {
     case closed
     /// The migrations on disk do not fit what the database records.
     case migration
+    /// The database user lacks rights that this module looks for by itself.
+    case rights
+    /// The way to the server cannot carry sessions: a pooler in transaction mode stands in between.
+    case pooled
     /// The caller broke a rule of this module, for example by ending a transaction by hand.
     case misuse
   }
@@ -63,7 +67,7 @@ public struct PostgresError: Error, Sendable, Hashable {
   public var concernsConnection: Bool {
     switch code {
     case .connection, .outcomeUnknown, .cancelled, .overloaded, .closed, .misuse: true
-    case .timeout, .server, .encoding, .decoding, .migration: false
+    case .timeout, .server, .encoding, .decoding, .migration, .rights, .pooled: false
     }
   }
 
@@ -101,6 +105,8 @@ extension PostgresError: CustomStringConvertible {
     case .overloaded: "overloaded"
     case .closed: "closed"
     case .migration: "migration"
+    case .rights: "rights"
+    case .pooled: "pooled"
     case .misuse: "misuse"
     }
   }
@@ -127,6 +133,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
   public static let insufficientPrivilege: SQLState = "42501"
   public static let undefinedTable: SQLState = "42P01"
   public static let undefinedObject: SQLState = "42704"
+  public static let duplicateObject: SQLState = "42710"
   public static let duplicateDatabase: SQLState = "42P04"
   public static let featureNotSupported: SQLState = "0A000"
   public static let inFailedTransaction: SQLState = "25P02"

@@ -42,6 +42,8 @@ struct ModuleTests {
         "Metrics",
         "NIOCore", "NIOHTTPTypes", "NIOHTTP1", "ServiceLifecycle", "Synchronization", "UnixSignals",
       ]),
+    // What a client is told when Postgres or Redis is in trouble.
+    Door("StorageAnswers", ["Postgres", "Redis", "ServerKit"]),
     // At-least-once delivery of messages to addresses that others choose.
     Door(
       "Delivery", ["Cryptography", "HTTPTransport", "ServerKit"],
@@ -54,7 +56,7 @@ struct ModuleTests {
       "LicenseServer",
       [
         "Identity", "JSON", "Cryptography", "Postgres", "HTTPTransport", "PDFDocuments", "ServerKit", "Delivery",
-        "LicenseKitAPI",
+        "LicenseKitAPI", "StorageAnswers",
       ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
     Door(

@@ -2,6 +2,7 @@ import Identity
 import Logging
 import Postgres
 import ServerKit
+import StorageAnswers
 
 /// The database as this server uses it: look-ups of credentials before the tenant is known, and everything else in a
 /// transaction for one tenant, in which the database shows no other tenant's rows.
@@ -22,31 +23,17 @@ struct TenantStore: Sendable {
     _ body: @Sendable (PostgresTransaction) async throws -> T
   ) async throws -> T {
     let options = TransactionOptions(
-      role: "license_server_tenant", settings: [("license_server.tenant_id", tenant.rawValue)], isolation: isolation,
+      role: DatabaseRole.tenant.rawValue, settings: [("license_server.tenant_id", tenant.rawValue)], isolation: isolation,
       readOnly: readOnly)
     return try await translating { try await client.transaction(options, attempts: 3, body) }
   }
 
-  /// What a caller is told about an error of the database: 503 when it is away or busy, 422 for a value that it cannot hold,
-  /// 409 for a record that others refer to. Unique violations are told by whoever knows the constraint.
+  /// Turns an error of the database into what a caller is told of it.
   func translating<T>(_ body: () async throws -> T) async throws -> T {
     do { return try await body() } catch let error as PostgresError {
-      switch error.code {
-      case .connection, .outcomeUnknown, .timeout, .overloaded, .closed:
-        logger.warning("the database did not answer", metadata: ["error": "\(error)"])
-        throw APIFailure.unavailable(code: "STORAGE_UNAVAILABLE")
-      case .server(let state) where state == .serializationFailure || state == .deadlockDetected:
-        throw APIFailure.unavailable(code: "STORAGE_UNAVAILABLE")
-      case .encoding:
-        throw APIFailure.validation("a text contains a character that cannot be stored")
-      case .server(sqlState: .foreignKeyViolation):
-        throw APIFailure.conflict("the record is referred to by others, or refers to one that is gone")
-      case .server(let state) where state.classCode == "22":
-        logger.warning("the database refused a value", metadata: ["error": "\(error)"])
-        throw APIFailure.validation("a value cannot be stored")
-      default:
-        throw error
-      }
+      guard let failure = APIFailure.storage(error) else { throw error }
+      logger.warning("the database refused", metadata: ["code": "\(failure.code)", "error": "\(error)"])
+      throw failure
     }
   }
 }

@@ -54,7 +54,7 @@ enum AdminTrouble {
       return notThere(failure.detail ?? "record")
     case let failure as APIFailure:
       return say(failure.detail ?? failure.message, 1)
-    case let failure as PostgresError where failure.meansAway:
+    case let failure as PostgresError where failure.meaning == .away || failure.meaning == .rights:
       return say("the database does not answer: \(failure.message)", 69)
     default:
       return say("\(error)", 70)
@@ -67,14 +67,5 @@ enum AdminTrouble {
   private static func say(_ sentence: String, _ code: Int32) -> ExitCode {
     StandardError.write("error: \(sentence)\n")
     return ExitCode(code)
-  }
-}
-
-extension PostgresError {
-  fileprivate var meansAway: Bool {
-    switch code {
-    case .connection, .outcomeUnknown, .timeout, .overloaded, .closed: true
-    default: false
-    }
   }
 }
