@@ -32,6 +32,9 @@ public struct PostgresConfiguration: Sendable {
   /// libpq's keywords and values as given.
   var options: [(keyword: String, value: String)]
 
+  /// Which of this configuration's connections are older than the last loss of the primary. Copies share it.
+  let primary = PrimaryEpoch()
+
   /// Reads a `postgres://` URL or libpq's `keyword=value` form; Unix sockets are named by a `host` that starts with `/`.
   /// - Throws: `PostgresConfigurationError`, which never repeats the text (it can hold a password).
   public init(url: String) throws(PostgresConfigurationError) {
@@ -84,12 +87,13 @@ public struct PostgresConfiguration: Sendable {
     return "postgresql:///\(escaped(database ?? ""))" + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
   }
 
-  /// What is handed to libpq: the given options, and the settings this module relies on.
+  /// What is handed to libpq: the given options, and how a connection is kept.
   ///
-  /// The time zone and date style fix the text form of timestamps, which the decoders read. The session's timeouts come
-  /// first, so that `options` in the connection string can override them; what the decoders need comes last.
+  /// A server that only reads is no server for this module (`target_session_attrs`), unless the connection string asks for
+  /// another kind. What the session itself must have is set by `SessionSettings`: a pooler in between refuses `options` that
+  /// the client adds, or drops them.
   func connectionParameters() -> [(keyword: String, value: String)] {
-    var result = options.filter { !["options", "client_encoding"].contains($0.keyword) }
+    var result = options.filter { $0.keyword != "client_encoding" }
     func addIfMissing(_ keyword: String, _ value: String) {
       if !result.contains(where: { $0.keyword == keyword }) { result.append((keyword, value)) }
     }
@@ -99,31 +103,25 @@ public struct PostgresConfiguration: Sendable {
     addIfMissing("keepalives_interval", "10")
     addIfMissing("keepalives_count", "3")
     addIfMissing("tcp_user_timeout", "60000")
+    addIfMissing("target_session_attrs", "read-write")
     result.append(("client_encoding", "UTF8"))
-
-    var session = [
-      "-c statement_timeout=\(statementTimeout.wholeMilliseconds)",
-      "-c idle_in_transaction_session_timeout=\(idleInTransactionTimeout.wholeMilliseconds)",
-    ]
-    session += self.options.filter { $0.keyword == "options" }.map(\.value)
-    session += [
-      "-c timezone=UTC", "-c datestyle=ISO", "-c intervalstyle=postgres", "-c bytea_output=hex",
-      "-c standard_conforming_strings=on", "-c client_min_messages=warning",
-    ]
-    if !synchronousCommit { session.append("-c synchronous_commit=off") }
-    if let sessionRole { session.append("-c role=" + Self.escapedForOptions(sessionRole)) }
-    result.append(("options", session.joined(separator: " ")))
     return result
   }
 
-  /// Inside `options`, a space ends a word unless a backslash stands before it (PostgreSQL docs, 34.1.2 `options`).
-  private static func escapedForOptions(_ value: String) -> String {
-    var result = ""
-    for character in value {
-      if character == " " || character == "\\" { result.append("\\") }
-      result.append(character)
-    }
-    return result
+  /// Whether the connection string asks for a server that takes writes, which is the default.
+  var needsPrimary: Bool {
+    let asked = options.last { $0.keyword == "target_session_attrs" }?.value
+    return asked == nil || asked == "read-write" || asked == "primary"
+  }
+
+  /// What every session of this configuration is set to.
+  var sessionSettings: SessionSettings {
+    let given = options.filter { $0.keyword == "options" }.map(\.value).joined(separator: " ")
+    return SessionSettings(
+      timeouts: [
+        ("statement_timeout", statementTimeout), ("idle_in_transaction_session_timeout", idleInTransactionTimeout),
+      ].filter { !given.contains($0.0) },
+      synchronousCommit: synchronousCommit, role: sessionRole)
   }
 }
 

@@ -49,16 +49,16 @@ import Testing
 @Suite struct StatementCacheTests {
   @Test("a statement is prepared at its second use; the one unused for longest makes room")
   func preparing() {
-    var cache = StatementCache(limit: 2)
+    var cache = StatementCache(limit: 2, owner: "x")
     func key(_ sql: String) -> StatementCache.Key { .init(sql: sql, types: []) }
     #expect(cache.use(key("a")) == .unprepared)
-    #expect(cache.use(key("a")) == .prepare(name: "s1", evicted: nil))
-    #expect(cache.use(key("a")) == .prepared(name: "s1"))
+    #expect(cache.use(key("a")) == .prepare(name: "s1_x", evicted: nil))
+    #expect(cache.use(key("a")) == .prepared(name: "s1_x"))
     _ = cache.use(key("b"))
-    #expect(cache.use(key("b")) == .prepare(name: "s2", evicted: nil))
-    #expect(cache.use(key("a")) == .prepared(name: "s1"))
+    #expect(cache.use(key("b")) == .prepare(name: "s2_x", evicted: nil))
+    #expect(cache.use(key("a")) == .prepared(name: "s1_x"))
     _ = cache.use(key("c"))
-    #expect(cache.use(key("c")) == .prepare(name: "s3", evicted: "s2"))
+    #expect(cache.use(key("c")) == .prepare(name: "s3_x", evicted: "s2_x"))
     let wasPrepared = cache.forget(key("a"))
     #expect(wasPrepared)
     #expect(cache.use(key("a")) == .unprepared)

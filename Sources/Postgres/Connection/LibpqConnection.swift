@@ -9,7 +9,12 @@ final class LibpqConnection {
   /// The last attempt to connect failed.
   private(set) var couldNotConnect = false
   private let reconnects: Bool
-  private var wasConnected = false
+  /// How many sessions there have been. What a session holds (a LISTEN, a lock) is gone when the number has changed.
+  private(set) var sessions = 0
+  /// When this session was made, in the count of `PrimaryEpoch`.
+  private var epoch = 0
+  /// The transaction that is open was asked to only read, so that a refused write says nothing of the server.
+  private var mayNotWrite = false
   let cancelSlot: CancelSlot
   /// Whether the server said that it ends this session. At an address that libpq can keep.
   private let farewell = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
@@ -34,11 +39,13 @@ final class LibpqConnection {
 
   func connect() throws(PostgresError) {
     guard state.phase != .closed else { throw PostgresError(.closed, "the connection is closed") }
-    guard reconnects || !wasConnected else {
+    guard reconnects || sessions == 0 else {
       throw PostgresError(.connection, "the session was lost, and with it what it held")
     }
     drop()
     couldNotConnect = true
+    epoch = configuration.primary.current
+    let settings = try configuration.sessionSettings.statement()
     let parameters = configuration.connectionParameters()
     for parameter in parameters where parameter.value.utf8.contains(0) {
       throw PostgresError(.encoding, "a connection parameter contains NUL")
@@ -66,16 +73,35 @@ final class LibpqConnection {
           farewell?.assumingMemoryBound(to: Bool.self).pointee = true
         }
       }, farewell)
+    do {
+      try Self.apply(settings, to: new)
+    } catch {
+      PQfinish(new)
+      throw error
+    }
     connection = new
     couldNotConnect = false
-    wasConnected = true
+    sessions += 1
     cancelSlot.connected(new)
     state.connected()
   }
 
-  /// Connects when there is no connection, or when the server closed it while it was idle. So a restart of the server
-  /// costs the next caller a reconnect and not an error.
+  /// Takes on what every session has, and makes sure that it was taken.
+  private static func apply(_ settings: String, to connection: OpaquePointer) throws(PostgresError) {
+    let result = PQexec(connection, settings)
+    defer { PQclear(result) }
+    guard let result, PQresultStatus(result) == PGRES_TUPLES_OK else {
+      let state = result.flatMap { PostgresError.server($0).sqlState }
+      throw PostgresError(
+        .connection, "the session cannot be set up: " + message(of: connection), sqlState: state)
+    }
+  }
+
+  /// Connects when there is no connection, when the server closed it while it was idle, or when it is to a server that was
+  /// found to only read. So a restart of the server, or another one in its place, costs the next caller a reconnect and not
+  /// an error.
   func ensureLive() throws(PostgresError) {
+    if connection != nil, state.phase == .idle, epoch != configuration.primary.current { lose() }
     if let connection, state.phase != .disconnected {
       guard clibpq_poll_readable(PQsocket(connection), -1, 0) != 0 else { return }
       // Something came unasked. `PQisBusy` parses it; a farewell of the server reaches the notice receiver.
@@ -155,6 +181,7 @@ final class LibpqConnection {
     try admit(transaction: nil)
     let number = state.nextTransaction()
     do {
+      mayNotWrite = options.readOnly
       _ = try run(ticket, inTransaction: true, opening: number) { connection in PQexec(connection, sql) }
     } catch {
       rollBack()
@@ -295,7 +322,8 @@ final class LibpqConnection {
     }
     cancelSlot.end()
 
-    let outcome = self.outcome(of: result, on: connection, ticket, inTransaction: inTransaction)
+    let outcome = noticingReadOnly(
+      self.outcome(of: result, on: connection, ticket, inTransaction: inTransaction), on: connection)
     switch PQtransactionStatus(connection) {
     case PQTRANS_IDLE: state.ended(server: .idle, opening: opening)
     case PQTRANS_INTRANS: state.ended(server: .inTransaction, opening: opening)
@@ -303,6 +331,22 @@ final class LibpqConnection {
     default: lose()  // lost, or in a mode (COPY) that this module does not speak
     }
     return try outcome.get()
+  }
+
+  /// A server that became a standby keeps its connections and refuses writes; it tells both in the parameters that it
+  /// reports (PostgreSQL 14 and newer). What it refused took no effect and is for another server, like a lost connection.
+  private func noticingReadOnly(
+    _ outcome: Result<PostgresRows, PostgresError>, on connection: OpaquePointer
+  ) -> Result<PostgresRows, PostgresError> {
+    func isOn(_ parameter: String) -> Bool {
+      PQparameterStatus(connection, parameter).map { String(cString: $0) == "on" } ?? false
+    }
+    let isRefused = if case .failure(let error) = outcome { error.sqlState == .readOnlyTransaction } else { false }
+    let isStandby = configuration.needsPrimary && (isOn("in_hot_standby") || isOn("default_transaction_read_only"))
+    guard isStandby || (isRefused && !mayNotWrite) else { return outcome }
+    configuration.primary.lost(during: epoch)
+    guard isRefused else { return outcome }
+    return .failure(PostgresError(.connection, "the server only reads", sqlState: .readOnlyTransaction))
   }
 
   private func outcome(

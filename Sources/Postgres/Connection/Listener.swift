@@ -123,8 +123,8 @@ final class Listener: Sendable {
   private static func run(_ core: Core, _ pipe: WakePipe, _ configuration: PostgresConfiguration, _ logger: Logger) {
     let connection = LibpqConnection(configuration)
     defer { connection.close() }
-    var connectionNumber = 0
     var listening: Set<String> = []
+    var session = 0
     var pause = configuration.initialBackoff
 
     while true {
@@ -132,10 +132,10 @@ final class Listener: Sendable {
       if isClosed { return }
       do throws(PostgresError) {
         if connection.state.phase == .disconnected, !channels.isEmpty {
-          listening = []
           try connection.connect()
-          connectionNumber += 1
         }
+        // Nothing is listened to by a new session, whoever made it: this loop, or a statement that found the old one gone.
+        if connection.sessions != session { (session, listening) = (connection.sessions, []) }
         for channel in channels.subtracting(listening) {
           try connection.executeScript("LISTEN " + PostgresQuery.quotedIdentifier(channel))
           listening.insert(channel)
@@ -144,6 +144,7 @@ final class Listener: Sendable {
           try connection.executeScript("UNLISTEN " + PostgresQuery.quotedIdentifier(channel))
           listening.remove(channel)
         }
+        guard connection.sessions == session else { continue }
         pause = configuration.initialBackoff
       } catch {
         if error.code == .encoding || connection.state.phase == .idle {
@@ -157,7 +158,7 @@ final class Listener: Sendable {
         }
         continue
       }
-      core.announce(listening, connectionNumber)
+      core.announce(listening, session)
       // Notifications may have come along with the answer to LISTEN.
       guard deliver(connection, core) else { continue }
 

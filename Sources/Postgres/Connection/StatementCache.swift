@@ -19,12 +19,18 @@ struct StatementCache {
   }
 
   private let limit: Int
+  /// Part of every name. Should a pooler hand the session to another client, that one finds no statement of this name, and
+  /// never a statement of somebody else under its own.
+  private let owner: String
   private var entries: [Key: Entry] = [:]
   private var seenOnce: Set<Key> = []
   private var uses = 0
   private var names = 0
 
-  init(limit: Int) { self.limit = limit }
+  init(limit: Int, owner: String = String(UInt64.random(in: .min ... .max), radix: 36)) {
+    self.limit = limit
+    self.owner = owner
+  }
 
   mutating func use(_ key: Key) -> Use {
     uses += 1
@@ -44,7 +50,7 @@ struct StatementCache {
       evicted = oldest.value.name
     }
     names += 1
-    let name = "s\(names)"
+    let name = "s\(names)_\(owner)"
     entries[key] = Entry(name: name, lastUse: uses)
     return .prepare(name: name, evicted: evicted)
   }
