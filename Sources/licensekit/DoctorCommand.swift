@@ -33,8 +33,13 @@ struct Doctor: AsyncParsableCommand {
       }
     }
     await check("database") {
-      try await parts.postgres.query("SELECT 1")
+      try await parts.postgres.checkSessions()
       return nil
+    }
+    await check("database roles") {
+      var statements: [String] = []
+      for schema in try parts.schemas { statements += try await schema.gap(parts.postgres).statements }
+      return statements.isEmpty ? nil : "run as an administrator: " + statements.map { $0 + ";" }.joined(separator: " ")
     }
     await check("schema of the LicenseKit server") { await parts.server.readinessCheck.problem() }
     if let integration = parts.integration {

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Cryptography
 import HTTPTransport
 import LicenseKitAPI
@@ -49,17 +50,22 @@ struct Parts: Sendable {
     }
   }
 
-  /// Brings the schemas up to date; several replicas may do so at once.
+  /// Brings the schemas up to date; several replicas may do so at once. What only the operator can mend ends the program
+  /// with a word about it.
   func migrate() async throws {
-    let directory = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
-    var schemas = [LicenseServer.migrationsDirectory]
-    if integration != nil { schemas.append(IntegrationServer.migrationsDirectory) }
-    for schema in schemas {
-      let applied = try await Migrator(directory: "\(directory)/\(schema)", client: postgres, logger: logger).migrate()
-      for migration in applied {
-        logger.info(
-          "migrated", metadata: ["schema": "\(schema)", "migration": "\(migration.version) \(migration.name)"])
-      }
+    do {
+      for schema in try schemas { try await schema.update(postgres, logger: logger) }
+    } catch let error as PostgresError where error.meaning == .rights {
+      StandardError.write("DATABASE_URL: \(error.message)\n")
+      throw ExitCode(78)  // EX_CONFIG
+    }
+  }
+
+  /// The parts of the database that this service works on.
+  var schemas: [Schema] {
+    get throws {
+      let migrations = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
+      return [LicenseServer.schema(in: migrations)] + (integration == nil ? [] : [IntegrationServer.schema(in: migrations)])
     }
   }
 

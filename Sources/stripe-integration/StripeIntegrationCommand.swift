@@ -38,9 +38,12 @@ struct Serve: AsyncParsableCommand {
     let redis = try process.redisURL.map { RedisClient(try RedisConfiguration(url: $0), logger: logger) }
     let transport = HTTPTransport(logger: logger)
     let directory = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
-    _ = try await Migrator(
-      directory: "\(directory)/\(IntegrationServer.migrationsDirectory)", client: postgres, logger: logger
-    ).migrate()
+    do {
+      try await IntegrationServer.schema(in: directory).update(postgres, logger: logger)
+    } catch let error as PostgresError where error.meaning == .rights {
+      StandardError.write("DATABASE_URL: \(error.message)\n")
+      throw ExitCode(78)  // EX_CONFIG
+    }
 
     guard let baseURL = configuration.licenseKit.baseURL else { throw ConfigurationProblems([]) }
     let licenseKit: @Sendable (String) -> LicenseKitHTTPClient = {

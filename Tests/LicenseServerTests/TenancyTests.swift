@@ -75,7 +75,9 @@ struct TenancyTests {
       _ = try await fixture.admin.issue(fixture.admin.makeCatalog())
       let tables = try await fixture.database.client.query(
         """
-        SELECT c.relname, c.relrowsecurity,
+        SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS is_forced,
+               EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'taken_on'
+                                                 AND NOT p.polpermissive) AS is_for_roles_only,
                (SELECT a.attname FROM pg_attribute a JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
                  WHERE a.attrelid = c.oid AND a.attnum = i.indkey[0]) AS first_key
           FROM pg_class c
@@ -84,7 +86,8 @@ struct TenancyTests {
       #expect(tables.count >= 14)
       for table in tables {
         let name: String = try table.get("relname")
-        #expect(try table.get("relrowsecurity", as: Bool.self), "\(name)")
+        #expect(try table.get("is_forced", as: Bool.self), "\(name)")
+        #expect(try table.get("is_for_roles_only", as: Bool.self), "\(name)")
         #expect(try table.get("first_key", as: String.self) == "tenant_id", "\(name)")
         for (tenant, sees) in [("default", true), ("acme", false), ("", false)] {
           let options = TransactionOptions(

@@ -22,7 +22,9 @@ struct TenantIsolationTests {
   private func tables(_ client: PostgresClient) async throws -> [Table] {
     try await client.query(
       """
-      SELECT c.relname::text AS name, c.relrowsecurity, c.relforcerowsecurity,
+      SELECT c.relname::text AS name, c.relrowsecurity,
+             c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'taken_on'
+                                                                         AND NOT p.polpermissive) AS is_forced,
              ARRAY(SELECT a.attname::text
                      FROM pg_index i
                     CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
@@ -42,7 +44,7 @@ struct TenantIsolationTests {
     ).map { row in
       Table(
         name: try row.get("name"), key: try row.get("key"), isEnabled: try row.get("relrowsecurity"),
-        isForced: try row.get("relforcerowsecurity"), columns: try row.get("columns"))
+        isForced: try row.get("is_forced"), columns: try row.get("columns"))
     }
   }
 

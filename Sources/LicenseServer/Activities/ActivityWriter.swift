@@ -88,7 +88,7 @@ struct ActivityWriter: Service {
         LEFT JOIN license_server.licenses l ON l.tenant_id = n.tenant AND l.id = n.license
        ORDER BY n.place
       """
-    try await client.transaction(Self.role) { try await $0.query(query) }
+    try await client.transaction(DatabaseRole.recorder.transaction) { try await $0.query(query) }
   }
 
   private func write(counts: [ActivityRecorder.Count: Int64], at time: Date) async throws {
@@ -109,13 +109,10 @@ struct ActivityWriter: Service {
           DO UPDATE
          SET requests = runtime_counts.requests + excluded.requests
       """
-    try await client.transaction(Self.role) { try await $0.query(query) }
+    try await client.transaction(DatabaseRole.recorder.transaction) { try await $0.query(query) }
   }
 
   private static func order(_ count: ActivityRecorder.Count) -> [String] {
     [count.tenant.rawValue, count.endpoint.rawValue, count.result.rawValue, count.reason]
   }
-
-  /// The role that background work across tenants runs under (migration 0010).
-  static let role = TransactionOptions(role: "license_server_recorder")
 }

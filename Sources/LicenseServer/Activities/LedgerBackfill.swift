@@ -31,7 +31,7 @@ struct LedgerBackfill: Service {
   /// - Returns: how many entries were made.
   @discardableResult
   func step() async throws -> Int {
-    try await client.transaction(ActivityWriter.role) { transaction in
+    try await client.transaction(DatabaseRole.recorder.transaction) { transaction in
       try await transaction.query(
         """
         WITH missing AS (

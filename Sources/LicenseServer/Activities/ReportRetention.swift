@@ -88,7 +88,7 @@ struct ReportRetention: Service {
   }
 
   private func tenant(after last: TenantID?) async throws -> TenantID? {
-    try await client.transaction(ActivityWriter.role) { transaction in
+    try await client.transaction(DatabaseRole.recorder.transaction) { transaction in
       try await transaction.query(
         """
         SELECT tenant_id
@@ -104,7 +104,7 @@ struct ReportRetention: Service {
   private func inBatches(_ query: PostgresQuery) async throws -> Int {
     var removed = 0
     while !Task.isCancelled {
-      let count = try await client.transaction(ActivityWriter.role) { transaction in
+      let count = try await client.transaction(DatabaseRole.recorder.transaction) { transaction in
         let isMine = try await transaction.query(
           "SELECT pg_try_advisory_xact_lock(hashtextextended('license_server report retention', 0)) AS mine")
         guard try isMine.first?.get("mine") ?? false else { return 0 }

@@ -146,7 +146,7 @@ extension TenantAdministration {
   public func verifyEvents(
     of tenant: TenantID, from first: Int64 = 1, expecting: EventChainHead? = nil
   ) async throws -> EventVerification {
-    let known = try await client.query("SELECT FROM license_server.tenants WHERE tenant_id = \(tenant)")
+    let known = try await query("SELECT FROM license_server.tenants WHERE tenant_id = \(tenant)")
     guard !known.isEmpty else { throw APIFailure.notFound("tenant") }
     let head = try await recordedHead(of: tenant)
     guard first <= head.position + 1 else {
@@ -165,14 +165,14 @@ extension TenantAdministration {
   private static let page = 1_000
 
   private func recordedHead(of tenant: TenantID) async throws -> EventChainHead {
-    try await client.query(
+    try await query(
       "SELECT position, hash FROM license_server.event_chains WHERE tenant_id = \(tenant)"
     ).first.map { row in EventChainHead(position: try row.get("position"), hash: try row.get("hash")) }
       ?? EventChainHead(position: 0, hash: EventLink.firstPrevious)
   }
 
   private func link(at position: Int64, of tenant: TenantID) async throws -> EventChainHead? {
-    try await client.query(
+    try await query(
       "SELECT position, hash FROM license_server.event_links WHERE tenant_id = \(tenant) AND position = \(position)"
     ).first.map { row in EventChainHead(position: try row.get("position"), hash: try row.get("hash")) }
   }
@@ -191,7 +191,7 @@ extension TenantAdministration {
     }
     var check = EventChainCheck(tenant: tenant, after: before)
     while true {
-      let rows = try await client.query(
+      let rows = try await query(
         """
         SELECT l.position, l.sequence, l.hash, \(fragment: StoredEvent.columns)
           FROM license_server.event_links l
@@ -219,7 +219,7 @@ extension TenantAdministration {
     let tenant = report.tenant
     var last: Int64 = -1
     while true {
-      let row = try await client.query(
+      let row = try await query(
         """
         SELECT max(e.sequence)                                              AS last,
                count(u.sequence)                                            AS waiting,

@@ -49,7 +49,7 @@ struct LeaseSweep: Service {
 
   /// Who has leases that ran out, and how many of those that ran out longest ago are theirs.
   private func tenants(now: Date) async throws -> [(tenant: TenantID, due: Int)] {
-    try await client.transaction(Upkeep.role) { transaction in
+    try await client.transaction(DatabaseRole.upkeep.transaction) { transaction in
       try await transaction.query(
         """
         SELECT tenant_id, count(*) AS due

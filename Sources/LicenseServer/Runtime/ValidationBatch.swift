@@ -23,14 +23,14 @@ struct ValidationBatch: Sendable {
     var outcome: Result<ValidationQuestion.Outcome, APIFailure>
   }
 
-  private static let role = "license_server_validation"
   private let lanes: GroupCommit<ValidationQuestion, Answer?>
 
   init(client: PostgresClient, logger: Logger) {
     let codes = FeatureCodes()
     lanes = GroupCommit(
       // One lane: measured with 64 connections, larger batches on one answer 1.4 times as much as smaller ones on two.
-      client: client, limits: .init(lanes: 1), sessionRole: Self.role, synchronousCommit: false, logger: logger,
+      client: client, limits: .init(lanes: 1), sessionRole: DatabaseRole.validation.rawValue,
+      synchronousCommit: false, logger: logger,
       // The tenant is not known yet; one license that asks all the time at least delays no other.
       fairnessKey: { String($0.keyHash.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }, radix: 36) },
       write: { questions, connection in

@@ -18,12 +18,12 @@ extension TenantAdministration {
 
   private func resealSigningKeys() async throws -> Int {
     var changed = 0
-    let rows = try await client.query("SELECT tenant_id, kid, sealed_private_key FROM license_server.signing_keys")
+    let rows = try await query("SELECT tenant_id, kid, sealed_private_key FROM license_server.signing_keys")
     for row in rows {
       let (tenant, kid) = (try row.get("tenant_id", as: TenantID.self), try row.get("kid", as: String.self))
       let sealed: [UInt8] = try row.get("sealed_private_key")
       guard let anew = try anew(sealed, context: SigningKeys.context(tenant, kid)) else { continue }
-      changed += try await client.query(
+      changed += try await query(
         """
         UPDATE license_server.signing_keys
            SET sealed_private_key = \(anew)
@@ -39,7 +39,7 @@ extension TenantAdministration {
     var changed = 0
     var after = (tenant: "", subject: "", key: "")
     while true {
-      let rows = try await client.query(
+      let rows = try await query(
         """
         SELECT tenant_id, subject, key, answer
           FROM license_server.idempotency_records
@@ -54,7 +54,7 @@ extension TenantAdministration {
         let context = IdempotentCall.sealContext(
           tenant: TenantID(after.tenant), operation: operation, subject: after.subject, key: after.key)
         guard let anew = try anew(sealed, context: context) else { continue }
-        changed += try await client.query(
+        changed += try await query(
           """
           UPDATE license_server.idempotency_records
              SET answer = \(anew)
@@ -72,7 +72,7 @@ extension TenantAdministration {
     var changed = 0
     var after = (tenant: "", id: "")
     while true {
-      let rows = try await client.query(
+      let rows = try await query(
         """
         SELECT tenant_id, id, sealed_secret, former_sealed_secret
           FROM license_server.webhook_endpoints
@@ -87,7 +87,7 @@ extension TenantAdministration {
         let secretAnew = try anew(secret, context: context)
         let formerAnew = try former.flatMap { try anew($0, context: context) }
         guard secretAnew != nil || formerAnew != nil else { continue }
-        changed += try await client.query(
+        changed += try await query(
           """
           UPDATE license_server.webhook_endpoints
              SET sealed_secret        = \(secretAnew ?? secret),

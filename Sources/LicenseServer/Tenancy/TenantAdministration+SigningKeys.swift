@@ -13,7 +13,7 @@ extension TenantAdministration {
   public func rotateSigningKey(of tenant: TenantID) async throws -> PublicKey {
     let now = clock.now()
     let caller = Caller.operatorCaller(tenant)
-    return try await client.transaction { transaction in
+    return try await transaction { transaction in
       let known = try await transaction.query(
         "SELECT FROM license_server.tenants WHERE tenant_id = \(tenant) FOR UPDATE")
       guard !known.isEmpty else { throw APIFailure.notFound("tenant") }
@@ -40,6 +40,6 @@ extension TenantAdministration {
   /// - Throws: ``ServerKit/APIFailure``: 404 for a tenant that is not there.
   public func publicKeys(of tenant: TenantID) async throws -> [PublicKey] {
     try await require(tenant)
-    return try await client.transaction { transaction in try await SigningKeys.list(for: tenant, in: transaction) }
+    return try await transaction { transaction in try await SigningKeys.list(for: tenant, in: transaction) }
   }
 }

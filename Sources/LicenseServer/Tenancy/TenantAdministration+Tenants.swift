@@ -36,7 +36,7 @@ extension TenantAdministration {
     try Checks.required(name, "name")
     let host = try hostName.map(Self.checked(hostName:))
     let now = clock.now()
-    return try await client.transaction { transaction in
+    return try await transaction { transaction in
       let rows = try await conflicting(on: "tenants_host_name", Self.hostNameIsTaken) {
         try await transaction.query(
           """
@@ -68,7 +68,7 @@ extension TenantAdministration {
       case .remove: (true, nil)
       }
     let now = clock.now()
-    return try await client.transaction { transaction in
+    return try await transaction { transaction in
       let rows = try await conflicting(on: "tenants_host_name", Self.hostNameIsTaken) {
         try await transaction.query(
           """
@@ -88,14 +88,14 @@ extension TenantAdministration {
 
   /// All tenants, by id.
   public func tenants() async throws -> [Tenant] {
-    try await client.query(
+    try await query(
       "SELECT tenant_id, name, host_name, created_at FROM license_server.tenants ORDER BY tenant_id"
     ).all(Tenant.init(row:))
   }
 
   /// Refuses a tenant that is not there: 404.
   func require(_ tenant: TenantID) async throws {
-    let rows = try await client.query("SELECT FROM license_server.tenants WHERE tenant_id = \(tenant)")
+    let rows = try await query("SELECT FROM license_server.tenants WHERE tenant_id = \(tenant)")
     guard !rows.isEmpty else { throw APIFailure.notFound("tenant") }
   }
 

@@ -35,7 +35,7 @@ extension TenantAdministration {
   @discardableResult
   public func deactivateToken(_ id: APIKeyID, of tenant: TenantID) async throws -> Bool {
     let now = clock.now()
-    return try await client.transaction { transaction in
+    return try await transaction { transaction in
       let rows = try await transaction.query(
         "SELECT is_active FROM license_server.api_keys WHERE tenant_id = \(tenant) AND id = \(id) FOR UPDATE")
       guard let row = rows.first else { return false }

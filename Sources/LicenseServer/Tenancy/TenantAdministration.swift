@@ -19,7 +19,7 @@ public struct TenantAdministration: Sendable {
   /// - Throws: ``ServerKit/APIFailure``: 409 for a token that is another tenant's.
   func bootstrap(adminToken: String?) async throws {
     let now = clock.now()
-    try await client.transaction { transaction in
+    try await transaction { transaction in
       try await transaction.query(
         """
         INSERT INTO license_server.tenants (tenant_id, name, created_at)

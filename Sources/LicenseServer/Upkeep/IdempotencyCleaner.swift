@@ -45,7 +45,7 @@ struct IdempotencyCleaner: Service {
 
   private func removeBatch() async throws -> Int {
     let now = clock.now()
-    return try await client.transaction(Upkeep.role) { transaction in
+    return try await client.transaction(DatabaseRole.upkeep.transaction) { transaction in
       let turn = try await transaction.query(
         "SELECT pg_try_advisory_xact_lock(hashtextextended('license_server.idempotency_cleaner', 0)) AS mine")
       guard try turn.first?.get("mine", as: Bool.self) == true else { return 0 }

@@ -7,7 +7,7 @@ public import Postgres
 /// security). Only the few functions that name another role cross tenants.
 public struct TenantDatabase: Sendable {
   /// The roles that `migrations/integration` creates.
-  public enum Role: String, Sendable {
+  public enum Role: String, Sendable, CaseIterable {
     case tenant = "stripe_integration_tenant"
     case receiver = "stripe_integration_receiver"
     case worker = "stripe_integration_worker"
@@ -45,5 +45,13 @@ public struct TenantDatabase: Sendable {
   ) async throws -> T {
     observe?()
     return try await client.transaction(TransactionOptions(role: role.rawValue), isolation: isolation, body)
+  }
+}
+
+extension IntegrationServer {
+  /// The integration's part of the database.
+  /// - Parameter migrations: the folder that holds the migrations of all parts.
+  public static func schema(in migrations: String) -> Schema {
+    Schema(directory: "\(migrations)/\(migrationsDirectory)", roles: TenantDatabase.Role.allCases.map(\.rawValue))
   }
 }

@@ -1,0 +1,31 @@
+public import Logging
+
+/// A part of the database: its migrations, and the roles under which it is worked on.
+public struct Schema: Sendable {
+  private let directory: String
+  private let roles: [String]
+
+  /// - Parameters:
+  ///   - directory: the folder with the migrations.
+  ///   - roles: what the user of the connection takes on.
+  public init(directory: String, roles: [String]) {
+    self.directory = directory
+    self.roles = roles
+  }
+
+  /// Brings the schema up to date, and makes sure that the user may take on its roles. Any number of processes may do it at
+  /// once.
+  /// - Throws: `PostgresError`: `.rights` or `.pooled` for what the operator must change first; see ``Migrator``.
+  public func update(_ client: PostgresClient, logger: Logger) async throws {
+    try await client.checkSessions()
+    try await DatabaseRoles(roles, client: client).prepare()
+    for migration in try await Migrator(directory: directory, client: client, logger: logger).migrate() {
+      logger.info("migrated", metadata: ["migration": "\(migration.version) \(migration.name)"])
+    }
+  }
+
+  /// What the user lacks; for a look that changes nothing.
+  public func gap(_ client: PostgresClient) async throws -> DatabaseRoles.Gap {
+    try await DatabaseRoles(roles, client: client).gap()
+  }
+}
