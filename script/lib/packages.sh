@@ -50,6 +50,11 @@ missing_extension_packages() {
   [[ -d /usr/share/nodejs/jsdom ]] || echo node-jsdom
 }
 
+# What the product must get along with, or refuse, between itself and its database.
+missing_pooler_packages() {
+  [[ -x /usr/sbin/pgbouncer ]] || command -v pgbouncer >/dev/null || echo pgbouncer
+}
+
 # A browser that can be driven, and a font that its pictures are made with.
 missing_browser_packages() {
   command -v chromium >/dev/null || echo chromium

@@ -1,4 +1,8 @@
-"""A fresh database for every product that is started, on the server that DATABASE_URL names."""
+"""A fresh database for every product that is started, on the server that DATABASE_URL names.
+
+The product has the database user that docs/operating.md describes, with no more rights than that. Tests look from outside,
+as the user of DATABASE_URL, which row-level security must not bind.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,16 @@ def _server() -> str:
     return url
 
 
-def psql(url: str, statement: str) -> str:
-    """Runs one statement and returns its rows, one a line, columns separated by '|'."""
+OWNER = "licensekit_plain"
+
+
+def psql(url: str, statement: str, as_owner: bool = False) -> str:
+    """Runs one statement in the database of this URL and returns its rows, one a line, columns separated by '|'.
+
+    It sees all rows, unless `as_owner` asks for what the product's own user sees.
+    """
     done = subprocess.run(
-        ["psql", url, "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement],
+        ["psql", url if as_owner else _as_observer(url), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement],
         capture_output=True, text=True, check=False,
     )
     if done.returncode != 0:
@@ -29,9 +39,42 @@ def psql(url: str, statement: str) -> str:
 def create_database() -> str:
     """Makes an empty database and returns its URL."""
     name = f"e2e_{secrets.token_hex(6)}"
-    psql(_server(), f'CREATE DATABASE "{name}"')
+    _make_owner()
+    psql(_server(), f'CREATE DATABASE "{name}" OWNER {OWNER}')
     parts = urlsplit(_server())
-    return urlunsplit(parts._replace(path=f"/{name}"))
+    address = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{OWNER}:{OWNER}@{address}", path=f"/{name}"))
+
+
+def _make_owner() -> None:
+    """The plain user. On a server where others ran the migrations before, an administrator grants it the roles."""
+    psql(
+        _server(),
+        f"""
+        DO $$
+        DECLARE
+          name text;
+        BEGIN
+          CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{OWNER}';
+          IF current_setting('server_version_num')::integer >= 160000 THEN
+            FOR name IN SELECT rolname FROM pg_roles WHERE rolname ~ '^(license_server|stripe_integration)_' LOOP
+              EXECUTE format('GRANT %I TO {OWNER} WITH INHERIT FALSE, SET TRUE', name);
+            END LOOP;
+          END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+          NULL;
+        END
+        $$
+        """,
+    )
+
+
+def _as_observer(url: str) -> str:
+    """The same database, as the user of DATABASE_URL."""
+    server, database = urlsplit(_server()), urlsplit(url)
+    if not database.username == OWNER:
+        return url
+    return urlunsplit(database._replace(netloc=server.netloc))
 
 
 def drop_database(url: str) -> None:

@@ -39,12 +39,16 @@ class Product:
         name: str = "licensekit",
         replica_of: "Product | None" = None,
         api_version: str | None = None,
+        database: str | None = None,
     ) -> None:
-        """`api_version` is that of the webhook endpoint: it decides the shape of the events."""
+        """`api_version` is that of the webhook endpoint: it decides the shape of the events.
+
+        `database` is one that somebody else made and drops.
+        """
         self.simulator = simulator
         self.secrets = replica_of.secrets if replica_of else Secrets()
-        self.database = replica_of.database if replica_of else create_database()
-        self._owns_database = replica_of is None
+        self._owns_database = replica_of is None and database is None
+        self.database = replica_of.database if replica_of else database or create_database()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.webhook_secret = self.secrets.webhook_secret

@@ -11,20 +11,24 @@ from .vendor import Vendor
 
 
 class Stack:
-    def __init__(self, folder: Path, api_version: str | None = None) -> None:
+    def __init__(self, folder: Path, api_version: str | None = None, database: str | None = None) -> None:
         self.folder = folder
         self._api_version = api_version
+        self._database = database
         self.simulator = Simulator(folder)
         self.products: list[Product] = []
 
     def start(self) -> "Stack":
         try:
             self.simulator.start()
-            self.products.append(Product(self.simulator, self.folder, api_version=self._api_version).start())
+            self.products.append(self._first_product().start())
         except BaseException:
             self.close()
             raise
         return self
+
+    def _first_product(self) -> Product:
+        return Product(self.simulator, self.folder, api_version=self._api_version, database=self._database)
 
     @property
     def product(self) -> Product:
