@@ -68,13 +68,13 @@ let package = Package(
     module("JSON", ["Identity"]),
     module("Cryptography", ["COpenSSL"]),
     module("Postgres", ["CLibpq", "Identity", logging, lifecycle]),
-    module("Redis", ["CHiredis", logging]),
+    module("Redis", ["CHiredis", "COpenSSL", logging]),
     module("HTTPTransport", ["CCurl", logging]),
     module("PDFDocuments", ["CCairo"]),
     module(
       "ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
 
-    module("StorageAnswers", ["Postgres", "Redis", "ServerKit"]),
+    module("Storage", ["Postgres", "Redis", "ServerKit", logging]),
     module("Delivery", ["Cryptography", "HTTPTransport", "ServerKit", logging]),
 
     // The two outside systems.
@@ -86,13 +86,13 @@ let package = Package(
       "LicenseServer",
       [
         "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit", "Delivery",
-        "PDFDocuments", "StorageAnswers", logging, lifecycle, hummingbird, metrics,
+        "PDFDocuments", "Storage", logging, lifecycle, hummingbird, metrics,
       ]),
     module(
       "StripeIntegration",
       [
         "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography",
-        "ServerKit", "Delivery", "PDFDocuments", "StorageAnswers",
+        "ServerKit", "Delivery", "PDFDocuments", "Storage",
         logging, lifecycle, hummingbird, metrics,
       ]),
 
@@ -100,13 +100,13 @@ let package = Package(
     command(
       "licensekit",
       [
-        "LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "HTTPTransport", "Cryptography",
+        "LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "Storage", "HTTPTransport", "Cryptography",
         "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird,
       ]),
     command(
       "stripe-integration",
       [
-        "StripeIntegration", "Postgres", "Redis", "HTTPTransport", "Cryptography", "ServerKit", "JSON", logging,
+        "StripeIntegration", "Postgres", "Redis", "Storage", "HTTPTransport", "Cryptography", "ServerKit", "JSON", logging,
         lifecycle, hummingbird,
       ]),
     command(
@@ -125,7 +125,7 @@ let package = Package(
       tests("CryptographyTests", ["Cryptography"]),
       tests("PostgresTests", ["Postgres", "TestSupport", logging]),
       tests("RedisTests", ["Redis", "TestSupport", logging]),
-      tests("StorageAnswersTests", ["StorageAnswers", "Postgres", "Redis", "ServerKit", hummingbird]),
+      tests("StorageTests", ["Storage", "Postgres", "Redis", "ServerKit", hummingbird]),
       tests("PDFDocumentsTests", ["PDFDocuments"]),
       tests("HTTPTransportTests", ["HTTPTransport", hummingbird, logging]),
       tests("ServerKitTests", ["ServerKit", "JSON", "HTTPTransport", hummingbird, logging]),

@@ -31,6 +31,18 @@ static inline int chiredis_append(redisContext *context, int count, const char *
   return redisAppendCommandArgv(context, count, words, lengths);
 }
 
+// The words of a command as the protocol writes them, or -1; freed by redisFreeCommand.
+static inline int chiredis_format(char **text, int count, const char **words, const size_t *lengths) {
+  return redisFormatCommandArgv(text, count, words, lengths);
+}
+
+// Gives the reader bytes that came on another way than the context's own socket.
+static inline int chiredis_feed(redisContext *context, const char *bytes, size_t count) {
+  return redisReaderFeed(context->reader, bytes, count);
+}
+
+static inline int chiredis_socket(const redisContext *context) { return context->fd; }
+
 // Waits for bytes (or the end of the stream): 1 there are some, 0 none in time, -1 failed.
 static inline int chiredis_wait_readable(const redisContext *context, int timeout_ms) {
   struct pollfd entry = {.fd = context->fd, .events = POLLIN, .revents = 0};

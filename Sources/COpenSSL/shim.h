@@ -5,6 +5,8 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 // Swift cannot call OpenSSL's macros, nor build its parameter arrays without casts. These wrappers do no more than that.
 
@@ -38,4 +40,20 @@ static inline EVP_PKEY *copenssl_ed25519_private(const unsigned char *seed) {
 
 static inline EVP_PKEY *copenssl_ed25519_public(const unsigned char *bytes) {
   return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes, 32);
+}
+
+// TLS for a client that reads and writes in its own time.
+
+/// 1 when nothing older than TLS 1.2 is spoken.
+static inline int copenssl_require_tls_1_2(SSL_CTX *context) {
+  return (int)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+}
+
+/// The certificate must be that of `host`, a name or an address, and the server is told the name. 1 when it is set.
+static inline int copenssl_expect_host(SSL *session, const char *host) {
+  // A read returns after a message that holds no data (a ticket), so that it never waits for what is not owed.
+  SSL_clear_mode(session, SSL_MODE_AUTO_RETRY);
+  if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host) == 1) return 1;
+  if (SSL_set1_host(session, host) != 1) return 0;
+  return (int)SSL_set_tlsext_host_name(session, host);
 }

@@ -3,6 +3,8 @@ public struct RedisAddress: Sendable, Hashable {
   /// A TCP endpoint or a Unix socket.
   public enum Endpoint: Sendable, Hashable {
     case tcp(host: String, port: Int)
+    /// TCP with TLS; the certificate must be the host's.
+    case tls(host: String, port: Int)
     case unix(path: String)
   }
 
@@ -15,7 +17,7 @@ public struct RedisAddress: Sendable, Hashable {
   /// The number of the database to select.
   public let database: Int
 
-  /// Reads a `redis:` or `unix:` URL; see `RedisConfiguration.init`.
+  /// Reads a `redis:`, `rediss:` or `unix:` URL; see `RedisConfiguration.init`.
   init(url: String) throws(RedisConfigurationError) {
     func problem(_ text: String) -> RedisConfigurationError { RedisConfigurationError(description: text) }
 
@@ -39,12 +41,13 @@ public struct RedisAddress: Sendable, Hashable {
 
     var databaseText: Substring = ""
     switch scheme {
-    case "redis":
+    case "redis", "rediss":
       if let slash = rest.firstIndex(of: "/") {
         databaseText = rest[rest.index(after: slash)...]
         rest = rest[..<slash]
       }
-      endpoint = try Self.tcpEndpoint(rest)
+      let (host, port) = try Self.hostAndPort(rest)
+      endpoint = scheme == "rediss" ? .tls(host: host, port: port) : .tcp(host: host, port: port)
     case "unix":
       if let question = rest.firstRange(of: "?db=") {
         databaseText = rest[question.upperBound...]
@@ -57,7 +60,7 @@ public struct RedisAddress: Sendable, Hashable {
       guard path.utf8.count <= 107 else { throw problem("the path of a socket has at most 107 bytes") }
       endpoint = .unix(path: path)
     default:
-      throw problem("expected the scheme redis or unix (this client speaks no TLS)")
+      throw problem("expected the scheme redis, rediss (TLS) or unix")
     }
 
     guard databaseText.isEmpty || databaseText.allSatisfy({ $0.isASCII && $0.isNumber }),
@@ -68,7 +71,7 @@ public struct RedisAddress: Sendable, Hashable {
     self.password = password
   }
 
-  private static func tcpEndpoint(_ authority: Substring) throws(RedisConfigurationError) -> Endpoint {
+  private static func hostAndPort(_ authority: Substring) throws(RedisConfigurationError) -> (String, Int) {
     let problem = RedisConfigurationError(description: "expected host or host:port, IPv6 addresses in brackets")
     var host = authority
     var portText: Substring?
@@ -85,9 +88,9 @@ public struct RedisAddress: Sendable, Hashable {
     guard !host.isEmpty, host.allSatisfy({ $0.isASCII && !$0.isWhitespace && !"/?#%\0".contains($0) }) else {
       throw problem
     }
-    guard let portText else { return .tcp(host: String(host), port: 6379) }
+    guard let portText else { return (String(host), 6379) }
     guard let port = Int(portText), (1...65_535).contains(port) else { throw problem }
-    return .tcp(host: String(host), port: port)
+    return (String(host), port)
   }
 }
 

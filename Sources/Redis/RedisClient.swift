@@ -44,12 +44,12 @@ public final class RedisClient: Sendable {
   /// Whether at least one connection is believed to work. Asks nobody.
   public var isAvailable: Bool { lanes.contains { $0.admitsCommands } }
 
-  /// Runs a command and returns its reply.
+  /// Runs a command and returns its reply. Keys in it are as the server has them, with the prefix.
   ///
   /// Ends within the configured times even if the server is silent; cancelling the calling task does not shorten that,
   /// because a command once queued cannot be taken back.
   @discardableResult
-  public func send(_ arguments: [RedisArgument]) async throws(RedisError) -> RedisReply {
+  package func send(_ arguments: [RedisArgument]) async throws(RedisError) -> RedisReply {
     guard !arguments.isEmpty else { throw .invalidArgument("a command has at least one word") }
     let first = Int(turn.add(1, ordering: .relaxed).newValue % UInt(lanes.count))
     let order = lanes[first...] + lanes[..<first]

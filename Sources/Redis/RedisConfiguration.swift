@@ -14,8 +14,10 @@ public struct RedisConfiguration: Sendable {
   public var maximumQueued: Int
   /// The pauses between attempts to reconnect.
   public var backoff: RedisBackoff
+  /// Stands before every key, so that several services can share a server without taking each other's marks.
+  public var keyPrefix = ""
 
-  /// - Parameter url: `redis://[[user]:password@]host[:port][/database]` or
+  /// - Parameter url: `redis://[[user]:password@]host[:port][/database]`, `rediss://…` for TLS, or
   ///   `unix://[[user]:password@]/path/of/socket[?db=database]`. User, password and path are percent-decoded.
   public init(
     url: String,

@@ -1,8 +1,13 @@
 internal import CHiredis
 
 /// One hiredis connection, blocking, used by one thread. Every call is bounded in time.
+///
+/// hiredis writes and reads the protocol. The bytes go over its own socket, or through TLS on it.
 final class RedisConnection {
   private let context: UnsafeMutablePointer<redisContext>
+  private var tls: TLSSession?
+  /// What the next `flush` sends through TLS.
+  private var outgoing: [UInt8] = []
   private let timeout: Duration
 
   /// Connects, logs in, selects the database and waits for a first reply.
@@ -11,7 +16,7 @@ final class RedisConnection {
     let limit = Int(configuration.connectTimeout.positiveMilliseconds)
     let opened: UnsafeMutablePointer<redisContext>?
     switch configuration.address.endpoint {
-    case .tcp(let host, let port):
+    case .tcp(let host, let port), .tls(let host, let port):
       let address = try resolver.address(of: host, within: configuration.connectTimeout)
       opened = chiredis_connect_tcp(address, Int32(port), limit)
     case .unix(let path):
@@ -20,14 +25,26 @@ final class RedisConnection {
     guard let opened else { throw .unavailable("out of memory") }
     context = opened
     guard context.pointee.err == 0 else { throw failure() }
+    if case .tls(let host, _) = configuration.address.endpoint {
+      guard chiredis_set_timeout(context, limit) == REDIS_OK else { throw failure() }
+      tls = try TLSSession(socket: chiredis_socket(context), host: host)
+    }
     guard chiredis_set_timeout(context, Int(timeout.positiveMilliseconds)) == REDIS_OK else { throw failure() }
     try logIn(configuration.address)
   }
 
-  deinit { redisFree(context) }
+  deinit {
+    tls = nil  // before the socket under it
+    redisFree(context)
+  }
 
   /// Whether the server closed the connection. Ask only when no reply is owed: then there is nothing to read but that.
-  var wasClosedWhileIdle: Bool { chiredis_wait_readable(context, 0) != 0 }
+  var wasClosedWhileIdle: Bool {
+    guard chiredis_wait_readable(context, 0) != 0 else { return false }
+    // Through TLS something may have come that is no reply: a ticket for a later session.
+    if let tls, case .nothing = tls.read() { return false }
+    return true
+  }
 
   /// Adds a command to what the next `flush` writes.
   func append(_ command: RedisCommand) throws(RedisError) {
@@ -36,6 +53,10 @@ final class RedisConnection {
 
   /// Writes everything appended.
   func flush() throws(RedisError) {
+    if let tls {
+      defer { outgoing.removeAll(keepingCapacity: true) }
+      return try tls.write(outgoing)
+    }
     var isDone: Int32 = 0
     repeat {
       guard redisBufferWrite(context, &isDone) == REDIS_OK else { throw failure() }
@@ -53,11 +74,31 @@ final class RedisConnection {
       }
       let timeLeft = min(timeout, ContinuousClock.now.duration(to: deadline))
       guard timeLeft > .zero else { throw .timeout }
-      switch chiredis_wait_readable(context, Int32(clamping: timeLeft.positiveMilliseconds)) {
-      case 0: throw .timeout
-      case 1...: guard redisBufferRead(context) == REDIS_OK else { throw failure() }
-      default: throw .unavailable("poll failed")
+      if tls?.hasPending != true {
+        switch chiredis_wait_readable(context, Int32(clamping: timeLeft.positiveMilliseconds)) {
+        case 0: throw .timeout
+        case 1...: break
+        default: throw .unavailable("poll failed")
+        }
       }
+      try read()
+    }
+  }
+
+  /// Hands what has come to hiredis' reader.
+  private func read() throws(RedisError) {
+    guard let tls else {
+      guard redisBufferRead(context) == REDIS_OK else { throw failure() }
+      return
+    }
+    switch tls.read() {
+    case .nothing: return
+    case .closed: throw .unavailable("TLS: the server closed the connection")
+    case .bytes(let bytes):
+      let fed = bytes.withUnsafeBytes { buffer in
+        chiredis_feed(context, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
+      }
+      guard fed == REDIS_OK else { throw .unavailable("out of memory") }
     }
   }
 
@@ -68,12 +109,20 @@ final class RedisConnection {
     if address.database != 0 { try expectStatus(["SELECT", RedisArgument(address.database)]) }
     // A server that is still loading its data answers this with an error, and is tried again later.
     try expectStatus(["PING"])
+    // A replica takes no writes. A server that does not say what it is (an access list) is taken as it is.
+    if case .array(let role) = try ask(["ROLE"]), role.first?.string == "slave" {
+      throw .unavailable("the server is a replica")
+    }
+  }
+
+  private func ask(_ command: [RedisArgument]) throws(RedisError) -> RedisReply {
+    try append(words: command.flatMap(\.bytes), lengths: command.map(\.bytes.count))
+    try flush()
+    return try nextReply(deadline: .now + timeout)
   }
 
   private func expectStatus(_ command: [RedisArgument]) throws(RedisError) {
-    try append(words: command.flatMap(\.bytes), lengths: command.map(\.bytes.count))
-    try flush()
-    switch try nextReply(deadline: .now + timeout) {
+    switch try ask(command) {
     case .status: return
     case .error(let text): throw .unavailable(text)
     case let other: throw .unexpectedReply(other.kind)
@@ -92,7 +141,13 @@ final class RedisConnection {
         pointers.append(base + offset)
         offset += length
       }
-      return chiredis_append(context, Int32(clamping: lengths.count), &pointers, lengths)
+      guard tls != nil else { return chiredis_append(context, Int32(clamping: lengths.count), &pointers, lengths) }
+      var text: UnsafeMutablePointer<CChar>?
+      let count = chiredis_format(&text, Int32(clamping: lengths.count), &pointers, lengths)
+      guard count >= 0, let text else { return REDIS_ERR }
+      outgoing.append(contentsOf: UnsafeRawBufferPointer(start: text, count: Int(count)))
+      redisFreeCommand(text)
+      return REDIS_OK
     }
     guard result == REDIS_OK else { throw failure() }
   }

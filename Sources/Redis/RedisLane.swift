@@ -97,6 +97,8 @@ final class RedisLane {
       try connection.flush()
       while answered < owed.count {
         let reply = try connection.nextReply(deadline: deadline)
+        // Said by a server that is no longer the one to ask: its place is taken by another, behind the same address.
+        if case .error(let text) = reply, Self.isNoPrimary(text) { throw .unavailable(text) }
         owed[answered].answer(Self.answer(reply))
         answered += 1
       }
@@ -112,6 +114,11 @@ final class RedisLane {
     guard lastReported != .down else { return }
     lastReported = .down
     logger.warning("Redis is away", metadata: ["reason": "\(error)"])
+  }
+
+  /// The first word of these errors is fixed: a replica, one that lost its primary, one that reads its data back.
+  private static func isNoPrimary(_ text: String) -> Bool {
+    ["READONLY", "MASTERDOWN", "LOADING"].contains(text.prefix { $0 != " " })
   }
 
   private static func answer(_ reply: RedisReply) -> RedisCommand.Answer {

@@ -19,7 +19,7 @@ extension RedisClient {
   public func eval(
     _ script: RedisScript, keys: [String], arguments: [RedisArgument] = []
   ) async throws(RedisError) -> RedisReply {
-    let operands = [RedisArgument(keys.count)] + keys.map { RedisArgument($0) } + arguments
+    let operands = [RedisArgument(keys.count)] + keys.map(named) + arguments
     let digest = try await digest(of: script)
     do {
       return try await send([RedisArgument("EVALSHA"), RedisArgument(digest)] + operands)

@@ -20,7 +20,13 @@ struct Doctor: AsyncParsableCommand {
     let settings = try ServerSettings.readOrExit()
     bootstrapLogging(level: .critical, format: settings.process.logFormat)
     print("ok       configuration")
-    let parts = try Parts(settings, logger: Logger(label: "licensekit"))
+    let parts: Parts
+    do {
+      parts = try await Parts(settings, logger: Logger(label: "licensekit"))
+    } catch let error as PostgresError {
+      print("problem  database: \(error.message)")
+      throw ExitCode.failure
+    }
     var healthy = true
     func check(_ name: String, _ body: () async throws -> String?) async {
       do {

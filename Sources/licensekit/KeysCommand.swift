@@ -17,7 +17,7 @@ struct Keys: AsyncParsableCommand {
     func run() async throws {
       let settings = try ServerSettings.readOrExit()
       bootstrapLogging(level: .error, format: settings.process.logFormat)
-      let parts = try Parts(settings, logger: Logger(label: "licensekit"))
+      let parts = try await Parts(settings, logger: Logger(label: "licensekit"))
       let count: Int
       do {
         count = try await parts.server.administration.reseal() + (parts.integration?.reseal() ?? 0)

@@ -9,7 +9,7 @@ struct Migrate: AsyncParsableCommand {
   func run() async throws {
     let settings = try ServerSettings.readOrExit()
     bootstrapLogging(level: settings.process.logLevel, format: settings.process.logFormat)
-    let parts = try Parts(settings, logger: Logger(label: "licensekit"))
+    let parts = try await Parts(settings, logger: Logger(label: "licensekit"))
     try await parts.migrate()
     await parts.close()
     print("The database is up to date.")

@@ -8,6 +8,7 @@ import Postgres
 import Redis
 import ServerKit
 import ServiceLifecycle
+import Storage
 import StripeIntegration
 
 /// The program on one page: what it is made of, and in which order it starts and ends.
@@ -21,13 +22,17 @@ struct Parts: Sendable {
   let integration: IntegrationServer?
   let logger: Logger
 
-  init(_ settings: ServerSettings, logger: Logger) throws {
+  /// - Throws: `PostgresError` when the database, whose identity the keys in Redis carry, does not answer.
+  init(_ settings: ServerSettings, logger: Logger) async throws {
     self.logger = logger
     var database = try PostgresConfiguration(url: settings.process.databaseURL)
     database.maximumConnections = settings.process.databaseConnections
     database.applicationName = "licensekit"
     let postgres = PostgresClient(database, logger: logger)
-    let redis = try settings.process.redisURL.map { RedisClient(try RedisConfiguration(url: $0), logger: logger) }
+    var redis: RedisClient?
+    if let url = settings.process.redisURL {
+      redis = try await .of(postgres, configuration: RedisConfiguration(url: url), logger: logger)
+    }
     let transport = HTTPTransport(logger: logger)
     let server = LicenseServer(
       client: postgres, keyRing: settings.keyRing, destinations: settings.destinations, logger: logger)
@@ -65,7 +70,8 @@ struct Parts: Sendable {
   var schemas: [Schema] {
     get throws {
       let migrations = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
-      return [LicenseServer.schema(in: migrations)] + (integration == nil ? [] : [IntegrationServer.schema(in: migrations)])
+      return [LicenseServer.schema(in: migrations)]
+        + (integration == nil ? [] : [IntegrationServer.schema(in: migrations)])
     }
   }
 

@@ -107,7 +107,7 @@ extension PurchaseStatus: ExpressibleByArgument {}
 private func withTools(_ body: (OperatorTools) async throws -> OperatorTools.Outcome) async throws {
   let settings = try ServerSettings.readOrExit()
   bootstrapLogging(level: .error, format: settings.process.logFormat)
-  let parts = try Parts(settings, logger: Logger(label: "licensekit"))
+  let parts = try await Parts(settings, logger: Logger(label: "licensekit"))
   guard let integration = parts.integration else {
     StandardError.write("The Stripe integration is not configured.\n")
     await parts.close()

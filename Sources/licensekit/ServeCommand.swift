@@ -25,7 +25,7 @@ struct Serve: AsyncParsableCommand {
     metrics.bootstrap()
     let logger = Logger(label: "licensekit")
 
-    let parts = try Parts(settings, logger: logger)
+    let parts = try await Parts(settings, logger: logger)
     try await parts.migrate()
     try await parts.server.bootstrap(adminToken: settings.adminToken)
 

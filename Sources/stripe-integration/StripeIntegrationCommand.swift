@@ -6,6 +6,7 @@ import Postgres
 import Redis
 import ServerKit
 import ServiceLifecycle
+import Storage
 public import StripeIntegration
 
 /// The Stripe integration alone, driving a LicenseKit elsewhere.
@@ -35,7 +36,10 @@ struct Serve: AsyncParsableCommand {
     database.maximumConnections = process.databaseConnections
     database.applicationName = "stripe-integration"
     let postgres = PostgresClient(database, logger: logger)
-    let redis = try process.redisURL.map { RedisClient(try RedisConfiguration(url: $0), logger: logger) }
+    var redis: RedisClient?
+    if let url = process.redisURL {
+      redis = try await .of(postgres, configuration: RedisConfiguration(url: url), logger: logger)
+    }
     let transport = HTTPTransport(logger: logger)
     let directory = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
     do {

@@ -31,7 +31,7 @@ struct ModuleTests {
       "Postgres", ["CLibpq", "Identity"],
       outside: ["Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization"]),
     Door(
-      "Redis", ["CHiredis", "Cryptography"],
+      "Redis", ["CHiredis", "COpenSSL"],
       outside: ["Dispatch", "Foundation", "Logging", "ServiceLifecycle", "Synchronization"]),
     Door("HTTPTransport", ["CCurl"], outside: ["Foundation", "Logging", "Synchronization"]),
     Door("PDFDocuments", ["CCairo"], outside: ["Foundation", "Synchronization"]),
@@ -42,8 +42,8 @@ struct ModuleTests {
         "Metrics",
         "NIOCore", "NIOHTTPTypes", "NIOHTTP1", "ServiceLifecycle", "Synchronization", "UnixSignals",
       ]),
-    // What a client is told when Postgres or Redis is in trouble.
-    Door("StorageAnswers", ["Postgres", "Redis", "ServerKit"]),
+    // What both products share about Postgres and Redis: what a client is told when they are in trouble, whose keys are whose.
+    Door("Storage", ["Postgres", "Redis", "ServerKit"], outside: ["Logging"]),
     // At-least-once delivery of messages to addresses that others choose.
     Door(
       "Delivery", ["Cryptography", "HTTPTransport", "ServerKit"],
@@ -56,7 +56,7 @@ struct ModuleTests {
       "LicenseServer",
       [
         "Identity", "JSON", "Cryptography", "Postgres", "HTTPTransport", "PDFDocuments", "ServerKit", "Delivery",
-        "LicenseKitAPI", "StorageAnswers",
+        "LicenseKitAPI", "Storage",
       ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
     Door(
@@ -65,20 +65,21 @@ struct ModuleTests {
         "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit",
         "Delivery",
         "StripeAPI",
-        "LicenseKitAPI",
+        "LicenseKitAPI", "Storage",
       ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
     Door(
       "licensekit",
       [
         "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "LicenseKitAPI",
-        "LicenseServer", "StripeIntegration",
+        "LicenseServer", "StripeIntegration", "Storage",
       ],
       outside: ["ArgumentParser", "Foundation", "Logging", "ServiceLifecycle"]),
     Door(
       "stripe-integration",
       [
         "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "LicenseKitAPI", "StripeIntegration",
+        "Storage",
       ],
       outside: ["ArgumentParser", "Foundation", "Logging", "ServiceLifecycle"]),
     // Stands in for Stripe, so it knows nothing of the product it is used to test.

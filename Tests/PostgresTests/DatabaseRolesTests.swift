@@ -1,3 +1,4 @@
+import Logging
 import TestSupport
 import Testing
 
@@ -19,7 +20,7 @@ struct DatabaseRolesTests {
   @Test("a user that may make roles makes them and takes them on; one that may not is told what to run")
   func prepare() async throws {
     try await withDatabase { database in
-      let suffix = TestEnvironment.uniqueSuffix()
+      let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
       let (maker, other, roles) = ("maker_\(suffix)", "other_\(suffix)", ["first_\(suffix)", "second_\(suffix)"])
       let admin = database.client
       try await admin.query("CREATE ROLE \(identifier: maker) LOGIN CREATEROLE PASSWORD 'x'")

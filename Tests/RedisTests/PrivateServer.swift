@@ -33,6 +33,17 @@ final class PrivateServer {
     }
   }
 
+  /// Tells the server something beside the client under test.
+  func command(_ words: String...) throws {
+    let cli = Process()
+    cli.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    cli.arguments = ["redis-cli", "-s", socket] + words
+    cli.standardOutput = Pipe()
+    try cli.run()
+    cli.waitUntilExit()
+    guard cli.terminationStatus == 0 else { throw CocoaError(.executableLoad) }
+  }
+
   func send(signal: Int32) { kill(process.processIdentifier, signal) }
 
   func killNow() {

@@ -19,6 +19,12 @@ struct RedisConfigurationTests {
     #expect(six.user == nil && six.password == "secret")
   }
 
+  @Test("rediss is the same with TLS")
+  func tls() throws {
+    let address = try RedisConfiguration(url: "rediss://app:secret@cache.example.com/2").address
+    #expect(address.endpoint == .tls(host: "cache.example.com", port: 6379) && address.database == 2)
+  }
+
   @Test("A socket's path is read")
   func unix() throws {
     #expect(
@@ -30,7 +36,7 @@ struct RedisConfigurationTests {
   @Test(
     "What is not such a URL is refused, without repeating it",
     arguments: [
-      "", "localhost:6379", "http://secret.example/", "rediss://secret.example/", "redis://", "redis://:secret@",
+      "", "localhost:6379", "http://secret.example/", "redisss://secret.example/", "redis://", "redis://:secret@",
       "redis://secret@host", "redis://host:0", "redis://host:99999", "redis://host:x", "redis://host/secret",
       "redis://host/-1",
       "redis://ho st", "unix://relative/secret.sock", "unix:///" + String(repeating: "x", count: 107),

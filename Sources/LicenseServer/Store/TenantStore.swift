@@ -2,7 +2,7 @@ import Identity
 import Logging
 import Postgres
 import ServerKit
-import StorageAnswers
+import Storage
 
 /// The database as this server uses it: look-ups of credentials before the tenant is known, and everything else in a
 /// transaction for one tenant, in which the database shows no other tenant's rows.
@@ -23,7 +23,8 @@ struct TenantStore: Sendable {
     _ body: @Sendable (PostgresTransaction) async throws -> T
   ) async throws -> T {
     let options = TransactionOptions(
-      role: DatabaseRole.tenant.rawValue, settings: [("license_server.tenant_id", tenant.rawValue)], isolation: isolation,
+      role: DatabaseRole.tenant.rawValue, settings: [("license_server.tenant_id", tenant.rawValue)],
+      isolation: isolation,
       readOnly: readOnly)
     return try await translating { try await client.transaction(options, attempts: 3, body) }
   }

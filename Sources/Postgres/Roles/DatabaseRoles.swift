@@ -36,7 +36,9 @@ public struct DatabaseRoles: Sendable {
     }
 
     private static func quoted(_ name: String) -> String {
-      let isPlain = name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }
+      let isPlain = name.utf8.allSatisfy {
+        $0 == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+      }
       return isPlain ? name : PostgresQuery.quotedIdentifier(name)
     }
 

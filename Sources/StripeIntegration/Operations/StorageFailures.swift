@@ -1,5 +1,5 @@
 public import ServerKit
-import StorageAnswers
+import Storage
 
 extension IntegrationServer {
   /// What a client is told when the storage behind a route is in trouble. Other errors have no such answer.

@@ -31,11 +31,8 @@ struct RecentEvents: Sendable {
     guard let redis, redis.isAvailable else { return false }
     let isYoung = abs(now.timeIntervalSince(item.envelope.created)) < Self.youth
     if isYoung, !seen.contains(item.key) { return false }
-    guard case .array(let values)? = try? await redis.send(["MGET", Self.seen(item.key), Self.doubt(item.tenant)])
-    else {
-      return false
-    }
-    return values.count == 2 && !values[0].isNull && values[1].isNull
+    let found = try? await redis.areThere([Self.seen(item.key), Self.doubt(item.tenant)])
+    return found == [true, false]
   }
 
   /// To be called after the commit, never before. Under load many events share a note, so that hardly anybody waits; what

@@ -32,7 +32,12 @@ struct OutputOption: ParsableArguments {
 func withAdministration<T>(_ body: (TenantAdministration) async throws -> T) async throws -> T {
   let settings = try ServerSettings.readOrExit()
   bootstrapLogging(level: .error, format: settings.process.logFormat)
-  let parts = try Parts(settings, logger: Logger(label: "licensekit"))
+  let parts: Parts
+  do {
+    parts = try await Parts(settings, logger: Logger(label: "licensekit"))
+  } catch {
+    throw AdminTrouble.exitCode(for: error)
+  }
   do {
     let value = try await body(parts.server.administration)
     await parts.close()

@@ -2,11 +2,11 @@ import HTTPTypes
 import Postgres
 import Redis
 import ServerKit
-import StorageAnswers
+import Storage
 import Testing
 
 @Suite("What a client is told when storage is in trouble")
-struct StorageAnswersTests {
+struct AnswerTests {
   /// Status, code, and whether a pause is named.
   private func answer(_ error: any Error) -> [String] {
     guard let failure = APIFailure.storage(error) else { return ["none"] }
@@ -14,7 +14,7 @@ struct StorageAnswersTests {
     return ["\(failure.status.code)", failure.code, pause]
   }
 
-  @Test("trouble that passes is 503 with a pause; what the caller can mend is 409 or 422; a fault of ours has no answer here")
+  @Test("trouble that passes is 503 with a pause, what the caller can mend 409 or 422, a fault of ours nothing")
   func database() {
     func state(_ state: SQLState) -> [String] { answer(PostgresError(.server(sqlState: state), "refused")) }
     let again = ["503", "STORAGE_UNAVAILABLE", "again"]
