@@ -53,7 +53,7 @@ extension Stripe {
       paymentLink = reader["payment_link"]?.string ?? reader["payment_link"]?["id"]?.string
       clientReferenceID = reader.string("client_reference_id")
       metadata = reader.metadata
-      amountTotal = reader.integer("amount_total")
+      amountTotal = reader.amount("amount_total")
       currency = reader.string("currency")
       managedPayments = reader["managed_payments"]?["enabled"]?.bool == true ? true : nil
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
@@ -87,10 +87,10 @@ extension Stripe {
       else { throw reader.missing("price") }
       self.price = price
       self.product = product
-      quantity = Int(clamping: reader.integer("quantity") ?? 1)
+      quantity = reader.quantity("quantity") ?? 1
       isRecurring = priceValue["type"]?.string == "recurring"
       description = reader.string("description")
-      amountTotal = reader.integer("amount_total")
+      amountTotal = reader.amount("amount_total")
     }
   }
 }

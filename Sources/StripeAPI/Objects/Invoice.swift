@@ -167,7 +167,7 @@ extension Stripe {
         id: try reader.requiredID("id"),
         price: ObjectReader.id(details?["price"]) ?? ObjectReader.id(priceValue),
         product: ObjectReader.id(details?["product"]) ?? ObjectReader.id(priceValue?["product"]),
-        quantity: Int(clamping: reader.integer("quantity") ?? 1),
+        quantity: reader.quantity("quantity") ?? 1,
         amount: reader.amount("amount") ?? 0,
         isProration: itemParent?["proration"]?.bool ?? invoiceItemParent?["proration"]?.bool
           ?? reader.bool("proration"),

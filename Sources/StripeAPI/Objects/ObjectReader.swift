@@ -58,6 +58,10 @@ struct ObjectReader {
   func amount(_ field: String) -> Int64? {
     integer(field).map { min(max($0, -Self.largestAmount), Self.largestAmount) }
   }
+  /// How many were sold. Whatever is beyond a thousand million is held there, and fewer than none are none, so that quantities
+  /// can be added and subtracted.
+  func quantity(_ field: String) -> Int? { integer(field).map(Self.held) }
+  static func held(_ quantity: Int64) -> Int { Int(min(max(quantity, 0), 1_000_000_000)) }
   static let largestAmount: Int64 = 1_000_000_000_000_000
   /// A text that is not empty; of an expanded object, its id.
   func text(_ field: String) -> String? {

@@ -50,7 +50,7 @@ extension Stripe {
       func text(_ key: String) -> String? { metadata[key].flatMap { $0.isEmpty ? nil : $0 } }
       price = text(Self.priceKey).map { PriceID($0) }
       product = text(Self.productKey).map { ProductID($0) }
-      quantity = text(Self.quantityKey).map { Int($0).flatMap { $0 >= 1 ? $0 : nil } } ?? 1
+      quantity = text(Self.quantityKey).map { Int64($0).flatMap { $0 >= 1 ? ObjectReader.held($0) : nil } } ?? 1
       if price == nil, product == nil { return nil }
     }
   }

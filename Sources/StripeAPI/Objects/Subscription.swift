@@ -138,7 +138,7 @@ extension Stripe {
         items.append(
           Item(
             id: try reader.requiredID("id"), price: price, product: product,
-            quantity: Int(clamping: reader.integer("quantity") ?? 1),
+            quantity: reader.quantity("quantity") ?? 1,
             // A plan, which old shapes have in place of a price, says it itself.
             isMetered: (priceValue?["recurring"]?["usage_type"] ?? priceValue?["usage_type"])?.string == "metered",
             currentPeriodStart: reader.date("current_period_start") ?? periodStart,
