@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,7 +13,7 @@ import requests
 
 from support.databases import psql
 from support.postgres import USER, MovingAddress, PgBouncer, Postgres
-from support.processes import binary
+from support.processes import PACKAGE_ROOT, binary
 from support.product import Product, error_code, licenses_of
 from support.stack import Stack
 from support.waiting import eventually
@@ -88,6 +89,26 @@ def test_a_pooler_in_transaction_mode_is_refused_at_the_start_by_name(folder: Pa
         assert "DATABASE_URL: a pooler in transaction mode" in start_refused(folder, pooler.url)
     finally:
         pooler.close()
+
+
+def test_the_user_that_the_compose_file_makes_is_enough(folder: Path) -> None:
+    server = Postgres(folder, with_user=False)
+    try:
+        script = PACKAGE_ROOT / "deploy" / "plain-user.sh"
+        environment = {
+            "PATH": os.environ["PATH"], "PGHOST": "127.0.0.1", "PGPORT": str(server.port), "POSTGRES_USER": "postgres",
+            "LICENSEKIT_DATABASE_PASSWORD": "it's plain",
+        }
+        subprocess.run([script], env=environment, check=True, capture_output=True)
+        rights = "SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = 'licensekit'"
+        assert server.sql(rights, "postgres") == "f|f|t"
+        stack = Stack(folder / "stack", database=server.url()).start()
+        try:
+            sell_one(stack)
+        finally:
+            stack.close()
+    finally:
+        server.close()
 
 
 def test_a_user_that_may_not_have_the_roles_is_told_the_statements_to_run(folder: Path, server: Postgres) -> None:

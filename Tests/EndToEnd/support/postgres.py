@@ -34,7 +34,9 @@ def _as_postgres(command: Sequence[str]) -> list[str]:
 class Postgres:
     """One server on a port of its own, with a database for the plain user of docs/operating.md."""
 
-    def __init__(self, folder: Path, name: str = "pg", copy_of: "Postgres | None" = None) -> None:
+    def __init__(
+        self, folder: Path, name: str = "pg", copy_of: "Postgres | None" = None, with_user: bool = True
+    ) -> None:
         self.port = free_port()
         self.data = folder / name
         self.data.mkdir(mode=0o700)
@@ -55,7 +57,7 @@ class Postgres:
         self.process = Process(name, _as_postgres(command), {}, folder)
         self.process.start()
         self.process.wait_until(self._answers, "the server answers", 60)
-        if not copy_of:
+        if not copy_of and with_user:
             self.sql(f"CREATE ROLE {USER} LOGIN CREATEROLE", "postgres")
             self.sql(f"CREATE DATABASE {DATABASE} OWNER {USER}", "postgres")
 
