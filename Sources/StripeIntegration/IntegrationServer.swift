@@ -53,6 +53,7 @@ public struct IntegrationServer: Sendable {
     let database = TenantDatabase(postgres)
     let wakeUp = WakeUp()
     let recent = RecentEvents(redis: redis)
+    let caution = Caution.from()
     let keys = KeyVault(keyRing: configuration.keyRing)
     let connections = ConnectionStore(database: database, keyRing: configuration.keyRing)
     let tokens = TokenVault(
@@ -82,11 +83,11 @@ public struct IntegrationServer: Sendable {
     workers = Workers(
       router: EventRouter(
         database: database, application: ApplicationEvents(apiAccess: configuration.apiAccess, logger: logger),
-        recent: recent, logger: logger),
+        recent: recent, logger: logger, caution: caution),
       turns: Turns(database: database),
       reconciler: Reconciler(
         database: database, stripe: tokens, licenseKit: directory, vault: keys, redis: redis, recent: recent,
-        clock: clock, logger: logger),
+        clock: clock, logger: logger, caution: caution),
       parking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 8, pollInterval: .seconds(1),
       logger: logger)
     keepAlive = KeepAlive(vault: tokens, logger: logger)

@@ -22,6 +22,10 @@ struct PurchaseLease: Sendable {
   let reason: String?
   /// Its licenses are to be looked at where they are kept, whether or not anything is to be done to them.
   let inspects: Bool
+  /// The lease before this one was left behind: whoever had it ended without a word, or was cut off from the database.
+  let wasAbandoned: Bool
+  /// How often that happened since a run ended.
+  let abandoned: Int
 
   /// Takes the lease, unless somebody has it.
   static func take(
@@ -29,22 +33,47 @@ struct PurchaseLease: Sendable {
   ) async throws -> PurchaseLease? {
     try await transaction.query(
       """
-      UPDATE stripe_integration.purchases
+      WITH former AS (
+        SELECT lease_until > '-infinity' AS was_abandoned
+          FROM stripe_integration.purchases
+         WHERE account_id   = \(tenant.account)
+           AND livemode     = \(tenant.livemode)
+           AND purchase_id  = \(purchase)
+           AND merged_into IS NULL
+           AND lease_until <= now()
+           FOR UPDATE
+      )
+      UPDATE stripe_integration.purchases p
          SET lease_until = now() + \(Self.duration)::text::interval,
-             fence       = fence + 1
-       WHERE account_id  = \(tenant.account)
-         AND livemode    = \(tenant.livemode)
-         AND purchase_id = \(purchase)
-         AND merged_into IS NULL
-         AND lease_until <= now()
-      RETURNING fence, attention_seq, attempts, status, reason, inspect
+             fence       = p.fence + 1,
+             abandoned   = p.abandoned + former.was_abandoned::integer
+        FROM former
+       WHERE p.account_id  = \(tenant.account)
+         AND p.livemode    = \(tenant.livemode)
+         AND p.purchase_id = \(purchase)
+      RETURNING p.fence, p.attention_seq, p.attempts, p.status, p.reason, p.inspect, p.abandoned, former.was_abandoned
       """
     ).first.map { row in
       PurchaseLease(
         tenant: tenant, purchase: purchase, fence: try row.get("fence"), attentionSeq: try row.get("attention_seq"),
         attempts: try row.get("attempts"), status: try row.get("status"), reason: try row.get("reason"),
-        inspects: try row.get("inspect"))
+        inspects: try row.get("inspect"), wasAbandoned: try row.get("was_abandoned"),
+        abandoned: try row.get("abandoned", as: Int.self))
     }
+  }
+
+  /// Leaves the purchase alone for a while when the lease was left behind once too often: it may be what ends processes.
+  /// - Returns: whether it was set aside.
+  func setAside(at now: Date, in transaction: PostgresTransaction) async throws -> Bool {
+    guard wasAbandoned, abandoned >= Caution.mostEnds else { return false }
+    try await end(
+      Ending(
+        status: .failed, reason: Caution.reasonOfPurchase,
+        nextLook: now.addingTimeInterval(Caution.pause(afterEnds: abandoned)), abandoned: abandoned),
+      in: transaction)
+    try await Timeline(tenant: tenant, purchase: purchase, transaction: transaction)
+      .add(.note, "Set aside.", detail: Caution.reasonOfPurchase)
+    return true
   }
 
   /// Keeps the lease for another while; every transaction of a run begins with it.
@@ -105,6 +134,8 @@ struct PurchaseLease: Sendable {
     var attempts = 0
     /// When to look again; nil when nothing is known to change.
     var nextLook: Date?
+    /// What is kept of leases that were left behind; none where a run ended.
+    var abandoned = 0
   }
 
   /// Ends the run. A mark that came meanwhile keeps the purchase in line.
@@ -120,6 +151,7 @@ struct PurchaseLease: Sendable {
              status       = \(ending.status.rawValue),
              reason       = \(ending.reason),
              attempts     = \(ending.attempts),
+             abandoned    = \(ending.abandoned),
              inspect      = inspect AND attention_seq <> \(attentionSeq),
              attention_at = CASE WHEN attention_seq = \(attentionSeq) THEN \(ending.nextLook)::timestamptz ELSE now() END,
              lease_until  = '-infinity',
@@ -142,6 +174,7 @@ struct PurchaseLease: Sendable {
       UPDATE stripe_integration.purchases
          SET lease_until  = '-infinity',
              attempts     = \(attempts),
+             abandoned    = 0,
              reason       = COALESCE(\(reason), reason),
              attention_at = CASE WHEN attention_seq = \(attentionSeq) THEN COALESCE(\(retryAt)::timestamptz, now()) ELSE now() END,
              updated_at   = now()

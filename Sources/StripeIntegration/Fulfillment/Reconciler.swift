@@ -19,6 +19,7 @@ public struct Reconciler: Sendable {
   let recent: RecentEvents
   let clock: @Sendable () -> Date
   let logger: Logger
+  var caution = Caution.none
   let policy = FailurePolicy()
 
   /// Reconciles one purchase, unless somebody is at it.

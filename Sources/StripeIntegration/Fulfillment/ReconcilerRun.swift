@@ -28,8 +28,9 @@ struct ReconcilerRun {
   private var tenant: Tenant { lease.tenant }
   private var database: TenantDatabase { reconciler.database }
 
-  /// Takes the lease, and in the same transaction does all that needs nothing from outside.
-  /// - Returns: nil when somebody has the purchase.
+  /// Takes the lease, and in the same transaction does all that needs nothing from outside; in a transaction of its own where
+  /// a process may end over the purchase, so that the lease is left behind as the trace of it.
+  /// - Returns: nil when somebody has the purchase, or it was set aside.
   static func begin(
     _ reconciler: Reconciler, _ purchase: PurchaseID, of tenant: Tenant
   ) async throws -> ReconcilerRun? {
@@ -38,7 +39,9 @@ struct ReconcilerRun {
         try await reconciler.database.transaction(for: tenant, attempts: Self.attempts) {
           transaction -> ReconcilerRun? in
           guard let lease = try await PurchaseLease.take(purchase, of: tenant, in: transaction) else { return nil }
+          if try await lease.setAside(at: reconciler.clock(), in: transaction) { return nil }
           var run = ReconcilerRun(reconciler, lease)
+          if lease.wasAbandoned || reconciler.caution.isOn() { return run }
           var part = RunTransaction(reconciler, lease, transaction, run.run, entry: nil)
           run.action = try await part.perform(run.action)
           (run.run, run.entry) = (part.run, part.entry)

@@ -11,6 +11,7 @@ struct EventRouter: Sendable {
   let application: any ApplicationEventHandling
   let recent: RecentEvents
   let logger: Logger
+  var caution = Caution.none
 
   static let batchSize = 50
   /// Tenants that one look finds.
@@ -54,8 +55,10 @@ struct EventRouter: Sendable {
   /// is refused then is marked as failed.
   /// - Returns: how many were taken.
   func routeBatch(of tenant: Tenant) async throws -> Int {
+    if caution.isOn() { return try await routeCautiously(of: tenant) }
     do {
-      return try await routeBatch(of: tenant, eachApart: false)
+      let count = try await routeBatch(of: tenant, eachApart: false)
+      return try await count > 0 ? count : routeCautiously(of: tenant)
     } catch let error as PostgresError where error.refusesContent {
       return try await routeBatch(of: tenant, eachApart: true)
     }
@@ -72,36 +75,114 @@ struct EventRouter: Sendable {
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
            AND state      = 'new'
+           AND begun      = 0
          ORDER BY received_at
          LIMIT \(Self.batchSize)
            FOR UPDATE SKIP LOCKED
         """)
-      guard !rows.isEmpty else { return 0 }
-      var isConnected = try await self.isConnected(tenant, transaction)
-      let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
-      for row in rows {
-        let id: String = try row.get("event_id")
-        let body: String = try row.get("body")
-        let outcome: Outcome
-        if eachApart {
-          outcome = try await routeApart(body: body, settings, tenant, index, isConnected: &isConnected)
-        } else {
-          outcome = try await route(body: body, settings, tenant, index, isConnected: &isConnected)
-        }
-        try await transaction.query(
+      return try await route(rows, of: tenant, index, eachApart: eachApart)
+    }
+  }
+
+  /// Routes the events that are open, one after the other, each noted in a transaction of its own before it is begun. What
+  /// processes ended over is set aside.
+  private func routeCautiously(of tenant: Tenant) async throws -> Int {
+    var routed = 0
+    while routed < Self.batchSize, !Task.isCancelled, let (id, begun) = try await beginOne(of: tenant) {
+      try await database.transaction(for: tenant) { transaction in
+        let index = PurchaseIndex(tenant: tenant, transaction: transaction)
+        try await index.lock()
+        let rows = try await transaction.query(
           """
-          UPDATE stripe_integration.inbox
-             SET state      = \(outcome.state.rawValue),
-                 outcome    = \(outcome.text),
-                 attempts   = attempts + 1,
-                 handled_at = now()
+          SELECT event_id, body
+            FROM stripe_integration.inbox
            WHERE account_id = \(tenant.account)
              AND livemode   = \(tenant.livemode)
              AND event_id   = \(id)
+             AND state      = 'new'
+             FOR UPDATE SKIP LOCKED
           """)
+        if begun > Caution.mostEnds {
+          for _ in rows { try await end(id, (.failed, Caution.reasonOfEvent), of: tenant, in: transaction) }
+        } else {
+          _ = try await route(rows, of: tenant, index, eachApart: true)
+        }
       }
-      return rows.count
+      if begun > Caution.mostEnds {
+        logger.error("event set aside", metadata: ["tenant": "\(tenant)", "event": "\(id)"])
+      }
+      routed += 1
     }
+    return routed
+  }
+
+  /// Notes that an event is begun on. One that another process has begun on just now is left to it.
+  /// - Returns: how often it was begun on, this time included.
+  private func beginOne(of tenant: Tenant) async throws -> (id: String, begun: Int)? {
+    try await database.transaction(for: tenant) { transaction in
+      try await transaction.query(
+        """
+        WITH next AS (
+          SELECT event_id
+            FROM stripe_integration.inbox
+           WHERE account_id = \(tenant.account)
+             AND livemode   = \(tenant.livemode)
+             AND state      = 'new'
+             AND (begun_at IS NULL OR begun_at <= now() - \(Caution.longestEvent)::text::interval)
+           ORDER BY received_at
+           LIMIT 1
+             FOR UPDATE SKIP LOCKED
+        )
+        UPDATE stripe_integration.inbox i
+           SET begun    = i.begun + 1,
+               begun_at = now()
+          FROM next n
+         WHERE i.account_id = \(tenant.account)
+           AND i.livemode   = \(tenant.livemode)
+           AND i.event_id   = n.event_id
+        RETURNING i.event_id, i.begun
+        """
+      ).first.map { row in (try row.get("event_id"), try row.get("begun", as: Int.self)) }
+    }
+  }
+
+  private func route(
+    _ rows: PostgresRows, of tenant: Tenant, _ index: PurchaseIndex, eachApart: Bool
+  ) async throws -> Int {
+    let transaction = index.transaction
+    guard !rows.isEmpty else { return 0 }
+    var isConnected = try await self.isConnected(tenant, transaction)
+    let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
+    for row in rows {
+      let id: String = try row.get("event_id")
+      let body: String = try row.get("body")
+      let outcome: Outcome
+      if eachApart {
+        outcome = try await routeApart(body: body, settings, tenant, index, isConnected: &isConnected)
+      } else {
+        outcome = try await route(body: body, settings, tenant, index, isConnected: &isConnected)
+      }
+      try await end(id, outcome, of: tenant, in: transaction)
+    }
+    return rows.count
+  }
+
+  private func end(
+    _ id: String, _ outcome: Outcome, of tenant: Tenant, in transaction: PostgresTransaction
+  ) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.inbox
+         SET state      = \(outcome.state.rawValue),
+             outcome    = \(outcome.text),
+             attempts   = attempts + 1,
+             begun      = 0,
+             begun_at   = NULL,
+             handled_at = now()
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND event_id   = \(id)
+      """)
   }
 
   /// Routes one event so that its failure undoes only what it did.

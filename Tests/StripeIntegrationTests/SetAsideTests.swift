@@ -1,0 +1,134 @@
+import Foundation
+import JSON
+import Postgres
+import StripeAPI
+import Testing
+
+@testable import StripeIntegration
+
+private typealias Event = StripeFixture.Event
+
+@Suite("Work during which a process ended")
+struct SetAsideTests {
+  private let sale = Event("evt_1", "checkout.session.completed", at: 1_799_999_001, StripeFixture.session())
+  private let other = Event(
+    "evt_2", "customer.updated", at: 1_799_999_002, ["id": "cus_9", "object": "customer", "email": "a@example.com"])
+
+  private func change(_ shop: Shop, _ statement: PostgresQuery) async throws {
+    try await shop.database.transaction(for: shop.tenant) { _ = try await $0.query(statement) }
+  }
+
+  /// State, outcome and how often begun, by event.
+  private func events(_ shop: Shop) async throws -> [String: (state: String, outcome: String?, begun: Int)] {
+    let rows = try await shop.database.transaction(for: shop.tenant) { transaction in
+      try await transaction.query("SELECT event_id, state, outcome, begun FROM stripe_integration.inbox").map { row in
+        (
+          try row.get("event_id", as: String.self),
+          (
+            try row.get("state", as: String.self), try row.get("outcome", as: String?.self),
+            try row.get("begun", as: Int.self)
+          )
+        )
+      }
+    }
+    return Dictionary(uniqueKeysWithValues: rows)
+  }
+
+  @Test("a cautious router notes each event before it begins, and leaves no trace of what went well")
+  func cautious() async throws {
+    try await Shop.open { shop in
+      shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [StripeFixture.lineItem()])
+      var router = shop.router
+      router.caution = .from(for: .seconds(600))
+      try await shop.deliver([sale, other])
+      #expect(try await router.routeBatch(of: shop.tenant) == 2)
+      #expect(try await events(shop).values.allSatisfy { $0.state == "done" && $0.begun == 0 })
+      try await shop.settle()
+      #expect(try await shop.usableLicenses().count == 1)
+    }
+  }
+
+  @Test("an event over which a process ended once is handled again; over which two did, it is set aside alone")
+  func events() async throws {
+    try await Shop.open { shop in
+      shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [StripeFixture.lineItem()])
+      try await shop.deliver([sale, other])
+      try await change(
+        shop,
+        """
+        UPDATE stripe_integration.inbox
+           SET begun    = CASE event_id WHEN 'evt_2' THEN 2 ELSE 1 END,
+               begun_at = now() - interval '2 minutes'
+        """)
+      try await shop.settle()
+      #expect(try await shop.usableLicenses().count == 1)
+      let ended = try await events(shop)
+      #expect(ended["evt_1"]?.state == "done")
+      #expect(ended["evt_2"]?.state == "failed" && ended["evt_2"]?.outcome == Caution.reasonOfEvent)
+
+      // Delivered again, it is tried again.
+      try await shop.deliver([other])
+      try await shop.route()
+      #expect(try await events(shop)["evt_2"]?.state == "done")
+    }
+  }
+
+  @Test("an event that another process has begun on is left to it")
+  func begunElsewhere() async throws {
+    try await Shop.open { shop in
+      try await shop.deliver([other])
+      try await change(shop, "UPDATE stripe_integration.inbox SET begun = 1, begun_at = now()")
+      #expect(try await shop.router.routeBatch(of: shop.tenant) == 0)
+      #expect(try await events(shop)["evt_2"]?.state == "new")
+    }
+  }
+
+  @Test("a purchase whose lease was left behind twice is set aside for a while, and heals by itself")
+  func purchase() async throws {
+    try await Shop.open { shop in
+      shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [StripeFixture.lineItem()])
+      try await shop.deliver([sale])
+      try await shop.route()
+      let purchase = try #require(try await shop.purchases().first?.id)
+
+      // As a process leaves it that ends in the middle of a run.
+      let leave: PostgresQuery = "UPDATE stripe_integration.purchases SET lease_until = now() - interval '1 second'"
+      _ = try #require(try await shop.lease(purchase))
+      try await change(shop, leave)
+      let second = try #require(try await shop.lease(purchase))
+      #expect(second.wasAbandoned && second.abandoned == 1)
+      try await change(shop, leave)
+
+      try await shop.reconciler.reconcile(purchase, of: shop.tenant)
+      let aside = try await shop.purchases()[0]
+      #expect(aside.status == "failed" && aside.reason == Caution.reasonOfPurchase)
+      #expect(try await shop.licenses().isEmpty)
+
+      try await shop.reconciler.reconcile(purchase, of: shop.tenant)
+      #expect(try await shop.purchases()[0].status == "fulfilled")
+      let third = try #require(try await shop.lease(purchase))
+      #expect(!third.wasAbandoned && third.abandoned == 0)
+    }
+  }
+
+  @Test("a run that has its lease in a transaction of its own ends the same")
+  func apart() async throws {
+    try await Shop.open { shop in
+      shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [StripeFixture.lineItem()])
+      var reconciler = shop.reconciler
+      reconciler.caution = .from(for: .seconds(600))
+      try await shop.deliver([sale])
+      try await shop.route()
+      try await reconciler.reconcile(try #require(try await shop.purchases().first?.id), of: shop.tenant)
+      #expect(try await shop.purchases()[0].status == "fulfilled")
+      #expect(try await shop.usableLicenses().count == 1)
+    }
+  }
+
+  @Test("the pause grows to a day and no further, whatever the count")
+  func pauses() {
+    let pauses = [2, 3, 4, 5, 6, 7, 30_000].map { Caution.pause(afterEnds: $0) }
+    #expect(pauses == [300, 1_200, 4_800, 19_200, 76_800, 86_400, 86_400])
+    #expect(Caution.pause(afterEnds: 0) == 300)
+  }
+}
