@@ -178,9 +178,6 @@ struct Reconciliation: Sendable {
     }
     var writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
     recorded.agree(to: decision.linesToAgree)
-    let overtaken = recorded.overtakenReinstatements(by: decision)
-    for key in overtaken { recorded.units[key]?.byHand.remove(.reinstated) }
-    for key in overtaken { writes.append(.observe(key, recorded)) }
     return goOn(writes)
   }
 
