@@ -177,6 +177,7 @@ struct Reconciliation: Sendable {
       recorded.contacts[code] = customer.contact
     }
     var writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
+    if !decision.sharers.isEmpty { writes.append(.tell(decision.sharers)) }
     recorded.agree(to: decision.linesToAgree)
     return goOn(writes)
   }
