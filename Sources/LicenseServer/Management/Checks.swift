@@ -9,7 +9,7 @@ enum Checks {
 
   /// A text that says something.
   static func required(_ text: String, _ field: String, maximum: Int = 512) throws(APIFailure) {
-    guard text.contains(where: { !$0.isWhitespace }) else { throw .validation(field: field, "must not be empty") }
+    guard BlankText.said(text) != nil else { throw .validation(field: field, "must not be empty") }
     try length(text, field, maximum: maximum)
   }
 

@@ -34,7 +34,7 @@ struct Customers: Sendable {
     let now = clock.now()
     let customer = Customer(
       id: CustomerID(Random.id(prefix: "cust_")), name: body.name, code: body.code,
-      email: body.email.flatMap { $0.isEmpty ? nil : $0 }, metadata: body.metadata ?? [:], createdAt: now,
+      email: BlankText.said(body.email), metadata: body.metadata ?? [:], createdAt: now,
       updatedAt: now)
     return try await store.transaction(caller.tenant) { transaction in
       try await conflicting(on: "customers_code", "code: another customer has it") {
@@ -77,7 +77,7 @@ struct Customers: Sendable {
           UPDATE license_server.customers
              SET name       = coalesce(\(body.name), name),
                  code       = coalesce(\(body.code), code),
-                 email      = nullif(coalesce(\(body.email), email), ''),
+                 email      = nullif(coalesce(\(body.email.map(BlankText.trimmed)), email), ''),
                  metadata   = coalesce(\(body.metadata?.stored)::json, metadata),
                  updated_at = \(now)
            WHERE tenant_id = \(caller.tenant) AND id = \(id)

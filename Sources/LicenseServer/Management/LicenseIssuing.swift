@@ -78,7 +78,7 @@ struct LicenseIssuing: Sendable {
       VALUES (\(caller.tenant), \(id), \(body.productID), \(body.policyID),
               \(customer), \(origin.order), \(origin.subscription),
               'active', \(Credential.hash(key)), \(Credential.keyPrefix(key)), \(Credential.keyLast4(key)),
-              \(body.customerEmail?.nonEmpty), \(body.customerName?.nonEmpty),
+              \(BlankText.said(body.customerEmail)), \(BlankText.said(body.customerName)),
               \(body.startsAt?.wholeSeconds), \(body.expiresAt?.wholeSeconds),
               \(body.maintenanceExpiresAt?.wholeSeconds), \((body.metadata ?? [:]).stored)::json, \(now), \(now))
       """)

@@ -79,8 +79,8 @@ struct LicenseRenewal: Sendable {
         """
         UPDATE license_server.licenses
            SET customer_id       = \(customer),
-               customer_email    = nullif(coalesce(\(body.customerEmail), customer_email), ''),
-               customer_name     = nullif(coalesce(\(body.customerName), customer_name), ''),
+               customer_email    = nullif(coalesce(\(body.customerEmail.map(BlankText.trimmed)), customer_email), ''),
+               customer_name     = nullif(coalesce(\(body.customerName.map(BlankText.trimmed)), customer_name), ''),
                times_transferred = times_transferred + 1,
                updated_at        = \(now)
          WHERE tenant_id = \(caller.tenant) AND id = \(id)

@@ -45,12 +45,12 @@ extension Stripe {
         reader.string("status").map { Status(rawValue: $0) ?? .open } ?? (paymentStatus == .paid ? .complete : .open)
       customer = reader.id("customer")
       let details = reader["customer_details"]
-      email = details?["email"]?.string ?? reader.string("customer_email")
-      name = details?["name"]?.string
+      email = details?["email"]?.saying ?? reader.string("customer_email")
+      name = details?["name"]?.saying
       subscription = reader.id("subscription")
       paymentIntent = reader.id("payment_intent")
       invoice = reader.id("invoice")
-      paymentLink = reader["payment_link"]?.string ?? reader["payment_link"]?["id"]?.string
+      paymentLink = reader.text("payment_link")
       clientReferenceID = reader.string("client_reference_id")
       metadata = reader.metadata
       amountTotal = reader.amount("amount_total")

@@ -35,8 +35,7 @@ struct ObjectReader {
   }
 
   static func id<Subject>(_ value: JSONValue?, as type: ID<Subject>.Type = ID<Subject>.self) -> ID<Subject>? {
-    guard let text = value?.string ?? value?["id"]?.string, !text.isEmpty else { return nil }
-    return ID(text)
+    (value?.saying ?? value?["id"]?.saying).map { ID($0) }
   }
 
   func requiredID<Subject>(
@@ -47,11 +46,12 @@ struct ObjectReader {
   }
 
   func requiredString(_ field: String) throws(StripeObjectError) -> String {
-    guard let text = self[field]?.string else { throw missing(field) }
+    guard let text = string(field) else { throw missing(field) }
     return text
   }
 
-  func string(_ field: String) -> String? { self[field]?.string }
+  /// A text that says something: what is blank is absent.
+  func string(_ field: String) -> String? { self[field]?.saying }
   func integer(_ field: String) -> Int64? { self[field]?.integer }
   /// An amount of money in the smallest unit of its currency. Stripe's have at most twelve digits; whatever is beyond
   /// fifteen is held there, so that thousands of them can be added up.
@@ -63,11 +63,8 @@ struct ObjectReader {
   func quantity(_ field: String) -> Int? { integer(field).map(Self.held) }
   static func held(_ quantity: Int64) -> Int { Int(min(max(quantity, 0), 1_000_000_000)) }
   static let largestAmount: Int64 = 1_000_000_000_000_000
-  /// A text that is not empty; of an expanded object, its id.
-  func text(_ field: String) -> String? {
-    guard let text = self[field]?.string ?? self[field]?["id"]?.string, !text.isEmpty else { return nil }
-    return text
-  }
+  /// A text that says something; of an expanded object, its id.
+  func text(_ field: String) -> String? { string(field) ?? self[field]?["id"]?.saying }
   func bool(_ field: String) -> Bool { self[field]?.bool ?? false }
   func date(_ field: String) -> Date? { Self.date(self[field]) }
 

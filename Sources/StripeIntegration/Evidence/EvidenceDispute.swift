@@ -61,6 +61,7 @@ extension StripeSession {
     let value = try await self.charge(charge).value
     let details = value["billing_details"]
     return EvidenceBuyer(
-      name: details?["name"]?.string, email: details?["email"]?.string ?? value["receipt_email"]?.string)
+      name: details?["name"]?.saying,
+      email: details?["email"]?.saying ?? value["receipt_email"]?.saying)
   }
 }

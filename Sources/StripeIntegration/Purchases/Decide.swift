@@ -1,5 +1,6 @@
 public import Foundation
 public import Identity
+import JSON
 import LicenseKitAPI
 public import StripeAPI
 
@@ -296,15 +297,17 @@ public struct Decider: Sendable {
   func customer(
     stripe id: Stripe.CustomerID?, guest: String, email: String?, name: String?, known: Snapshot?
   ) -> DesiredCustomer {
-    var (email, name) = (email, name)
+    // Facts that were kept before blank texts counted as absent still hold them.
+    var (email, name) = (BlankText.said(email), BlankText.said(name))
     var isFollowed = false
     var isDeleted = false
     if case .customer(let customer)? = known {
       isDeleted = customer.isDeleted
       isFollowed = settings.updateCustomers && !isDeleted
+      let (itsEmail, itsName) = (BlankText.said(customer.email), BlankText.said(customer.name))
       // What the buyer typed when buying goes before what the vendor's records say, unless those are followed.
-      email = isFollowed ? customer.email ?? email : email ?? customer.email
-      name = isFollowed ? customer.name ?? name : name ?? customer.name
+      email = isFollowed ? itsEmail ?? email : email ?? itsEmail
+      name = isFollowed ? itsName ?? name : name ?? itsName
     }
     let suffix = tenant.livemode ? "" : "-test"
     let subject = id?.rawValue ?? "guest-\(guest)"

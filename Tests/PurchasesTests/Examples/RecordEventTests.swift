@@ -29,6 +29,34 @@ struct RecordEventTests {
     #expect(story.licenses == ["lk_a active"])
   }
 
+  @Test(
+    "A name that says nothing is none: the buyer is named by the address, or else by Stripe's id",
+    arguments: ["", "   ", "\u{3164}", "\u{200B}", "\t\n"])
+  func blankName(_ blank: String) throws {
+    for (email, named) in [("ada@example.com", "ada@example.com"), (blank, "Stripe guest-cs_1")] {
+      var told = Told()
+      try told.hears(
+        "checkout.session.completed",
+        [
+          "id": "cs_1", "object": "checkout.session", "mode": "payment", "status": "complete", "payment_status": "paid",
+          "payment_intent": "pi_1", "customer_details": ["name": .string(blank), "email": .string(email)],
+          "customer_email": .string(blank), "created": .integer(Told.start),
+        ])
+      told.knowledge.learnAnswer(
+        .lineItems(
+          of: "cs_1",
+          [
+            try Stripe.LineItem([
+              "id": "li_1", "object": "item", "quantity": 1,
+              "price": ["id": "price_1", "object": "price", "product": "prod_a", "type": "one_time"],
+            ])
+          ]), answeredAt: told.knowledge.newest ?? .distantPast)
+      let customer = try #require(told.decides().customer)
+      #expect(customer.name == named)
+      #expect(customer.email == (email == blank ? nil : email))
+    }
+  }
+
   @Test("Two purchases of one buyer share the record, which is changed once")
   func sharedCustomer() {
     var story = Story()
