@@ -1,20 +1,22 @@
 /// A mailbox: an address, and the name that people see before it.
 public struct MailAddress: Sendable, Hashable {
-  /// `local@domain`, in ASCII.
+  /// `local@domain`, in ASCII: a domain in another alphabet in the form that mail systems take.
   public let address: String
   /// Any text; nil for none.
   public let name: String?
 
   /// Nil when the address is not one that every mail system takes: a local part of RFC 5322 "atext" and dots, at most 64
-  /// bytes; a domain of letters, digits, hyphens and dots; 254 bytes in all (RFC 5321, 4.5.3.1). Quoted local parts,
-  /// address literals and other alphabets are refused, so that nothing in an address can end the line it stands in.
+  /// bytes; a domain of letters, digits, hyphens and dots, or one in another alphabet that has such a form (RFC 5891); 254
+  /// bytes in all (RFC 5321, 4.5.3.1). Quoted local parts, address literals and other alphabets before the `@` are refused,
+  /// so that nothing in an address can end the line it stands in.
   public init?(_ address: String, name: String? = nil) {
     let parts = address.split(separator: "@", omittingEmptySubsequences: false)
-    guard parts.count == 2, address.utf8.count <= 254, (1...64).contains(parts[0].utf8.count),
+    guard parts.count == 2, address.utf8.count <= Self.longest * 4, (1...64).contains(parts[0].utf8.count),
       parts[0].utf8.allSatisfy(Self.isLocalByte), parts[0].first != ".", parts[0].last != ".",
-      Self.isDomain(parts[1])
+      let domain = DomainName.ascii(parts[1]), Self.isDomain(domain),
+      parts[0].utf8.count + 1 + domain.utf8.count <= Self.longest
     else { return nil }
-    self.address = address
+    self.address = "\(parts[0])@\(domain)"
     self.name = name.flatMap { $0.isEmpty ? nil : $0 }
   }
 
@@ -46,7 +48,9 @@ public struct MailAddress: Sendable, Hashable {
     }
   }
 
-  private static func isDomain(_ text: Substring) -> Bool {
+  private static let longest = 254
+
+  private static func isDomain(_ text: String) -> Bool {
     let labels = text.split(separator: ".", omittingEmptySubsequences: false)
     return text.utf8.count <= 253
       && labels.allSatisfy { label in
