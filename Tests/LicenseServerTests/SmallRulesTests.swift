@@ -24,6 +24,27 @@ struct SmallRulesTests {
   }
 
   @Test(
+    "a key that was pasted with what stood around it in a mail is that key",
+    arguments: [
+      "License lsk_Ab-9_", "license lsk_Ab-9_", "License   lsk_Ab-9_  ", "License\tlsk_Ab-9_\t",
+      "License \u{A0}lsk_Ab-9_\u{A0}",
+      "License lsk_Ab-9_\u{200B}", "License \u{FEFF}lsk_Ab-9_", "License \u{200D}lsk_Ab-9_\u{200D}",
+      "License\u{A0}lsk_Ab-9_",
+      "License lsk_\u{AD}Ab\u{200B}-9_", "License lsk_Ab-9_\r\n", "License \u{FFFD}lsk_Ab-9_\u{FFFD}",
+    ])
+  func pastedKeys(_ header: String) {
+    #expect(Credential.pasted(header, after: "License") == "lsk_Ab-9_")
+  }
+
+  @Test(
+    "what is no key stays none",
+    arguments: ["", "License", "License ", "License \u{200B}", "Bearer lsk_Ab-9_", "lsk_Ab-9_", "Licenselsk_Ab-9_"])
+  func noKeys(_ header: String) {
+    #expect(Credential.pasted(header, after: "License") == nil)
+    #expect(Credential.pasted("License \(String(repeating: "a", count: 1_025))", after: "License") == nil)
+  }
+
+  @Test(
     "what is no network is refused",
     arguments: ["", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/8/8", "::/129", "10.0.0.0/+8"])
   func notNetworks(_ text: String) {

@@ -58,11 +58,7 @@ extension Request {
 
   /// What follows the scheme in the header `Authorization`; nil for another scheme.
   func credential(_ scheme: String) -> String? {
-    guard let header = headers[.authorization] else { return nil }
-    let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-    guard parts.count == 2, parts[0].lowercased() == scheme.lowercased() else { return nil }
-    let credential = parts[1].drop(while: { $0 == " " })
-    return credential.isEmpty || credential.utf8.count > 1_024 ? nil : String(credential)
+    headers[.authorization].flatMap { Credential.pasted($0, after: scheme) }
   }
 
   /// The host name asked for, as host names are compared.

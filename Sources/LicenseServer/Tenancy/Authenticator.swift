@@ -84,6 +84,19 @@ enum Credential {
   /// What is stored of a token or license key.
   static func hash(_ secret: String) -> [UInt8] { SHA256.hash(Array(secret.utf8)) }
 
+  /// The secret after a scheme, as people paste it: without the blanks, line ends and zero-width characters that come along
+  /// from mails and pages. Secrets are made of visible ASCII characters, so that nothing is lost.
+  /// - Returns: nil for another scheme, or for nothing that can be a secret.
+  static func pasted(_ header: String, after scheme: String) -> String? {
+    let scalars = header.unicodeScalars
+    let given = scalars.prefix(while: isVisible)
+    guard String(given).lowercased() == scheme.lowercased() else { return nil }
+    let secret = scalars[given.endIndex...].filter(isVisible)
+    return secret.isEmpty || secret.count > 1_024 ? nil : String(String.UnicodeScalarView(secret))
+  }
+
+  private static func isVisible(_ scalar: Unicode.Scalar) -> Bool { ("!"..."~").contains(scalar) }
+
   static func newToken() -> String { Random.token(prefix: "lkm_") }
   static func newLicenseKey() -> String { Random.token(prefix: "lsk_") }
   static func newLeaseToken() -> String { Random.token(prefix: "llt_") }
