@@ -1,41 +1,68 @@
+import JSON
 import LicenseKitAPI
 import ServerKit
 
 /// Where an application runs, checked, with the one key by which it is recognised again. Pure.
+///
+/// What names the place is taken without what is invisible at its ends: the same machine tells its id with the line end of
+/// a file in one version of an application and without in the next. Between the ends every byte counts.
 struct Binding: Hashable, Sendable {
   var kind: DeviceBindingKind
   /// Unique per license. The parts of a container's place are escaped, so that no two places share a key.
   var key: String
+  /// The key of the place byte by byte as the application wrote it. Devices that were bound when this counted are
+  /// recognised by it.
+  var writtenKey: String
   var request: RuntimeBindingRequest
 
   /// - Throws: 422 that names the field: hardware needs a fingerprint; a container needs at least one of its four fields.
-  init(_ request: RuntimeBindingRequest) throws(APIFailure) {
-    self.request = request
-    let isContainer = request.isContainer ?? false
+  init(_ written: RuntimeBindingRequest) throws(APIFailure) {
     for (field, value) in [
-      ("hostname", request.hostname), ("os", request.os), ("container_id", request.containerID),
-      ("cluster_id", request.clusterID), ("namespace", request.namespace), ("pod_name", request.podName),
+      ("hostname", written.hostname), ("os", written.os), ("container_id", written.containerID),
+      ("cluster_id", written.clusterID), ("namespace", written.namespace), ("pod_name", written.podName),
     ] {
       try Checks.length(value, field, maximum: 512)
     }
-    try Checks.length(request.fingerprint, "fingerprint", maximum: 1_024)
-    if let version = request.appVersion { try Checks.version(version, "app_version") }
+    try Checks.length(written.fingerprint, "fingerprint", maximum: 1_024)
+    if let version = written.appVersion { try Checks.version(version, "app_version") }
 
-    if isContainer {
-      let place = [request.clusterID, request.namespace, request.podName, request.containerID]
-      guard place.contains(where: { $0?.isEmpty == false }) else {
+    request = written
+    request.fingerprint = BlankText.said(written.fingerprint)
+    request.hostname = BlankText.said(written.hostname)
+    request.os = BlankText.said(written.os)
+    request.containerID = BlankText.said(written.containerID)
+    request.clusterID = BlankText.said(written.clusterID)
+    request.namespace = BlankText.said(written.namespace)
+    request.podName = BlankText.said(written.podName)
+    if written.isContainer ?? false {
+      guard let key = Self.containerKey(request), let writtenKey = Self.containerKey(written) else {
         throw .validation("cluster_id: a container needs cluster_id, namespace, pod_name or container_id")
       }
-      kind = .container
-      key = "container:" + place.map { Self.escaped($0 ?? "") }.joined(separator: "/")
-      guard key.utf8.count <= 2_048 else { throw .validation("cluster_id: the container's place is too long") }
+      guard writtenKey.utf8.count <= 2_048 else { throw .validation("cluster_id: the container's place is too long") }
+      (kind, self.key, self.writtenKey) = (.container, key, writtenKey)
     } else {
-      guard let fingerprint = request.fingerprint, fingerprint.contains(where: { !$0.isWhitespace }) else {
+      guard let fingerprint = request.fingerprint, let whole = written.fingerprint else {
         throw .validation(field: "fingerprint", "is required unless is_container is true")
       }
-      kind = .hardware
-      key = "hardware:" + fingerprint
+      (kind, key, writtenKey) = (.hardware, "hardware:" + fingerprint, "hardware:" + whole)
     }
+  }
+
+  /// Every key that a device of this place may have: bound as it is now, as it was written, or with the line end of a file.
+  var keys: [String] {
+    var keys = [key]
+    for former in [writtenKey, key + "\n", key + "\r\n"]
+    where !keys.contains(where: { $0.utf8.elementsEqual(former.utf8) }) {
+      keys.append(former)
+    }
+    return keys
+  }
+
+  /// Nil for a container that tells nothing of its place.
+  private static func containerKey(_ request: RuntimeBindingRequest) -> String? {
+    let place = [request.clusterID, request.namespace, request.podName, request.containerID].map { $0 ?? "" }
+    guard place.contains(where: { !$0.isEmpty }) else { return nil }
+    return "container:" + place.map(escaped).joined(separator: "/")
   }
 
   private static func escaped(_ part: String) -> String {

@@ -40,7 +40,7 @@ struct Floating: Sendable {
       let token = Credential.newLeaseToken()
       let lease = FloatingLease(id: LeaseID(Random.id(prefix: "lease_")), expiresAt: license.leaseEnd)
       let device = try await license.register(
-        binding, as: .leased(lease, tokenHash: Credential.hash(token)), in: transaction)
+        binding, known: known, as: .leased(lease, tokenHash: Credential.hash(token)), in: transaction)
       try await EventLog.append(
         .floatingCheckedOut, license.id.rawValue, by: caller, at: license.now,
         metadata: [

@@ -13,7 +13,7 @@ extension RuntimeLicense {
   func seat(_ binding: Binding, known: BoundDevice?, in transaction: PostgresTransaction) async throws -> DeviceID {
     let isSeated = known?.status == .active && known?.holdsSeat == true
     if !isSeated { try await requireSeat(for: binding, in: transaction) }
-    let device = try await register(binding, as: .seated, in: transaction)
+    let device = try await register(binding, known: known, as: .seated, in: transaction)
     guard !isSeated else { return device }
     try await transaction.query(
       """
@@ -52,10 +52,21 @@ extension RuntimeLicense {
   }
 
   /// Writes the device as active, with what it says about itself.
+  ///
+  /// - Parameter known: the device with this binding, if there is one. One that has a key of before gets its present one.
   func register(
-    _ binding: Binding, as registration: Registration, in transaction: PostgresTransaction
+    _ binding: Binding, known: BoundDevice?, as registration: Registration, in transaction: PostgresTransaction
   ) async throws -> DeviceID {
     let facts = binding.request
+    if let known {
+      try await transaction.query(
+        """
+        UPDATE license_server.devices
+           SET binding_key = \(binding.key)
+         WHERE tenant_id = \(caller.tenant) AND license_id = \(id) AND id = \(known.id)
+           AND binding_key <> \(binding.key)
+        """)
+    }
     var lease: FloatingLease?
     var tokenHash: [UInt8]?
     if case .leased(let given, let hash) = registration { (lease, tokenHash) = (given, hash) }

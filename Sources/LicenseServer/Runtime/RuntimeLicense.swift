@@ -34,13 +34,15 @@ struct RuntimeLicense: Sendable {
     try binding.requireAllowed(vm: policy.allowVM, container: policy.allowContainer)
   }
 
-  /// The device with this binding, whatever its state.
+  /// The device with this binding, whatever its state: the one bound by its key, else one by a key of before.
   func device(_ binding: Binding, in transaction: PostgresTransaction) async throws -> BoundDevice? {
     let rows = try await transaction.query(
       """
       SELECT \(fragment: Devices.columns)
         FROM license_server.devices
-       WHERE tenant_id = \(caller.tenant) AND license_id = \(id) AND binding_key = \(binding.key)
+       WHERE tenant_id = \(caller.tenant) AND license_id = \(id) AND binding_key = ANY(\(binding.keys))
+       ORDER BY binding_key = \(binding.key) DESC, last_seen_at DESC
+       LIMIT 1
       """)
     return try rows.first.map { try BoundDevice(row: $0, now: now) }
   }

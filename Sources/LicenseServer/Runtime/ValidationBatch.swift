@@ -23,13 +23,16 @@ struct ValidationBatch: Sendable {
     var outcome: Result<ValidationQuestion.Outcome, APIFailure>
   }
 
-  private let lanes: GroupCommit<ValidationQuestion, Answer?>
+  /// Connections of its own.
+  static let lanes = 1
+
+  private let batches: GroupCommit<ValidationQuestion, Answer?>
 
   init(client: PostgresClient, logger: Logger) {
     let codes = FeatureCodes()
-    lanes = GroupCommit(
+    batches = GroupCommit(
       // One lane: measured with 64 connections, larger batches on one answer 1.4 times as much as smaller ones on two.
-      client: client, limits: .init(lanes: 1), sessionRole: DatabaseRole.validation.rawValue,
+      client: client, limits: .init(lanes: Self.lanes), sessionRole: DatabaseRole.validation.rawValue,
       synchronousCommit: false, logger: logger,
       // The tenant is not known yet; one license that asks all the time at least delays no other.
       fairnessKey: { String($0.keyHash.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }, radix: 36) },
@@ -43,12 +46,12 @@ struct ValidationBatch: Sendable {
   /// Waits for the next batch.
   /// - Throws: `APIFailure`: 401 for an unknown license key; `PostgresError`.
   func answer(_ question: ValidationQuestion) async throws -> Answer {
-    guard let answer = try await lanes.submit(question) else { throw APIFailure.licenseKeyNotValid }
+    guard let answer = try await batches.submit(question) else { throw APIFailure.licenseKeyNotValid }
     return answer
   }
 
   /// Answers what waits, then ends the connection.
-  func shutdown() async { await lanes.shutdown() }
+  func shutdown() async { await batches.shutdown() }
 
   // MARK: Looking up
 
@@ -66,6 +69,8 @@ struct ValidationBatch: Sendable {
     let codes = try codes.codes(of: found, connection)
     for license in found where questions.indices.contains(license.index) {
       let (index, facts) = (license.index, license.facts(codes))
+      // A place may have been bound twice, by its key and byte by byte: one that may run is enough.
+      if case .success? = results[index]?.answer.outcome { continue }
       let outcome: Result<ValidationQuestion.Outcome, APIFailure>
       do { outcome = .success(try questions[index].outcome(from: facts)) } catch { outcome = .failure(error) }
       results[index] = Validated(
@@ -104,12 +109,13 @@ struct ValidationBatch: Sendable {
       FROM unnest(\(questions.map(\.keyHash)),
                   \(questions.map { $0.host ?? "" }),
                   \(questions.map(\.binding.key)),
+                  \(questions.map(\.binding.writtenKey)),
                   \(questions.map { $0.binding.request.appVersion ?? "" }))
-           WITH ORDINALITY AS a (key_hash, host, binding_key, version, number)
+           WITH ORDINALITY AS a (key_hash, host, binding_key, written_key, version, number)
       JOIN license_server.licenses l ON l.key_hash = a.key_hash
       JOIN license_server.policies p ON p.tenant_id = l.tenant_id AND p.id = l.policy_id
       LEFT JOIN license_server.devices d
-        ON d.tenant_id = l.tenant_id AND d.license_id = l.id AND d.binding_key = a.binding_key
+        ON d.tenant_id = l.tenant_id AND d.license_id = l.id AND d.binding_key = ANY(ARRAY[a.binding_key, a.written_key])
       LEFT JOIN license_server.signing_keys k ON k.tenant_id = l.tenant_id AND k.status = 'active'
      WHERE NOT EXISTS (SELECT
                          FROM license_server.tenants t
@@ -131,7 +137,7 @@ struct ValidationBatch: Sendable {
       else { continue }
       // Times are whole seconds: a device validated twice within one is stamped once.
       if let last = device.lastValidatedAt, last >= question.now { continue }
-      stamps.add(question, of: validated.answer)
+      stamps.add(question, device.id, of: validated.answer)
     }
     guard !stamps.isEmpty else { return }
     try connection.query(stamps.statement)
@@ -140,16 +146,16 @@ struct ValidationBatch: Sendable {
   private struct Stamps {
     private var tenants: [String] = []
     private var licenses: [String] = []
-    private var bindings: [String] = []
+    private var devices: [String] = []
     private var addresses: [String] = []
     private var times: [Date] = []
 
-    var isEmpty: Bool { bindings.isEmpty }
+    var isEmpty: Bool { devices.isEmpty }
 
-    mutating func add(_ question: ValidationQuestion, of answer: Answer) {
+    mutating func add(_ question: ValidationQuestion, _ device: DeviceID, of answer: Answer) {
       tenants.append(answer.tenant.rawValue)
       licenses.append(answer.license.rawValue)
-      bindings.append(question.binding.key)
+      devices.append(device.rawValue)
       addresses.append(question.address)
       times.append(question.now)
     }
@@ -160,13 +166,13 @@ struct ValidationBatch: Sendable {
          SET last_seen_at      = s.seen_at,
              last_validated_at = s.seen_at,
              ip_address        = s.address
-        FROM (SELECT o.tenant_id, o.license_id, o.binding_key, a.seen_at, a.address
-                FROM unnest(\(tenants), \(licenses), \(bindings), \(addresses), \(times))
-                     AS a (tenant_id, license_id, binding_key, address, seen_at)
+        FROM (SELECT o.tenant_id, o.license_id, o.id, a.seen_at, a.address
+                FROM unnest(\(tenants), \(licenses), \(devices), \(addresses), \(times))
+                     AS a (tenant_id, license_id, id, address, seen_at)
                 JOIN license_server.devices o
-                  ON o.tenant_id = a.tenant_id AND o.license_id = a.license_id AND o.binding_key = a.binding_key
+                  ON o.tenant_id = a.tenant_id AND o.license_id = a.license_id AND o.id = a.id
                  FOR NO KEY UPDATE OF o SKIP LOCKED) s
-       WHERE d.tenant_id = s.tenant_id AND d.license_id = s.license_id AND d.binding_key = s.binding_key
+       WHERE d.tenant_id = s.tenant_id AND d.license_id = s.license_id AND d.id = s.id
       """
     }
   }

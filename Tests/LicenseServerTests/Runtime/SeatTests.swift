@@ -2,6 +2,8 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import Postgres
+import TestSupport
 import Testing
 
 @testable import LicenseServer
@@ -44,6 +46,65 @@ struct SeatTests {
       // The key of an earlier activation tells what was, and takes no seat.
       #expect(try await fixture.runtime("activate", key: key, idempotencyKey: "a1").status == 200)
       #expect(try await fixture.admin.getLicense(made.license.id).activeDeviceCount == 0)
+    }
+  }
+
+  @Test("the line end of a file, blanks and invisible characters around a fingerprint are no other machine")
+  func sameMachine() async throws {
+    try await withLicenseServer { fixture in
+      let made = try await fixture.admin.issue(fixture.admin.makeCatalog())
+      var devices: Set<String?> = []
+      for (number, end) in ["\\n", "", "\\r\\n", " ", "\\t", "\u{A0}", "\u{200B}", "\u{FEFF}"].enumerated() {
+        let body = #"{"fingerprint":"\#(end)4c4c4544\#(end)","hostname":"m\#(end)"}"#
+        let reply = try await fixture.runtime("activate", key: made.licenseKey, body, idempotencyKey: "k\(number)")
+        #expect(reply.status == 200, "\(body)")
+        devices.insert(reply.data?["device_id"]?.string)
+        for operation in ["validate", "check"] {
+          #expect(try await fixture.runtime(operation, key: made.licenseKey, body).status == 200, "\(body)")
+        }
+      }
+      #expect(devices.count == 1)
+      let device = try #require(try await fixture.admin.listLicenseDevices(made.license.id, limit: nil).first)
+      #expect(device.fingerprint == "4c4c4544" && device.hostname == "m" && device.bindingKey == "hardware:4c4c4544")
+      let other = try await fixture.runtime(
+        "validate", key: made.licenseKey, #"{"fingerprint":"4c4c\n4544"}"#)
+      #expect(other.outcome == "404 NOT_FOUND")
+      let blank = try await fixture.runtime("validate", key: made.licenseKey, "{\"fingerprint\":\"\u{200B}\"}")
+      #expect(blank.status == 422)
+    }
+  }
+
+  @Test("a container's place neither")
+  func sameContainer() async throws {
+    try await withLicenseServer { fixture in
+      let made = try await fixture.admin.issue(fixture.admin.makeCatalog())
+      for (number, end) in ["\\n", "", " "].enumerated() {
+        let body = #"{"is_container":true,"cluster_id":"c\#(end)","pod_name":"p\#(end)"}"#
+        let reply = try await fixture.runtime("activate", key: made.licenseKey, body, idempotencyKey: "k\(number)")
+        #expect(reply.status == 200)
+      }
+      #expect(try await fixture.admin.listLicenseDevices(made.license.id, limit: nil).count == 1)
+    }
+  }
+
+  @Test("a device that was bound with its line end is found by it, and without it takes no second seat")
+  func boundBefore() async throws {
+    try await withLicenseServer { fixture in
+      let made = try await fixture.admin.issue(fixture.admin.makeCatalog())
+      let key = made.licenseKey
+      #expect(
+        try await fixture.runtime("activate", key: key, #"{"fingerprint":"m"}"#, idempotencyKey: "1").status == 200)
+      try await fixture.database.client.query("UPDATE license_server.devices SET binding_key = E'hardware:m\\n'")
+
+      for operation in ["validate", "check"] {
+        #expect(try await fixture.runtime(operation, key: key, #"{"fingerprint":"m\n"}"#).status == 200)
+      }
+      let again = try await fixture.runtime("activate", key: key, #"{"fingerprint":"m"}"#, idempotencyKey: "2")
+      #expect(again.status == 200)
+      for body in [#"{"fingerprint":"m\n"}"#, #"{"fingerprint":"m"}"#] {
+        #expect(try await fixture.runtime("validate", key: key, body).status == 200)
+      }
+      #expect(try await fixture.admin.listLicenseDevices(made.license.id, limit: nil).count == 1)
     }
   }
 
