@@ -6,7 +6,7 @@ extension PDFDocument {
   /// more for the fonts: in a server use ``PDFRenderer``.
   public func encoded(maximumPages: Int = 1_000) throws(PDFRenderingError) -> [UInt8] {
     let fonts = try CairoFonts()
-    let pages = try PageLayout.pages(of: self, measure: fonts, maximumPages: maximumPages)
+    let pages = try PageLayout.pages(of: shown(by: fonts), measure: fonts, maximumPages: maximumPages)
     let output = Output()
     // The stream holds `output` unretained; it is kept alive until the surface is finished.
     return try withExtendedLifetime(output) { () throws(PDFRenderingError) in
@@ -43,9 +43,13 @@ extension PDFDocument {
   private static func draw(_ mark: PageLayout<CairoFonts>.Mark, in context: OpaquePointer, fonts: CairoFonts) {
     switch mark {
     case .text(let text, let x, let baseline, let style):
-      fonts.use(style, in: context)
-      cairo_move_to(context, x, baseline)
-      cairo_show_text(context, text)
+      var x = x
+      for run in fonts.runs(of: text, in: style) {
+        fonts.use(run, style, in: context)
+        cairo_move_to(context, x, baseline)
+        cairo_show_text(context, run.text)
+        x += run.width
+      }
     case .line(let fromX, let toX, let y):
       cairo_set_source_rgb(context, 0.8, 0.8, 0.8)
       cairo_set_line_width(context, 0.5)

@@ -4,7 +4,9 @@ public import Foundation
 /// text. The same document gives the same bytes.
 ///
 /// Text is Unicode, drawn from left to right in DejaVu Sans, which covers the Latin, Greek and Cyrillic scripts and many
-/// symbols. What it lacks is drawn as a box but stays searchable. Control and direction characters are left out.
+/// symbols, and in a font for the scripts of East Asia where one is installed. Letters that no font has, and those of
+/// scripts that join their letters or run from right to left, are left out: `[…]` stands in their place. Control and
+/// direction characters vanish.
 public struct PDFDocument: Sendable, Hashable {
   /// Stands large on the first page, and in the foot of every page.
   public var title: String
@@ -18,10 +20,12 @@ public struct PDFDocument: Sendable, Hashable {
   public var page: Page
   /// The content.
   public var blocks: [Block]
+  /// A remark that stands at the end when letters had to be left out: where they are to be found.
+  public var omissionNote: String?
 
   public init(
     title: String, subtitle: String? = nil, author: String? = nil, createdAt: Date? = nil, page: Page = .a4,
-    blocks: [Block] = []
+    blocks: [Block] = [], omissionNote: String? = nil
   ) {
     self.title = title
     self.subtitle = subtitle
@@ -29,7 +33,11 @@ public struct PDFDocument: Sendable, Hashable {
     self.createdAt = createdAt
     self.page = page
     self.blocks = blocks
+    self.omissionNote = omissionNote
   }
+
+  /// Stands for letters that are left out.
+  public static let omission = "[…]"
 
   /// The size of the paper in points of 1/72 inch.
   public struct Page: Sendable, Hashable {

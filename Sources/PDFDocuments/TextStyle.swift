@@ -36,9 +36,11 @@ enum TextStyle: CaseIterable {
   var ascent: Double { size * 1.05 }
 }
 
-/// Knows how wide text is. No font in use here kerns, so a text is as wide as its characters are together.
+/// Knows how wide text is, and which letters there are. No font in use here kerns, so a text is as wide as its characters are together.
 protocol TextMeasuring {
   func width(of character: Character, in style: TextStyle) -> Double
+  /// Whether there is more than a box for the character.
+  func canDraw(_ character: Character, in style: TextStyle) -> Bool
 }
 
 extension TextMeasuring {

@@ -34,13 +34,21 @@ enum TextWrapping {
     var result = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
       switch scalar.properties.generalCategory {
+      case _ where isLeftOut(scalar): continue
       case .control, .lineSeparator, .paragraphSeparator: result.append(" ")
-      case .format, .surrogate, .unassigned: continue
       case .spaceSeparator: result.append(scalar == "\u{A0}" ? scalar : " ")
       default: result.append(scalar)
       }
     }
     return String(result)
+  }
+
+  /// Formats what is around it, and has no form of its own.
+  static func isLeftOut(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .format, .surrogate: true
+    default: scalar.properties.isVariationSelector
+    }
   }
 
   private struct Line {

@@ -5,6 +5,7 @@ import Testing
 /// Every character is as wide as it is high, so that widths can be counted.
 private struct Squares: TextMeasuring {
   func width(of character: Character, in style: TextStyle) -> Double { style.size }
+  func canDraw(_ character: Character, in style: TextStyle) -> Bool { !"漢字😀".contains(character) }
 }
 
 @Suite("Text is broken into lines")
@@ -33,6 +34,37 @@ struct TextWrappingTests {
   func unicode() {
     #expect(lines("e\u{301}e\u{301}e\u{301}", 2) == ["e\u{301}e\u{301}", "e\u{301}"])
     #expect(lines("a\u{202E}b\u{0}c\td", 9) == ["ab c d"])
+  }
+}
+
+@Suite("A letter that cannot be drawn as its readers know it")
+struct ShownTextTests {
+  @Test(
+    "is left out, and that it is stands in its place",
+    arguments: [
+      ("plain", "plain", false), ("Łukasz Ærø Ελένη", "Łukasz Ærø Ελένη", false), ("漢字 editor", "[…] editor", true),
+      ("漢 字 editor", "[…] editor", true), ("a漢b字c", "a[…]b[…]c", true), ("漢字", "[…]", true), ("漢 ", "[…] ", true),
+      ("x 😀", "x […]", true), ("שלום", "[…]", true), ("Pro مرحبا 2", "Pro […] 2", true), ("नमस्ते", "[…]", true),
+      ("สวัสดี", "[…]", true), ("写真", "写真", false), ("e\u{301}", "\u{E9}", false), ("❤\u{FE0F}", "❤\u{FE0F}", false),
+      ("a\u{200B}b", "a\u{200B}b", false), ("", "", false),
+    ])
+  func omissions(_ text: String, _ shown: String, _ omits: Bool) {
+    var texts = ShownText(measure: Squares())
+    #expect(Array(texts.shown(text, in: .body).utf8) == Array(shown.utf8))
+    #expect(texts.omits == omits)
+  }
+
+  @Test("is told of once at the end of the document, wherever it stands")
+  func note() {
+    let table = PDFDocument.Table(columns: [.init("A")], rows: [["漢"], ["b"]])
+    for (block, omits) in [
+      (PDFDocument.Block.heading("漢"), true), (.paragraph("漢"), true), (.note("漢"), true), (.table(table), true),
+      (.facts([.init("a", "漢")]), true), (.paragraph("b"), false),
+    ] {
+      let shown = PDFDocument(title: "T", blocks: [block], omissionNote: "Elsewhere.").shown(by: Squares())
+      #expect((shown.blocks.last == .note("Elsewhere.")) == omits, "\(block)")
+      #expect(!"\(shown)".contains("漢"))
+    }
   }
 }
 

@@ -42,12 +42,33 @@ struct RenderingTests {
     }
   }
 
-  @Test("what the font lacks or could end the text does no harm")
+  @Test("the scripts of East Asia are read in a font that has their letters, beside the others")
+  func eastAsia() throws {
+    let words = ["写真編集", "山田のMac", "图片", "Łukasz"]
+    let document = PDFDocument(
+      title: words[0],
+      blocks: [
+        .paragraph(words.joined(separator: " ")),
+        .table(.init(columns: [.init("製品")], rows: words.map { [$0] })),
+      ])
+    let bytes = try document.encoded()
+    let text = try Self.text(of: bytes)
+    for word in words + ["製品"] { #expect(text.contains(word), "\(word)") }
+    let fonts = try Self.output(of: "pdffonts", bytes)
+    #expect(fonts.split(separator: "\n").dropFirst(2).contains { !$0.contains("DejaVu") }, "\(fonts)")
+  }
+
+  @Test("what no font can show is left out with a word on it, and no box is drawn")
   func hostile() throws {
     let document = PDFDocument(
-      title: "漢字 \u{0} \u{202E}evil", blocks: [.paragraph("left\u{0}right"), .paragraph("😀"), .paragraph("")])
+      title: "Title \u{0} \u{202E}evil",
+      blocks: [.paragraph("left\u{0}right"), .paragraph("𗀀 smile"), .paragraph("שלום peace"), .paragraph("")],
+      omissionNote: "The rest is elsewhere.")
     let text = try Self.text(of: document.encoded())
-    for expected in ["漢字", "evil", "left right", "😀"] { #expect(text.contains(expected), "\(expected)") }
+    for expected in ["evil", "left right", "[…] smile", "[…] peace", "The rest is elsewhere."] {
+      #expect(text.contains(expected), "\(expected)")
+    }
+    #expect(!text.contains("שלום") && !text.contains("𗀀"))
   }
 
   @Test("many at once are all written, off the callers' threads, and too many are refused")
@@ -79,18 +100,22 @@ struct RenderingTests {
   }
 
   /// What `pdftotext` reads in a file.
-  static func text(of pdf: [UInt8]) throws -> String {
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appending(path: "file.pdf")
+  static func text(of pdf: [UInt8]) throws -> String { try output(of: "pdftotext -layout", pdf, "-") }
+
+  /// What a command says of a file.
+  private static func output(of command: String, _ pdf: [UInt8], _ last: String...) throws -> String {
+    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString + ".pdf")
     try Data(pdf).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["pdftotext", "-layout", file.path, file.path + ".txt"]
+    process.arguments = command.split(separator: " ").map(String.init) + [file.path] + last
+    let output = Pipe()
+    process.standardOutput = output
     try process.run()
+    let data = output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     #expect(process.terminationStatus == 0)
-    return try String(contentsOfFile: file.path + ".txt", encoding: .utf8)
+    return String(decoding: data, as: UTF8.self)
   }
 }

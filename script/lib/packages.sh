@@ -31,6 +31,7 @@ missing_packages() {
   pkg-config --exists libcrypto libssl 2>/dev/null || echo libssl-dev
   pkg-config --exists cairo 2>/dev/null || echo libcairo2-dev
   [[ -f /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || echo fonts-dejavu-core
+  [[ -f /usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf ]] || echo fonts-droid-fallback
   command -v pdftotext >/dev/null || echo poppler-utils
   if [[ -z ${DATABASE_URL:-} ]]; then [[ -n $(postgres_bin) ]] || echo postgresql; fi
   command -v psql >/dev/null || echo postgresql-client

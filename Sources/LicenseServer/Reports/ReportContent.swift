@@ -92,6 +92,8 @@ struct ReportContent: Sendable {
       Self.add(name, value, facts: &facts, sections: &sections)
     }
     document.blocks = [.facts(facts)] + sections
+    document.omissionNote =
+      "\(PDFDocument.omission) stands for letters that this paper cannot show; the report as JSON or CSV holds them."
     return document
   }
 

@@ -24,7 +24,9 @@ extension EvidencePack {
     blocks.append(.note("From the records of the license service, which are written as things happen."))
     return PDFDocument(
       title: "Evidence of delivery and use", subtitle: "Software license, delivered electronically", createdAt: now,
-      blocks: blocks)
+      blocks: blocks,
+      omissionNote:
+        "\(PDFDocument.omission) stands for letters that this paper cannot show; the texts of the evidence hold them.")
   }
 
   private static func money(_ amount: Int64, _ currency: String) -> String {
