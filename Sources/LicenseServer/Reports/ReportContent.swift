@@ -209,16 +209,34 @@ enum CSV {
   static func cell(_ value: JSONValue) -> String {
     switch value {
     case .null: return ""
-    case .string(let text):
-      let risky: Set<Character> = ["=", "+", "-", "@", "\t", "\r", "\n", "\r\n"]
-      return quoted(text.first.map(risky.contains) ?? false ? "'" + text : text)
+    case .string(let text): return quoted(isFormula(text) ? "'" + text : text)
     default: return quoted(value.text())
     }
   }
 
+  /// By scalars, as spreadsheets read: a mark after a sign makes another character of it, and the formula begins all the same.
+  /// What cannot be seen before the sign is passed over by some of them.
+  private static func isFormula(_ text: String) -> Bool {
+    if let first = text.unicodeScalars.first, ["\t", "\r", "\n"].contains(first) { return true }
+    guard let first = BlankText.trimmed(text).unicodeScalars.first else { return false }
+    return formulaSigns.contains(first)
+  }
+
+  /// With their full-width forms, which count as the same where they are typed.
+  private static let formulaSigns: Set<Unicode.Scalar> = [
+    "=", "+", "-", "@", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}",
+  ]
+
   private static func quoted(_ text: String) -> String {
     let special = [",", "\"", "\r", "\n"].map { UInt8(ascii: $0) }
     guard text.utf8.contains(where: special.contains) else { return text }
-    return "\"" + text.replacing("\"", with: "\"\"") + "\""
+    var quoted = String.UnicodeScalarView()
+    quoted.append("\"")
+    for scalar in text.unicodeScalars {
+      if scalar == "\"" { quoted.append(scalar) }
+      quoted.append(scalar)
+    }
+    quoted.append("\"")
+    return String(quoted)
   }
 }

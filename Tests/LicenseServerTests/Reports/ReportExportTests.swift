@@ -112,6 +112,11 @@ struct ReportExportTests {
     #expect(CSV.cell("=HYPERLINK(\"x\")") == "\"'=HYPERLINK(\"\"x\"\")\"")
     for text in ["+1", "-1", "@a", "\ta"] { #expect(CSV.cell(.string(text)) == "'" + text) }
     for text in ["\ra", "\na", "\r\na"] { #expect(CSV.cell(.string(text)) == "\"'" + text + "\"") }
+    for text in ["=\u{FE0F}1", "@\u{301}SUM", "\u{200B}=1", "\u{FEFF}+1", " =1", "\u{FF1D}1", "\u{FF20}a", "\u{0}-1"] {
+      #expect(Array(CSV.cell(.string(text)).utf8) == Array(("'" + text).utf8))
+    }
+    #expect(
+      Array(CSV.cell(.string("a\"\u{FE0F},b\"\u{301}")).utf8) == Array("\"a\"\"\u{FE0F},b\"\"\u{301}\"".utf8))
     #expect(CSV.cell(-5) == "-5" && CSV.cell(.null) == "" && CSV.cell(true) == "true")
     #expect(CSV.cell("a,b") == "\"a,b\"" && CSV.cell("plain text") == "plain text" && CSV.cell("é") == "é")
     let table = ReportTable(columns: ["a", "b"], rows: [["x", 1], [.null, "y\r\nz"]])
