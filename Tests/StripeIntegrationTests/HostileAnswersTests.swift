@@ -51,6 +51,26 @@ struct HostileAnswersTests {
     }
   }
 
+  @Test("nor do control characters in what Stripe says of a buyer, by an event or in an answer")
+  func controls() async throws {
+    try await Shop.open { shop in
+      var item = try #require(StripeFixture.lineItem(product: "prod_once").object)
+      item["description"] = "Ed\u{0}itor"
+      shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [.object(item)])
+      var session = try #require(StripeFixture.session().object)
+      session["customer_details"] = ["email": "a\u{0}da@example.com", "name": "A\u{0}da\u{1B}[31m\u{85}"]
+      session["metadata"] = ["cam\u{0}paign": "m\u{0}ay"]
+      try await shop.deliver([
+        StripeFixture.Event("evt_1", "checkout.session.completed", at: 1_799_999_001, .object(session))
+      ])
+      try await Self.run(shop)
+      #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
+      let customer = try #require(try await shop.licenseKit.listCustomers(limit: nil).first)
+      #expect(customer.name == "Ada[31m" && customer.email == "ada@example.com")
+      try await Self.expectShort(shop)
+    }
+  }
+
   /// A few runs of each purchase: what waits for another attempt would wait for ever.
   private static func run(_ shop: Shop) async throws {
     try await shop.route()

@@ -1,7 +1,7 @@
 import JSON
 
-/// The texts of a successful answer, as they may go on: what is read is stored, shown and sent back by id, and the server
-/// may be anybody's.
+/// How long the texts of a successful answer may be: what is read is stored, shown and sent back by id, and the server may
+/// be anybody's.
 enum AnswerTexts {
   /// As long as an id or another word may be that records are found by.
   static let longestID = 255
@@ -16,15 +16,7 @@ enum AnswerTexts {
     var description: String { "\(field) has more than \(longest) bytes" }
   }
 
-  /// The value without NUL, which no database takes.
-  /// - Parameter bytes: the answer that it was read from.
-  static func checked(_ value: JSONValue, bytes: [UInt8]) throws(TooLong) -> JSONValue {
-    try check(value, named: "data")
-    // In JSON it can only be written like this.
-    return bytes.firstRange(of: nul) == nil ? value : withoutNUL(value)
-  }
-
-  private static let nul = Array(#"\u0000"#.utf8)
+  static func check(_ value: JSONValue) throws(TooLong) { try check(value, named: "data") }
 
   private static func check(_ value: JSONValue, named name: String) throws(TooLong) {
     switch value {
@@ -38,21 +30,5 @@ enum AnswerTexts {
       }
     default: break
     }
-  }
-
-  private static func withoutNUL(_ value: JSONValue) -> JSONValue {
-    switch value {
-    case .string(let text): .string(withoutNUL(text))
-    case .array(let elements): .array(elements.map { withoutNUL($0) })
-    case .object(let object):
-      .object(JSONObject(object.elements.map { (withoutNUL($0.key), withoutNUL($0.value)) }))
-    default: value
-    }
-  }
-
-  private static func withoutNUL(_ text: String) -> String {
-    var scalars = text.unicodeScalars
-    scalars.removeAll { $0 == "\0" }
-    return String(scalars)
   }
 }

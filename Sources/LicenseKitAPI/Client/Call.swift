@@ -106,13 +106,12 @@ extension LicenseKitHTTPClient {
     _: Answer.Type, from response: HTTPTransportResponse, field: String
   ) throws(LicenseKitError) -> Answer {
     let document: JSONValue
-    do { document = try JSONValue(parsing: response.body) } catch { throw .unreadable(response, "not JSON") }
+    do { document = try JSONValue(ofOutside: response.body) } catch { throw .unreadable(response, "not JSON") }
     guard let found = document[field] else { throw .unreadable(response, "no \(field)") }
-    let value: JSONValue
-    do { value = try AnswerTexts.checked(found, bytes: response.body) } catch {
+    do { try AnswerTexts.check(found) } catch {
       throw .unreadable(response, "\(error)", requestID: document["meta"]?["request_id"]?.string)
     }
-    do { return try JSONCoding.decode(Answer.self, from: value) } catch {
+    do { return try JSONCoding.decode(Answer.self, from: found) } catch {
       throw .unreadable(response, "\(error)", requestID: document["meta"]?["request_id"]?.string)
     }
   }
@@ -132,7 +131,7 @@ extension LicenseKitError {
   /// A failure as the contract writes it. Anything else keeps its status and gets the code `UNKNOWN_ERROR`, as the official
   /// clients do.
   init(answer response: HTTPTransportResponse) {
-    let document = try? JSONValue(parsing: response.body)
+    let document = try? JSONValue(ofOutside: response.body)
     let error = document?["error"]
     let requestID = document?["meta"]?["request_id"]?.string
     let wait = response.headers["Retry-After"].flatMap { Int64($0) }.map { Duration.seconds(min(max($0, 0), 86_400)) }

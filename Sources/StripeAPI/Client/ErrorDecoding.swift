@@ -10,7 +10,7 @@ struct StripeErrorBody: Hashable, Sendable {
   var param: String?
 
   init(_ body: [UInt8]) {
-    guard let value = try? JSONValue(parsing: body, maximumDepth: 32), let error = value["error"] else { return }
+    guard let value = try? JSONValue(ofOutside: body, maximumDepth: 32), let error = value["error"] else { return }
     if let word = error.string {
       code = BoundedText.word(word)
       message = value["error_description"]?.string.map(BoundedText.message)

@@ -82,7 +82,7 @@ struct StripeCall {
       return .failure(Failure(error, outcome: outcome))
     }
     let requestID = BoundedText.word(response.headers["Request-Id"])
-    guard let value = try? JSONValue(parsing: response.body) else {
+    guard let value = try? JSONValue(ofOutside: response.body) else {
       return .failure(
         Failure(
           StripeError(

@@ -30,11 +30,15 @@ public struct StripeEvent: Hashable, Sendable {
   public init(parsing bytes: [UInt8]) throws(StripeEventError) {
     let value: JSONValue
     do { value = try JSONValue(parsing: bytes) } catch { throw .notJSON(error) }
-    try self.init(value)
+    // What an event is known by is judged as it stands.
+    try self.init(value, fit: value.withoutControls(readFrom: bytes))
   }
 
   /// Reads an event that is already parsed, as `/v1/events` lists them.
-  public init(_ value: JSONValue) throws(StripeEventError) {
+  public init(_ value: JSONValue) throws(StripeEventError) { try self.init(value, fit: value) }
+
+  /// - Parameter fit: the same, fit to be kept.
+  private init(_ value: JSONValue, fit: JSONValue) throws(StripeEventError) {
     guard let event = value.object else { throw .notAnEvent }
     try EventEnvelope.checkKind(event["object"]?.string)
     guard let created = event["created"]?.integer, (0...EventEnvelope.latestTime).contains(created) else {
@@ -47,13 +51,13 @@ public struct StripeEvent: Hashable, Sendable {
     self.type = StripeEventType(type)
     self.livemode = livemode
     self.created = Date(timeIntervalSince1970: TimeInterval(created))
-    apiVersion = event["api_version"]?.string
-    let data = event["data"]?["object"]
+    apiVersion = fit["api_version"]?.string
+    let data = fit["data"]?["object"]
     object = data?.object == nil ? [:] : data ?? [:]
-    previousAttributes = event["data"]?["previous_attributes"]?.object
+    previousAttributes = fit["data"]?["previous_attributes"]?.object
     // Before 2017-05-25 `request` was the id alone.
-    requestID = event["request"]?["id"]?.string ?? event["request"]?.string
-    requestIdempotencyKey = event["request"]?["idempotency_key"]?.string
+    requestID = fit["request"]?["id"]?.string ?? fit["request"]?.string
+    requestIdempotencyKey = fit["request"]?["idempotency_key"]?.string
   }
 
   /// The kind of the snapshot, Stripe's `object` word, for example `checkout.session`.

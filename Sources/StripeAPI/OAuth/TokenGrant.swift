@@ -40,7 +40,7 @@ public struct TokenGrant: Hashable, Sendable {
 
   /// Reads the answer of the token endpoint; nil when what every grant has is missing.
   init?(_ body: [UInt8]) {
-    guard let value = try? JSONValue(parsing: body, maximumDepth: 16),
+    guard let value = try? JSONValue(ofOutside: body, maximumDepth: 16),
       let accessToken = value["access_token"]?.string, !accessToken.isEmpty,
       let refreshToken = value["refresh_token"]?.string, !refreshToken.isEmpty,
       let livemode = value["livemode"]?.bool,

@@ -35,6 +35,7 @@ struct AppQuestion: Sendable {
     do {
       if let payload = try await Self.payload(of: request, query) {
         let verified = try AppSignature.verifyPayload(header: header, payload: payload, secrets: secrets, now: now)
+        try JSONBody.refuseNUL(in: payload)
         (identity, signed) = (verified.value.identity, verified.value.fields)
         livemode = try Self.livemode(query, signed)
         try verified.require(livemode: livemode)
