@@ -216,18 +216,47 @@ struct AppActionsTests {
 
 @Suite("Rights in the Dashboard app")
 struct AppRightsTests {
-  @Test("a role is recognised however it is written, and a made-up one only when it is configured")
-  func names() {
-    let plain = AppRights()
-    for name in ["Administrator", "super_admin", "Super Administrator", "ADMIN"] {
-      #expect(plain.operations(of: [AppRole(name: name)]) == AppOperation.allCases, "\(name)")
+  private func builtIn(_ name: String) -> AppRole { AppRole(kind: .builtIn, name: name) }
+  private func custom(_ name: String) -> AppRole { AppRole(kind: .custom, name: name) }
+
+  @Test(
+    "a role of Stripe's own has its rights, and no role that an account made up to resemble it",
+    arguments: ["Administrator", "super_admin", "Super Administrator", "Owner", "admin"])
+  func administrators(_ name: String) {
+    let rights = AppRights()
+    #expect(rights.operations(of: [builtIn(name)]) == AppOperation.allCases)
+    #expect(rights.operations(of: [custom(name)]).isEmpty)
+    for written in [
+      name.uppercased(), name + " ", name + "\u{200B}", "A-d-m-i-n!", name.replacing("i", with: "\u{131}"),
+    ]
+    where written != name {
+      #expect(rights.operations(of: [builtIn(written), custom(written)]).isEmpty, "\(written)")
     }
-    #expect(plain.operations(of: [AppRole(name: "Level 2")]).isEmpty)
-    let configured = AppRights(support: ["Level 2"], disputes: ["Back office"], administration: [])
-    #expect(configured.may(.suspendLicense, [AppRole(name: "level-2")]))
-    #expect(!configured.may(.stageEvidence, [AppRole(name: "Level 2")]))
-    #expect(configured.may(.stageEvidence, [AppRole(name: "View only"), AppRole(name: "Back Office")]))
-    #expect(!configured.may(.disconnect, [AppRole(name: "Back office"), AppRole(name: "Level 2")]))
+  }
+
+  @Test("a role of an account has rights only by its exact name in the configuration")
+  func configured() {
+    let rights = AppRights(support: ["Level 2"], disputes: ["Back office"], administration: ["Founder"])
+    #expect(rights.may(.suspendLicense, [custom("Level 2")]))
+    #expect(!rights.may(.suspendLicense, [custom("level-2")]))
+    #expect(!rights.may(.stageEvidence, [custom("Level 2")]))
+    #expect(rights.may(.stageEvidence, [custom("View only"), custom("Back office")]))
+    #expect(!rights.may(.stageEvidence, [custom("Back Office")]))
+    #expect(!rights.may(.disconnect, [custom("Back office"), custom("Level 2")]))
+    #expect(rights.operations(of: [custom("Founder")]) == AppOperation.allCases)
+    #expect(AppRights().may(.stageEvidence, [builtIn("Support Specialist")]))
+    #expect(!AppRights().may(.stageEvidence, [custom("Support Specialist")]))
+  }
+
+  @Test("whoever made a role is read from its type, and what has no known type was made by the account")
+  func types() {
+    let signed: JSONValue = [
+      ["type": "builtIn", "name": "Owner"], ["type": "custom", "name": "Owner"], ["name": "Owner"],
+      ["type": "builtin", "name": "Owner"], ["type": 1, "name": "Owner"],
+    ]
+    #expect(
+      AppRole.roles(in: ["stripe_roles": signed])
+        == [builtIn("Owner")] + Array(repeating: custom("Owner"), count: 4))
   }
 
   @Test("what is no list of roles holds none")

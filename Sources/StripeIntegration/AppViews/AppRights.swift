@@ -18,51 +18,74 @@ public enum AppOperation: String, Sendable, Hashable, CaseIterable, Codable {
 /// A role that a person has in the merchant's account, as Stripe vouches for it: it refuses to sign one that the person
 /// does not have (Stripe Apps docs, "Build a backend").
 struct AppRole: Hashable, Sendable {
+  /// Who made the role.
+  enum Kind: Hashable, Sendable {
+    /// Stripe: its name means the same in every account.
+    case builtIn
+    /// The account: its name means what the people there want, whatever it resembles. A kind that is not known is none of
+    /// Stripe's either.
+    case custom
+  }
+
+  let kind: Kind
   let name: String
 
-  /// The roles in a signed payload: an array of objects with a `name`. What is no such array holds no role.
+  /// The roles in a signed payload: an array of objects with a `type` and a `name`. What is no such array holds no role.
   static func roles(in signed: JSONObject) -> [AppRole] {
-    (signed["stripe_roles"]?.array ?? []).compactMap { role in role["name"]?.string.map(AppRole.init(name:)) }
+    (signed["stripe_roles"]?.array ?? []).compactMap { role in
+      role["name"]?.string.map { AppRole(kind: role["type"]?.string == "builtIn" ? .builtIn : .custom, name: $0) }
+    }
   }
 }
 
 /// Which roles may do what. A role that is not named may read.
 public struct AppRights: Sendable, Hashable {
-  /// May look after licenses and devices.
-  let support: Set<String>
-  /// May prepare evidence for disputes.
-  let disputes: Set<String>
-  /// May do everything, the settings and the connection included.
-  let administration: Set<String>
+  /// Who may do one kind of thing.
+  private struct Holders: Sendable, Hashable {
+    /// Names of Stripe's own roles.
+    let builtIn: Set<String>
+    /// Names that the operator has given the right to, of roles of either kind.
+    let configured: Set<String>
 
-  /// - Parameters: names of roles beside Stripe's own that have those rights. How a name is written does not matter: case,
-  ///   spaces and signs are not looked at.
+    init(_ builtIn: Set<String>, _ configured: [String]) {
+      self.builtIn = builtIn
+      self.configured = Set(configured)
+    }
+
+    func include(_ role: AppRole) -> Bool {
+      configured.contains(role.name) || role.kind == .builtIn && builtIn.contains(role.name)
+    }
+  }
+
+  /// May look after licenses and devices.
+  private let support: Holders
+  /// May prepare evidence for disputes.
+  private let disputes: Holders
+  /// May do everything, the settings and the connection included.
+  private let administration: Holders
+
+  /// - Parameters: names of roles beside Stripe's own that have those rights, exactly as the account has them.
   public init(support: [String] = [], disputes: [String] = [], administration: [String] = []) {
-    self.support = Set((Self.supportRoles + support).map(Self.plain))
-    self.disputes = Set((Self.disputeRoles + disputes).map(Self.plain))
-    self.administration = Set((Self.administrators + administration).map(Self.plain))
+    self.support = Holders(Self.supportRoles, support)
+    self.disputes = Holders(Self.disputeRoles, disputes)
+    self.administration = Holders(Self.administrators, administration)
   }
 
   // Stripe's own roles (Stripe docs, "User roles"), with the ids that single sign-on has for them.
-  private static let administrators = ["Administrator", "admin", "Super Administrator", "super_admin", "Owner"]
-  private static let supportRoles = ["Support Specialist", "support_specialist", "Support Associate"]
-  private static let disputeRoles = ["Dispute Analyst", "dispute_analyst", "Support Specialist"]
+  private static let administrators: Set = ["Administrator", "admin", "Super Administrator", "super_admin", "Owner"]
+  private static let supportRoles: Set = ["Support Specialist", "support_specialist", "Support Associate"]
+  private static let disputeRoles: Set = ["Dispute Analyst", "dispute_analyst", "Support Specialist"]
 
   /// Everything that a person with these roles may do.
   func operations(of roles: [AppRole]) -> [AppOperation] { AppOperation.allCases.filter { may($0, roles) } }
 
   func may(_ operation: AppOperation, _ roles: [AppRole]) -> Bool {
-    let allowed: Set<String> =
+    let holders: Holders? =
       switch operation {
       case .resendKey, .resetDevice, .suspendLicense, .reinstateLicense: support
       case .stageEvidence: disputes
-      case .saveSettings, .disconnect: []
+      case .saveSettings, .disconnect: nil
       }
-    return roles.contains { role in
-      let name = Self.plain(role.name)
-      return administration.contains(name) || allowed.contains(name)
-    }
+    return roles.contains { administration.include($0) || holders?.include($0) ?? false }
   }
-
-  private static func plain(_ name: String) -> String { name.lowercased().filter { $0.isLetter || $0.isNumber } }
 }
