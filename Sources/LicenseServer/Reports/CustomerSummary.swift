@@ -32,10 +32,25 @@ extension SubjectReports {
       return [
         "window": request.window.json,
         "customer": .object(facts),
-        "licenses": try await count(
-          "licenses", LicenseLifecycle.statusColumn(at: now), of: id, for: caller, in: transaction),
-        "orders": try await count("orders", "status", of: id, for: caller, in: transaction),
-        "subscriptions": try await count("subscriptions", "status", of: id, for: caller, in: transaction),
+        "licenses": try await countByStatus(
+          """
+          SELECT \(fragment: LicenseLifecycle.statusColumn(at: now)) AS text
+            FROM license_server.licenses l
+            JOIN license_server.policies p ON p.tenant_id = l.tenant_id AND p.id = l.policy_id
+           WHERE l.tenant_id = \(caller.tenant) AND l.customer_id = \(id)
+          """, in: transaction),
+        "orders": try await countByStatus(
+          """
+          SELECT status AS text
+            FROM license_server.orders
+           WHERE tenant_id = \(caller.tenant) AND customer_id = \(id)
+          """, in: transaction),
+        "subscriptions": try await countByStatus(
+          """
+          SELECT status AS text
+            FROM license_server.subscriptions
+           WHERE tenant_id = \(caller.tenant) AND customer_id = \(id)
+          """, in: transaction),
         "usage": ["totals": .object(usage.totals.json), "groups": usage.groupsJSON],
         "usage_by_license": byLicense.groupsJSON,
         "license_list": .array(licenses),
@@ -44,17 +59,13 @@ extension SubjectReports {
     }
   }
 
-  /// Records of a customer by their status; at most ``maximumCounted``.
-  private func count(
-    _ table: String, _ status: PostgresQuery, of customer: CustomerID, for caller: Caller,
-    in transaction: PostgresTransaction
-  ) async throws -> JSONValue {
+  /// Records by their status; at most ``maximumCounted``.
+  /// - Parameter records: has the column `text`.
+  private func countByStatus(_ records: PostgresQuery, in transaction: PostgresTransaction) async throws -> JSONValue {
     try await CountsByText.load(
       """
       SELECT text, count(*) AS count
-        FROM (SELECT \(fragment: status) AS text
-                FROM license_server.\(identifier: table)
-               WHERE tenant_id = \(caller.tenant) AND customer_id = \(customer)
+        FROM (\(fragment: records)
                LIMIT \(Self.maximumCounted)) found
        GROUP BY text
        ORDER BY text

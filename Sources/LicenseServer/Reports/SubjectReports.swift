@@ -81,12 +81,12 @@ extension License {
 }
 
 extension LicenseLifecycle {
-  /// ``status(at:)`` in SQL, over the columns of a license.
+  /// ``status(at:)`` in SQL, over a license `l` and its policy `p`.
   static func statusColumn(at now: Date) -> PostgresQuery {
     """
-    CASE WHEN state <> 'active'                              THEN state
-         WHEN expires_at IS NULL OR expires_at > \(now)      THEN 'active'
-         WHEN coalesce(ends_at, expires_at) > \(now)         THEN 'grace_period'
+    CASE WHEN l.state <> 'active'                              THEN l.state
+         WHEN l.expires_at IS NULL OR l.expires_at > \(now)    THEN 'active'
+         WHEN \(fragment: LicenseRecord.end) > \(now)          THEN 'grace_period'
          ELSE 'expired'
     END
     """

@@ -50,6 +50,24 @@ struct SubjectReportTests {
     }
   }
 
+  @Test("a license in its policy's grace counts as such, in the summary as in every other answer")
+  func grace() async throws {
+    try await withLicenseServer { fixture in
+      let sale = try await Sale.make(fixture)
+      try await fixture.setLimits(of: sale.catalog.policy.id) { $0.gracePeriodDays = 3 }
+      let made = try await fixture.admin.issue(
+        sale.catalog, expiresAt: fixture.clock.now + 60, customer: sale.customer.id)
+      for (seconds, status) in [(0.0, "active"), (61, "grace_period"), (3 * 86_400, "expired")] {
+        fixture.clock.advance(seconds: seconds)
+        let data = try await fixture.report("reports/customer-summary?customer_id=\(sale.customer.id)").data
+        let license = try await fixture.admin.getLicense(made.license.id)
+        #expect(license.status.rawValue == status)
+        let other = status == "active" ? 2 : 1
+        #expect(data?["licenses"]?["by_status"]?[status]?.integer == Int64(other), "\(data?["licenses"] ?? .null)")
+      }
+    }
+  }
+
   @Test("a customer's summary counts what the customer has, and what the customer used adds up")
   func customer() async throws {
     try await withLicenseServer { fixture in
