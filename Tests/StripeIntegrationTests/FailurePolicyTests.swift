@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTransport
 import LicenseKitAPI
+import Postgres
 import StripeAPI
 import Testing
 
@@ -21,6 +22,8 @@ struct FailurePolicyTests {
       /// A person is needed; the reason names what was refused and says what to do.
       case failed(naming: [String])
       case lookedUp
+      /// No attempt, and nothing to tell.
+      case brokenOff
     }
     let what: String
     let error: any Error
@@ -75,7 +78,17 @@ struct FailurePolicyTests {
     Row(
       what: "a call to LicenseKit that was given up here",
       error: LicenseKitError(transport: "cancelled", message: "no answer", mayHaveTakenEffect: true),
-      expected: .again(0...0)),
+      expected: .brokenOff),
+    Row(what: "a stop of the service", error: CancellationError(), expected: .brokenOff),
+    Row(
+      what: "a statement that was given up here", error: PostgresError(.cancelled, "cancelled"),
+      expected: .brokenOff),
+    Row(what: "a pool that is closed", error: PostgresError(.closed, "closed"), expected: .brokenOff),
+    Row(
+      what: "a call to Stripe that was given up here", error: stripe(nil, .cancelled), expected: .brokenOff),
+    Row(
+      what: "a statement that the database refuses", error: PostgresError(.server(sqlState: "23505"), "no"),
+      expected: .again(0.75...1.25)),
     Row(
       what: "an answer of LicenseKit's that is too large",
       error: LicenseKitError(transport: "too_large", message: "no answer", mayHaveTakenEffect: true),
@@ -116,7 +129,7 @@ struct FailurePolicyTests {
         #expect(unavailable.detail.contains(naming), "\(unavailable.detail)")
       case (.failed(let names), .response(.fail(let reason))):
         for name in names { #expect(reason.contains(name), "\(reason)") }
-      case (.lookedUp, .gone): break
+      case (.lookedUp, .gone), (.brokenOff, .response(.interrupted)): break
       default: Issue.record("\(row.what): \(failure)")
       }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
@@ -197,5 +198,66 @@ struct OutageTests {
       #expect(left.reason?.contains("policy") == true && left.reason?.contains("replay") == true, "\(left)")
       #expect(try await shop.licenses().isEmpty)
     }
+  }
+
+  @Test("when one purchase parks the account, those that run beside it lose no attempt and are told nothing of it")
+  func parkedBeside() async throws {
+    try await Shop.open { shop in
+      try await sell(shop, 4)
+      let stop = RefusingStripe(objects: shop.stripe, refused: "cs_test_1")
+      let logger = Logger(label: "parked", factory: { _ in SwiftLogNoOpLogHandler() })
+      let workers = Workers(
+        router: shop.router, turns: Turns(database: shop.database),
+        reconciler: Reconciler(
+          database: shop.database, stripe: stop, licenseKit: FixedLicenseKit(client: shop.licenseKit),
+          vault: shop.vault, redis: nil, recent: RecentEvents(redis: nil), clock: { Date() }, logger: logger),
+        parking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
+        pollInterval: .milliseconds(10), logger: logger)
+      #expect(try await workers.serveTurn())
+      let rows: [(status: String, reason: String, attempts: Int)] = try await shop.database.transaction(
+        for: shop.tenant
+      ) { transaction in
+        try await transaction.query(
+          "SELECT status, coalesce(reason, '') AS reason, attempts FROM stripe_integration.purchases"
+        ).map { row in (try row.get("status"), try row.get("reason"), try row.get("attempts")) }
+      }
+      #expect(rows.count == 4)
+      #expect(rows.allSatisfy { $0.attempts == 0 }, "\(rows)")
+      #expect(rows.count { $0.status == "fulfilled" } == 3, "\(rows)")
+      for word in ["cancel", "database", "stopped"] {
+        #expect(!rows.contains { $0.reason.localizedCaseInsensitiveContains(word) }, "\(rows)")
+      }
+      let told: [String] = try await shop.database.transaction(for: shop.tenant) { transaction in
+        try await transaction.query("SELECT title || coalesce(detail, '') AS text FROM stripe_integration.timeline")
+          .map { row in try row.get("text") }
+      }
+      #expect(!told.contains { $0.localizedCaseInsensitiveContains("cancel") })
+    }
+  }
+}
+
+/// A Stripe that refuses one object for lack of a permission, at once, and answers about the others a little later.
+private struct RefusingStripe: StripeAccess {
+  let objects: StripeObjects
+  let refused: String
+
+  private struct Line: HTTPSending {
+    let objects: StripeObjects
+    let refused: String
+
+    func send(_ request: HTTPTransportRequest) async throws(HTTPTransportError) -> HTTPTransportResponse {
+      if request.url.contains(refused) {
+        return HTTPTransportResponse(
+          status: 403, body: Array(#"{"error":{"type":"invalid_request_error","message":"no permission"}}"#.utf8))
+      }
+      do { try await Task.sleep(for: .milliseconds(300)) } catch { throw .cancelled }
+      return try await objects.send(request)
+    }
+  }
+
+  func session(for tenant: Tenant, replacing rejected: StripeSession?) async throws -> StripeSession {
+    StripeClient(
+      apiBaseURL: "http://127.0.0.1:1", transport: Line(objects: objects, refused: refused), userAgent: "test"
+    ).session(.accessToken("access"))
   }
 }

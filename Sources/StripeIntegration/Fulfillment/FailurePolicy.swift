@@ -38,8 +38,9 @@ struct FailurePolicy: Sendable {
     case let error as LicenseKitError: return response(to: error, attempts: attempts, jitter: jitter)
     case let error as StripeObjectError:
       return again("Stripe's answer could not be read: \(error).", attempts, jitter)
+    case let error as PostgresError where error.code == .cancelled || error.code == .closed: return .interrupted
     case let error as PostgresError: return again("The database refused: \(error.codeName).", attempts, jitter)
-    case is CancellationError: return .retry(after: 0, reason: "The service was stopped.")
+    case is CancellationError: return .interrupted
     default: return again("An unexpected failure: \(type(of: error)).", attempts, jitter)
     }
   }
@@ -53,7 +54,7 @@ struct FailurePolicy: Sendable {
     case .rateLimited(_, let after): return again(error.description, attempts, jitter, atLeast: after)
     case .lockTimeout:
       return again(error.description, attempts, jitter, longest: Self.longestPauseForLock)
-    case .cancelled: return .retry(after: 0, reason: "The service was stopped.")
+    case .cancelled: return .interrupted
     case .notFound:
       return .fail(
         reason: "Stripe has no such object any more: \(error). If it is there again, replay this fulfillment.")
@@ -83,7 +84,7 @@ struct FailurePolicy: Sendable {
         reason: "A LicenseKit record of this sale, or what the mapping names, is gone: \(error). "
           + "Restore it or correct the mapping, then replay.")
     case .later where ["TRANSPORT_CANCELLED", "TRANSPORT_SHUT_DOWN"].contains(error.code):
-      return .retry(after: 0, reason: "The service was stopped.")
+      return .interrupted
     case .later: return again("LicenseKit: \(error).", attempts, jitter, atLeast: error.retryAfter)
     case .conflict: return again("LicenseKit: \(error).", attempts, jitter)
     }

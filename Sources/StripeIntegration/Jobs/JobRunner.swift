@@ -153,12 +153,14 @@ struct JobRunner: Service {
   private func respond(to response: FailureResponse, _ lease: JobLease) async throws {
     switch response {
     case .yield: return
+    case .interrupted:
+      try await finish(lease) { lease, transaction in
+        try await lease.release(after: 0, attempts: nil, reason: nil, in: transaction)
+      }
     case .retry(let pause, let reason):
       logger.info("job waits for another attempt", metadata: metadata(lease, ["reason": "\(reason)"]))
       try await finish(lease) { lease, transaction in
-        try await lease.release(
-          after: pause, attempts: pause == 0 ? nil : lease.job.attempts + 1, reason: pause == 0 ? nil : reason,
-          in: transaction)
+        try await lease.release(after: pause, attempts: lease.job.attempts + 1, reason: reason, in: transaction)
       }
     case .park(let unavailable):
       logger.warning(

@@ -94,42 +94,63 @@ public struct Workers: Service {
     try await Task { try await turns.end(of: tenant) }.value
   }
 
+  /// How one purchase of a turn ended.
+  private enum Ended: Sendable {
+    case went(Outage?)
+    case parked(TenantUnavailable)
+  }
+
+  private func reconcile(_ purchase: PurchaseID, of tenant: Tenant) async throws -> Ended {
+    do {
+      return .went(try await reconciler.reconcile(purchase, of: tenant))
+    } catch let unavailable as TenantUnavailable {
+      return .parked(unavailable)
+    }
+  }
+
   private func serve(_ tenant: Tenant) async throws {
     let work = try await turns.work(of: tenant)
-    var outage: Outage?
-    do {
-      outage = try await withThrowingTaskGroup(of: Outage?.self) { group in
-        var outage: Outage?
-        var waiting = work.purchases.makeIterator()
-        for _ in 0..<concurrencyPerTenant {
-          guard let purchase = waiting.next() else { break }
-          group.addTask { try await reconciler.reconcile(purchase, of: tenant) }
-        }
-        let begun = ContinuousClock.now
-        var held = begun
-        while let ended = try await group.next() {
-          outage = outage ?? ended
-          if held.duration(to: .now) > Turns.claim / 4 {
-            try await turns.hold(tenant)
-            held = .now
-          }
-          guard outage == nil, !Task.isCancelled, begun.duration(to: .now) < Turns.time, let purchase = waiting.next()
-          else { continue }
-          group.addTask { try await reconciler.reconcile(purchase, of: tenant) }
-        }
-        return outage
+    let (outage, isParked) = try await withThrowingTaskGroup(of: Ended.self) { group in
+      var outage: Outage?
+      var isParked = false
+      var waiting = work.purchases.makeIterator()
+      for _ in 0..<concurrencyPerTenant {
+        guard let purchase = waiting.next() else { break }
+        group.addTask { try await reconcile(purchase, of: tenant) }
       }
-    } catch let unavailable as TenantUnavailable {
-      logger.warning("tenant is parked", metadata: ["tenant": "\(tenant)", "reason": "\(unavailable.reason.rawValue)"])
-      try await parking.park(tenant, unavailable)
-      return
+      let begun = ContinuousClock.now
+      var held = begun
+      while let ended = try await group.next() {
+        switch ended {
+        case .went(let found): outage = outage ?? found
+        // Those beside it are seen through: what stopped the one may not concern them.
+        case .parked(let unavailable):
+          if !isParked { try await park(tenant, unavailable) }
+          isParked = true
+        }
+        if held.duration(to: .now) > Turns.claim / 4 {
+          try await turns.hold(tenant)
+          held = .now
+        }
+        guard outage == nil, !isParked, !Task.isCancelled, begun.duration(to: .now) < Turns.time,
+          let purchase = waiting.next()
+        else { continue }
+        group.addTask { try await reconcile(purchase, of: tenant) }
+      }
+      return (outage, isParked)
     }
+    if isParked { return }
     if let outage {
       logger.warning("tenant is left in peace for a while", metadata: ["tenant": "\(tenant)", "reason": "\(outage)"])
       try await turns.pause(tenant, for: outage)
     } else if work.isProbe, !work.purchases.isEmpty {
       try await turns.resume(tenant)
     }
+  }
+
+  private func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {
+    logger.warning("tenant is parked", metadata: ["tenant": "\(tenant)", "reason": "\(unavailable.reason.rawValue)"])
+    try await parking.park(tenant, unavailable)
   }
 }
 

@@ -135,9 +135,11 @@ extension Reconciliation {
   mutating func respond(_ response: FailureResponse, _ writes: [Write] = []) -> Action {
     switch response {
     case .yield: return finish(.lost)
+    case .interrupted:
+      let ending = Ending.again(at: now, attempts: beginning.attempts, reason: nil)
+      return commit(writes + [.end(ending)], then: .finish(.again(reason: "It was broken off.")))
     case .retry(let pause, let reason):
-      let attempts = beginning.attempts + (pause == 0 ? 0 : 1)
-      return again(after: pause, attempts: attempts, reason, writes, .again(reason: reason))
+      return again(after: pause, attempts: beginning.attempts + 1, reason, writes, .again(reason: reason))
     case .park(let unavailable):
       return commit(
         writes + [.end(.parked(unavailable, attempts: beginning.attempts))], then: .finish(.parked(unavailable)))

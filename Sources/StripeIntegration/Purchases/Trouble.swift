@@ -33,6 +33,8 @@ enum FailureResponse: Hashable, Sendable {
   case fail(reason: String)
   /// Somebody else works on it.
   case yield
+  /// The work was broken off here, whatever for: it goes on at the next turn. That is no attempt, and nothing to tell.
+  case interrupted
 }
 
 /// How long is waited before something is tried again, and how often it is.
