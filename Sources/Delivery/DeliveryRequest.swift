@@ -43,7 +43,9 @@ extension HTTPSending {
       case 300..<400:
         return .failed("HTTP \(response.status): redirects are not followed", status: response.status)
       case 410: return .failed("HTTP 410", status: 410, isGone: true)
-      default: return .failed("HTTP \(response.status)", status: response.status)
+      default:
+        return .failed(
+          "HTTP \(response.status)", status: response.status, retryAfter: RetryAfter.duration(response.headers))
       }
     } catch {
       switch error {

@@ -5,7 +5,10 @@ public enum DeliveryResult: Hashable, Sendable {
   /// - isFinal: another attempt is pointless.
   /// - isGone: the receiver will not be there again.
   /// - isOfReceiver: it says something about the receiver, not about this delivery alone.
-  case failed(String, status: Int? = nil, isFinal: Bool = false, isGone: Bool = false, isOfReceiver: Bool = true)
+  /// - retryAfter: how long the receiver asked to be left alone.
+  case failed(
+    String, status: Int? = nil, isFinal: Bool = false, isGone: Bool = false, isOfReceiver: Bool = true,
+    retryAfter: Duration? = nil)
   /// It is not its time yet: tried after so many seconds, however old it is by then.
   case postponed(String, seconds: Double)
   /// There is nothing left to deliver.
@@ -24,7 +27,7 @@ public enum DeliveryResult: Hashable, Sendable {
   public var record: (status: Int?, error: String?) {
     switch self {
     case .arrived(let status): (status, nil)
-    case .failed(let error, let status, _, _, _): (status, error)
+    case .failed(let error, let status, _, _, _, _): (status, error)
     case .pointless(let reason), .postponed(let reason, _): (nil, reason)
     case .cutOff: (nil, "cut off")
     }

@@ -18,9 +18,23 @@ public enum DeliverySchedule {
   /// - Parameters:
   ///   - age: since it was made or replayed, in seconds.
   ///   - spread: 0 to 1, random.
-  public static func wait(after attempts: Int, age: TimeInterval, spread: Double) -> TimeInterval? {
+  ///   - asked: how long the receiver asked to be left alone.
+  public static func wait(
+    after attempts: Int, age: TimeInterval, spread: Double, asked: Duration? = nil
+  ) -> TimeInterval? {
     guard age < time else { return nil }
-    return waits[min(max(attempts, 1), waits.count) - 1] * (0.8 + 0.4 * spread)
+    return max(
+      waits[min(max(attempts, 1), waits.count) - 1] * (0.8 + 0.4 * spread),
+      asked.map { obeyed($0, spread: spread) } ?? 0)
+  }
+
+  /// No longer than this a receiver is left alone because it asked for it.
+  public static let longestAsked: TimeInterval = 3_600
+
+  /// The seconds that a receiver asks to be left alone, and up to a tenth more, so that what was refused together does not
+  /// come back together.
+  public static func obeyed(_ asked: Duration, spread: Double) -> TimeInterval {
+    min(max(asked, .zero) / .seconds(1), longestAsked) * (1 + 0.1 * spread)
   }
 
   /// Seconds that a receiver is left alone after turns in which nothing arrived: short at first, as the deliveries have

@@ -3,7 +3,8 @@ public import ServerKit
 import Synchronization
 
 /// One turn of a receiver: a bounded number of deliveries, in a bounded time. While nothing has arrived in it, the first
-/// failure ends it: a receiver that is away is not tried with everything that waits for it.
+/// failure ends it: a receiver that is away is not tried with everything that waits for it. Neither is one that asks to be
+/// left alone.
 public struct DeliveryTurn: Sendable {
   /// Deliveries that are under way at the same time, once one has arrived.
   let width: Int
@@ -28,23 +29,28 @@ public struct DeliveryTurn: Sendable {
     public var isBroken: Bool
     /// What failed last.
     public var error: String?
+    /// The longest that the receiver asked to be left alone.
+    public var retryAfter: Duration?
 
     /// What became of a turn; nothing, unless told otherwise.
     public init(
-      arrived: Int = 0, failed: Int = 0, isGone: Bool = false, isBroken: Bool = false, error: String? = nil
+      arrived: Int = 0, failed: Int = 0, isGone: Bool = false, isBroken: Bool = false, error: String? = nil,
+      retryAfter: Duration? = nil
     ) {
       self.arrived = arrived
       self.failed = failed
       self.isGone = isGone
       self.isBroken = isBroken
       self.error = error
+      self.retryAfter = retryAfter
     }
 
     mutating func count(_ result: DeliveryResult) {
       switch result {
       case .arrived: arrived += 1
-      case .failed(let error, _, _, let isGone, let isOfReceiver):
+      case .failed(let error, _, _, let isGone, let isOfReceiver, let retryAfter):
         guard isOfReceiver else { return }
+        if let retryAfter { self.retryAfter = max(self.retryAfter ?? .zero, retryAfter) }
         failed += 1
         self.error = error
         self.isGone = isGone
@@ -76,6 +82,7 @@ public struct DeliveryTurn: Sendable {
         while true {
           let goesOn =
             !Task.isCancelled && begun.duration(to: .now) < time && (summary.failed == 0 || summary.arrived > 0)
+            && (summary.retryAfter ?? .zero) == .zero
           while goesOn, underWay < open, let item = waiting.next() {
             group.addTask { try await attempt(item) }
             underWay += 1

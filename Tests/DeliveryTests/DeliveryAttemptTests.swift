@@ -7,9 +7,10 @@ import Testing
 /// Answers every request in the same way.
 private struct FixedSender: HTTPSending {
   let answer: Result<Int, HTTPTransportError>
+  var headers: HTTPHeaderList = []
 
   func send(_ request: HTTPTransportRequest) async throws(HTTPTransportError) -> HTTPTransportResponse {
-    HTTPTransportResponse(status: try answer.get())
+    HTTPTransportResponse(status: try answer.get(), headers: headers)
   }
 }
 
@@ -39,6 +40,28 @@ struct DeliveryAttemptTests {
   func results(_ answer: Result<Int, HTTPTransportError>, _ expected: DeliveryResult) async {
     let request = DeliveryRequest.post([], to: "https://a.example", headers: [], destinations: .publicOnly())
     #expect(await FixedSender(answer: answer).deliver(request) == expected)
+  }
+
+  @Test(
+    "a receiver that says when to come again is left alone until then, an hour at most, and never less than otherwise")
+  func retryAfter() async {
+    let request = DeliveryRequest.post([], to: "https://a.example", headers: [], destinations: .publicOnly())
+    for status in [429, 503, 500] {
+      let sender = FixedSender(answer: .success(status), headers: HTTPHeaderList([("Retry-After", "14")]))
+      #expect(
+        await sender.deliver(request) == .failed("HTTP \(status)", status: status, retryAfter: .seconds(14)))
+    }
+    for spread in [0, 0.5, 1] {
+      func wait(_ seconds: Int) -> Double? {
+        DeliverySchedule.wait(after: 1, age: 0, spread: spread, asked: .seconds(seconds))
+      }
+      #expect((14...15.5).contains(wait(14) ?? 0))
+      #expect((3.9...6.1).contains(wait(0) ?? 0))
+      #expect((3_600...3_961).contains(wait(86_400) ?? 0))
+      #expect((3_600...3_961).contains(DeliverySchedule.obeyed(.seconds(86_400), spread: spread)))
+      #expect(DeliverySchedule.obeyed(.seconds(-1), spread: spread) == 0)
+    }
+    #expect(DeliverySchedule.wait(after: 1, age: DeliverySchedule.time, spread: 0, asked: .seconds(14)) == nil)
   }
 
   @Test("a request is a bounded POST of JSON that may go only where it is allowed")

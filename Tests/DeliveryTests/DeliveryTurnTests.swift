@@ -51,6 +51,15 @@ struct DeliveryTurnTests {
     #expect(summary?.arrived == 20 && summary?.failed == 0)
   }
 
+  @Test("a receiver that asks to be left alone gets nothing more of what waits for it, whatever it took before")
+  func asks() async throws {
+    let (record, summary) = try await run(Array(0..<20), width: 1) { item in
+      item < 3 ? .arrived(status: 200) : .failed("HTTP 429", status: 429, retryAfter: .seconds(item * 10))
+    }
+    #expect(record.attempted == [0, 1, 2, 3])
+    #expect(summary?.arrived == 3 && summary?.retryAfter == .seconds(30))
+  }
+
   @Test("while nothing has arrived the first failure ends it; later failures do not")
   func failures() async throws {
     let (dead, first) = try await run(Array(0..<20)) { _ in .failed("HTTP 500", status: 500) }

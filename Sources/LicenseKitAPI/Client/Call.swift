@@ -134,7 +134,7 @@ extension LicenseKitError {
     let document = try? JSONValue(ofOutside: response.body)
     let error = document?["error"]
     let requestID = document?["meta"]?["request_id"]?.string
-    let wait = response.headers["Retry-After"].flatMap { Int64($0) }.map { Duration.seconds(min(max($0, 0), 86_400)) }
+    let wait = RetryAfter.duration(response.headers)
     if let code = error?["code"]?.string, let message = error?["message"]?.string {
       self.init(
         status: response.status, code: code, message: message, detail: error?["detail"]?.string, requestID: requestID,

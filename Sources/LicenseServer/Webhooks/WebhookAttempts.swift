@@ -73,9 +73,9 @@ struct WebhookAttempts: Sendable {
     case .pointless(let reason): try await end(attempt, .canceled, status: nil, reason)
     case .postponed(let reason, let seconds): try await again(attempt, after: seconds, status: nil, reason)
     case .cutOff: try await again(attempt, after: 0, status: nil, "cut off")
-    case .failed(let error, _, let isFinal, _, _):
+    case .failed(let error, _, let isFinal, _, _, let asked):
       let wait = DeliverySchedule.wait(
-        after: attempt.seriesNumber, age: attempt.age, spread: .random(in: 0...1))
+        after: attempt.seriesNumber, age: attempt.age, spread: .random(in: 0...1), asked: asked)
       if let wait, !isFinal {
         try await again(attempt, after: wait, status: status, error)
       } else {

@@ -96,6 +96,9 @@ struct WebhookTurns: Sendable {
         pause = DeliverySchedule.pause(afterFailures: failures, spread: .random(in: 0...1))
         try await Self.giveUp(lane, in: transaction)
       }
+      if let asked = summary.retryAfter {
+        pause = max(pause ?? 0, DeliverySchedule.obeyed(asked, spread: .random(in: 0...1)))
+      }
       if summary.isBroken { pause = max(pause ?? 0, DeliverySchedule.brokenPause) }
       try await transaction.query(
         """

@@ -34,7 +34,7 @@ extension StripeError {
       requestID: response.headers["Request-Id"],
       retry: Self.retryClass(
         status: status, body: body, rateLimitReason: BoundedText.word(response.headers["Stripe-Rate-Limited-Reason"]),
-        after: RetryAfter.duration(response.headers["Retry-After"])),
+        after: RetryAfter.duration(response.headers)),
       mayHaveHappened: status >= 500 || status == 409 || status < 400)
   }
 

@@ -49,7 +49,7 @@ public struct RetryPolicy: Hashable, Sendable {
         default: nil
         }
       self.init(
-        retry: error.retry, shouldRetry: word, retryAfter: RetryAfter.duration(headers["Retry-After"]))
+        retry: error.retry, shouldRetry: word, retryAfter: RetryAfter.duration(headers))
     }
   }
 

@@ -71,7 +71,7 @@ public struct StripeOAuth: Sendable {
     case (_, "invalid_grant"): return .invalidGrant(text)
     case (_, "invalid_client"), (_, "unauthorized_client"): return .rejectedCredential(text)
     case (429, _), (_, "rate_limit"), (_, "lock_timeout"):
-      return .rateLimited(after: RetryAfter.duration(response.headers["Retry-After"]))
+      return .rateLimited(after: RetryAfter.duration(response.headers))
     case (401, _), (403, _): return .rejectedCredential(text)
     case (400..<500, let code) where response.status != 408 && response.status != 409:
       // Without Stripe's own words it was something in between that answered.

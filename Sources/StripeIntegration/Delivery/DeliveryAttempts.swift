@@ -92,14 +92,14 @@ struct DeliveryAttempts: Sendable {
     switch result {
     case .arrived: try await end(attempt, "succeeded", nil, evenIfTaken: true)
     case .pointless(let reason): try await end(attempt, "cancelled", reason)
-    case .failed(let error, _, true, _, _): try await end(attempt, "failed", error)
-    case .failed(let error, _, false, _, _): try await retry(attempt, error)
+    case .failed(let error, _, true, _, _, _): try await end(attempt, "failed", error)
+    case .failed(let error, _, false, _, _, let asked): try await retry(attempt, error, asked)
     case .postponed(let reason, let seconds): try await again(attempt, after: seconds, reason)
     case .cutOff: try await again(attempt, after: 0, "cut off")
     }
   }
 
-  private func retry(_ attempt: DeliveryAttempt, _ error: String) async throws {
+  private func retry(_ attempt: DeliveryAttempt, _ error: String, _ asked: Duration?) async throws {
     let age: Double? = try await transaction.query(
       """
       SELECT extract(epoch FROM now() - series_since)::double precision AS age
@@ -110,7 +110,7 @@ struct DeliveryAttempts: Sendable {
       """
     ).first?.get("age")
     if let wait = DeliverySchedule.wait(
-      after: attempt.seriesNumber, age: age ?? .infinity, spread: .random(in: 0...1))
+      after: attempt.seriesNumber, age: age ?? .infinity, spread: .random(in: 0...1), asked: asked)
     {
       try await again(attempt, after: wait, error)
     } else {

@@ -117,6 +117,9 @@ struct DeliveryTurns: Sendable {
         pause = DeliverySchedule.pause(afterFailures: now, spread: .random(in: 0...1))
         if !lane.isMail { disabled = try await Self.failed(lane, summary, in: transaction) }
       }
+      if let asked = summary.retryAfter {
+        pause = max(pause ?? 0, DeliverySchedule.obeyed(asked, spread: .random(in: 0...1)))
+      }
       if summary.isBroken { pause = max(pause ?? 0, DeliverySchedule.brokenPause) }
       try await transaction.query(
         """

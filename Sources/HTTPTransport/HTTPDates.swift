@@ -1,9 +1,10 @@
-import Foundation
+public import Foundation
 
 /// The date of an HTTP header, for example `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7; the two obsolete
 /// forms are not read).
-enum HTTPDate {
-  static func date(_ text: String) -> Date? {
+public enum HTTPDate {
+  /// The moment that a text names; nil for none.
+  public static func date(_ text: String) -> Date? {
     let parts = text.split(separator: " ")
     guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]), (1...31).contains(day),
       let month = months.firstIndex(of: parts[2]), let year = Int(parts[3]), (1970...9999).contains(year)
@@ -30,10 +31,22 @@ enum HTTPDate {
   }
 }
 
-/// `Retry-After` in seconds. Stripe's pages do not mention the header; it is obeyed when it comes.
-enum RetryAfter {
-  static func duration(_ text: String?) -> Duration? {
-    guard let text, let seconds = Int(text), (0...86_400).contains(seconds) else { return nil }
-    return .seconds(seconds)
+/// How long the other side asks to be left alone (RFC 9110, section 10.2.3).
+public enum RetryAfter {
+  /// Nobody is believed to mean more than a day.
+  public static let longest: Duration = .seconds(86_400)
+
+  /// Reads the header: seconds, or a date. A date is counted from the answer's own `Date`, so that the clocks of the two
+  /// sides need not agree; one that is over is no time at all.
+  /// - Returns: nil when there is no such header, or it says nothing that can be understood.
+  public static func duration(_ headers: HTTPHeaderList, now: Date = Date()) -> Duration? {
+    guard let text = headers["Retry-After"] else { return nil }
+    if !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+      // More digits than a number holds mean a long time as well.
+      return min(.seconds(Int64(text.prefix(10)) ?? 0), longest)
+    }
+    guard let moment = HTTPDate.date(text) else { return nil }
+    let begun = headers["Date"].flatMap(HTTPDate.date) ?? now
+    return min(max(.seconds(moment.timeIntervalSince(begun)), .zero), longest)
   }
 }
