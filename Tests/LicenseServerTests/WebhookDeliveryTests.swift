@@ -351,6 +351,28 @@ struct WebhookDeliveryTests {
     }
   }
 
+  @Test("what was replayed lately is passed by, however much of it there is before what is to go")
+  func retentionBehindReplayed() async throws {
+    try await WebhookBench.open { bench in
+      let endpoint = try await bench.endpoint()
+      for _ in 0..<7 { try await bench.product() }
+      try await bench.work()
+      try await bench.sql(
+        """
+        UPDATE license_server.webhook_deliveries
+           SET created_at = now() - interval '40 days', series_since = now() - interval '31 days'
+        """)
+      let ids = try await bench.deliveries(of: endpoint.id).compactMap { $0["id"]?.string }.sorted()
+      for id in ids.prefix(4) {
+        _ = try await bench.fixture.send("POST", "/api/v1/webhooks/\(endpoint.id)/deliveries/\(id)/replay")
+      }
+      let retention = WebhookRetention(
+        store: bench.services.store, interval: .seconds(3_600), logger: Fixture.logger, batch: 2)
+      #expect(try await retention.sweep() == 3)
+      #expect(Set(try await bench.deliveries(of: endpoint.id).compactMap { $0["id"]?.string }) == Set(ids.prefix(4)))
+    }
+  }
+
   @Test("the services of a replica bring an event to its endpoint by themselves, and stop when they are told to")
   func services() async throws {
     try await WebhookBench.open { bench in

@@ -12,7 +12,8 @@ struct WebhookRetention: Service {
 
   /// How long a delivery and its attempts are kept, from when it was made or last replayed.
   static let age = "30 days"
-  private static let batch = 1_000
+  /// Deliveries that one step looks at.
+  var batch = 1_000
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
@@ -36,10 +37,11 @@ struct WebhookRetention: Service {
     var removed = 0
     var last: TenantID = ""
     while !Task.isCancelled, let tenant = try await tenant(after: last) {
-      while !Task.isCancelled {
-        let count = try await removeOld(of: tenant)
-        removed += count
-        if count == 0 { break }
+      var place: WebhookDeliveryID? = ""
+      while !Task.isCancelled, let from = place {
+        let step = try await removeOld(of: tenant, after: from)
+        removed += step.removed
+        place = step.next
       }
       last = tenant
     }
@@ -60,23 +62,40 @@ struct WebhookRetention: Service {
     }
   }
 
-  /// Of the tenant's oldest deliveries, those whose time is over, whatever became of them: what still waits waits for an
-  /// endpoint that is not active. Their attempts go with them.
-  private func removeOld(of tenant: TenantID) async throws -> Int {
+  /// Of the tenant's next deliveries in the order in which they were made, removes those whose time is over, whatever became
+  /// of them: what still waits waits for an endpoint that is not active. Their attempts go with them. Those that were
+  /// replayed stay, and are passed by.
+  ///
+  /// - Returns: where to go on; nil when no older one is left.
+  private func removeOld(
+    of tenant: TenantID, after last: WebhookDeliveryID
+  ) async throws -> (removed: Int, next: WebhookDeliveryID?) {
     try await store.transaction(tenant) { transaction in
-      try await transaction.query(
+      let row = try await transaction.query(
         """
-        DELETE FROM license_server.webhook_deliveries d
-         USING (SELECT tenant_id, id, series_since
-                  FROM license_server.webhook_deliveries
-                 WHERE tenant_id = \(tenant)
-                 ORDER BY id
-                 LIMIT \(Self.batch)) o
-         WHERE d.tenant_id = o.tenant_id
-           AND d.id        = o.id
-           AND o.series_since < now() - \(Self.age)::text::interval
+        WITH step AS MATERIALIZED (
+          SELECT id, created_at, series_since
+            FROM license_server.webhook_deliveries
+           WHERE tenant_id = \(tenant) AND id > \(last)
+           ORDER BY id
+           LIMIT \(batch)
+        ), removed AS (
+          DELETE FROM license_server.webhook_deliveries d
+           USING step s
+           WHERE d.tenant_id = \(tenant)
+             AND d.id        = s.id
+             AND s.series_since < now() - \(Self.age)::text::interval
+          RETURNING d.id
+        )
+        SELECT (SELECT count(*) FROM removed) AS removed, max(id) AS last, count(*) AS read,
+               coalesce(bool_and(created_at < now() - \(Self.age)::text::interval), false) AS are_old
+          FROM step
         """
-      ).affectedRows
+      ).first
+      guard let row else { return (0, nil) }
+      // Ids are in the order of their making: behind one that is not old yet there are only newer ones.
+      let goesOn = try row.get("read", as: Int.self) == batch && row.get("are_old", as: Bool.self)
+      return (try row.get("removed"), goesOn ? try row.get("last") : nil)
     }
   }
 }
