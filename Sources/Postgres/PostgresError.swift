@@ -77,6 +77,34 @@ public struct PostgresError: Error, Sendable, Hashable {
     return state.classCode == "22" || state.classCode == "23"
   }
 
+  /// Whether the content of what was to be written was refused, so that another attempt with it is refused as well: it cannot
+  /// be carried or read, or the server refused the data or a limit of its own for them (SQLSTATE classes 21, 22, 23, 27, 44
+  /// and 54, and what a trigger raises).
+  public var refusesContent: Bool {
+    switch code {
+    case .encoding, .decoding: true
+    case .server(let state): ["21", "22", "23", "27", "44", "54", "P0"].contains(state.classCode)
+    case .connection, .outcomeUnknown, .timeout, .cancelled, .overloaded, .closed, .migration, .misuse: false
+    }
+  }
+
+  /// Whether other rows than the one that was refused may well be taken.
+  ///
+  /// Named are the failures that say nothing about a row; a class that nobody has thought of counts as one of a row, since
+  /// splitting a batch for nothing costs a few statements, and not splitting it costs everybody in it.
+  public var mayConcernRow: Bool {
+    guard case .server(let state) = code else { return refusesContent }
+    // A policy of row-level security refuses a row with the same state as a role without rights.
+    return state == .insufficientPrivilege || !Self.classesOfServer.contains(String(state.classCode))
+  }
+
+  /// Classes of SQLSTATE that say nothing about a row (PostgreSQL docs, Appendix A): connection, transaction state,
+  /// statement name, authorization, termination, savepoints, catalog and schema, rollback, syntax and names, resources,
+  /// prerequisites, intervention, system, configuration.
+  private static let classesOfServer: Set<String> = [
+    "08", "25", "26", "28", "2D", "3B", "3D", "3F", "40", "42", "53", "55", "57", "58", "F0",
+  ]
+
   /// Whether this is the violation of a unique constraint or index, of the named one if a name is given.
   public func isUniqueViolation(of constraint: String? = nil) -> Bool {
     code == .server(sqlState: .uniqueViolation) && (constraint == nil || constraint == self.constraint)

@@ -74,6 +74,55 @@ private struct Event: Sendable {
     }
   }
 
+  @Test(
+    "an item that cannot be carried, that a policy or a limit of the server refuses, or that a trigger does, fails alone",
+    arguments: ["with\u{0}NUL", String(repeating: "x", count: 9_000), "42501", "44000", "P0001", "our own"])
+  func refusedItem(_ bad: String) async throws {
+    try await withDatabase { database in
+      try await makeTable(database.client)
+      try await database.client.query(
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF length(NEW.id) = 5 AND NEW.id !~ '^t' THEN RAISE 'refused' USING ERRCODE = NEW.id; END IF;
+          RETURN NEW;
+        END $$
+        """)
+      try await database.client.query(
+        "CREATE TRIGGER refuse BEFORE INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION refuse()")
+      let receiver = receiver(database.client, .init(lanes: 1)) { events, _ in
+        struct Unwritable: Error {}
+        if events.contains(where: { $0.id == "our own" }) { throw Unwritable() }
+      }
+      let failed = await withTaskGroup(of: String?.self) { group -> [String] in
+        for number in 0..<100 {
+          // An index takes rows of 2,700 bytes at most (54000), and compresses what repeats.
+          let id = number == 57 ? (bad.utf8.count > 1_000 ? noise : bad) : "t\(number)"
+          group.addTask {
+            do {
+              _ = try await receiver.submit(Event(tenant: "t", id: id))
+              return nil
+            } catch { return id }
+          }
+        }
+        return await group.reduce(into: []) { if let id = $1 { $0.append(id) } }
+      }
+      #expect(failed.count == 1 && failed.first?.hasPrefix("t") == false, "\(failed.map { $0.prefix(20) })")
+      #expect(try await database.client.query("SELECT count(*) FROM inbox").value(Int.self) == 99)
+      await receiver.shutdown()
+    }
+  }
+
+  /// A text that does not compress.
+  private var noise: String {
+    var seed: UInt64 = 7
+    return String(
+      (0..<9_000).map { _ -> Character in
+        seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Character(Unicode.Scalar(UInt8(0x41 + (seed >> 33) % 26)))
+      })
+  }
+
   /// Holds the lane in its first batch until told to go on.
   private final class Gate: Sendable {
     private let state = Mutex<(isOpen: Bool, entered: Int)>((false, 0))

@@ -51,7 +51,7 @@ struct ActivityWriter: Service {
     guard !entries.isEmpty else { return }
     do {
       try await insert(entries)
-    } catch let error as PostgresError where error.isDataError {
+    } catch let error as PostgresError where error.refusesContent {
       guard entries.count > 1 else {
         recorder.drop(entries: 1)
         logger.warning("an activity was refused", metadata: ["error": "\(error)"])

@@ -18,7 +18,7 @@ struct BatchWriter<Item: Sendable, Outcome: Sendable>: Sendable {
           throw PostgresError(.misuse, "\(outcomes.count) outcomes for \(items.count) items")
         }
         return outcomes.map { .success($0) }
-      } catch let error as PostgresError where error.isDataError && items.count > 1 {
+      } catch  where Self.mayConcernItem(error) && items.count > 1 {
         let middle = items.startIndex + items.count / 2
         return self.outcomes(items[..<middle], attempt) + self.outcomes(items[middle...], attempt)
       } catch let error as PostgresError where error.isConflict && remaining > 0 {
@@ -27,6 +27,14 @@ struct BatchWriter<Item: Sendable, Outcome: Sendable>: Sendable {
         return items.map { _ in .failure(error) }
       }
     }
+  }
+}
+
+extension BatchWriter {
+  /// Whether one of the items may be at fault, so that the others are better off without it. What `write` itself throws is
+  /// about what it was given.
+  private static func mayConcernItem(_ error: any Error) -> Bool {
+    (error as? PostgresError).map(\.mayConcernRow) ?? true
   }
 }
 

@@ -11,8 +11,8 @@ import Synchronization
 ///
 /// Promises:
 /// - A caller is resumed exactly once: with an outcome only after `write` returned it, else with an error.
-/// - When the server refuses the data (SQLSTATE class 22 or 23), the batch is halved and tried again until only the bad
-///   item fails. Deadlocks and serialization failures between lanes are tried again.
+/// - When what was to be written is refused (``PostgresError/mayConcernRow``, or whatever `write` throws of its own), the
+///   batch is halved and tried again until only the bad item fails. Deadlocks and serialization failures between lanes are tried again.
 /// - When the connection breaks, every item of the batch fails; with `.outcomeUnknown` it may have been kept.
 /// - More than `maximumWaiting` items, or more than half of that with one key, are refused with `.overloaded`.
 /// - Cancelling a caller whose item still waits withdraws the item; one that is being written is seen through.

@@ -322,14 +322,6 @@ struct EventRouter: Sendable {
   }
 }
 
-extension PostgresError {
-  /// Whether it is the content that was refused, so that another attempt is refused as well.
-  /// Class 54, program limit exceeded: an id too long for an index.
-  fileprivate var refusesContent: Bool {
-    code == .encoding || code == .decoding || isDataError || sqlState?.classCode == "54"
-  }
-}
-
 /// What the installation of the app means to the connections.
 protocol ApplicationEventHandling: Sendable {
   func handle(
