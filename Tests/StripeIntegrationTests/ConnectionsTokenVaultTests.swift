@@ -90,12 +90,43 @@ struct ConnectionsTokenVaultTests {
     }
   }
 
+  @Test("a lease outlasts the attempts with every configured key", arguments: [1, 2, 5, 40])
+  func leaseLasts(keys: Int) async throws {
+    try await ConnectionWorld.run { world in
+      try await world.connect(tenant)
+      let mode = IntegrationConfiguration.Mode(
+        clientID: "ca_1", secretKeys: (0..<keys).map { "sk_test_\($0)" })
+      let oauth = StripeOAuth(apiBaseURL: "http://127.0.0.1:1", transport: world.transport, deadline: .seconds(10))
+      let endpoint = TokenEndpoint(oauth: oauth, live: nil, test: mode)
+      let longest = endpoint.longestTime(livemode: false)
+      #expect(longest == .seconds(10 * keys))
+      guard
+        case .begin = try await world.store.beginRefresh(of: tenant, taking: longest, ifNeeded: { _ in true })
+      else {
+        Issue.record("no lease")
+        return
+      }
+      let seconds: Double? = try await world.store.database.transaction(for: tenant) { transaction in
+        try await transaction.query(
+          """
+          SELECT extract(epoch FROM refresh_lease_until - now())::double precision AS seconds
+            FROM stripe_integration.connections
+          """
+        ).first?.get("seconds")
+      }
+      #expect((seconds ?? 0) > Double(10 * keys) + 5)
+    }
+  }
+
   @Test("new tokens are stored though the lease ended and another replica parked the tenant meanwhile")
   func slowHolder() async throws {
     try await ConnectionWorld.run { world in
       try await world.connect(tenant)
       try await world.letTokenExpire(of: tenant)
-      guard case .begin(let lease) = try await world.store.beginRefresh(of: tenant, ifNeeded: { _ in true }) else {
+      guard
+        case .begin(let lease) = try await world.store.beginRefresh(
+          of: tenant, taking: .seconds(20), ifNeeded: { _ in true })
+      else {
         Issue.record("no lease")
         return
       }
@@ -119,7 +150,10 @@ struct ConnectionsTokenVaultTests {
   func compareBeforeGivingUp() async throws {
     try await ConnectionWorld.run { world in
       try await world.connect(tenant)
-      guard case .begin(let lease) = try await world.store.beginRefresh(of: tenant, ifNeeded: { _ in true }) else {
+      guard
+        case .begin(let lease) = try await world.store.beginRefresh(
+          of: tenant, taking: .seconds(20), ifNeeded: { _ in true })
+      else {
         Issue.record("no lease")
         return
       }

@@ -9,7 +9,8 @@ public struct StripeOAuth: Sendable {
   private let tokenURL: String
   private let transport: any HTTPSending
   private let userAgent: String?
-  private let deadline: Duration
+  /// The longest one exchange may take.
+  public let deadline: Duration
 
   /// - Parameters:
   ///   - apiBaseURL: `https://api.stripe.com`, or what stands in for it.

@@ -15,8 +15,12 @@ struct RefreshLease: Sendable {
   let access: String?
   let remaining: Duration
 
-  /// Longer than a refresh can take, its attempts with each configured key included.
-  static let duration = "45 seconds"
+  /// How much longer a lease is than its refresh can take: for the clocks, and the statements around it.
+  private static let margin: Duration = .seconds(15)
+
+  /// How long a lease is held.
+  /// - Parameter refresh: the longest that the refresh can take, its attempts with each configured key included.
+  static func duration(of refresh: Duration) -> Duration { refresh + margin }
 }
 
 extension ConnectionStore {
@@ -40,12 +44,15 @@ extension ConnectionStore {
   }
 
   /// Takes the right to refresh, unless that is no longer necessary or somebody has it.
-  /// - Parameter need: says of the stored tokens whether they are to be replaced.
+  /// - Parameters:
+  ///   - longest: the longest that the refresh can take.
+  ///   - need: says of the stored tokens whether they are to be replaced.
   /// - Throws: `TenantUnavailable` when nothing can be refreshed.
   func beginRefresh(
-    of tenant: Tenant, ifNeeded need: @Sendable (StoredTokens) -> Bool
+    of tenant: Tenant, taking longest: Duration, ifNeeded need: @Sendable (StoredTokens) -> Bool
   ) async throws -> RefreshStart {
-    try await database.transaction(for: tenant) { transaction in
+    let duration = "\(RefreshLease.duration(of: longest).components.seconds) seconds"
+    return try await database.transaction(for: tenant) { transaction in
       guard let row = try await Self.tokenRow(of: tenant, isLocked: true, transaction) else {
         throw TenantUnavailable.notConnected(nil)
       }
@@ -58,7 +65,7 @@ extension ConnectionStore {
       let lease = try await transaction.query(
         """
         UPDATE stripe_integration.connections
-           SET refresh_lease_until = now() + \(RefreshLease.duration)::text::interval,
+           SET refresh_lease_until = now() + \(duration)::text::interval,
                refresh_fence       = refresh_fence + 1
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)

@@ -8,6 +8,9 @@ struct TokenEndpoint: Sendable {
 
   func secretKeys(livemode: Bool) -> [String] { (livemode ? live : test)?.secretKeys ?? [] }
 
+  /// The longest that one exchange or refresh can take: each key may be tried in vain.
+  func longestTime(livemode: Bool) -> Duration { oauth.deadline * max(1, secretKeys(livemode: livemode).count) }
+
   func exchange(code: String, livemode: Bool) async throws(StripeOAuthError) -> TokenGrant {
     try await withKeys(livemode) { key throws(StripeOAuthError) in
       try await oauth.exchange(code: code, secretKey: key)

@@ -28,8 +28,8 @@ final class TokenRefresher: Sendable {
   static let margin: Duration = .seconds(300)
   /// While Stripe cannot be reached, a token is used until this long before its end.
   static let shortestUse: Duration = .seconds(20)
-  /// How long a caller waits for another replica's refresh.
-  private static let longestWait: Duration = .seconds(60)
+  /// How long a caller waits at least for another replica's refresh; longer where that may take longer.
+  private static let shortestWait: Duration = .seconds(60)
   /// How long storing new tokens is tried; they exist nowhere else.
   private static let longestSaving: Duration = .seconds(120)
 
@@ -78,10 +78,11 @@ final class TokenRefresher: Sendable {
   }
 
   private func refresh(_ tenant: Tenant, ifNeeded need: @Sendable (StoredTokens) -> Bool) async throws -> StoredTokens {
-    let deadline = ContinuousClock.now + Self.longestWait
+    let longest = endpoint.longestTime(livemode: tenant.livemode)
+    let deadline = ContinuousClock.now + max(Self.shortestWait, RefreshLease.duration(of: longest))
     var pause = Duration.milliseconds(50)
     while true {
-      switch try await store.beginRefresh(of: tenant, ifNeeded: need) {
+      switch try await store.beginRefresh(of: tenant, taking: longest, ifNeeded: need) {
       case .notNeeded(let tokens): return tokens
       case .begin(let lease): return try await roll(lease, ifNeeded: need)
       case .busy:
