@@ -16,6 +16,9 @@ public struct LicenseServer: Sendable {
   /// The folder of this server's migrations, below the project's `migrations`.
   public static let migrationsDirectory = "server"
 
+  /// Connections to the database that it opens beside the client's pool: one for validations, many at a time.
+  public static let ownConnections = ValidationBatch.lanes
+
   let services: Services
   let client: PostgresClient
 

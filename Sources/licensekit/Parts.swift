@@ -26,7 +26,7 @@ struct Parts: Sendable {
   init(_ settings: ServerSettings, logger: Logger) async throws {
     self.logger = logger
     var database = try PostgresConfiguration(url: settings.process.databaseURL)
-    database.maximumConnections = settings.process.databaseConnections
+    database.maximumConnections = max(1, settings.process.databaseConnections - LicenseServer.ownConnections)
     database.applicationName = "licensekit"
     let postgres = PostgresClient(database, logger: logger)
     var redis: RedisClient?

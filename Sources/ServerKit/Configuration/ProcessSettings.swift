@@ -9,7 +9,7 @@ public struct ProcessSettings: Sendable {
   public var databaseURL: String
   /// `REDIS_URL`; nil goes on without Redis.
   public var redisURL: String?
-  /// `DATABASE_CONNECTIONS`: the most connections of the pool, by default 16.
+  /// `DATABASE_CONNECTIONS`: the most connections, but for those that a part of the program names besides; by default 16.
   public var databaseConnections: Int
   /// `LOG_LEVEL` and `LOG_FORMAT`
   public var logLevel: Logger.Level
