@@ -8,6 +8,7 @@ struct LicenseKitCommand: AsyncParsableCommand {
     abstract: "A LicenseKit server that turns Stripe payments into licenses.",
     discussion: "Configuration comes from the environment; docs/configuration.md lists it.",
     subcommands: [
-      Serve.self, Migrate.self, Doctor.self, Explain.self, ReplaySales.self, Reconcile.self, Keys.self, Admin.self,
+      Serve.self, Migrate.self, Doctor.self, Explain.self, ReplaySales.self, Reconcile.self, BuyerCommand.self,
+      Keys.self, Admin.self,
     ])
 }

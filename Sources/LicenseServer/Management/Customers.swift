@@ -85,9 +85,28 @@ struct Customers: Sendable {
           """)
       }
       guard let row = rows.first else { throw APIFailure.notFound("customer") }
+      if let email = body.email, BlankText.said(email) == nil {
+        try await Self.forget(id, for: caller, now: now, in: transaction)
+      }
       try await EventLog.append(.customerUpdated, id.rawValue, by: caller, at: now, in: transaction)
       return try Customer(row: row)
     }
+  }
+
+  /// A customer whose address is taken away is not to be found by it in the licenses either, which have copies of address
+  /// and name.
+  private static func forget(
+    _ id: CustomerID, for caller: Caller, now: Date, in transaction: PostgresTransaction
+  ) async throws {
+    try await transaction.query(
+      """
+      UPDATE license_server.licenses
+         SET customer_email = NULL,
+             customer_name  = NULL,
+             updated_at     = \(now)
+       WHERE tenant_id = \(caller.tenant) AND customer_id = \(id)
+         AND (customer_email IS NOT NULL OR customer_name IS NOT NULL)
+      """)
   }
 
   /// Also removes the values of custom fields that were set on the customer.

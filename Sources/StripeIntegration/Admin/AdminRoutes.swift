@@ -81,6 +81,9 @@ struct AdminRoutes: Sendable {
     router.post("stripe/admin/fulfillments/{id}/licenses/{license_id}/reveal", use: tenant(revealKey))
     router.post("stripe/admin/fulfillments/{id}/licenses/{license_id}/release", use: tenant(releaseLicense))
 
+    router.get("stripe/admin/buyers/{id}", use: tenant(exportBuyer))
+    router.post("stripe/admin/buyers/{id}/erase", use: tenant(eraseBuyer))
+
     router.get("stripe/admin/explain", use: tenant(explain))
     router.post("stripe/admin/explain/fetch", use: tenant(takeUp))
 

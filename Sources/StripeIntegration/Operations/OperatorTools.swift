@@ -1,5 +1,6 @@
 public import Foundation
 import Identity
+import JSON
 import Postgres
 import StripeAPI
 
@@ -78,6 +79,42 @@ public struct OperatorTools: Sendable {
     case .parked, .notConnected, .outage: return .standsStill
     default: return .needsAttention
     }
+  }
+
+  // MARK: Buyers
+
+  /// Prints everything that is kept about a buyer, as JSON.
+  public func exportBuyer(
+    _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
+  ) async throws -> Outcome {
+    let export = try await BuyerDesk(database: database, licenseKit: reconciler.licenseKit)
+      .export(id, of: tenant) { Self.entry("buyer.export", $0) }
+    guard let export else {
+      print("Nothing is known of \(id).")
+      return .needsAttention
+    }
+    print(try JSONCoding.encode(export).text())
+    return .done
+  }
+
+  /// Takes a buyer's name and addresses away.
+  public func eraseBuyer(
+    _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
+  ) async throws -> Outcome {
+    let erasure = try await BuyerDesk(database: database, licenseKit: reconciler.licenseKit)
+      .erase(id, of: tenant) { Self.entry("buyer.erase", $0) }
+    guard let erasure else {
+      print("Nothing is known of \(id).")
+      return .needsAttention
+    }
+    print(
+      "Erased: name and addresses in \(erasure.fulfillments.count) fulfillments and \(erasure.customers.count) "
+        + "customers at LicenseKit.")
+    return .done
+  }
+
+  private static func entry(_ action: String, _ target: String) -> AuditLog.Entry {
+    AuditLog.Entry(actor: "operator (command line)", action: action, target: target, requestID: nil, detail: nil)
   }
 
   // MARK: Replay

@@ -309,10 +309,10 @@ public struct Decider: Sendable {
       email = isFollowed ? itsEmail ?? email : email ?? itsEmail
       name = isFollowed ? itsName ?? name : name ?? itsName
     }
-    let suffix = tenant.livemode ? "" : "-test"
-    let subject = id?.rawValue ?? "guest-\(guest)"
+    let subject = id?.rawValue ?? DesiredCustomer.guest(guest)
     return DesiredCustomer(
-      code: "stripe-\(tenant.account)-\(subject)\(suffix)", name: name ?? email ?? "Stripe \(subject)", email: email,
+      code: DesiredCustomer.code(of: subject, tenant), name: name ?? email ?? DesiredCustomer.name(of: subject),
+      email: email,
       stripeCustomer: isDeleted ? nil : id, isFollowed: isFollowed)
   }
 }

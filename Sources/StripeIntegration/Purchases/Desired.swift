@@ -67,6 +67,17 @@ public struct DesiredCustomer: Hashable, Sendable {
   /// Whether a change of name or address is taken over to the record that exists.
   public var isFollowed = false
 
+  /// Names a buyer who is no customer of Stripe's, by what was bought.
+  static func guest(_ id: String) -> String { "guest-\(id)" }
+
+  /// - Parameter subject: the id of a Stripe customer, or of a guest.
+  static func code(of subject: String, _ tenant: Tenant) -> String {
+    "stripe-\(tenant.account)-\(subject)\(tenant.livemode ? "" : "-test")"
+  }
+
+  /// How somebody is called who has told neither name nor address.
+  static func name(of subject: String) -> String { "Stripe \(subject)" }
+
   /// What is taken over.
   public struct Contact: Hashable, Sendable, Codable {
     public let name: String

@@ -252,6 +252,11 @@ struct EventRouter: Sendable {
   ) async throws -> Outcome {
     let fact = Fact(snapshot, asOf: event.created, source: .event)
     let isNews = try await FactStore(tenant: index.tenant, transaction: index.transaction).learn(fact)
+    if case .customer(let customer) = snapshot, customer.isDeleted {
+      let records = BuyerRecords(tenant: index.tenant, transaction: index.transaction)
+      if let buyer = try await records.buyer(customer.id) { try await records.erase(buyer, withEvents: false) }
+      return (.done, "Remembered, and the name and addresses of the buyer were erased.")
+    }
     if attention == .none { return (.done, "Remembered.") }
     if attention == .buyer { return try await look(atNewestOf: snapshot.customer, index) }
     if !snapshot.shares.isEmpty { return try await share(snapshot, attention, event, index, isNews: isNews) }

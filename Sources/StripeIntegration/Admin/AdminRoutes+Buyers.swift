@@ -1,0 +1,24 @@
+import Hummingbird
+import ServerKit
+
+extension AdminRoutes {
+  private var buyers: BuyerDesk { BuyerDesk(database: database, licenseKit: licenseKit) }
+
+  /// Everything that is kept about a buyer, for a buyer who asks.
+  func exportBuyer(_ call: AdminCall) async throws -> Response {
+    let export = try await OutsideFailure.translating {
+      try await buyers.export(try call.id("id"), of: call.tenant) { call.entry("buyer.export", $0) }
+    }
+    guard let export else { throw APIFailure.notFound() }
+    return try Answer.data(export, context: call.context)
+  }
+
+  /// Takes a buyer's name and addresses away, for a buyer who asks to be forgotten.
+  func eraseBuyer(_ call: AdminCall) async throws -> Response {
+    let erasure = try await OutsideFailure.translating {
+      try await buyers.erase(try call.id("id"), of: call.tenant) { call.entry("buyer.erase", $0) }
+    }
+    guard let erasure else { throw APIFailure.notFound() }
+    return try Answer.data(erasure, context: call.context)
+  }
+}
