@@ -65,14 +65,16 @@ let package = Package(
 
     // General modules: no product words.
     module("Identity", []),
+    module("Networks", []),
     module("JSON", ["Identity"]),
     module("Cryptography", ["COpenSSL"]),
     module("Postgres", ["CLibpq", "Identity", logging, lifecycle]),
     module("Redis", ["CHiredis", "COpenSSL", logging]),
-    module("HTTPTransport", ["CCurl", logging]),
+    module("HTTPTransport", ["CCurl", "Networks", logging]),
     module("PDFDocuments", ["CCairo"]),
     module(
-      "ServerKit", ["JSON", "Cryptography", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
+      "ServerKit",
+      ["JSON", "Cryptography", "Networks", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
 
     module("Storage", ["Postgres", "Redis", "ServerKit", logging]),
     module("Delivery", ["Cryptography", "HTTPTransport", "ServerKit", logging]),
@@ -85,14 +87,14 @@ let package = Package(
     module(
       "LicenseServer",
       [
-        "LicenseKitAPI", "Identity", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit", "Delivery",
-        "PDFDocuments", "Storage", logging, lifecycle, hummingbird, metrics,
+        "LicenseKitAPI", "Identity", "Networks", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit",
+        "Delivery", "PDFDocuments", "Storage", logging, lifecycle, hummingbird, metrics,
       ]),
     module(
       "StripeIntegration",
       [
-        "StripeAPI", "LicenseKitAPI", "Identity", "JSON", "Postgres", "Redis", "HTTPTransport", "Cryptography",
-        "ServerKit", "Delivery", "PDFDocuments", "Storage",
+        "StripeAPI", "LicenseKitAPI", "Identity", "Networks", "JSON", "Postgres", "Redis", "HTTPTransport",
+        "Cryptography", "ServerKit", "Delivery", "PDFDocuments", "Storage",
         logging, lifecycle, hummingbird, metrics,
       ]),
 
@@ -122,14 +124,15 @@ let package = Package(
   ]
     + [
       tests("JSONTests", ["JSON", "Identity"]),
+      tests("NetworksTests", ["Networks"]),
       tests("CryptographyTests", ["Cryptography"]),
       tests("PostgresTests", ["Postgres", "TestSupport", logging]),
       tests("RedisTests", ["Redis", "TestSupport", logging]),
       tests("StorageTests", ["Storage", "Postgres", "Redis", "ServerKit", hummingbird]),
       tests("PDFDocumentsTests", ["PDFDocuments"]),
-      tests("HTTPTransportTests", ["HTTPTransport", hummingbird, logging]),
-      tests("ServerKitTests", ["ServerKit", "JSON", "HTTPTransport", hummingbird, logging]),
-      tests("DeliveryTests", ["Delivery", "HTTPTransport", "Cryptography", "ServerKit", logging]),
+      tests("HTTPTransportTests", ["HTTPTransport", "Networks", hummingbird, logging]),
+      tests("ServerKitTests", ["ServerKit", "JSON", "Networks", "HTTPTransport", hummingbird, logging]),
+      tests("DeliveryTests", ["Delivery", "HTTPTransport", "Networks", "Cryptography", "ServerKit", logging]),
       tests(
         "StripeAPITests",
         ["StripeAPI", "JSON", "Cryptography", "HTTPTransport", "ServerKit", "Identity", hummingbird, logging]),
@@ -137,7 +140,7 @@ let package = Package(
         "LicenseServerTests",
         [
           "LicenseServer", "LicenseKitAPI", "JSON", "Postgres", "Cryptography", "HTTPTransport", "ServerKit",
-          "Identity", "Delivery", "PDFDocuments", "TestSupport", hummingbird, logging, lifecycle,
+          "Identity", "Networks", "Delivery", "PDFDocuments", "TestSupport", hummingbird, logging, lifecycle,
         ]),
       tests("PurchasesTests", ["StripeIntegration", "StripeAPI", "LicenseKitAPI", "JSON", "Identity"]),
       tests(
@@ -145,7 +148,7 @@ let package = Package(
         [
           "StripeIntegration", "LicenseServer", "StripeAPI", "LicenseKitAPI", "JSON", "Postgres", "Redis",
           "HTTPTransport", "Cryptography", "ServerKit", "Delivery",
-          "Identity", "TestSupport", hummingbird, logging, lifecycle,
+          "Identity", "Networks", "TestSupport", hummingbird, logging, lifecycle,
         ], exclude: ["Fixtures"]),
       tests("ArchitectureTests", []),
     ].filter { chosenTests?.contains($0.name) ?? true } + loadTests

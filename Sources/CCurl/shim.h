@@ -92,13 +92,6 @@ static inline int ccurl_address_bytes(const struct curl_sockaddr *address, unsig
   return 0;
 }
 
-// Reads an IP address from its text: 4 or 16 bytes, 0 when it is none.
-static inline int ccurl_parse_address(const char *text, unsigned char bytes[16]) {
-  if (inet_pton(AF_INET, text, bytes) == 1) return 4;
-  if (inet_pton(AF_INET6, text, bytes) == 1) return 16;
-  return 0;
-}
-
 static inline curl_socket_t ccurl_open_socket(const struct curl_sockaddr *address) {
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }

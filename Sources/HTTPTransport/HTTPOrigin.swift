@@ -1,4 +1,5 @@
 internal import CCurl
+import Networks
 
 /// The server that a URL leads to, in one spelling, read as the transport reads it: two URLs of one server are equal here,
 /// whatever their scheme, path, letters and ways of writing an address. All names and addresses of this machine are one.

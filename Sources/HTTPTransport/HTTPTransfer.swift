@@ -1,4 +1,5 @@
 internal import CCurl
+import Networks
 
 /// One HTTP exchange on the multi thread: sets the options, collects the answer, and resumes the caller once.
 final class HTTPTransfer: CurlTransfer {

@@ -2,6 +2,7 @@ import Cryptography
 import Delivery
 import Foundation
 import HTTPTransport
+import Networks
 import Testing
 
 /// Answers every request in the same way.

@@ -1,5 +1,6 @@
 import HTTPTransport
 import Logging
+import Networks
 import Testing
 
 @testable import HTTPTransport

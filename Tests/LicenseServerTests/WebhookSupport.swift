@@ -5,6 +5,7 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Logging
+import Networks
 import Postgres
 import ServerKit
 import ServiceLifecycle

@@ -3,6 +3,7 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import Networks
 import Postgres
 import ServerKit
 
@@ -33,7 +34,7 @@ struct APIKeys: Sendable {
     guard !scopes.isEmpty else { throw APIFailure.validation(field: "scopes", "must not be empty") }
     let networks = body.allowedCidrs ?? []
     try Checks.range(networks.count, "allowed_cidrs", 0...100)
-    for (index, network) in networks.enumerated() where CIDRBlock(network) == nil {
+    for (index, network) in networks.enumerated() where NetworkBlock(network) == nil {
       throw APIFailure.validation(
         field: "allowed_cidrs[\(index)]", "must be a network such as 192.0.2.0/24 or 2001:db8::/32")
     }

@@ -17,7 +17,7 @@ struct ManagementRoutes: Sendable {
     for route in all {
       router.on(route.path, method: route.method) { [services] request, context in
         var caller = try await services.authenticator.management(
-          token: request.credential("Bearer"), host: request.hostName, address: context.remoteIPAddress)
+          token: request.credential("Bearer"), host: request.hostName, address: context.clientAddressText)
         caller.requestID = context.requestID
         try caller.authorize(route.operation)
         return try await route.handle(ManagementCall(caller: caller, request: request, context: context))

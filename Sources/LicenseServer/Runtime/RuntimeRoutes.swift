@@ -59,7 +59,7 @@ struct RuntimeRoutes: Sendable {
       let endpoint = RuntimeEndpoint(path: route.path.description)
       router.on(route.path, method: .post) { [services] request, context in
         let (caller, license) = try await services.authenticator.license(
-          key: request.credential("License"), host: request.hostName, address: context.remoteIPAddress)
+          key: request.credential("License"), host: request.hostName, address: context.clientAddressText)
         let call = RuntimeCall(caller: caller, license: license, request: request)
         let answer = try await services.recording(endpoint, call, context) { try await route.handle(call) }
         return Answer.raw(data: answer.data, members: answer.members, context: context)

@@ -29,7 +29,7 @@ extension Services {
   private func question(
     _ kind: ValidationQuestion.Kind, _ endpoint: RuntimeEndpoint, _ request: Request, _ context: AppContext
   ) async throws -> ValidationQuestion {
-    let (key, host, address) = (request.credential("License"), request.hostName, context.remoteIPAddress)
+    let (key, host, address) = (request.credential("License"), request.hostName, context.clientAddressText)
     guard let key else { throw APIFailure.licenseKeyRequired }
     do {
       let bytes = try await request.bodyBytes(limit: RuntimeCall.largestBody)

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import LicenseKitAPI
+import Networks
 import Postgres
 import ServerKit
 
@@ -29,7 +30,9 @@ struct Authenticator: Sendable {
     if let expiry = try row.get("expires_at", as: Date?.self), expiry <= now { throw Self.refused }
     let networks = try row.get("allowed_cidrs", as: [String].self)
     if !networks.isEmpty {
-      guard let address, networks.contains(where: { CIDRBlock($0)?.contains(address) ?? false }) else {
+      guard let address = address.flatMap({ IPAddress($0) }),
+        networks.contains(where: { NetworkBlock($0)?.contains(address) ?? false })
+      else {
         throw Self.refused
       }
     }

@@ -1,4 +1,5 @@
 public import Configuration
+public import Networks
 
 /// Reads the configuration of a program from environment variables, with their types, and collects every problem
 /// instead of stopping at the first. Read all, then call ``finish()``: until that has not thrown, values that were
@@ -160,6 +161,17 @@ public struct EnvironmentReader {
   }
 
   // MARK: Addresses
+
+  /// Blocks of IP addresses, and single ones, separated by commas.
+  public mutating func networks(_ name: String, example: String) -> [NetworkBlock] {
+    let expected = "blocks of IP addresses separated by commas"
+    let texts = list(name, expected: expected, example: example)
+    let blocks = texts.compactMap { NetworkBlock($0) }
+    if blocks.count < texts.count {
+      report(name, expected: expected, example: example, found: .value(texts.joined(separator: ",")))
+    }
+    return blocks
+  }
 
   /// A host and a port to listen on.
   public mutating func address(_ name: String, default fallback: ServerAddress) -> ServerAddress {

@@ -1,6 +1,7 @@
 public import Hummingbird
 import Logging
 public import NIOCore
+public import Networks
 
 /// A request context that knows the id its answer carries. A child context made by `group(context:)` adopts this so
 /// that ``Answer`` can be used with it.
@@ -22,12 +23,16 @@ public struct AppContext: IdentifiedRequestContext, RemoteAddressRequestContext 
   /// The peer of the connection. Behind a proxy this is the proxy.
   public let remoteAddress: SocketAddress?
 
+  /// Who sent the request: the peer of the connection. Nil for anything that is not an IP connection. An IPv4 address that comes mapped into IPv6 is the IPv4 address.
+  public let clientAddress: IPAddress?
+
   /// When the head of the request had been read, for the duration in the access log and the metrics.
   public let startedAt: ContinuousClock.Instant
 
   public init(source: ApplicationRequestContextSource) {
     requestID = RequestID.random()
     remoteAddress = source.channel.remoteAddress
+    clientAddress = remoteAddress?.ipAddress.flatMap { IPAddress($0) }.map { $0.mappedIPv4 ?? $0 }
     startedAt = .now
     coreContext = CoreRequestContextStorage(source: source)
     coreContext.parameters = Parameters()
@@ -40,8 +45,8 @@ public struct AppContext: IdentifiedRequestContext, RemoteAddressRequestContext 
   /// The same as ``requestID``; stands in for the framework's own counter.
   public var id: String { requestID }
 
-  /// The IP address of ``remoteAddress`` as text, or `unknown` for anything that is not an IP connection.
-  public var remoteIPAddress: String { remoteAddress?.ipAddress ?? "unknown" }
+  /// ``clientAddress`` as text, or `unknown`.
+  public var clientAddressText: String { clientAddress?.description ?? "unknown" }
 }
 
 extension RequestContext {

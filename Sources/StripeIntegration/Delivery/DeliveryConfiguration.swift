@@ -1,4 +1,5 @@
 public import HTTPTransport
+public import Networks
 public import ServerKit
 
 /// How notices and mail leave this service.
@@ -39,15 +40,7 @@ extension DeliveryConfiguration {
 
   /// Addresses besides the public ones that vendors may have anything sent to. Problems are noted in the reader.
   public static func allowedNetworks(from environment: inout EnvironmentReader) -> [NetworkBlock] {
-    let networks = environment.list(
-      "OUTGOING_ALLOWED_NETWORKS", expected: "blocks of IP addresses separated by commas", example: "10.1.0.0/16")
-    let blocks = networks.compactMap { NetworkBlock($0) }
-    if blocks.count < networks.count {
-      environment.report(
-        "OUTGOING_ALLOWED_NETWORKS", expected: "blocks of IP addresses separated by commas", example: "10.1.0.0/16",
-        found: .value(networks.joined(separator: ",")))
-    }
-    return blocks
+    environment.networks("OUTGOING_ALLOWED_NETWORKS", example: "10.1.0.0/16")
   }
 
   private static func mail(from environment: inout EnvironmentReader) -> Mail? {
