@@ -45,7 +45,9 @@ struct Serve: AsyncParsableCommand {
       }
     }
 
-    let http = HTTPService(router: router, address: settings.process.address, logger: logger) { address in
+    let http = HTTPService(
+      router: router, address: settings.process.address, limits: settings.process.httpLimits, logger: logger
+    ) { address in
       settings.process.announce(address, logger: logger)
     }
     try await runService(

@@ -61,7 +61,8 @@ struct Serve: AsyncParsableCommand {
     router.addHealthRoutes([integration.readinessCheck])
     router.addMetricsRoute(metrics)
     if role != .worker { integration.addRoutes(to: router) }
-    let http = HTTPService(router: router, address: process.address, logger: logger) { address in
+    let http = HTTPService(router: router, address: process.address, limits: process.httpLimits, logger: logger) {
+      address in
       process.announce(address, logger: logger)
     }
     try await runService([postgres] + integration.services(for: role) + [http], logger: logger)

@@ -48,7 +48,7 @@ final class RawConnection: Sendable {
 
   deinit { Glibc.close(socket) }
 
-  /// Sends a request and reads its answer. The blocking calls are on a queue of their own.
+  /// Sends a request and reads its answer.
   func send(
     _ method: String, _ target: String, headers: [(String, String)] = [], body: String? = nil
   ) async throws -> Answer {
@@ -60,14 +60,41 @@ final class RawConnection: Sendable {
   }
 
   func exchange(_ text: String, isHead: Bool = false) async throws -> Answer {
-    try await withCheckedThrowingContinuation { continuation in
-      queue.async {
-        continuation.resume(
-          with: Result {
-            try self.write(Array(text.utf8))
-            return try self.read(isHead: isHead)
-          })
+    try await onQueue {
+      try self.write(Array(text.utf8))
+      return try self.read(isHead: isHead)
+    }
+  }
+
+  /// Sends bytes and waits for no answer.
+  ///
+  /// - Parameter inTurn: after what was begun before; false beside an answer that is being waited for.
+  func write(_ text: String, inTurn: Bool = true) async throws {
+    guard inTurn else { return try write(Array(text.utf8)) }
+    try await onQueue { try self.write(Array(text.utf8)) }
+  }
+
+  /// The next answer, without a body where it has none.
+  func answer() async throws -> Answer { try await onQueue { try self.read(isHead: false) } }
+
+  /// Everything until the server closes its side; nil when it does not.
+  func everything() async throws -> String? {
+    try await onQueue {
+      var bytes: [UInt8] = []
+      var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+      while true {
+        let count = recv(self.socket, &buffer, buffer.count, 0)
+        guard count >= 0 else { return nil }
+        if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+        bytes += buffer[..<count]
       }
+    }
+  }
+
+  /// The blocking calls are on a queue of their own.
+  private func onQueue<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+      queue.async { continuation.resume(with: Result(catching: work)) }
     }
   }
 

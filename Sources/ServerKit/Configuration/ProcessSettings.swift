@@ -33,6 +33,13 @@ public struct ProcessSettings: Sendable {
 }
 
 extension ProcessSettings {
+  /// The bounds of the HTTP server; connections to the database need files, too.
+  public var httpLimits: HTTPService.Limits {
+    var limits = HTTPService.Limits()
+    limits.reservedFiles += databaseConnections
+    return limits
+  }
+
   /// Says where the server listens: in the log and, where one is named, in the port file.
   public func announce(_ address: ServerAddress, logger: Logger) {
     logger.info("listening", metadata: ["address": "\(address)"])

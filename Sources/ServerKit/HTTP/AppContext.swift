@@ -26,11 +26,15 @@ public struct AppContext: IdentifiedRequestContext, RemoteAddressRequestContext 
   /// Who sent the request: the peer of the connection. Nil for anything that is not an IP connection. An IPv4 address that comes mapped into IPv6 is the IPv4 address.
   public let clientAddress: IPAddress?
 
+  /// The connection, to be told when a body is wanted.
+  let channel: any Channel
+
   /// When the head of the request had been read, for the duration in the access log and the metrics.
   public let startedAt: ContinuousClock.Instant
 
   public init(source: ApplicationRequestContextSource) {
     requestID = RequestID.random()
+    channel = source.channel
     remoteAddress = source.channel.remoteAddress
     clientAddress = remoteAddress?.ipAddress.flatMap { IPAddress($0) }.map { $0.mappedIPv4 ?? $0 }
     startedAt = .now

@@ -4,9 +4,10 @@ import Logging
 
 /// The routes of a server, and what every answer goes through.
 ///
-/// Routes, groups and middlewares are declared as with the framework's own router. Around them stands, from outside
-/// in: request id, access log, metrics, CORS per path, wrong methods (405 with `Allow`), errors as envelopes. `HEAD`
-/// is answered wherever `GET` is. A trailing slash changes nothing and redirects nowhere.
+/// Routes, groups and middlewares are declared as with the framework's own router. Around them stands, from outside in:
+/// request id, access log, metrics, CORS per path, what no route can serve (compressed bodies, say), wrong methods (405
+/// with `Allow`), errors as envelopes. `HEAD` is answered wherever `GET` is. A trailing slash changes nothing and
+/// redirects nowhere.
 public final class AppRouter: RouterMethods, HTTPResponderBuilder {
   public typealias Context = AppContext
 
@@ -66,6 +67,7 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
     var layers: [any MiddlewareProtocol<Request, Response, AppContext>] = [RequestIDMiddleware(), accessLog]
     if let metrics { layers.append(MetricsMiddleware(metrics)) }
     layers.append(contentsOf: corsRules)
+    layers.append(RequestAdmissionMiddleware())
     layers.append(MethodNotAllowedMiddleware(RouteTable(routes.routes.map { ($0.path, $0.method) })))
     return AppResponder(layers: layers, routes: routes.buildResponder(), timeout: requestTimeout)
   }

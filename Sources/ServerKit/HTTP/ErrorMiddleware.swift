@@ -53,6 +53,8 @@ public struct ErrorMiddleware: RouterMiddleware {
       var failure = APIFailure.of(error.status, detail: error.status.code < 500 ? error.body : nil)
       failure.headers = error.headers.map { ($0.name.rawName, $0.value) }
       return failure
+    case let cutOff as RequestCutOff:
+      return cutOff.failure
     case is NIOTooManyBytesError:
       return .of(.contentTooLarge)
     case is CancellationError:

@@ -10,12 +10,29 @@ public struct HTTPService: Service {
   public struct Limits: Sendable {
     /// Connections the system holds until they are accepted.
     public var backlog = 1024
-    /// Connections at once; beyond, new ones wait in the backlog.
+    /// Connections at once; beyond, new ones wait in the backlog. Fewer where the limit of open files is lower.
     public var maximumConnections = 10_000
-    /// How long a connection may be silent, between requests and while a request is being sent.
+    /// Open files that are kept for everything but connections.
+    public var reservedFiles = 192
+    /// How long a connection may be silent between requests.
     public var idleTimeout = Duration.seconds(75)
+    /// From the first byte of a request, or the beginning of a connection, to the end of the request's head.
+    public var headTimeout = Duration.seconds(20)
+    /// From the head of a request to the end of its body.
+    public var requestTimeout = Duration.seconds(30)
+    /// How long the last answer of a connection is given to arrive before the connection is closed.
+    public var lingerTimeout = Duration.seconds(2)
     /// The head of a request in bytes.
     public var maximumHeaderBytes = 32 * 1024
+    /// The fields of a request's head.
+    public var maximumHeaderFields = 200
+    /// Requests, over all connections, whose body did not come in one piece and is awaited; beyond, they get 503.
+    public var maximumUnfinishedRequests = 4_000
+    /// Bytes of bodies, over all connections, whose request is not answered; beyond, 503.
+    public var maximumBodyBytes = 128 << 20
+    /// So many bytes of each body are not counted there: short requests are served beside long ones. The number of
+    /// connections bounds them.
+    public var freeBodyBytes = 16 << 10
 
     /// The defaults, which suit a server behind a proxy.
     public init() {}
@@ -46,18 +63,26 @@ public struct HTTPService: Service {
   ///
   /// - Throws: when the address cannot be bound.
   public func run() async throws {
-    let channel = HTTP1Channel.Configuration(
-      idleTimeout: .nanoseconds(Int64(limits.idleTimeout / .nanoseconds(1))),
-      httpDecoderConfiguration: .init(
-        maxHeaderFieldSize: limits.maximumHeaderBytes, maxHeaderListSize: limits.maximumHeaderBytes,
-        maxHeaderFieldCount: 200))
+    let openFiles = OpenFiles.limit
+    let connections = OpenFiles.connections(
+      wanted: limits.maximumConnections, limit: openFiles, reserved: limits.reservedFiles)
+    logger.log(
+      level: connections < limits.maximumConnections ? .warning : .info,
+      connections < limits.maximumConnections
+        ? "The limit of open files bounds the number of connections" : "The number of connections is bounded",
+      metadata: [
+        "connections": "\(connections)", "open_files": openFiles.map { "\($0)" } ?? "unlimited",
+      ])
+    let load = ServerLoad(maximumRequests: limits.maximumUnfinishedRequests, maximumBytes: limits.maximumBodyBytes)
     let host = address.host
     let application = Application(
       responder: responder,
-      server: .http1(configuration: channel),
+      server: HTTPServerBuilder { [limits] responder in
+        ConnectionChannel(responder: responder, limits: limits, load: load)
+      },
       configuration: ApplicationConfiguration(
         address: .hostname(address.host, port: address.port), serverName: nil, backlog: limits.backlog,
-        availableConnectionsDelegate: .maximum(limits.maximumConnections, logger: logger)),
+        availableConnectionsDelegate: .maximum(connections, logger: logger)),
       onServerRunning: { [onBound] channel in
         await onBound(ServerAddress(host: host, port: channel.localAddress?.port ?? 0))
       },

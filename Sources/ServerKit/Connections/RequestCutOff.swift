@@ -1,0 +1,23 @@
+import HTTPTypes
+
+/// Why a request is not read to its end. Thrown to whoever reads its body; the connection ends after the answer.
+enum RequestCutOff: Error, Hashable {
+  /// It took too long to arrive.
+  case tooSlow
+  /// Too many requests are being received.
+  case tooManyRequests
+  /// The bodies that are being received take all the room there is.
+  case bodiesFull
+
+  /// The answer.
+  var failure: APIFailure {
+    switch self {
+    case .tooSlow:
+      APIFailure(
+        .requestTimeout, code: "REQUEST_TIMEOUT", message: "The request took too long to arrive.",
+        detail: "send it faster, or in one piece")
+    case .tooManyRequests, .bodiesFull:
+      .unavailable("too much is being received at the moment", code: "OVERLOADED", retryAfter: .seconds(5))
+    }
+  }
+}
