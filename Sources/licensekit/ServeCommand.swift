@@ -30,7 +30,8 @@ struct Serve: AsyncParsableCommand {
     try await parts.server.bootstrap(adminToken: settings.adminToken)
 
     let router = AppRouter(
-      metrics: metrics, accessLog: IntegrationServer.accessLog, translate: IntegrationServer.apiFailure)
+      metrics: metrics, accessLog: IntegrationServer.accessLog, trustedProxies: settings.process.trustedProxies,
+      translate: IntegrationServer.apiFailure)
     let checks = parts.integration.map { [$0.readinessCheck] } ?? []
     if role == .worker {
       router.addHealthRoutes([parts.server.readinessCheck] + checks).addMetricsRoute(metrics)

@@ -57,7 +57,8 @@ struct Serve: AsyncParsableCommand {
       configuration: configuration, postgres: postgres, redis: redis, transport: transport,
       licenseKit: licenseKit(configuration.licenseKit.token), licenseKitClient: licenseKit, logger: logger)
     let router = AppRouter(
-      metrics: metrics, accessLog: IntegrationServer.accessLog, translate: IntegrationServer.apiFailure)
+      metrics: metrics, accessLog: IntegrationServer.accessLog, trustedProxies: process.trustedProxies,
+      translate: IntegrationServer.apiFailure)
     router.addHealthRoutes([integration.readinessCheck])
     router.addMetricsRoute(metrics)
     if role != .worker { integration.addRoutes(to: router) }

@@ -5,6 +5,8 @@ public import Logging
 public struct ProcessSettings: Sendable {
   /// `HTTP_ADDRESS`, by default `127.0.0.1:8080`; port 0 takes a free one.
   public var address: ServerAddress
+  /// `TRUSTED_PROXIES`: whose word counts for the address of a client.
+  public var trustedProxies: TrustedProxies
   /// `DATABASE_URL`
   public var databaseURL: String
   /// `REDIS_URL`; nil goes on without Redis.
@@ -21,6 +23,7 @@ public struct ProcessSettings: Sendable {
   public static func read(from environment: inout EnvironmentReader) -> ProcessSettings {
     ProcessSettings(
       address: environment.address("HTTP_ADDRESS", default: ServerAddress(host: "127.0.0.1", port: 8080)),
+      trustedProxies: TrustedProxies(environment.networks("TRUSTED_PROXIES", example: "10.0.0.0/8,fd00::/8")),
       databaseURL: environment.required(
         "DATABASE_URL", expected: "a PostgreSQL URL", example: "postgres://user@127.0.0.1:5432/database",
         isSecret: true),

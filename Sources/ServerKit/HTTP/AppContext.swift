@@ -20,11 +20,12 @@ public struct AppContext: IdentifiedRequestContext, RemoteAddressRequestContext 
   /// that nobody can forge an entry of the log.
   public let requestID: String
 
-  /// The peer of the connection. Behind a proxy this is the proxy.
+  /// The peer of the connection. Behind a proxy this is the proxy; see ``clientAddress``.
   public let remoteAddress: SocketAddress?
 
-  /// Who sent the request: the peer of the connection. Nil for anything that is not an IP connection. An IPv4 address that comes mapped into IPv6 is the IPv4 address.
-  public let clientAddress: IPAddress?
+  /// Who sent the request: the peer of the connection, or behind a trusted proxy whom that names. Nil for anything that is
+  /// not an IP connection. An IPv4 address that comes mapped into IPv6 is the IPv4 address.
+  public internal(set) var clientAddress: IPAddress?
 
   /// The connection, to be told when a body is wanted.
   let channel: any Channel

@@ -5,9 +5,9 @@ import Logging
 /// The routes of a server, and what every answer goes through.
 ///
 /// Routes, groups and middlewares are declared as with the framework's own router. Around them stands, from outside in:
-/// request id, access log, metrics, CORS per path, what no route can serve (compressed bodies, say), wrong methods (405
-/// with `Allow`), errors as envelopes. `HEAD` is answered wherever `GET` is. A trailing slash changes nothing and
-/// redirects nowhere.
+/// the client's address, request id, access log, metrics, CORS per path, what no route can serve (compressed bodies,
+/// say), wrong methods (405 with `Allow`), errors as envelopes. `HEAD` is answered wherever `GET` is. A trailing slash
+/// changes nothing and redirects nowhere.
 public final class AppRouter: RouterMethods, HTTPResponderBuilder {
   public typealias Context = AppContext
 
@@ -15,21 +15,25 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
   private let metrics: MetricsRegistry?
   private let accessLog: AccessLogMiddleware
   private let requestTimeout: Duration?
+  private let trustedProxies: TrustedProxies
   private var corsRules: [CORSMiddleware] = []
 
   /// - Parameters:
   ///   - metrics: where requests are counted; nil for nowhere.
   ///   - accessLog: the log of requests.
   ///   - requestTimeout: after this long a handler is cancelled and the caller gets 503 `TIMEOUT`; nil for never.
+  ///   - trustedProxies: whose word counts for the address of a client.
   ///   - translate: the answer for errors of other modules; see ``ErrorMiddleware``.
   public init(
     metrics: MetricsRegistry? = nil, accessLog: AccessLogMiddleware = AccessLogMiddleware(),
-    requestTimeout: Duration? = nil, translate: @escaping @Sendable (any Error) -> APIFailure? = { _ in nil }
+    requestTimeout: Duration? = nil, trustedProxies: TrustedProxies = .none,
+    translate: @escaping @Sendable (any Error) -> APIFailure? = { _ in nil }
   ) {
     routes = Router(context: AppContext.self, options: [.autoGenerateHeadEndpoints])
     self.metrics = metrics
     self.accessLog = accessLog
     self.requestTimeout = requestTimeout
+    self.trustedProxies = trustedProxies
     routes.add(middleware: ErrorMiddleware(translate: translate))
   }
 
@@ -69,7 +73,8 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
     layers.append(contentsOf: corsRules)
     layers.append(RequestAdmissionMiddleware())
     layers.append(MethodNotAllowedMiddleware(RouteTable(routes.routes.map { ($0.path, $0.method) })))
-    return AppResponder(layers: layers, routes: routes.buildResponder(), timeout: requestTimeout)
+    return AppResponder(
+      layers: layers, routes: routes.buildResponder(), timeout: requestTimeout, trustedProxies: trustedProxies)
   }
 }
 
@@ -78,11 +83,13 @@ public struct AppResponder: HTTPResponder {
   public typealias Context = AppContext
 
   private let chain: @Sendable (Request, AppContext) async throws -> Response
+  private let trustedProxies: TrustedProxies
 
   init(
     layers: [any MiddlewareProtocol<Request, Response, AppContext>], routes: RouterResponder<AppContext>,
-    timeout: Duration?
+    timeout: Duration?, trustedProxies: TrustedProxies
   ) {
+    self.trustedProxies = trustedProxies
     var chain: @Sendable (Request, AppContext) async throws -> Response = { request, context in
       guard let timeout else { return try await routes.respond(to: request, context: context) }
       return try await Self.respond(to: request, context: context, routes: routes, within: timeout)
@@ -95,6 +102,8 @@ public struct AppResponder: HTTPResponder {
 
   /// Runs a request through everything to its handler. Throws only what the server itself answers: bytes that are not HTTP.
   public func respond(to request: Request, context: AppContext) async throws -> Response {
+    var context = context
+    context.clientAddress = trustedProxies.client(of: context.clientAddress, request.headers)
     let response = try await chain(request, context)
     // An answer to HEAD has no body, not even when it is an error (RFC 9110, section 9.3.2).
     return request.method == .head ? response.createHeadResponse() : response
