@@ -86,4 +86,28 @@ import Testing
       #expect(answer.header("Vary") == nil)
     }
   }
+
+  @Test("a policy for all names nobody, and needs no origin")
+  func all() async throws {
+    let router = AppRouter()
+    router.cors(
+      CORSPolicy(.all, allowedMethods: [.post], allowedHeaders: ["Authorization", "Idempotency-Key"]), under: "/open")
+    router.post("open/thing") { _, _ -> Response in throw APIFailure.unauthorized() }
+    router.get("opener") { _, context in try Answer.data("ok", context: context) }
+    try await withServer(router) { server in
+      let preflight = try await server.send(
+        "OPTIONS", "/open/thing",
+        headers: [("Origin", "tauri://localhost"), ("Access-Control-Request-Method", "POST")])
+      #expect(preflight.status == 204)
+      #expect(preflight.header("Access-Control-Allow-Origin") == "*")
+      #expect(preflight.header("Access-Control-Allow-Headers") == "Authorization, Idempotency-Key")
+      for (method, target) in [("POST", "/open/thing"), ("GET", "/open/thing"), ("POST", "/open/nothing")] {
+        let answer = try await server.send(method, target)
+        #expect(answer.header("Access-Control-Allow-Origin") == "*")
+        #expect(answer.header("Access-Control-Expose-Headers") == "X-Request-Id, Retry-After")
+        #expect(answer.header("Access-Control-Allow-Credentials") == nil && answer.header("Vary") == nil)
+      }
+      #expect(try await server.send("GET", "/opener").header("Access-Control-Allow-Origin") == nil)
+    }
+  }
 }

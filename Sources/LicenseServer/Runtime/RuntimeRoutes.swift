@@ -48,7 +48,13 @@ struct RuntimeRoutes: Sendable {
     [("/api/v1/license/validate", .validate), ("/api/v1/license/check", .check)]
   }
 
+  /// Applications that are web pages inside call as well. The key in each request is the only credential, so that nothing
+  /// is given to whoever opens such a page.
+  static let cors = CORSPolicy(
+    .all, allowedMethods: [.post], allowedHeaders: ["Authorization", "Content-Type", "Idempotency-Key"])
+
   func add(to router: AppRouter) {
+    router.cors(Self.cors, under: "/api/v1/license")
     for route in validations {
       router.on(route.path, method: .post) { [services] request, context in
         let answer = try await services.answer(route.kind, request, context)

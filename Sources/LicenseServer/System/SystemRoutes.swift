@@ -13,6 +13,7 @@ struct SystemRoutes: Sendable {
     router.get("/health") { _, context in try Answer.data(HealthData(status: "ok"), context: context) }
     router.addHealthRoutes(checks)
     if let metrics { router.addMetricsRoute(metrics) }
+    router.cors(CORSPolicy(.all, allowedMethods: [.get, .head]), under: "/api/v1/system/public-keys")
     router.get("/api/v1/system/public-keys") { [services] request, context in
       try Answer.data(await services.publicKeys(host: request.hostName), context: context)
     }

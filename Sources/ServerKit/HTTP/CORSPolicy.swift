@@ -3,12 +3,20 @@ public import HTTPTypes
 /// Which other web origins may call, and what they may see (Fetch standard, CORS protocol). A pure value: a request's
 /// origin goes in, headers come out.
 ///
-/// Credentials (cookies) are never allowed. A foreign origin gets no header but `Vary`, so that a cache cannot give
-/// one origin's answer to another.
+/// Credentials (cookies) are never allowed. Where origins are listed, a foreign one gets no header but `Vary`, so that a
+/// cache cannot give one origin's answer to another.
 public struct CORSPolicy: Sendable, Hashable {
-  /// Origins such as `https://app.example.com`, and the literal `null` for sandboxed frames. Compared exactly; `*` is
-  /// no wildcard here.
-  public var allowedOrigins: Set<String>
+  /// Whose scripts may call.
+  public enum Origins: Sendable, Hashable {
+    /// Anybody's: for what is asked with a credential of its own in each request, or with none.
+    case all
+    /// Origins such as `https://app.example.com`, and the literal `null` for sandboxed frames. Compared exactly; `*` is
+    /// no wildcard here.
+    case listed(Set<String>)
+  }
+
+  /// Whose scripts may call.
+  public var allowedOrigins: Origins
   /// What a preflight is told.
   public var allowedMethods: [HTTPRequest.Method]
   /// Request headers beyond the safelisted ones.
@@ -24,12 +32,23 @@ public struct CORSPolicy: Sendable, Hashable {
     allowedHeaders: [String] = ["Authorization", "Content-Type"],
     exposedHeaders: [String] = ["X-Request-Id", "Retry-After"], maximumAge: Duration = .seconds(600)
   ) {
-    self.allowedOrigins = Set(
-      allowedOrigins.map { origin in
-        var origin = origin.trimmed.lowercased()
-        while origin.hasSuffix("/") { origin.removeLast() }
-        return origin
-      })
+    let origins = allowedOrigins.map { origin in
+      var origin = origin.trimmed.lowercased()
+      while origin.hasSuffix("/") { origin.removeLast() }
+      return origin
+    }
+    self.init(
+      .listed(Set(origins)), allowedMethods: allowedMethods, allowedHeaders: allowedHeaders,
+      exposedHeaders: exposedHeaders, maximumAge: maximumAge)
+  }
+
+  /// A policy for given origins.
+  public init(
+    _ allowedOrigins: Origins, allowedMethods: [HTTPRequest.Method] = [.get, .head, .post],
+    allowedHeaders: [String] = ["Authorization", "Content-Type"],
+    exposedHeaders: [String] = ["X-Request-Id", "Retry-After"], maximumAge: Duration = .seconds(600)
+  ) {
+    self.allowedOrigins = allowedOrigins
     self.allowedMethods = allowedMethods
     self.allowedHeaders = allowedHeaders
     self.exposedHeaders = exposedHeaders
@@ -37,15 +56,13 @@ public struct CORSPolicy: Sendable, Hashable {
   }
 
   /// Whether a page of this origin may call.
-  public func allows(origin: String?) -> Bool {
-    origin.map(allowedOrigins.contains) ?? false
-  }
+  public func allows(origin: String?) -> Bool { allowance(origin) != nil }
 
   /// The headers for any answer, an error included.
   public func headers(origin: String?) -> HTTPFields {
-    var fields: HTTPFields = [.vary: "Origin"]
-    guard let origin, allows(origin: origin) else { return fields }
-    fields[.accessControlAllowOrigin] = origin
+    var fields = varying
+    guard let allowance = allowance(origin) else { return fields }
+    fields[.accessControlAllowOrigin] = allowance
     if !exposedHeaders.isEmpty {
       fields[.accessControlExposeHeaders] = exposedHeaders.joined(separator: ", ")
     }
@@ -54,9 +71,9 @@ public struct CORSPolicy: Sendable, Hashable {
 
   /// The headers for the answer to a preflight request.
   public func preflightHeaders(origin: String?) -> HTTPFields {
-    var fields: HTTPFields = [.vary: "Origin"]
-    guard let origin, allows(origin: origin) else { return fields }
-    fields[.accessControlAllowOrigin] = origin
+    var fields = varying
+    guard let allowance = allowance(origin) else { return fields }
+    fields[.accessControlAllowOrigin] = allowance
     fields[.accessControlAllowMethods] = allowedMethods.map(\.rawValue).joined(separator: ", ")
     if !allowedHeaders.isEmpty {
       fields[.accessControlAllowHeaders] = allowedHeaders.joined(separator: ", ")
@@ -64,4 +81,15 @@ public struct CORSPolicy: Sendable, Hashable {
     fields[.accessControlMaxAge] = String(maximumAge.components.seconds)
     return fields
   }
+
+  /// The origin that an answer names, or nil for none.
+  private func allowance(_ origin: String?) -> String? {
+    switch allowedOrigins {
+    case .all: "*"
+    case .listed(let origins): origin.flatMap { origins.contains($0) ? $0 : nil }
+    }
+  }
+
+  /// Answers differ by origin unless they are for all.
+  private var varying: HTTPFields { allowedOrigins == .all ? [:] : [.vary: "Origin"] }
 }
