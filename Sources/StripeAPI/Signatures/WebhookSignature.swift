@@ -25,6 +25,17 @@ public enum WebhookSignature {
     return Date(timeIntervalSince1970: TimeInterval(parsed.timestamp))
   }
 
+  /// Whether a header can be a signature at all: it names a time and at least one signature. For a receiver that does not
+  /// take in a body from just anybody.
+  public static func requireReadable(_ header: String?) throws(SignatureError) {
+    guard let header else { throw .missingHeader }
+    do {
+      _ = try SignatureHeader(header)
+    } catch .noSignature where header.contains("v1=") {
+      // Of the wrong form; what is wrong with the whole request is said once it is there.
+    }
+  }
+
   /// The header value Stripe would send for this body: for simulators and tests.
   public static func sign(payload: [UInt8], secrets: [WebhookSecret], at time: Date) -> String {
     SignatureHeader.sign(payload: payload[...], secrets: secrets, timestamp: time.wholeUnixSeconds)

@@ -43,11 +43,17 @@ struct WebhookReceiver: Sendable {
   }
 
   private func receive(_ request: Request, _ context: AppContext) async throws -> Response {
+    let header = request.headers[Self.signatureHeader]
+    do {
+      try WebhookSignature.requireReadable(header)
+    } catch {
+      throw refusal(error)
+    }
     let body = try await request.bodyBytes(limit: Self.maximumBody)
     let vouched: Vouched<Date>
     do {
       vouched = try WebhookSignature.verify(
-        header: request.headers[Self.signatureHeader], payload: body, secrets: secrets, now: clock())
+        header: header, payload: body, secrets: secrets, now: clock())
     } catch {
       throw refusal(error)
     }
