@@ -127,7 +127,7 @@ struct ConnectionsInstallTests {
       #expect(world.stripe.exchanges == 1)
       var stranger = Browser(url: browser.url, transport: browser.transport)
       let other = try await stranger.get(callback)
-      #expect(other.status == 400)
+      #expect(other.status == 403)
       #expect(!other.text.contains("acct_1"))
     }
   }
@@ -195,7 +195,7 @@ struct ConnectionsInstallTests {
     }
   }
 
-  @Test("a state in another browser is worth nothing, and is used up")
+  @Test("a state in another browser is worth nothing, and stays good in the one that began")
   func otherBrowser() async throws {
     try await run { world, browser in
       var browser = browser
@@ -205,9 +205,13 @@ struct ConnectionsInstallTests {
       let stolen = try await thief.get("/stripe/oauth/callback?state=\(state)&code=\(code)")
       #expect(stolen.status == 403)
       thief.cookies[InstallStates.cookieName(of: state)] = "guessed"
-      #expect(try await thief.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 400)
-      #expect(try await browser.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 400)
+      #expect(try await thief.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 403)
+      // What was sealed for another installation does not open this one.
+      let other = try await thief.begin()
+      thief.cookies[InstallStates.cookieName(of: state)] = thief.cookies[InstallStates.cookieName(of: other)]
+      #expect(try await thief.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 403)
       #expect(world.stripe.exchanges == 0)
+      #expect(try await browser.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 302)
     }
   }
 
@@ -283,7 +287,8 @@ struct ConnectionsInstallTests {
       let install = try await browser.get("/stripe/oauth/install?mode=test")
       #expect(install.status == 503)
       #expect(install.text.contains("try again"))
-      #expect(try await browser.get("/stripe/oauth/callback?state=x&code=ac_1").status == 503)
+      let states = InstallStates(redis: nil, keyRing: world.configuration.keyRing, keyPrefix: "")
+      await #expect(throws: RedisError.self) { try await states.begin(livemode: false, linkHash: nil) }
       #expect(world.stripe.exchanges == 0)
     }
   }
@@ -349,6 +354,36 @@ struct ConnectionsInstallTests {
     }
   }
 
+  @Test("beginning an installation leaves nothing in Redis, and its callback one mark")
+  func nothingForAnybody() async throws {
+    try await run { world, browser in
+      var browser = browser
+      for _ in 0..<20 { _ = try await browser.begin() }
+      #expect(try await world.redis.send(["KEYS", world.keyPrefix + "*"]).array?.isEmpty == true)
+      let state = try await browser.begin()
+      for _ in 0..<2 { _ = try await browser.get("/stripe/oauth/callback?state=\(state)&code=ac_used") }
+      _ = try await browser.get("/stripe/oauth/callback?state=made-up&code=ac_used")
+      #expect(try await world.redis.send(["KEYS", world.keyPrefix + "*"]).array?.count == 1)
+    }
+  }
+
+  @Test("a state is good for fifteen minutes")
+  func expired() async throws {
+    try await ConnectionWorld.run { world in
+      let clock = Mutex(Date())
+      let states = InstallStates(
+        redis: world.redis, keyRing: world.configuration.keyRing, keyPrefix: world.keyPrefix,
+        now: { clock.withLock { $0 } })
+      let begun = try await states.begin(livemode: true, linkHash: nil)
+      clock.withLock { $0 += 899 }
+      let fresh = InstallState(livemode: true, linkHash: nil)
+      #expect(try await states.consume(begun.state, browser: begun.browser) == .fresh(fresh))
+      let other = try await states.begin(livemode: true, linkHash: nil)
+      clock.withLock { $0 += 900 }
+      #expect(try await states.consume(other.state, browser: other.browser) == .unknown)
+    }
+  }
+
   @Test("what Redis holds of states and links is unreadable")
   func sealedInRedis() async throws {
     try await run { world, browser in
@@ -357,7 +392,8 @@ struct ConnectionsInstallTests {
       let state = try await browser.begin(link.url)
       let code = try #require(link.url.split(separator: "link=").last?.prefix { $0 != "&" })
       let keys = try #require(try await world.redis.send(["KEYS", world.keyPrefix + "*"]).array)
-      #expect(keys.count == 2)
+      // Of an installation that has only begun the browser keeps everything.
+      #expect(keys.count == 1)
       for key in keys {
         let name = try #require(key.string)
         let value = String(decoding: try #require(try await world.redis.get(name)), as: UTF8.self)

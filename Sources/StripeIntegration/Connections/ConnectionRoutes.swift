@@ -30,7 +30,7 @@ public struct ConnectionRoutes: Sendable {
       deadline: .seconds(10))
     installation = Installation(
       configuration: configuration, store: store,
-      states: InstallStates(redis: redis, keyPrefix: keyPrefix),
+      states: InstallStates(redis: redis, keyRing: configuration.keyRing, keyPrefix: keyPrefix),
       links: InstallLinks(
         redis: redis, keyRing: configuration.keyRing, publicBaseURL: configuration.publicBaseURL, keyPrefix: keyPrefix),
       endpoint: TokenEndpoint(oauth: oauth, live: configuration.live, test: configuration.test))

@@ -1,4 +1,3 @@
-import Cryptography
 import StripeAPI
 
 /// What a browser brings to the callback.
@@ -50,21 +49,19 @@ enum InstallDecision {
   }
 
   /// What to do with a callback whose state was looked up (and is used up now).
-  /// - Parameter browser: the value of the cookie that belongs to the state.
-  static func afterState(_ request: CallbackRequest, found: InstallStates.Found?, browser: String?) -> Step {
+  static func afterState(_ request: CallbackRequest, found: InstallStates.Found?) -> Step {
     guard request.error == nil else { return .end(.denied) }
     switch found {
     case nil: return .end(.stateMissing)
     case .unknown?: return .end(.stateUnknown)
+    case .otherBrowser?: return .end(.browserUnknown)
     case .repeated(let result)?:
-      guard isSameBrowser(browser, result.browserHash) else { return .end(.stateUnknown) }
       switch (result.status, result.tenant) {
       case (.working, _): return .end(.inProgress)
       case (.connected, let tenant?): return .end(.alreadyConnected(tenant))
       case (.connected, nil), (.failed, _): return .end(.failedBefore)
       }
     case .fresh(let state)?:
-      guard isSameBrowser(browser, state.browserHash) else { return .end(.browserUnknown) }
       guard let code = request.code, !code.isEmpty else { return .end(.codeMissing) }
       return .exchange(code: code, state)
     }
@@ -85,9 +82,4 @@ enum InstallDecision {
   }
 
   struct OtherMode: Error, Hashable {}
-
-  private static func isSameBrowser(_ browser: String?, _ hash: String) -> Bool {
-    guard let browser else { return false }
-    return constantTimeEqual(Array(SHA256.hexHash(browser).utf8), Array(hash.utf8))
-  }
 }

@@ -3,12 +3,10 @@ import Foundation
 import JSON
 import Redis
 
-/// An installation that a browser began here, until it comes back or fifteen minutes have passed.
+/// An installation that a browser began here, until it comes back or fifteen minutes have passed. The browser keeps it,
+/// sealed, in a cookie: it costs this service nothing that anybody can begin one.
 struct InstallState: Codable, Hashable, Sendable {
   let livemode: Bool
-  let createdAt: Date
-  /// Of the cookie that the browser was given: the state alone, read over somebody's shoulder, is worth nothing.
-  let browserHash: String
   /// Of the one-time link it was begun with, if it was.
   let linkHash: String?
 }
@@ -18,19 +16,20 @@ struct InstallResult: Codable, Hashable, Sendable {
   enum Status: String, Codable { case working, connected, failed }
 
   let status: Status
-  let browserHash: String
   let tenant: Tenant?
 }
 
-/// The states of installations under way, in Redis: each is good for one callback of one browser. Only hashes are stored.
+/// The states of installations under way: each is good for one callback of one browser. What is kept in Redis is that a
+/// callback came, and what became of it.
 struct InstallStates: Sendable {
   static let lifetime: Duration = .seconds(15 * 60)
 
   /// What the browser takes along.
   struct Begun: Sendable {
-    /// 256 random bits, for the query of the authorize link.
+    /// For the query of the authorize link: 128 random bits and the end of its time, sealed.
     let state: String
-    /// 256 random bits, for the cookie.
+    /// For the cookie: what was begun, sealed for this state. The state alone, read over somebody's shoulder, is worth
+    /// nothing.
     let browser: String
     /// A name of its own, so that installations in two tabs do not disturb each other.
     let cookieName: String
@@ -38,33 +37,44 @@ struct InstallStates: Sendable {
 
   /// A callback's state as it was found.
   enum Found: Hashable, Sendable {
-    /// It was there, and is used up now.
+    /// It is used up now.
     case fresh(InstallState)
     /// It was used up before.
     case repeated(InstallResult)
+    /// The browser is not the one that began.
+    case otherBrowser
     /// It never was, or is too old.
     case unknown
   }
 
   let redis: RedisClient?
+  let keyRing: KeyRing
   let keyPrefix: String
+  var now: @Sendable () -> Date = { Date() }
 
   func begin(livemode: Bool, linkHash: String?) async throws -> Begun {
-    let begun = Self.newBegun()
-    let state = InstallState(
-      livemode: livemode, createdAt: Date(), browserHash: SHA256.hexHash(begun.browser), linkHash: linkHash)
-    try await redis.orThrow().set(stateKey(begun.state), try JSONCoding.encodedBytes(state), expiry: Self.lifetime)
-    return begun
+    // One that could not end is not begun.
+    try await redis.orThrow().ping()
+    let ticket = Ticket(nonce: Random.bytes(16), end: now().addingTimeInterval(Self.lifetime / .seconds(1)))
+    let state = Base64.encodeURL(try keyRing.seal(ticket.bytes, context: [Self.statePurpose]))
+    let begun = try JSONCoding.encodedBytes(InstallState(livemode: livemode, linkHash: linkHash))
+    let browser = Base64.encodeURL(try keyRing.seal(begun, context: Self.browserContext(state)))
+    return Begun(state: state, browser: browser, cookieName: Self.cookieName(of: state))
   }
 
-  /// Looks a state up and uses it up, in one step.
-  func consume(_ state: String) async throws -> Found {
-    if let bytes = try await redis.orThrow().getdel(stateKey(state)) {
-      let found = try JSONCoding.decode(InstallState.self, from: bytes)
-      try await finish(state, InstallResult(status: .working, browserHash: found.browserHash, tenant: nil))
-      return .fresh(found)
-    }
-    guard let bytes = try await redis.orThrow().get(resultKey(state)) else { return .unknown }
+  /// Looks a state up and uses it up, in one step. Only the browser that began can use it up.
+  func consume(_ state: String, browser: String?) async throws -> Found {
+    guard let sealed = Base64.decodeURL(state), let bytes = try? keyRing.open(sealed, context: [Self.statePurpose]),
+      let ticket = Ticket(bytes: bytes), now() < ticket.end
+    else { return .unknown }
+    guard let sealed = browser.flatMap({ Base64.decodeURL($0) }),
+      let bytes = try? keyRing.open(sealed, context: Self.browserContext(state))
+    else { return .otherBrowser }
+    let begun = try JSONCoding.decode(InstallState.self, from: bytes)
+    let working = try JSONCoding.encodedBytes(InstallResult(status: .working, tenant: nil))
+    let key = resultKey(state)
+    if try await redis.orThrow().set(key, working, onlyIfAbsent: true, expiry: Self.lifetime) { return .fresh(begun) }
+    guard let bytes = try await redis.orThrow().get(key) else { return .unknown }
     return .repeated(try JSONCoding.decode(InstallResult.self, from: bytes))
   }
 
@@ -73,15 +83,34 @@ struct InstallStates: Sendable {
     try await redis.orThrow().set(resultKey(state), try JSONCoding.encodedBytes(result), expiry: Self.lifetime)
   }
 
-  static func newBegun() -> Begun {
-    let state = Base64.encodeURL(Random.bytes(32))
-    return Begun(state: state, browser: Base64.encodeURL(Random.bytes(32)), cookieName: cookieName(of: state))
-  }
-
   static func cookieName(of state: String) -> String { "stripe_install_" + SHA256.hexHash(state).prefix(12) }
 
-  private func stateKey(_ state: String) -> String { "\(keyPrefix)install:state:\(SHA256.hexHash(state))" }
+  private static let statePurpose = "install_state"
+  private static func browserContext(_ state: String) -> [String] { ["install_browser", SHA256.hexHash(state)] }
+
   private func resultKey(_ state: String) -> String { "\(keyPrefix)install:result:\(SHA256.hexHash(state))" }
+
+  /// What a state is made of.
+  private struct Ticket {
+    let nonce: [UInt8]
+    let end: Date
+
+    init(nonce: [UInt8], end: Date) {
+      self.nonce = nonce
+      self.end = end
+    }
+
+    init?(bytes: [UInt8]) {
+      guard bytes.count == 24 else { return nil }
+      nonce = Array(bytes[..<16])
+      end = Date(timeIntervalSince1970: Double(bytes[16...].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
+    }
+
+    var bytes: [UInt8] {
+      let seconds = UInt64(max(0, min(end.timeIntervalSince1970, 1e15)))
+      return nonce + (0..<8).map { UInt8(truncatingIfNeeded: seconds >> (56 - 8 * UInt64($0))) }
+    }
+  }
 }
 
 extension RedisClient? {

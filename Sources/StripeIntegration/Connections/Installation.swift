@@ -42,16 +42,18 @@ struct Installation: Sendable {
   /// - Parameter browser: the cookie of a name.
   func finish(_ request: CallbackRequest, browser: (String) -> String?, logger: Logger) async throws -> InstallOutcome {
     // First of all, so that no callback is ever worked on twice.
-    let found: InstallStates.Found? = if let state = request.state { try await states.consume(state) } else { nil }
-    let cookie = request.state.flatMap { browser(InstallStates.cookieName(of: $0)) }
-    switch InstallDecision.afterState(request, found: found, browser: cookie) {
+    var found: InstallStates.Found?
+    if let state = request.state {
+      found = try await states.consume(state, browser: browser(InstallStates.cookieName(of: state)))
+    }
+    switch InstallDecision.afterState(request, found: found) {
     case .end(let outcome):
-      if case .fresh(let state)? = found { await note(outcome, request, state, logger) }
+      if case .fresh? = found { await note(outcome, request, logger) }
       return outcome
     case .exchange(let code, let state):
       // Goes on when the browser gives up: a code that was exchanged is of no further use to anybody.
       let outcome = try await Task { try await self.exchange(code, state, logger) }.value
-      await note(outcome, request, state, logger)
+      await note(outcome, request, logger)
       return outcome
     }
   }
@@ -87,15 +89,12 @@ struct Installation: Sendable {
   }
 
   /// For the browser that asks again. Without Redis it gets the page for an unknown state.
-  private func note(
-    _ outcome: InstallOutcome, _ request: CallbackRequest, _ state: InstallState, _ logger: Logger
-  ) async {
+  private func note(_ outcome: InstallOutcome, _ request: CallbackRequest, _ logger: Logger) async {
     guard let text = request.state else { return }
     let result =
       switch outcome {
-      case .connected(let tenant):
-        InstallResult(status: .connected, browserHash: state.browserHash, tenant: tenant)
-      default: InstallResult(status: .failed, browserHash: state.browserHash, tenant: nil)
+      case .connected(let tenant): InstallResult(status: .connected, tenant: tenant)
+      default: InstallResult(status: .failed, tenant: nil)
       }
     do {
       try await states.finish(text, result)
