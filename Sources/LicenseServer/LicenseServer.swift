@@ -62,12 +62,29 @@ public struct LicenseServer: Sendable {
     }
   }
 
+  /// What one address may do. Good keys and tokens are not counted: many applications stand behind one address.
+  static let addressLimits = [
+    AddressLimit(
+      RateLimit("limit:license_keys:", burst: 100, perSecond: 1), on: .refusedCredentials(scheme: "License"),
+      under: ["/api/v1/license"]),
+    AddressLimit(
+      RateLimit("limit:tokens:", burst: 300, perSecond: 3), on: .refusedCredentials(scheme: "Bearer"),
+      under: ["/api/v1"]),
+    AddressLimit(
+      RateLimit("limit:public_keys:", burst: 300, perSecond: 20), on: .requests, under: ["/api/v1/system/public-keys"]),
+  ]
+
   /// Declares every route of the contract that this server has.
   ///
   /// - Parameters:
   ///   - metrics: what `GET /metrics` shows; nil leaves that route out.
   ///   - readiness: further checks for `GET /readyz`, after the database.
-  public func addRoutes(to router: AppRouter, metrics: MetricsRegistry? = nil, readiness: [ReadinessCheck] = []) {
+  ///   - limiter: counts what an address may do; nil for no limits.
+  public func addRoutes(
+    to router: AppRouter, metrics: MetricsRegistry? = nil, readiness: [ReadinessCheck] = [],
+    limiter: RateLimiter? = nil
+  ) {
+    if let limiter { for rule in Self.addressLimits { router.limit(rule, by: limiter) } }
     ManagementRoutes(services: services).add(to: router)
     RuntimeRoutes(services: services).add(to: router)
     SystemRoutes(services: services, checks: [readinessCheck] + readiness, metrics: metrics).add(to: router)

@@ -39,6 +39,7 @@ public struct IntegrationServer: Sendable {
   let jobRunner: JobRunner
   let sweeps: SweepSchedule?
   let queueMetrics: QueueMetrics
+  let limiter: RateLimiter
 
   /// - Parameters:
   ///   - licenseKit: the service-wide LicenseKit.
@@ -62,6 +63,7 @@ public struct IntegrationServer: Sendable {
       store: connections, service: licenseKit, serviceClient: licenseKitClient, transport: transport,
       destinations: configuration.delivery.destinations)
 
+    limiter = RateLimiter(redis)
     self.database = database
     self.connections = connections
     self.keys = keys
@@ -118,8 +120,22 @@ public struct IntegrationServer: Sendable {
   public static let accessLog = AccessLogMiddleware(
     quietRoutes: ["/health", "/healthz", "/readyz", "/metrics", "/stripe/webhook"])
 
+  /// What one address may do where anybody can call. An installation takes two requests.
+  static let addressLimits = [
+    AddressLimit(
+      RateLimit("limit:install:", burst: 300, perSecond: 5), on: .requests,
+      under: ["/stripe/oauth/install", "/stripe/oauth/callback"]),
+    AddressLimit(
+      RateLimit("limit:pages:", burst: 300, perSecond: 20), on: .requests,
+      under: ["/stripe/console", "/stripe/pages.css", "/stripe/evidence"]),
+    AddressLimit(
+      RateLimit("limit:admin_tokens:", burst: 300, perSecond: 3), on: .refusedCredentials(scheme: "Bearer"),
+      under: ["/stripe/admin"]),
+  ]
+
   /// The routes under `/stripe`.
   public func addRoutes(to router: AppRouter) {
+    for rule in Self.addressLimits { router.limit(rule, by: limiter) }
     receiver.addRoutes(to: router)
     connectionRoutes.addRoutes(to: router)
     appViews.addRoutes(to: router)

@@ -36,7 +36,7 @@ struct Serve: AsyncParsableCommand {
     if role == .worker {
       router.addHealthRoutes([parts.server.readinessCheck] + checks).addMetricsRoute(metrics)
     } else {
-      parts.server.addRoutes(to: router, metrics: metrics, readiness: checks)
+      parts.server.addRoutes(to: router, metrics: metrics, readiness: checks, limiter: RateLimiter(parts.redis))
       parts.integration?.addRoutes(to: router)
       do {
         try APIDescription.read().addRoute(to: router)

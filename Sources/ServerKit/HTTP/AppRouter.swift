@@ -4,9 +4,9 @@ import Logging
 
 /// The routes of a server, and what every answer goes through.
 ///
-/// Routes, groups and middlewares are declared as with the framework's own router. Around them stands, from outside in:
-/// the client's address, request id, access log, metrics, CORS per path, what no route can serve (compressed bodies,
-/// say), wrong methods (405 with `Allow`), errors as envelopes. `HEAD` is answered wherever `GET` is. A trailing slash
+/// Routes, groups and middlewares are declared as with the framework's own router. Around them stands, from outside
+/// in: the client's address, request id, access log, metrics, CORS per path, limits for each address, what no route can
+/// serve (compressed bodies, say), wrong methods (405 with `Allow`), errors as envelopes. `HEAD` is answered wherever `GET` is. A trailing slash
 /// changes nothing and redirects nowhere.
 public final class AppRouter: RouterMethods, HTTPResponderBuilder {
   public typealias Context = AppContext
@@ -17,6 +17,7 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
   private let requestTimeout: Duration?
   private let trustedProxies: TrustedProxies
   private var corsRules: [CORSMiddleware] = []
+  private var limits: [AddressLimitMiddleware] = []
 
   /// - Parameters:
   ///   - metrics: where requests are counted; nil for nowhere.
@@ -60,6 +61,13 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
     return self
   }
 
+  /// Refuses what is beyond a limit, before any route is asked.
+  @discardableResult
+  public func limit(_ rule: AddressLimit, by limiter: RateLimiter) -> Self {
+    limits.append(AddressLimitMiddleware(rule: rule, limiter: limiter))
+    return self
+  }
+
   /// Every route as `METHOD /path/{parameter}`, sorted by path.
   public var table: [String] {
     routes.routes.sorted { ($0.path.description, $0.method.rawValue) < ($1.path.description, $1.method.rawValue) }
@@ -71,6 +79,7 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
     var layers: [any MiddlewareProtocol<Request, Response, AppContext>] = [RequestIDMiddleware(), accessLog]
     if let metrics { layers.append(MetricsMiddleware(metrics)) }
     layers.append(contentsOf: corsRules)
+    layers.append(contentsOf: limits)
     layers.append(RequestAdmissionMiddleware())
     layers.append(MethodNotAllowedMiddleware(RouteTable(routes.routes.map { ($0.path, $0.method) })))
     return AppResponder(

@@ -29,7 +29,7 @@ struct AdminRoutes: Sendable {
   /// Where the service's own LicenseKit is reached: no vendor's.
   let servicesOrigins: [HTTPOrigin]
   private let authenticator: AdminAuthenticator
-  private let rateLimit: TenantRateLimit
+  private let rateLimit: CallerLimit
 
   /// - Parameters:
   ///   - redis: counts requests for the limit; without it there is none.
@@ -56,8 +56,8 @@ struct AdminRoutes: Sendable {
     }
     .compactMap(HTTPOrigin.init)
     authenticator = AdminAuthenticator(operatorToken: configuration.adminToken, tokens: tokens)
-    rateLimit = TenantRateLimit(
-      redis: redis, prefix: keyPrefix + "stripe:admin:", capacity: burst, perSecond: Double(burst) / 4)
+    rateLimit = CallerLimit(
+      RateLimit(keyPrefix + "stripe:admin:", burst: burst, perSecond: Double(burst) / 4), RateLimiter(redis))
   }
 
   func addRoutes(to router: AppRouter) {

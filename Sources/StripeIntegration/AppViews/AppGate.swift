@@ -11,7 +11,7 @@ struct AppGate: Sendable {
   let database: TenantDatabase
   let secrets: ModeSecrets<AppPurpose>
   let rights: AppRights
-  let rateLimit: TenantRateLimit
+  let rateLimit: CallerLimit
   let clock: @Sendable () -> Date
 
   static let notConnected = APIFailure.forbidden(

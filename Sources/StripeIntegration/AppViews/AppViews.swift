@@ -22,7 +22,7 @@ struct AppViews: Sendable {
   private let consoleURL: String
 
   /// - Parameters:
-  ///   - redis: counts requests for the limit; without it there is none.
+  ///   - redis: counts requests for the limit; without it each process counts for itself.
   ///   - keyPrefix: before every key in Redis.
   ///   - burst: how many requests an account may make at once, and in ten seconds in the long run.
   ///   - patience: how long LicenseKit may take before a view shows what is stored here.
@@ -35,8 +35,9 @@ struct AppViews: Sendable {
     gate = AppGate(
       database: database, secrets: configuration.appSigningSecrets.checking(),
       rights: configuration.appRights,
-      rateLimit: TenantRateLimit(
-        redis: redis, prefix: keyPrefix + "stripe:app:", capacity: burst, perSecond: Double(burst) / 10), clock: clock)
+      rateLimit: CallerLimit(
+        RateLimit(keyPrefix + "stripe:app:", burst: burst, perSecond: Double(burst) / 10), RateLimiter(redis)),
+      clock: clock)
     consoleURL = configuration.licenseKit.appURL ?? configuration.publicBaseURL + "/stripe/console/"
     self.delivery = delivery
     licenses = LiveLicenses(

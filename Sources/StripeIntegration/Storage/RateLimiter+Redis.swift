@@ -1,0 +1,20 @@
+public import Redis
+public import ServerKit
+
+extension RateLimiter {
+  /// Counts in Redis, over all replicas; without it, and while it is away, in each process for itself.
+  public convenience init(_ redis: RedisClient?) {
+    guard let redis else {
+      self.init(shared: nil)
+      return
+    }
+    let shared: Shared = { bucket, limit in
+      let decision = try await redis.takeToken(bucket: bucket, capacity: limit.burst, perSecond: limit.perSecond)
+      switch decision {
+      case .allowed: return .allowed
+      case .retry(let after): return .retry(after: after)
+      }
+    }
+    self.init(shared: shared)
+  }
+}
