@@ -84,7 +84,9 @@ public struct PostgresError: Error, Sendable, Hashable {
     switch code {
     case .encoding, .decoding: true
     case .server(let state): ["21", "22", "23", "27", "44", "54", "P0"].contains(state.classCode)
-    case .connection, .outcomeUnknown, .timeout, .cancelled, .overloaded, .closed, .migration, .misuse: false
+    case .connection, .outcomeUnknown, .timeout, .cancelled, .overloaded, .closed, .migration, .rights, .pooled,
+      .misuse:
+      false
     }
   }
 

@@ -1,5 +1,5 @@
-public import Postgres
-public import Redis
+import Postgres
+import Redis
 public import ServerKit
 
 extension APIFailure {

@@ -103,6 +103,7 @@ struct SharedInvoiceTests {
     try await Self.open { shop in
       shop.stripe.set("charges/ch_1", StripeFixture.charge(refunded: 4900))
       shop.stripe.setList("refunds", [Self.refund])
+      shop.stripe.set("refunds/re_1", Self.refund)
       if inOrder {
         try await Self.tell(shop, Self.sale)
         #expect(try await shop.usableLicenses().count == 2)
@@ -114,7 +115,7 @@ struct SharedInvoiceTests {
       }
       let purchases = try await shop.purchases()
       #expect(purchases.count == 3, "two subscriptions and their payment: \(purchases)")
-      #expect(purchases.contains { $0.reason?.hasSuffix("a purchase of its own: sub_a and sub_b.") ?? false })
+      #expect(purchases.contains { $0.reason?.hasSuffix("a purchase of its own: sub_a, sub_b.") ?? false })
     }
   }
 
