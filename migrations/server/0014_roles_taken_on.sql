@@ -45,8 +45,24 @@ GRANT SELECT, INSERT, UPDATE
 GRANT SELECT, INSERT
    ON license_server.events, license_server.unlinked_events
    TO license_server_operator;
+-- What it does is an activity, too, which names what its subject belongs to.
+GRANT INSERT
+   ON license_server.activities
+   TO license_server_operator;
+GRANT SELECT (tenant_id, id, product_id, policy_id, customer_id, order_id, subscription_id)
+   ON license_server.licenses
+   TO license_server_operator;
+GRANT SELECT (tenant_id, id, customer_id, subscription_id)
+   ON license_server.orders
+   TO license_server_operator;
+GRANT SELECT (tenant_id, id, customer_id)
+   ON license_server.subscriptions
+   TO license_server_operator;
 GRANT SELECT
    ON license_server.event_links, license_server.event_chains
+   TO license_server_operator;
+GRANT EXECUTE
+   ON FUNCTION license_server.time_sequence(timestamptz)
    TO license_server_operator;
 GRANT SELECT, UPDATE
    ON license_server.idempotency_records, license_server.webhook_endpoints
@@ -66,8 +82,8 @@ BEGIN
     END IF;
   END LOOP;
   FOREACH name IN ARRAY ARRAY[
-    'tenants', 'signing_keys', 'api_keys', 'events', 'unlinked_events', 'event_links', 'event_chains',
-    'idempotency_records', 'webhook_endpoints'
+    'tenants', 'signing_keys', 'api_keys', 'events', 'unlinked_events', 'event_links', 'event_chains', 'activities',
+    'licenses', 'orders', 'subscriptions', 'idempotency_records', 'webhook_endpoints'
   ] LOOP
     IF NOT EXISTS (SELECT FROM pg_policies
                     WHERE schemaname = 'license_server' AND tablename = name AND policyname = 'operator') THEN
