@@ -35,8 +35,8 @@ def customer_event(account: str, event_id: str, customer: str) -> dict[str, Any]
     }
 
 
-@pytest.mark.parametrize("customer", ["cus_\0", "cus_" + os.urandom(4_000).hex()], ids=["NUL", "no index holds it"])
-def test_an_event_that_cannot_be_stored_holds_up_nobody(stack: Stack, customer: str) -> None:
+def test_an_event_that_cannot_be_stored_holds_up_nobody(stack: Stack) -> None:
+    customer = "cus_" + os.urandom(4_000).hex()  # no index holds it
     troubled, other = stack.new_vendor(), stack.new_vendor()
     items = [(vendor, vendor.offer_once()) for vendor in (troubled, other)]
     event_id = "evt_" + os.urandom(8).hex()

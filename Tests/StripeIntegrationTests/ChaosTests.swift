@@ -16,29 +16,16 @@ struct ChaosTests {
   private let completed = Event(
     "evt_1", "checkout.session.completed", at: 1_799_999_001, StripeFixture.session())
 
-  enum Poison: CaseIterable {
-    /// Text in Postgres cannot hold it.
-    case nul
-    /// No index holds it.
-    case tooLong
+  /// No index holds it.
+  private let tooLong = "cus_" + (0..<2_000).map { String(UInt64($0) &* 0x9E37_79B9_7F4A_7C15, radix: 36) }.joined()
 
-    var id: String {
-      switch self {
-      case .nul: "cus_\u{0}"
-      case .tooLong: "cus_" + (0..<2_000).map { String(UInt64($0) &* 0x9E37_79B9_7F4A_7C15, radix: 36) }.joined()
-      }
-    }
-  }
-
-  @Test(
-    "an event whose content cannot be stored is marked as failed by itself, and those around it are handled",
-    arguments: Poison.allCases)
-  func poison(_ kind: Poison) async throws {
+  @Test("an event whose content cannot be stored is marked as failed by itself, and those around it are handled")
+  func poison() async throws {
     try await Shop.open { shop in
       shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [StripeFixture.lineItem()])
       let poison = Event(
         "evt_0", "customer.updated", at: 1_799_999_000,
-        ["id": .string(kind.id), "object": "customer", "email": "a@example.com"])
+        ["id": .string(tooLong), "object": "customer", "email": "a@example.com"])
       try await shop.deliver([poison, completed])
       try await shop.settle()
       #expect(try await shop.usableLicenses().count == 1)
