@@ -102,13 +102,15 @@ let package = Package(
     command(
       "licensekit",
       [
-        "LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "Storage", "HTTPTransport", "Cryptography",
+        "LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "Storage", "HTTPTransport",
+        "Cryptography",
         "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird,
       ]),
     command(
       "stripe-integration",
       [
-        "StripeIntegration", "Postgres", "Redis", "Storage", "HTTPTransport", "Cryptography", "ServerKit", "JSON", logging,
+        "StripeIntegration", "Postgres", "Redis", "Storage", "HTTPTransport", "Cryptography", "ServerKit", "JSON",
+        logging,
         lifecycle, hummingbird,
       ]),
     command(
