@@ -24,8 +24,8 @@ def test_what_one_service_remembers_in_a_shared_redis_another_does_not_take_for_
     other = Stack(tmp_path / "other")
     other.simulator.start()
     product = Product(other.simulator, tmp_path, name="other")
-    product.secrets = fresh_stack.product.secrets
-    product.environment["STRIPE_WEBHOOK_SECRET"] = product.webhook_secret = fresh_stack.product.webhook_secret
+    product.webhook_secret = fresh_stack.product.webhook_secret
+    product.process.environment["STRIPE_WEBHOOK_SECRET"] = product.webhook_secret
     other.products.append(product)
     try:
         product.start()
@@ -78,7 +78,7 @@ def test_redis_over_tls_is_used_when_the_certificate_is_the_hosts(tls_port: int,
     product = Product(stack.simulator, certificates, name="over-tls")
     stack.products.append(product)
     try:
-        product.environment["REDIS_URL"] = product.process.environment["REDIS_URL"] = f"rediss://localhost:{tls_port}/0"
+        product.process.environment["REDIS_URL"] = f"rediss://localhost:{tls_port}/0"
         product.process.environment["SSL_CERT_FILE"] = str(certificates / "authority.pem")
         product.start()
         vendor = stack.new_vendor()  # the install keeps its state in Redis
