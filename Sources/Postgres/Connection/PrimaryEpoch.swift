@@ -10,6 +10,6 @@ final class PrimaryEpoch: Sendable {
 
   /// A connection of this epoch found a server that only reads. Told by many at once, it counts once.
   func lost(during epoch: Int) {
-    count.compareExchange(expected: epoch, desired: epoch &+ 1, ordering: .acquiringAndReleasing)
+    _ = count.compareExchange(expected: epoch, desired: epoch &+ 1, ordering: .acquiringAndReleasing)
   }
 }
