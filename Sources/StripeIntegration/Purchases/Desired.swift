@@ -159,8 +159,6 @@ public struct Decision: Hashable, Sendable {
   public var lines: [DesiredLine] = []
   /// The payment whose page in the Dashboard shows the sale.
   public var payment: Stripe.PaymentIntentID?
-  /// Of a payment that paid for several subscriptions: these. What is known of it concerns their purchases.
-  public var sharers: [Stripe.SubscriptionID] = []
   /// Stripe products and prices of lines that no mapping applies to.
   public var unmapped: [String] = []
   /// The lines are all that was sold: a unit recorded for a line that is not among them was sold no more.

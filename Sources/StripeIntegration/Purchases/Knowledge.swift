@@ -18,12 +18,7 @@ public struct Knowledge: Hashable, Sendable {
 
   /// Takes in Stripe's answer to a question that was asked with this knowledge.
   public mutating func learnAnswer(_ answer: Snapshot, answeredAt: Date) {
-    let newest = newest
-    // The shares of other subscriptions are not this purchase's.
-    for snapshot in answer.withShares where snapshot.key == answer.key || facts[snapshot.key] != nil {
-      facts[snapshot.key] = .fetched(
-        snapshot, answeredAt: answeredAt, knowing: facts[snapshot.key], newestKnown: newest)
-    }
+    facts[answer.key] = .fetched(answer, answeredAt: answeredAt, knowing: facts[answer.key], newestKnown: newest)
   }
 
   /// The newest second that anything here was true in: an answer to a question asked now is not older.
@@ -73,23 +68,8 @@ public struct Knowledge: Hashable, Sendable {
   var refunds: [Stripe.Refund] {
     snapshots.compactMap { if case .refund(let value) = $0 { value } else { nil } }
   }
-  /// Each dispute in its newest version, whether that names it or, as old versions do, only its charge.
   var disputes: [Stripe.Dispute] {
-    let told = facts.values.compactMap { fact -> (dispute: Stripe.Dispute, fact: Fact)? in
-      if case .dispute(let dispute) = fact.snapshot { (dispute, fact) } else { nil }
-    }
-    let named = told.map(\.dispute).filter { !$0.isWithoutID }
-    var newest: [Stripe.DisputeID: Fact] = [:]
-    for (dispute, fact) in told {
-      let own = named.filter { dispute.isWithoutID && $0.isSame(as: dispute) }
-        .max { ($0.created, $0.id) < ($1.created, $1.id) }
-      let version = own.map { Fact(.dispute(dispute.identified(by: $0)), asOf: fact.asOf, source: fact.source) } ?? fact
-      let id = own?.id ?? dispute.id
-      newest[id] = newest[id].map { $0.joined(with: version) } ?? version
-    }
-    return newest.sorted { $0.key < $1.key }.compactMap {
-      if case .dispute(let dispute) = $0.value.snapshot { dispute } else { nil }
-    }
+    snapshots.compactMap { if case .dispute(let value) = $0 { value } else { nil } }
   }
   var paymentIntents: [Stripe.PaymentIntent] {
     snapshots.compactMap { if case .paymentIntent(let value) = $0 { value } else { nil } }

@@ -177,8 +177,10 @@ struct Reconciliation: Sendable {
       recorded.contacts[code] = customer.contact
     }
     var writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
-    if !decision.sharers.isEmpty { writes.append(.tell(decision.sharers)) }
     recorded.agree(to: decision.linesToAgree)
+    let overtaken = recorded.overtakenReinstatements(by: decision)
+    for key in overtaken { recorded.units[key]?.byHand.remove(.reinstated) }
+    for key in overtaken { writes.append(.observe(key, recorded)) }
     return goOn(writes)
   }
 

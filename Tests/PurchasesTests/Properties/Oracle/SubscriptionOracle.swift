@@ -13,8 +13,8 @@ struct SubscriptionOracle {
   init(_ oracle: Oracle, _ subscription: ModelSubscription) {
     self.oracle = oracle
     self.subscription = subscription
-    invoices = oracle.stripe.invoices.values.filter { $0.subscriptions.contains(subscription.id) }
-      .map { $0.share(of: subscription.id) }.sorted { $0.number < $1.number }
+    invoices = oracle.stripe.invoices.values.filter { $0.subscription == subscription.id }
+      .sorted { $0.number < $1.number }
   }
 
   var time: Seconds { oracle.time }
@@ -108,14 +108,7 @@ struct SubscriptionOracle {
           // The fee of what the subscription is to is no license of its own. Whether a mapping to a policy that never
           // ends meant one can be argued.
           if Catalog.products[line.price].map(itemProducts.contains) == true {
-            // What it is a fee of may have come later.
-            let isOfThen = invoices.contains { earlier in
-              earlier.number <= invoice.number
-                && earlier.lines.contains {
-                  $0.item != nil && Catalog.products[$0.price] == Catalog.products[line.price]
-                }
-            }
-            certainty = isOfThen && terms.licenseType == .subscription ? .no : min(certainty, .perhaps)
+            certainty = terms.licenseType == .subscription ? .no : min(certainty, .perhaps)
           }
           // A dispute about another payment of the same purchase, or money of it that was kept.
           if gate(terms) != .yes || invoice.fromBalance > 0 { certainty = min(certainty, .perhaps) }
