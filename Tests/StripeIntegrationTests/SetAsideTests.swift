@@ -1,7 +1,11 @@
 import Foundation
+import Identity
 import JSON
+import Logging
 import Postgres
+import Redis
 import StripeAPI
+import TestSupport
 import Testing
 
 @testable import StripeIntegration
@@ -70,6 +74,32 @@ struct SetAsideTests {
       try await shop.deliver([other])
       try await shop.route()
       #expect(try await events(shop)["evt_2"]?.state == "done")
+    }
+  }
+
+  @Test("what was set aside is not taken as known when it is delivered again", .timeLimit(.minutes(1)))
+  func resent() async throws {
+    try await Shop.open { shop in
+      let test = try TestRedis.make()
+      var configuration = try RedisConfiguration(url: test.url)
+      configuration.keyPrefix = test.keyPrefix
+      let redis = RedisClient(configuration, logger: Logger(label: "test"))
+      while (try? await redis.ping()) == nil { await Task.yield() }
+      let recent = RecentEvents(redis: redis)
+      let router = EventRouter(
+        database: shop.database, application: shop.router.application, recent: recent, logger: shop.router.logger)
+      let body = other.json(account: shop.tenant.account.rawValue).encoded()
+      let item = InboxItem(
+        tenant: shop.tenant, envelope: try EventEnvelope(scanning: body), body: String(decoding: body, as: UTF8.self))
+
+      try await shop.deliver([other])
+      await recent.remember(item)
+      #expect(await recent.isKnown(item, now: Shop.now.addingTimeInterval(600)))
+      try await change(
+        shop, "UPDATE stripe_integration.inbox SET begun = 2, begun_at = now() - interval '2 minutes'")
+      while try await router.routeBatch(of: shop.tenant) > 0 {}
+      #expect(try await events(shop)["evt_2"]?.state == "failed")
+      #expect(await !recent.isKnown(item, now: Shop.now.addingTimeInterval(600)))
     }
   }
 

@@ -39,7 +39,10 @@ struct ReconcilerRun {
         try await reconciler.database.transaction(for: tenant, attempts: Self.attempts) {
           transaction -> ReconcilerRun? in
           guard let lease = try await PurchaseLease.take(purchase, of: tenant, in: transaction) else { return nil }
-          if try await lease.setAside(at: reconciler.clock(), in: transaction) { return nil }
+          if try await lease.setAside(at: reconciler.clock(), in: transaction) {
+            await reconciler.recent.doubt(tenant)
+            return nil
+          }
           var run = ReconcilerRun(reconciler, lease)
           if lease.wasAbandoned || reconciler.caution.isOn() { return run }
           var part = RunTransaction(reconciler, lease, transaction, run.run, entry: nil)

@@ -102,13 +102,12 @@ struct EventRouter: Sendable {
              AND state      = 'new'
              FOR UPDATE SKIP LOCKED
           """)
-        if begun > Caution.mostEnds {
-          for _ in rows { try await end(id, (.failed, Caution.reasonOfEvent), of: tenant, in: transaction) }
-        } else {
+        guard begun > Caution.mostEnds, !rows.isEmpty else {
           _ = try await route(rows, of: tenant, index, eachApart: true)
+          return
         }
-      }
-      if begun > Caution.mostEnds {
+        await recent.doubt(tenant)
+        try await end(id, (.failed, Caution.reasonOfEvent), of: tenant, in: transaction)
         logger.error("event set aside", metadata: ["tenant": "\(tenant)", "event": "\(id)"])
       }
       routed += 1
