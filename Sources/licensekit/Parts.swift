@@ -59,7 +59,7 @@ struct Parts: Sendable {
   /// with a word about it.
   func migrate() async throws {
     do {
-      for schema in try schemas { try await schema.update(postgres, logger: logger) }
+      try await Schema.update(schemas, of: postgres, logger: logger)
     } catch let error as PostgresError where error.meaning == .rights {
       StandardError.write("DATABASE_URL: \(error.message)\n")
       throw ExitCode(78)  // EX_CONFIG

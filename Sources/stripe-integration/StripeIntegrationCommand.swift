@@ -43,7 +43,7 @@ struct Serve: AsyncParsableCommand {
     let transport = HTTPTransport(logger: logger)
     let directory = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
     do {
-      try await IntegrationServer.schema(in: directory).update(postgres, logger: logger)
+      try await Schema.update([IntegrationServer.schema(in: directory)], of: postgres, logger: logger)
     } catch let error as PostgresError where error.meaning == .rights {
       StandardError.write("DATABASE_URL: \(error.message)\n")
       throw ExitCode(78)  // EX_CONFIG

@@ -13,14 +13,16 @@ public struct Schema: Sendable {
     self.roles = roles
   }
 
-  /// Brings the schema up to date, and makes sure that the user may take on its roles. Any number of processes may do it at
-  /// once.
+  /// Brings the parts of a database up to date, one after the other, and makes sure that the user may take on their roles. Any
+  /// number of processes may do it at once.
   /// - Throws: `PostgresError`: `.rights` or `.pooled` for what the operator must change first; see ``Migrator``.
-  public func update(_ client: PostgresClient, logger: Logger) async throws {
+  public static func update(_ schemas: [Schema], of client: PostgresClient, logger: Logger) async throws {
     try await client.checkSessions()
-    try await DatabaseRoles(roles, client: client).prepare()
-    for migration in try await Migrator(directory: directory, client: client, logger: logger).migrate() {
-      logger.info("migrated", metadata: ["migration": "\(migration.version) \(migration.name)"])
+    for schema in schemas {
+      try await DatabaseRoles(schema.roles, client: client).prepare()
+      for migration in try await Migrator(directory: schema.directory, client: client, logger: logger).migrate() {
+        logger.info("migrated", metadata: ["migration": "\(migration.version) \(migration.name)"])
+      }
     }
   }
 
