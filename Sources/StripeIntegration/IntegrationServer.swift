@@ -7,6 +7,7 @@ public import Postgres
 public import Redis
 public import ServerKit
 public import ServiceLifecycle
+import Storage
 import StripeAPI
 
 /// The Stripe integration, put together: the one place that shows what it consists of.

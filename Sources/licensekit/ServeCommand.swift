@@ -8,6 +8,7 @@ import Postgres
 import Redis
 import ServerKit
 import ServiceLifecycle
+import Storage
 public import StripeIntegration
 
 /// `licensekit serve`: migrates, then listens.

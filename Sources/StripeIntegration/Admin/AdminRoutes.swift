@@ -8,6 +8,7 @@ import Logging
 import Postgres
 import Redis
 import ServerKit
+import Storage
 import StripeAPI
 
 /// The routes for vendors and for the operator: what is mapped, what became of each sale and why, and what can be done
@@ -32,7 +33,7 @@ struct AdminRoutes: Sendable {
   private let rateLimit: CallerLimit
 
   /// - Parameters:
-  ///   - redis: counts requests for the limit; without it there is none.
+  ///   - redis: counts requests for the limit, over all replicas; without it each counts for itself.
   ///   - keyPrefix: before every key in Redis.
   ///   - burst: how many requests a caller may make at once about one tenant, and in four seconds in the long run.
   init(

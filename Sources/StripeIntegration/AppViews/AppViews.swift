@@ -7,6 +7,7 @@ import Logging
 import Postgres
 import Redis
 import ServerKit
+import Storage
 import StripeAPI
 
 /// The routes that the Dashboard app calls from the merchant's browser: the licenses beside the payment, the settings, the
