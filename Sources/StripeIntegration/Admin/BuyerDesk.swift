@@ -126,21 +126,10 @@ struct BuyerDesk: Sendable {
     }
     guard let buyer else { return nil }
     let ids = try await records.ids(of: buyer)
-    let licenses: [LicenseID] = try await transaction.query(
-      """
-      SELECT license_id
-        FROM stripe_integration.units
-       WHERE account_id  = \(tenant.account)
-         AND livemode    = \(tenant.livemode)
-         AND purchase_id = ANY(\(buyer.purchases.map(\.rawValue)))
-         AND license_id IS NOT NULL
-       ORDER BY license_id
-      """
-    ).map { row in try row.get("license_id") }
     return Found(
       buyer: buyer,
       facts: try await records.facts(about: ids).map { .init(about: $0.key, says: $0.snapshot) },
-      customers: try await records.customers(of: buyer, ids: ids), licenses: licenses)
+      customers: try await records.customers(of: buyer, ids: ids), licenses: try await records.licenses(of: buyer))
   }
 
   /// What is gone from LicenseKit holds nothing any more.

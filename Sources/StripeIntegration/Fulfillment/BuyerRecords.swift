@@ -90,6 +90,21 @@ struct BuyerRecords {
     ).map { row in (try row.get("fact_key"), try JSONValue(parsing: row.get("snapshot", as: String.self))) }
   }
 
+  /// The licenses that were issued to the buyer.
+  func licenses(of buyer: Buyer) async throws -> [LicenseID] {
+    try await transaction.query(
+      """
+      SELECT license_id
+        FROM stripe_integration.units
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND purchase_id = ANY(\(buyer.purchases.map(\.rawValue)))
+         AND license_id IS NOT NULL
+       ORDER BY license_id
+      """
+    ).map { row in try row.get("license_id") }
+  }
+
   /// The customers at LicenseKit that were made for the buyer.
   func customers(of buyer: Buyer, ids: [String]) async throws -> [LicenseKitAPI.CustomerID] {
     let codes = ids.map { DesiredCustomer.code(of: Self.subject($0, buyer), tenant) }
