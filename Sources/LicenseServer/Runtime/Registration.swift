@@ -53,7 +53,7 @@ extension RuntimeLicense {
 
   /// Writes the device as active, with what it says about itself.
   ///
-  /// - Parameter known: the device with this binding, if there is one. One that has a key of before gets its present one.
+  /// - Parameter known: the device with this binding, if there is one. A device with a former key gets the present key.
   func register(
     _ binding: Binding, known: BoundDevice?, as registration: Registration, in transaction: PostgresTransaction
   ) async throws -> DeviceID {

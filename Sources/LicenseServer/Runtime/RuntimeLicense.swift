@@ -34,7 +34,7 @@ struct RuntimeLicense: Sendable {
     try binding.requireAllowed(vm: policy.allowVM, container: policy.allowContainer)
   }
 
-  /// The device with this binding, whatever its state: the one bound by its key, else one by a key of before.
+  /// The device with this binding, in any state: by its present key, else by a former key.
   func device(_ binding: Binding, in transaction: PostgresTransaction) async throws -> BoundDevice? {
     let rows = try await transaction.query(
       """

@@ -48,8 +48,8 @@ struct RuntimeRoutes: Sendable {
     [("/api/v1/license/validate", .validate), ("/api/v1/license/check", .check)]
   }
 
-  /// Applications that are web pages inside call as well. The key in each request is the only credential, so that nothing
-  /// is given to whoever opens such a page.
+  /// Applications that are web pages inside call these routes, too. The license key in each request is the only credential:
+  /// a page without a key learns nothing.
   static let cors = CORSPolicy(
     .all, allowedMethods: [.post], allowedHeaders: ["Authorization", "Content-Type", "Idempotency-Key"])
 

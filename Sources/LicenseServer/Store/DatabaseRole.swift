@@ -33,7 +33,7 @@ extension LicenseServer {
 }
 
 extension TenantStore {
-  /// Runs `body` with the rights of a role. Errors of the database come as they are: nobody outside is told of them.
+  /// Runs `body` with the rights of a role. It throws errors of the database unchanged, since no client reads them.
   @discardableResult
   func transaction<T: Sendable>(
     as role: DatabaseRole, _ body: @Sendable (PostgresTransaction) async throws -> T

@@ -29,7 +29,7 @@ struct TenantStore: Sendable {
     return try await translating { try await client.transaction(options, attempts: 3, body) }
   }
 
-  /// Turns an error of the database into what a caller is told of it.
+  /// Turns an error of the database into the answer that the caller gets.
   func translating<T>(_ body: () async throws -> T) async throws -> T {
     do { return try await body() } catch let error as PostgresError {
       guard let failure = APIFailure.storage(error) else { throw error }

@@ -134,7 +134,7 @@ final class Listener: Sendable {
         if connection.state.phase == .disconnected, !channels.isEmpty {
           try connection.connect()
         }
-        // Nothing is listened to by a new session, whoever made it: this loop, or a statement that found the old one gone.
+        // A new session listens to nothing. This loop can have made it, or a statement that found the old session gone.
         if connection.sessions != session { (session, listening) = (connection.sessions, []) }
         for channel in channels.subtracting(listening) {
           try connection.executeScript("LISTEN " + PostgresQuery.quotedIdentifier(channel))

@@ -1,8 +1,9 @@
 import Synchronization
 
-/// How often the server behind a configuration was found to take no writes any more, as a primary does that became a standby.
+/// Counts how often the server behind a configuration stopped taking writes, as a primary does that becomes a standby.
 ///
-/// One connection finds out; all that were made before are then to the same server, and are made anew before their next use.
+/// One connection notices it. Every connection of an earlier epoch leads to the same server, and reconnects before its next
+/// use.
 final class PrimaryEpoch: Sendable {
   private let count = Atomic<Int>(0)
 

@@ -4,8 +4,8 @@
 /// the same cluster, and another user have what the migrations recorded and not what the migrations granted. So this is looked
 /// at before each migration and not only once.
 ///
-/// Since PostgreSQL 16, whoever makes a role may give it to others, but neither takes it on nor has its rights before it is
-/// granted to them as well.
+/// Since PostgreSQL 16, a user that creates a role may grant it to others, but cannot take it on before it grants the role to
+/// itself.
 public struct DatabaseRoles: Sendable {
   private let names: [String]
   private let client: PostgresClient

@@ -11,7 +11,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias OutboundIn = HTTPServerResponsePart
   typealias OutboundOut = HTTPServerResponsePart
 
-  /// Sent down a channel by whoever begins to read the body of the request it is answering.
+  /// The event that a handler sends down the channel when it begins to read the body of its request.
   struct BodyWanted: Sendable {}
 
   private let limits: HTTPService.Limits
