@@ -103,6 +103,35 @@ struct SetAsideTests {
     }
   }
 
+  @Test("a cautious router that is stopped leaves no event behind as if the process had ended over it")
+  func stopped() async throws {
+    try await Shop.open { shop in
+      var router = shop.router
+      router.caution = .from(for: .seconds(600))
+      let events = (1...40).map { number in
+        Event(
+          "evt_\(number)", "customer.updated", at: 1_799_999_000 + number,
+          ["id": .string("cus_\(number)"), "object": "customer"])
+      }
+      try await shop.deliver(events)
+      let (tenant, cautious) = (shop.tenant, router)
+      while true {
+        let open = try await self.events(shop).values.filter { $0.state == "new" }.count
+        guard open > 0 else { break }
+        let routing = Task { try await cautious.routeBatch(of: tenant) }
+        while try await self.events(shop).values.allSatisfy({ $0.begun == 0 }),
+          try await self.events(shop).values.filter({ $0.state == "new" }).count == open
+        {
+          await Task.yield()
+        }
+        routing.cancel()
+        _ = try? await routing.value
+        let left = try await self.events(shop).filter { $0.value.begun > 0 }.keys.sorted()
+        try #require(left == [])
+      }
+    }
+  }
+
   @Test("an event that another process has begun on is left to it")
   func begunElsewhere() async throws {
     try await Shop.open { shop in

@@ -88,34 +88,68 @@ struct EventRouter: Sendable {
   /// processes ended over is set aside.
   private func routeCautiously(of tenant: Tenant) async throws -> Int {
     var routed = 0
-    while routed < Self.batchSize, !Task.isCancelled, let (id, begun) = try await beginOne(of: tenant) {
-      try await database.transaction(for: tenant) { transaction in
-        let index = PurchaseIndex(tenant: tenant, transaction: transaction)
-        try await index.lock()
-        let rows = try await transaction.query(
-          """
-          SELECT event_id, body
-            FROM stripe_integration.inbox
-           WHERE account_id = \(tenant.account)
-             AND livemode   = \(tenant.livemode)
-             AND event_id   = \(id)
-             AND state      = 'new'
-             FOR UPDATE SKIP LOCKED
-          """)
-        guard begun > Caution.mostEnds, !rows.isEmpty else {
-          _ = try await route(rows, of: tenant, index, eachApart: true)
-          return
-        }
-        await recent.doubt(tenant)
-        try await end(id, (.failed, Caution.reasonOfEvent), of: tenant, in: transaction)
-        logger.error("event set aside", metadata: ["tenant": "\(tenant)", "event": "\(id)"])
-      }
-      routed += 1
-    }
+    while routed < Self.batchSize, !Task.isCancelled, try await routeOneCautiously(of: tenant) { routed += 1 }
     return routed
   }
 
-  /// Notes that an event is begun on. One that another process has begun on just now is left to it.
+  /// What was begun on is seen through even when the service is being stopped, and given back where it fails: it would wait,
+  /// as if the process had ended over it.
+  /// - Returns: whether there was one.
+  private func routeOneCautiously(of tenant: Tenant) async throws -> Bool {
+    try await Task {
+      guard let (id, begun) = try await beginOne(of: tenant) else { return false }
+      do {
+        try await routeBegun(id, times: begun, of: tenant)
+      } catch {
+        try await giveBack(id, of: tenant)
+        throw error
+      }
+      return true
+    }.value
+  }
+
+  private func routeBegun(_ id: String, times begun: Int, of tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      let index = PurchaseIndex(tenant: tenant, transaction: transaction)
+      try await index.lock()
+      let rows = try await transaction.query(
+        """
+        SELECT event_id, body
+          FROM stripe_integration.inbox
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND event_id   = \(id)
+           AND state      = 'new'
+           FOR UPDATE SKIP LOCKED
+        """)
+      guard begun > Caution.mostEnds, !rows.isEmpty else {
+        _ = try await route(rows, of: tenant, index, eachApart: true)
+        return
+      }
+      await recent.doubt(tenant)
+      try await end(id, (.failed, Caution.reasonOfEvent), of: tenant, in: transaction)
+      logger.error("event set aside", metadata: ["tenant": "\(tenant)", "event": "\(id)"])
+    }
+  }
+
+  private func giveBack(_ id: String, of tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.inbox
+           SET begun    = begun - 1,
+               begun_at = NULL
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND event_id   = \(id)
+           AND state      = 'new'
+           AND begun      > 0
+        """)
+    }
+  }
+
+  /// Notes that an event is begun on. One that another process has begun on just now is left to it, and one that nobody has
+  /// begun on is left to the batch where no caution is called for.
   /// - Returns: how often it was begun on, this time included.
   private func beginOne(of tenant: Tenant) async throws -> (id: String, begun: Int)? {
     try await database.transaction(for: tenant) { transaction in
@@ -128,6 +162,7 @@ struct EventRouter: Sendable {
              AND livemode   = \(tenant.livemode)
              AND state      = 'new'
              AND (begun_at IS NULL OR begun_at <= now() - \(Caution.longestEvent)::text::interval)
+           AND (begun > 0 OR \(caution.isOn())::boolean)
            ORDER BY received_at
            LIMIT 1
              FOR UPDATE SKIP LOCKED

@@ -123,6 +123,11 @@ class Vendor:
 
     # Looking
 
+    def open_events(self) -> list[dict[str, Any]]:
+        """Some of the events that were accepted and wait to be routed."""
+        query = {"account_id": self.account, "livemode": "false", "state": "new", "limit": "1"}
+        return ok(self.product.admin("GET", "/events", params=query))["data"]
+
     def fulfillments(self, **filters: Any) -> list[dict[str, Any]]:
         return self.product.fulfillments(self.account, **filters)
 
@@ -152,8 +157,9 @@ class Vendor:
         self.simulator.wait_until_delivered(self.account, seconds)
 
     def settle(self, seconds: float = 30) -> None:
-        """Waits until every event was delivered and nothing of this tenant is left to do."""
+        """Waits until every event was delivered and routed, and nothing of this tenant is left to do."""
         self.deliveries_settled(seconds)
+        eventually(self.open_events, lambda events: events == [], "every event is routed", seconds)
         eventually(
             lambda: [f["status"] for f in self.fulfillments()],
             lambda statuses: "pending" not in statuses,
