@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ipaddress
 import secrets
 import socket
 from pathlib import Path
@@ -31,7 +32,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 def new_address() -> str:
     """An address of nobody else, so that tests share no limit."""
-    return "2001:db8:" + ":".join(secrets.token_hex(2) for _ in range(3)) + "::1"
+    return str(ipaddress.IPv6Address("2001:db8::1") + (secrets.randbits(48) << 48))
 
 
 def from_address(address: str, **headers: str) -> dict[str, str]:
