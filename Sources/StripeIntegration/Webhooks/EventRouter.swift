@@ -120,7 +120,7 @@ struct EventRouter: Sendable {
            AND livemode   = \(tenant.livemode)
            AND event_id   = \(id)
            AND state      = 'new'
-           FOR UPDATE SKIP LOCKED
+           FOR UPDATE
         """)
       guard begun > Caution.mostEnds, !rows.isEmpty else {
         _ = try await route(rows, of: tenant, index, eachApart: true)
