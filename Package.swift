@@ -60,8 +60,6 @@ let package = Package(
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    // Without pkgConfig: SwiftPM refuses one of the flags with a warning.
-    .systemLibrary(name: "CCairo", providers: [.apt(["libcairo2-dev"])]),
 
     // General modules: no product words.
     module("Identity", []),
@@ -71,7 +69,7 @@ let package = Package(
     module("Postgres", ["CLibpq", "Identity", logging, lifecycle]),
     module("Redis", ["CHiredis", "COpenSSL", logging]),
     module("HTTPTransport", ["CCurl", "Networks", logging]),
-    module("PDFDocuments", ["CCairo"]),
+    module("PDFDocuments", []),
     module(
       "ServerKit",
       ["JSON", "Cryptography", "Networks", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
@@ -103,8 +101,7 @@ let package = Package(
       "licensekit",
       [
         "LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "Storage", "HTTPTransport",
-        "Cryptography",
-        "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird,
+        "Cryptography", "PDFDocuments", "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird,
       ]),
     command(
       "stripe-integration",

@@ -1,5 +1,3 @@
-internal import CCairo
-
 /// The fonts of all styles. One thread uses it.
 final class CairoFonts: TextMeasuring {
   /// Each letter is drawn in the first of these that has it. What follows the first are fonts for the scripts of East Asia,
@@ -29,46 +27,44 @@ final class CairoFonts: TextMeasuring {
     var isLetter: Bool
   }
 
+  let cairo: Cairo
   /// What the fonts are made for: glyphs in their true proportions, whatever the resolution.
   private let options: OpaquePointer
   private var fonts: [Key: OpaquePointer] = [:]
   private let first: [TextStyle: OpaquePointer]
   private var glyphs: [TextStyle: [Character: Glyph]] = [:]
 
-  init() throws(PDFRenderingError) {
-    guard let options = cairo_font_options_create() else { throw .drawing("out of memory") }
-    cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE)
-    cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF)
+  /// - Throws: `PDFRenderingError.unavailable` where there is no font whose letters could be read.
+  init(_ cairo: Cairo) throws(PDFRenderingError) {
+    guard let options = cairo.makeOptions() else { throw .drawing("out of memory") }
+    cairo.setHintStyle(options, Cairo.hintStyleNone)
+    cairo.setHintMetrics(options, Cairo.hintMetricsOff)
+    self.cairo = cairo
     self.options = options
     var first: [TextStyle: OpaquePointer] = [:]
     for style in TextStyle.allCases {
-      guard let font = Self.font(Key(style: style, family: 0), options) else {
-        for font in first.values { cairo_scaled_font_destroy(font) }
-        cairo_font_options_destroy(options)
-        throw .drawing("no font can be loaded")
+      guard let font = Self.font(Key(style: style, family: 0), options, cairo), Self.has("A", font, cairo) else {
+        break
       }
       first[style] = font
     }
     self.first = first
+    guard first.count == TextStyle.allCases.count else { throw .unavailable("no font is installed") }
   }
 
   deinit {
-    for font in Array(first.values) + fonts.values { cairo_scaled_font_destroy(font) }
-    cairo_font_options_destroy(options)
+    for font in Array(first.values) + fonts.values { cairo.freeFont(font) }
+    cairo.freeOptions(options)
   }
 
-  private static func font(_ key: Key, _ options: OpaquePointer) -> OpaquePointer? {
+  private static func font(_ key: Key, _ options: OpaquePointer, _ cairo: Cairo) -> OpaquePointer? {
     let (style, isBold) = (key.style, key.style.isBold && key.family == 0)
-    let face = cairo_toy_font_face_create(
-      families[key.family], CAIRO_FONT_SLANT_NORMAL, isBold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL)
-    defer { cairo_font_face_destroy(face) }
-    var size = cairo_matrix_t()
-    var identity = cairo_matrix_t()
-    cairo_matrix_init_scale(&size, style.size, style.size)
-    cairo_matrix_init_identity(&identity)
-    guard let font = cairo_scaled_font_create(face, &size, &identity, options) else { return nil }
-    guard cairo_scaled_font_status(font) == CAIRO_STATUS_SUCCESS else {
-      cairo_scaled_font_destroy(font)
+    let face = cairo.makeFace(
+      families[key.family], Cairo.slantNormal, isBold ? Cairo.weightBold : Cairo.weightNormal)
+    defer { cairo.freeFace(face) }
+    guard let font = cairo.makeFont(face, Cairo.scale(style.size), Cairo.scale(1), options) else { return nil }
+    guard cairo.fontStatus(font) == Cairo.success else {
+      cairo.freeFont(font)
       return nil
     }
     return font
@@ -97,8 +93,8 @@ final class CairoFonts: TextMeasuring {
 
   /// Makes `context` draw a run in a style.
   func use(_ run: Run, _ style: TextStyle, in context: OpaquePointer) {
-    cairo_set_scaled_font(context, run.font)
-    cairo_set_source_rgb(context, style.gray, style.gray, style.gray)
+    cairo.setFont(context, run.font)
+    cairo.setColor(context, style.gray, style.gray, style.gray)
   }
 
   private func glyph(of character: Character, in style: TextStyle) -> Glyph? {
@@ -106,36 +102,35 @@ final class CairoFonts: TextMeasuring {
     guard let first = first[style] else { return nil }
     let text = String(character)
     var font = first
-    var isLetter = Self.has(text, first)
+    var isLetter = Self.has(text, first, cairo)
     if !isLetter {
       for family in Self.families.indices.dropFirst() {
-        guard let other = self.font(Key(style: style, family: family)), Self.has(text, other) else { continue }
+        guard let other = self.font(Key(style: style, family: family)), Self.has(text, other, cairo) else { continue }
         (font, isLetter) = (other, true)
         break
       }
     }
-    var extents = cairo_text_extents_t()
-    cairo_scaled_font_text_extents(font, text, &extents)
-    let glyph = Glyph(font: font, width: extents.x_advance, isLetter: isLetter)
+    var extents = [Double](repeating: 0, count: Cairo.extents)
+    cairo.textExtents(font, text, &extents)
+    let glyph = Glyph(font: font, width: extents[Cairo.advance], isLetter: isLetter)
     glyphs[style, default: [:]][character] = glyph
     return glyph
   }
 
   private func font(_ key: Key) -> OpaquePointer? {
     if let known = fonts[key] { return known }
-    guard let font = Self.font(key, options) else { return nil }
+    guard let font = Self.font(key, options, cairo) else { return nil }
     fonts[key] = font
     return font
   }
 
   /// Whether a font has a glyph for every scalar of a text: number 0 is the box that stands for those it lacks.
-  private static func has(_ text: String, _ font: OpaquePointer) -> Bool {
-    var glyphs: UnsafeMutablePointer<cairo_glyph_t>?
+  private static func has(_ text: String, _ font: OpaquePointer, _ cairo: Cairo) -> Bool {
+    var glyphs: UnsafeMutableRawPointer?
     var count: Int32 = 0
-    let status = cairo_scaled_font_text_to_glyphs(
-      font, 0, 0, text, Int32(text.utf8.count), &glyphs, &count, nil, nil, nil)
-    defer { cairo_glyph_free(glyphs) }
-    guard status == CAIRO_STATUS_SUCCESS, let glyphs else { return false }
-    return (0..<Int(count)).allSatisfy { glyphs[$0].index != 0 }
+    let status = cairo.textToGlyphs(font, 0, 0, text, Int32(text.utf8.count), &glyphs, &count, nil, nil, nil)
+    defer { cairo.freeGlyphs(glyphs) }
+    guard status == Cairo.success, let glyphs else { return false }
+    return (0..<Int(count)).allSatisfy { glyphs.load(fromByteOffset: $0 * Cairo.glyphSize, as: UInt.self) != 0 }
   }
 }

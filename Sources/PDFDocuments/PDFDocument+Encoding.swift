@@ -1,71 +1,76 @@
-internal import CCairo
 internal import Foundation
 
 extension PDFDocument {
+  /// Whether documents can be written here, which needs the library cairo and a font: nil, or what is in the way.
+  public static func obstacle() -> PDFRenderingError? {
+    do {
+      _ = try CairoFonts(Cairo.installed())
+      return nil
+    } catch { return error }
+  }
+
   /// The document as a PDF file (version 1.5 or later). Blocks until it is done, about a millisecond a page and some
   /// more for the fonts: in a server use ``PDFRenderer``.
   public func encoded(maximumPages: Int = 1_000) throws(PDFRenderingError) -> [UInt8] {
-    let fonts = try CairoFonts()
+    let cairo = try Cairo.installed()
+    let fonts = try CairoFonts(cairo)
     let pages = try PageLayout.pages(of: shown(by: fonts), measure: fonts, maximumPages: maximumPages)
     let output = Output()
     // The stream holds `output` unretained; it is kept alive until the surface is finished.
     return try withExtendedLifetime(output) { () throws(PDFRenderingError) in
-      let surface = cairo_pdf_surface_create_for_stream(
+      let surface = cairo.makePDF(
         { closure, bytes, count in
-          guard let closure, let bytes else { return CAIRO_STATUS_WRITE_ERROR }
+          guard let closure, let bytes else { return Cairo.writeError }
           let output = Unmanaged<Output>.fromOpaque(closure).takeUnretainedValue()
           output.bytes.append(contentsOf: UnsafeBufferPointer(start: bytes, count: Int(count)))
-          return CAIRO_STATUS_SUCCESS
+          return Cairo.success
         }, Unmanaged.passUnretained(output).toOpaque(), page.width, page.height)
-      defer { cairo_surface_destroy(surface) }
-      try Self.check(cairo_surface_status(surface))
-      set(CAIRO_PDF_METADATA_TITLE, TextWrapping.drawable(title), on: surface)
-      if let author { set(CAIRO_PDF_METADATA_AUTHOR, TextWrapping.drawable(author), on: surface) }
-      if let createdAt { set(CAIRO_PDF_METADATA_CREATE_DATE, createdAt.formatted(.iso8601), on: surface) }
+      defer { cairo.freeSurface(surface) }
+      try Self.check(cairo.surfaceStatus(surface), cairo)
+      cairo.setMetadata(surface, Cairo.metadataTitle, TextWrapping.drawable(title))
+      if let author { cairo.setMetadata(surface, Cairo.metadataAuthor, TextWrapping.drawable(author)) }
+      if let createdAt { cairo.setMetadata(surface, Cairo.metadataCreationDate, createdAt.formatted(.iso8601)) }
 
-      guard let context = cairo_create(surface) else { throw .drawing("out of memory") }
-      defer { cairo_destroy(context) }
+      guard let context = cairo.makeContext(surface) else { throw .drawing("out of memory") }
+      defer { cairo.freeContext(context) }
       for marks in pages {
         for mark in marks { Self.draw(mark, in: context, fonts: fonts) }
-        cairo_show_page(context)
+        cairo.showPage(context)
       }
-      try Self.check(cairo_status(context))
-      cairo_surface_finish(surface)
-      try Self.check(cairo_surface_status(surface))
+      try Self.check(cairo.contextStatus(context), cairo)
+      cairo.finishSurface(surface)
+      try Self.check(cairo.surfaceStatus(surface), cairo)
       return output.bytes
     }
   }
 
-  private func set(_ property: cairo_pdf_metadata_t, _ text: String, on surface: OpaquePointer?) {
-    cairo_pdf_surface_set_metadata(surface, property, text)
-  }
-
   private static func draw(_ mark: PageLayout<CairoFonts>.Mark, in context: OpaquePointer, fonts: CairoFonts) {
+    let cairo = fonts.cairo
     switch mark {
     case .text(let text, let x, let baseline, let style):
       var x = x
       for run in fonts.runs(of: text, in: style) {
         fonts.use(run, style, in: context)
-        cairo_move_to(context, x, baseline)
-        cairo_show_text(context, run.text)
+        cairo.moveTo(context, x, baseline)
+        cairo.showText(context, run.text)
         x += run.width
       }
     case .line(let fromX, let toX, let y):
-      cairo_set_source_rgb(context, 0.8, 0.8, 0.8)
-      cairo_set_line_width(context, 0.5)
-      cairo_move_to(context, fromX, y)
-      cairo_line_to(context, toX, y)
-      cairo_stroke(context)
+      cairo.setColor(context, 0.8, 0.8, 0.8)
+      cairo.setLineWidth(context, 0.5)
+      cairo.moveTo(context, fromX, y)
+      cairo.lineTo(context, toX, y)
+      cairo.stroke(context)
     case .fill(let x, let y, let width, let height):
-      cairo_set_source_rgb(context, 0.94, 0.94, 0.94)
-      cairo_rectangle(context, x, y, width, height)
-      cairo_fill(context)
+      cairo.setColor(context, 0.94, 0.94, 0.94)
+      cairo.rectangle(context, x, y, width, height)
+      cairo.fill(context)
     }
   }
 
-  private static func check(_ status: cairo_status_t) throws(PDFRenderingError) {
-    guard status == CAIRO_STATUS_SUCCESS else {
-      throw .drawing(cairo_status_to_string(status).map { String(cString: $0) } ?? "status \(status.rawValue)")
+  private static func check(_ status: Cairo.Status, _ cairo: Cairo) throws(PDFRenderingError) {
+    guard status == Cairo.success else {
+      throw .drawing(cairo.statusText(status).map { String(cString: $0) } ?? "status \(status)")
     }
   }
 

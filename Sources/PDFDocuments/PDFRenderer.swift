@@ -74,9 +74,3 @@ public final class PDFRenderer: Sendable {
     }
   }
 }
-
-extension Result {
-  fileprivate init(_ body: () throws(Failure) -> Success) {
-    do { self = .success(try body()) } catch { self = .failure(error) }
-  }
-}

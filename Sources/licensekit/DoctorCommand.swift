@@ -1,6 +1,7 @@
 import ArgumentParser
 import LicenseServer
 import Logging
+import PDFDocuments
 import Postgres
 import Redis
 import ServerKit
@@ -59,6 +60,7 @@ struct Doctor: AsyncParsableCommand {
     } else {
       print("note     REDIS_URL is not set: installing and rate limits need Redis")
     }
+    await check("PDF documents") { PDFDocument.obstacle().map { "\($0) (libcairo2, fonts-dejavu-core)" } }
     if submission, try await !checkSubmission(parts, settings) { healthy = false }
     await parts.close()
     if !healthy { throw ExitCode.failure }

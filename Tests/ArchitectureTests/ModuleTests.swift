@@ -19,7 +19,7 @@ struct ModuleTests {
     }
   }
 
-  static let systemLibraries = ["CCairo", "CCurl", "CHiredis", "CLibpq", "COpenSSL"]
+  static let systemLibraries = ["CCurl", "CHiredis", "CLibpq", "COpenSSL"]
   static let commands = ["licensekit", "stripe-integration", "stripe-simulator"]
 
   /// From the bottom up: a module may import modules above it in this list only.
@@ -36,7 +36,7 @@ struct ModuleTests {
       "Redis", ["CHiredis", "COpenSSL"],
       outside: ["Dispatch", "Foundation", "Logging", "ServiceLifecycle", "Synchronization"]),
     Door("HTTPTransport", ["CCurl", "Networks"], outside: ["Foundation", "Logging", "Synchronization"]),
-    Door("PDFDocuments", ["CCairo"], outside: ["Foundation", "Synchronization"]),
+    Door("PDFDocuments", [], outside: ["Foundation", "Glibc", "Synchronization"]),
     Door(
       "ServerKit", ["JSON", "Cryptography", "Networks"],
       outside: [
@@ -72,8 +72,8 @@ struct ModuleTests {
     Door(
       "licensekit",
       [
-        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "LicenseKitAPI",
-        "LicenseServer", "StripeIntegration", "Storage",
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit",
+        "LicenseKitAPI", "LicenseServer", "StripeIntegration", "Storage",
       ],
       outside: ["ArgumentParser", "Foundation", "Logging", "ServiceLifecycle"]),
     Door(

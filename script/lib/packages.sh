@@ -29,7 +29,7 @@ missing_packages() {
   pkg-config --exists hiredis 2>/dev/null || echo libhiredis-dev
   pkg-config --exists libcurl 2>/dev/null || echo libcurl4-openssl-dev
   pkg-config --exists libcrypto libssl 2>/dev/null || echo libssl-dev
-  pkg-config --exists cairo 2>/dev/null || echo libcairo2-dev
+  compgen -G '/usr/lib*/*/libcairo.so.2' >/dev/null || compgen -G '/usr/lib*/libcairo.so.2' >/dev/null || echo libcairo2
   [[ -f /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || echo fonts-dejavu-core
   [[ -f /usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf ]] || echo fonts-droid-fallback
   command -v pdftotext >/dev/null || echo poppler-utils

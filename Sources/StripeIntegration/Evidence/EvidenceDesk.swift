@@ -94,37 +94,55 @@ struct EvidenceDesk: Sendable {
       ($0.name, $0.text)
     }
     let attached = try await attach(found, session, caller)
-    if let attached { fields.append(("service_documentation", attached)) }
+    if case .file(let file) = attached { fields.append(("service_documentation", file)) }
     _ = try await session.stageEvidence(dispute, fields, idempotencyKey: "evidence-\(caller.requestID)")
     _ = try await gate.database.transaction(for: caller.tenant) { transaction in
       try await Timeline(tenant: caller.tenant, purchase: found.record.purchaseID, transaction: transaction)
         .add(
           .note, "Evidence was put on dispute \(dispute) as a draft, not submitted.", detail: caller.actor)
     }
-    return attached == nil
-      ? "The evidence is on the dispute as a draft, without the PDF: the installed app may not upload files."
-      : "The evidence is on the dispute as a draft, with the PDF."
+    return switch attached {
+    case .file: "The evidence is on the dispute as a draft, with the PDF."
+    case .none(let reason): "The evidence is on the dispute as a draft, without the PDF: \(reason)."
+    }
   }
 
-  /// An app that was installed before it could upload files stages the texts alone.
-  private func attach(_ found: Found, _ session: StripeSession, _ caller: AppCaller) async throws -> String? {
-    let bytes = try await render(found)
+  /// The PDF beside the texts.
+  private enum Attachment {
+    case file(String)
+    case none(because: String)
+  }
+
+  /// The texts are staged alone where no document can be drawn, and for an app that was installed before it could upload
+  /// files: a bank's deadline does not wait for either.
+  private func attach(_ found: Found, _ session: StripeSession, _ caller: AppCaller) async throws -> Attachment {
+    let bytes: [UInt8]
+    do { bytes = try await renderer.render(document(found)) } catch {
+      guard case .unavailable(let reason) = error else { throw refusal(error) }
+      logger.error(
+        "evidence is staged without its PDF", metadata: ["tenant": "\(caller.tenant)", "reason": "\(reason)"])
+      return .none(because: "this service has nothing to draw one with")
+    }
     do {
-      return try await session.uploadEvidence(
+      let file = try await session.uploadEvidence(
         bytes, named: "evidence-\(found.dispute.id).pdf", idempotencyKey: "evidence-file-\(caller.requestID)")
+      return .file(file)
     } catch {
       guard error.retry == .permission else { throw error }
       logger.notice("the app may not upload files", metadata: ["tenant": "\(caller.tenant)"])
-      return nil
+      return .none(because: "the installed app may not upload files")
     }
   }
 
-  private func render(_ found: Found) async throws -> [UInt8] {
-    do {
-      return try await renderer.render(found.pack.document(about: found.dispute, at: gate.clock()))
-    } catch {
-      throw APIFailure.unavailable("the document cannot be written now: \(error)", retryAfter: .seconds(2))
-    }
+  private func document(_ found: Found) -> PDFDocument { found.pack.document(about: found.dispute, at: gate.clock()) }
+
+  private func render(_ found: Found) async throws(APIFailure) -> [UInt8] {
+    do { return try await renderer.render(document(found)) } catch { throw refusal(error) }
+  }
+
+  private func refusal(_ error: PDFRenderingError) -> APIFailure {
+    if case .unavailable = error { return .unavailable("\(error)", code: "PDF_UNAVAILABLE") }
+    return .unavailable("the document cannot be written now: \(error)", retryAfter: .seconds(2))
   }
 
   // MARK: Gathering
