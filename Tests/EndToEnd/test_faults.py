@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,10 +14,11 @@ import pytest
 import requests
 
 from support.databases import psql
-from support.product import Product, error_code, licenses_of
+from support.product import Product, error_code, licenses_of, ok
 from support.signing import stripe_signature
+from support.simulator import Sale
 from support.stack import Stack
-from support.vendor import Vendor
+from support.vendor import Item, Vendor
 from support.waiting import eventually
 
 
@@ -104,3 +106,37 @@ def test_replicas_that_are_restarted_during_sales_end_soon_and_cleanly_and_lose_
         assert {fulfillment["status"] for fulfillment in vendor.fulfillments()} == {"fulfilled"}
         licenses = vendor.licenses_at_licensekit(item)
         assert len(licenses) == units and {license["status"] for license in licenses} == {"active"}
+
+
+def test_vendors_whose_licensekit_hangs_keep_nobody_else_waiting(fresh_stack: Stack) -> None:
+    # It takes connections, reads nothing, and never answers.
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as hanging:
+        quiet = fresh_stack.new_vendor()
+        quiet_item = quiet.offer_once()
+        stuck: list[tuple[Vendor, Item, list[Sale]]] = []
+        for _ in range(12):
+            vendor = fresh_stack.new_vendor()
+            item = vendor.offer_once()
+            use_licensekit(vendor, {"base_url": f"http://127.0.0.1:{hanging.getsockname()[1]}", "token": "lkm_" + "0" * 32})
+            stuck.append((vendor, item, []))
+        # Which LicenseKit a vendor has is known for a minute.
+        fresh_stack.product.process.terminate()
+        fresh_stack.product.start()
+        for vendor, item, sales in stuck:
+            sales += [vendor.sell(item) for _ in range(4)]
+        # A call that hangs is given up after 20 seconds.
+        for _ in range(5):
+            quiet.fulfilled(quiet.sell(quiet_item).session, seconds=10)
+    for vendor, _, _ in stuck:
+        use_licensekit(vendor, {})
+    fresh_stack.product.process.terminate()
+    fresh_stack.product.start()
+    for vendor, item, sales in stuck:
+        for sale in sales:
+            vendor.fulfilled(sale.session, seconds=90)
+        assert len(vendor.licenses_at_licensekit(item)) == len(sales)
+
+
+def use_licensekit(vendor: Vendor, body: dict[str, str]) -> None:
+    named = {"account_id": vendor.account, "livemode": False}
+    ok(vendor.product.admin("PUT", "/connections/licensekit", json=named | body))

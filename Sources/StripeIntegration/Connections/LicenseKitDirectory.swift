@@ -8,7 +8,7 @@ public struct LicenseKitDirectory: LicenseKitAccess {
   private let store: ConnectionStore
   private let service: any LicenseKitClient
   private let serviceClient: @Sendable (String) -> (any LicenseKitClient)?
-  private let transport: any HTTPSending
+  private let transport: HangingServers
   private let destinations: AddressPolicy
   private let cache = ClientCache()
 
@@ -26,7 +26,7 @@ public struct LicenseKitDirectory: LicenseKitAccess {
     self.store = store
     self.service = service
     self.serviceClient = serviceClient
-    self.transport = transport
+    self.transport = HangingServers(transport)
     self.destinations = destinations
   }
 

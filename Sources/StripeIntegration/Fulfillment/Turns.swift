@@ -11,8 +11,7 @@ struct Turns: Sendable {
   static let length = 20
   /// A turn takes up nothing more after this, so that a tenant whose calls all hang gives its place away soon.
   static let time: Duration = .seconds(5)
-  /// A replica that dies in a turn keeps the tenant waiting for this long. One that lives asks for more in time; if a
-  /// single purchase takes longer, another replica joins in, and the leases keep the two apart.
+  /// A replica that dies in a turn keeps the tenant waiting for this long. One that lives asks for more in time.
   static let claim: Duration = .seconds(20)
 
   /// Claims the turn of the tenant that waits longest.

@@ -18,8 +18,9 @@ public struct Workers: Service {
   let wakeUp: WakeUp
   /// Purchases of one tenant that are worked on at the same time: a tenant's Stripe account serves its own shop first.
   let concurrencyPerTenant: Int
-  /// Tenants that are served at the same time.
+  /// Tenants that workers serve at the same time; those whose servers keep them waiting go on beside them.
   let concurrency: Int
+  var slow = SlowTurns()
   let pollInterval: Duration
   let logger: Logger
 
@@ -28,7 +29,7 @@ public struct Workers: Service {
       await withTaskGroup(of: Void.self) { group in
         group.addTask { await self.routeContinuously() }
         for number in 0..<concurrency {
-          group.addTask { await self.loop("reconciler \(number)") { try await self.serveTurn() } }
+          group.addTask { await self.serveContinuously(number) }
         }
       }
     }
@@ -75,18 +76,56 @@ public struct Workers: Service {
     return rounds.goesOn(afterDoing: routed)
   }
 
-  /// Serves the tenant that waits longest.
+  private func serveContinuously(_ number: Int) async {
+    await withDiscardingTaskGroup { group in
+      await loop("reconciler \(number)") {
+        guard let tenant = try await turns.claim() else { return false }
+        let turn = TurnUnderWay(slow)
+        group.addTask { await self.seeThrough(tenant, turn) }
+        try await turn.wait()
+        return true
+      }
+    }
+  }
+
+  private func seeThrough(_ tenant: Tenant, _ turn: TurnUnderWay) async {
+    do {
+      try await serveTurn(of: tenant, turn.progressed)
+      _ = turn.end(nil)
+    } catch {
+      if !turn.end(error), !Task.isCancelled {
+        logger.error("turn failed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
+      }
+    }
+  }
+
+  /// Serves the tenant that waits longest, to the end of its turn.
   /// - Returns: whether there was one.
   func serveTurn() async throws -> Bool {
     guard let tenant = try await turns.claim() else { return false }
+    try await serveTurn(of: tenant) {}
+    return true
+  }
+
+  private func serveTurn(of tenant: Tenant, _ progressed: @escaping @Sendable () -> Void) async throws {
     do {
-      try await serve(tenant)
+      try await holding(tenant) { try await serve(tenant, progressed) }
     } catch {
       try await endTurn(of: tenant)
       throw error
     }
     try await endTurn(of: tenant)
-    return true
+  }
+
+  /// Keeps the turn for as long as the work takes. Where the database is away for that, the work finds out as well.
+  private func holding(_ tenant: Tenant, _ work: () async throws -> Void) async throws {
+    try await withThrowingDiscardingTaskGroup { group in
+      group.addTask {
+        while (try? await Task.sleep(for: Turns.claim / 4)) != nil { try? await turns.hold(tenant) }
+      }
+      defer { group.cancelAll() }
+      try await work()
+    }
   }
 
   /// A turn ends properly even when the service is being stopped, so that no other replica waits for it to expire.
@@ -108,7 +147,7 @@ public struct Workers: Service {
     }
   }
 
-  private func serve(_ tenant: Tenant) async throws {
+  private func serve(_ tenant: Tenant, _ progressed: () -> Void) async throws {
     let work = try await turns.work(of: tenant)
     let (outage, isParked) = try await withThrowingTaskGroup(of: Ended.self) { group in
       var outage: Outage?
@@ -119,7 +158,6 @@ public struct Workers: Service {
         group.addTask { try await reconcile(purchase, of: tenant) }
       }
       let begun = ContinuousClock.now
-      var held = begun
       while let ended = try await group.next() {
         switch ended {
         case .went(let found): outage = outage ?? found
@@ -128,10 +166,7 @@ public struct Workers: Service {
           if !isParked { try await park(tenant, unavailable) }
           isParked = true
         }
-        if held.duration(to: .now) > Turns.claim / 4 {
-          try await turns.hold(tenant)
-          held = .now
-        }
+        progressed()
         guard outage == nil, !isParked, !Task.isCancelled, begun.duration(to: .now) < Turns.time,
           let purchase = waiting.next()
         else { continue }

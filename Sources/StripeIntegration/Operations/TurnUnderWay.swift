@@ -1,0 +1,94 @@
+import ServerKit
+import Synchronization
+
+/// How many turns go on without a worker that waits for them.
+///
+/// The servers behind a tenant may hang, and vendors choose some of them. A worker leaves a turn that makes no progress and goes
+/// on to the next tenant; the turn ends by itself. There are bounds to that: each turn keeps some connections open.
+final class SlowTurns: Sendable {
+  /// A worker leaves a turn that has made no progress for this long.
+  let patience: Duration
+  private let most: Int
+  private let count = Mutex(0)
+
+  /// - Parameter most: while so many go on by themselves, a worker waits for its own to end.
+  init(patience: Duration = .milliseconds(200), most: Int = 40) {
+    self.patience = patience
+    self.most = most
+  }
+
+  /// - Returns: false where there is no room for one more.
+  fileprivate func enter() -> Bool {
+    count.withLock { count in
+      guard count < most else { return false }
+      count += 1
+      return true
+    }
+  }
+
+  fileprivate func leave() { count.withLock { $0 -= 1 } }
+}
+
+/// One turn, between the task that serves it and the worker that began it.
+final class TurnUnderWay: Sendable {
+  private enum State {
+    case waitedFor(since: ContinuousClock.Instant)
+    /// The worker has gone on.
+    case left
+    case over((any Error)?)
+  }
+
+  private let slow: SlowTurns
+  private let state = Mutex(State.waitedFor(since: .now))
+  private let over = WakeUp()
+
+  init(_ slow: SlowTurns) { self.slow = slow }
+
+  /// Something of the turn was done.
+  func progressed() {
+    state.withLock { state in
+      if case .waitedFor = state { state = .waitedFor(since: .now) }
+    }
+  }
+
+  /// - Returns: whether a worker hears of the failure.
+  func end(_ failure: (any Error)?) -> Bool {
+    let wasLeft = state.withLock { state in
+      defer { state = .over(failure) }
+      if case .left = state { return true }
+      return false
+    }
+    if wasLeft { slow.leave() }
+    over.signal()
+    return !wasLeft
+  }
+
+  /// Returns when the turn is over, or goes on by itself.
+  /// - Throws: what a turn ended with that is over.
+  func wait() async throws {
+    while true {
+      let since: ContinuousClock.Instant
+      switch state.withLock({ $0 }) {
+      case .left: return
+      case .over(let failure):
+        if let failure { throw failure }
+        return
+      case .waitedFor(let moment): since = moment
+      }
+      let left = since + slow.patience - .now
+      // Where there is no room, it is looked at again and again: another turn may end.
+      if left > .zero || !leave() { await over.wait(atMost: max(left, slow.patience / 4)) }
+    }
+  }
+
+  private func leave() -> Bool {
+    guard slow.enter() else { return false }
+    let isLeft = state.withLock { state in
+      guard case .waitedFor = state else { return false }
+      state = .left
+      return true
+    }
+    if !isLeft { slow.leave() }
+    return true
+  }
+}

@@ -1,0 +1,45 @@
+import Testing
+
+@testable import StripeIntegration
+
+@Suite("A turn that keeps its worker waiting", .timeLimit(.minutes(1)))
+struct SlowTurnsTests {
+  private struct Failure: Error {}
+
+  @Test("a worker hears how a turn ended that it waits for")
+  func heard() async throws {
+    let slow = SlowTurns(patience: .seconds(600))
+    let well = TurnUnderWay(slow)
+    #expect(well.end(nil))
+    try await well.wait()
+
+    let ill = TurnUnderWay(slow)
+    let waiting = Task { try await ill.wait() }
+    #expect(ill.end(Failure()))
+    await #expect(throws: Failure.self) { try await waiting.value }
+  }
+
+  @Test("a worker leaves a turn without progress, which then ends by itself")
+  func left() async throws {
+    let turn = TurnUnderWay(SlowTurns(patience: .milliseconds(1)))
+    try await turn.wait()
+    #expect(!turn.end(Failure()))
+  }
+
+  @Test("where as many go on by themselves as may, a worker waits until one of them ends")
+  func bounded() async throws {
+    let slow = SlowTurns(patience: .milliseconds(1), most: 1)
+    let first = TurnUnderWay(slow)
+    try await first.wait()
+
+    let second = TurnUnderWay(slow)
+    async let waiting: Void = second.wait()
+    let third = TurnUnderWay(slow)
+    async let ended: Void = third.wait()
+    #expect(third.end(nil))
+    try await ended
+    #expect(!first.end(nil))
+    try await waiting
+    #expect(!second.end(nil))
+  }
+}
