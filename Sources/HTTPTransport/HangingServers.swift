@@ -11,7 +11,7 @@ public final class HangingServers: HTTPSending {
   static let mostServers = 10_000
 
   private let transport: any HTTPSending
-  /// How many requests in a row each server let wait until their deadlines.
+  /// How many requests were sent to each server since it hung.
   private let hung = Mutex<[HTTPOrigin: Int]>([:])
 
   public init(_ transport: any HTTPSending) { self.transport = transport }
@@ -19,11 +19,10 @@ public final class HangingServers: HTTPSending {
   public func send(_ request: HTTPTransportRequest) async throws(HTTPTransportError) -> HTTPTransportResponse {
     guard let origin = HTTPOrigin(request.url) else { return try await transport.send(request) }
     var request = request
-    let times = hung.withLock { $0[origin] ?? 0 }
-    if times % Self.wholeTimeEvery != 0 { request.deadline = min(request.deadline, Self.shortDeadline) }
+    if isShort(origin) { request.deadline = min(request.deadline, Self.shortDeadline) }
     do {
       let response = try await transport.send(request)
-      if times > 0 { hung.withLock { $0[origin] = nil } }
+      hung.withLock { $0[origin] = nil }
       return response
     } catch {
       if error == .timeout || error == .connectTimeout { remember(origin) }
@@ -31,10 +30,19 @@ public final class HangingServers: HTTPSending {
     }
   }
 
+  private func isShort(_ origin: HTTPOrigin) -> Bool {
+    hung.withLock { hung in
+      guard let asked = hung[origin] else { return false }
+      hung[origin] = asked &+ 1
+      return (asked &+ 1) % Self.wholeTimeEvery != 0
+    }
+  }
+
   private func remember(_ origin: HTTPOrigin) {
     hung.withLock { hung in
-      if hung.count >= Self.mostServers, hung[origin] == nil { hung = [:] }
-      hung[origin] = (hung[origin] ?? 0) &+ 1
+      guard hung[origin] == nil else { return }
+      if hung.count >= Self.mostServers { hung = [:] }
+      hung[origin] = 0
     }
   }
 }

@@ -127,6 +127,8 @@ def test_vendors_whose_licensekit_hangs_keep_nobody_else_waiting(fresh_stack: St
         # A call that hangs is given up after 20 seconds.
         for _ in range(5):
             quiet.fulfilled(quiet.sell(quiet_item).session, seconds=10)
+        for vendor, _, _ in stuck:
+            assert "fulfilled" not in {fulfillment["status"] for fulfillment in vendor.fulfillments()}
     for vendor, _, _ in stuck:
         use_licensekit(vendor, {})
     fresh_stack.product.process.terminate()

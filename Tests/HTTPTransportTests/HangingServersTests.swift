@@ -40,6 +40,16 @@ struct HangingServersTests {
     #expect(server.deadlines.suffix(2) == [short, whole])
   }
 
+  @Test("one that hung gets a short time however many ask at once")
+  func atOnce() async {
+    let server = Server()
+    let servers = HangingServers(server)
+    for _ in 0..<3 {
+      await withTaskGroup { group in for _ in 0..<4 { group.addTask { await ask(servers) } } }
+    }
+    #expect(server.deadlines.dropFirst(4).count { $0 == whole } == 2)
+  }
+
   @Test("says nothing about another server, and is one server by whatever path")
   func apart() async {
     let server = Server()

@@ -26,6 +26,15 @@ struct SlowTurnsTests {
     #expect(!turn.end(Failure()))
   }
 
+  @Test("a worker that is cancelled waits no longer, and the turn is still its own")
+  func cancelled() async throws {
+    let turn = TurnUnderWay(SlowTurns(patience: .seconds(600)))
+    let waiting = Task { try await turn.wait() }
+    waiting.cancel()
+    try await waiting.value
+    #expect(turn.end(Failure()))
+  }
+
   @Test("where as many go on by themselves as may, a worker waits until one of them ends")
   func bounded() async throws {
     let slow = SlowTurns(patience: .milliseconds(1), most: 1)
@@ -36,6 +45,8 @@ struct SlowTurnsTests {
     async let waiting: Void = second.wait()
     let third = TurnUnderWay(slow)
     async let ended: Void = third.wait()
+    // Long enough for a worker that heeds no bound to have gone on.
+    try await Task.sleep(for: .milliseconds(50))
     #expect(third.end(nil))
     try await ended
     #expect(!first.end(nil))

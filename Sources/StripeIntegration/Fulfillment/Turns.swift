@@ -13,6 +13,9 @@ struct Turns: Sendable {
   static let time: Duration = .seconds(5)
   /// A replica that dies in a turn keeps the tenant waiting for this long. One that lives asks for more in time.
   static let claim: Duration = .seconds(20)
+  /// How often it asks, each time after a quarter of the claim. If a single purchase takes longer, another worker joins in, and
+  /// the leases keep the two apart.
+  static let longestHeld = 12
 
   /// Claims the turn of the tenant that waits longest.
   func claim() async throws -> Tenant? {

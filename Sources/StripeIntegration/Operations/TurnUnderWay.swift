@@ -12,7 +12,7 @@ final class SlowTurns: Sendable {
   private let count = Mutex(0)
 
   /// - Parameter most: while so many go on by themselves, a worker waits for its own to end.
-  init(patience: Duration = .milliseconds(200), most: Int = 40) {
+  init(patience: Duration = .milliseconds(500), most: Int = 24) {
     self.patience = patience
     self.most = most
   }
@@ -63,10 +63,10 @@ final class TurnUnderWay: Sendable {
     return !wasLeft
   }
 
-  /// Returns when the turn is over, or goes on by itself.
+  /// Returns when the turn is over, or goes on by itself, or the worker is cancelled.
   /// - Throws: what a turn ended with that is over.
   func wait() async throws {
-    while true {
+    while !Task.isCancelled {
       let since: ContinuousClock.Instant
       switch state.withLock({ $0 }) {
       case .left: return
@@ -76,11 +76,13 @@ final class TurnUnderWay: Sendable {
       case .waitedFor(let moment): since = moment
       }
       let left = since + slow.patience - .now
+      if left <= .zero, leave() { return }
       // Where there is no room, it is looked at again and again: another turn may end.
-      if left > .zero || !leave() { await over.wait(atMost: max(left, slow.patience / 4)) }
+      await over.wait(atMost: max(left, slow.patience / 4))
     }
   }
 
+  /// - Returns: whether the turn goes on by itself from now on.
   private func leave() -> Bool {
     guard slow.enter() else { return false }
     let isLeft = state.withLock { state in
@@ -89,6 +91,6 @@ final class TurnUnderWay: Sendable {
       return true
     }
     if !isLeft { slow.leave() }
-    return true
+    return isLeft
   }
 }

@@ -90,7 +90,7 @@ public struct Workers: Service {
 
   private func seeThrough(_ tenant: Tenant, _ turn: TurnUnderWay) async {
     do {
-      try await serveTurn(of: tenant, turn.progressed)
+      try await TurnProgress.$note.withValue(turn.progressed) { try await serveTurn(of: tenant) }
       _ = turn.end(nil)
     } catch {
       if !turn.end(error), !Task.isCancelled {
@@ -103,13 +103,13 @@ public struct Workers: Service {
   /// - Returns: whether there was one.
   func serveTurn() async throws -> Bool {
     guard let tenant = try await turns.claim() else { return false }
-    try await serveTurn(of: tenant) {}
+    try await serveTurn(of: tenant)
     return true
   }
 
-  private func serveTurn(of tenant: Tenant, _ progressed: @escaping @Sendable () -> Void) async throws {
+  private func serveTurn(of tenant: Tenant) async throws {
     do {
-      try await holding(tenant) { try await serve(tenant, progressed) }
+      try await holding(tenant) { try await serve(tenant) }
     } catch {
       try await endTurn(of: tenant)
       throw error
@@ -117,11 +117,15 @@ public struct Workers: Service {
     try await endTurn(of: tenant)
   }
 
-  /// Keeps the turn for as long as the work takes. Where the database is away for that, the work finds out as well.
+  /// Keeps the turn while the work takes, a minute at most: one purchase may take longer, and its vendor's other buyers do
+  /// not wait for it. Where the database is away for that, the work finds out as well.
   private func holding(_ tenant: Tenant, _ work: () async throws -> Void) async throws {
     try await withThrowingDiscardingTaskGroup { group in
       group.addTask {
-        while (try? await Task.sleep(for: Turns.claim / 4)) != nil { try? await turns.hold(tenant) }
+        for _ in 0..<Turns.longestHeld {
+          guard (try? await Task.sleep(for: Turns.claim / 4)) != nil else { return }
+          try? await turns.hold(tenant)
+        }
       }
       defer { group.cancelAll() }
       try await work()
@@ -147,7 +151,7 @@ public struct Workers: Service {
     }
   }
 
-  private func serve(_ tenant: Tenant, _ progressed: () -> Void) async throws {
+  private func serve(_ tenant: Tenant) async throws {
     let work = try await turns.work(of: tenant)
     let (outage, isParked) = try await withThrowingTaskGroup(of: Ended.self) { group in
       var outage: Outage?
@@ -166,7 +170,6 @@ public struct Workers: Service {
           if !isParked { try await park(tenant, unavailable) }
           isParked = true
         }
-        progressed()
         guard outage == nil, !isParked, !Task.isCancelled, begun.duration(to: .now) < Turns.time,
           let purchase = waiting.next()
         else { continue }
