@@ -86,6 +86,7 @@ struct ReconcilerRun {
         let input = await performOutside(action)
         action = run.next(input, now: reconciler.clock())
       }
+      TurnProgress.note?()
     }
   }
 
