@@ -103,7 +103,9 @@ struct SetAsideTests {
     }
   }
 
-  @Test("a cautious router that is stopped leaves no event behind as if the process had ended over it")
+  @Test(
+    "a cautious router that is stopped leaves no event behind as if the process had ended over it",
+    .timeLimit(.minutes(1)))
   func stopped() async throws {
     try await Shop.open { shop in
       var router = shop.router

@@ -192,7 +192,7 @@ struct SweepWork: JobWork {
         FROM unnest(\(unique.map(\.id.rawValue))::text[], \(unique.map(\.type.rawValue))::text[],
                     \(unique.map(\.created))::timestamptz[], \(unique.map(\.body))::text[])
              AS e (event_id, type, created, body)
-       ORDER BY created, event_id
+       ORDER BY event_id COLLATE "C"
           ON CONFLICT (account_id, livemode, event_id) DO UPDATE
          SET state = 'new'
        WHERE i.state = 'failed'

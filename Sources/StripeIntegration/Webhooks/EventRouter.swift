@@ -57,20 +57,26 @@ struct EventRouter: Sendable {
   func routeBatch(of tenant: Tenant) async throws -> Int {
     if caution.isOn() { return try await routeCautiously(of: tenant) }
     do {
-      let count = try await routeBatch(of: tenant, eachApart: false)
-      return try await count > 0 ? count : routeCautiously(of: tenant)
+      let (count, isAnyBegun) = try await routeBatch(of: tenant, eachApart: false)
+      return try await count > 0 && !isAnyBegun ? count : count + routeCautiously(of: tenant)
     } catch let error as PostgresError where error.refusesContent {
-      return try await routeBatch(of: tenant, eachApart: true)
+      return try await routeBatch(of: tenant, eachApart: true).count
     }
   }
 
-  private func routeBatch(of tenant: Tenant, eachApart: Bool) async throws -> Int {
+  /// - Returns: how many were taken, and whether others wait that were begun on by themselves.
+  private func routeBatch(of tenant: Tenant, eachApart: Bool) async throws -> (count: Int, isAnyBegun: Bool) {
     try await database.transaction(for: tenant) { transaction in
       let index = PurchaseIndex(tenant: tenant, transaction: transaction)
       try await index.lock()
       let rows = try await transaction.query(
         """
-        SELECT event_id, body
+        SELECT event_id, body,
+               EXISTS (SELECT FROM stripe_integration.inbox
+                        WHERE account_id = \(tenant.account)
+                          AND livemode   = \(tenant.livemode)
+                          AND state      = 'new'
+                          AND begun      > 0) AS is_any_begun
           FROM stripe_integration.inbox
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
@@ -80,7 +86,8 @@ struct EventRouter: Sendable {
          LIMIT \(Self.batchSize)
            FOR UPDATE SKIP LOCKED
         """)
-      return try await route(rows, of: tenant, index, eachApart: eachApart)
+      let isAnyBegun = try rows.first?.get("is_any_begun", as: Bool.self) ?? false
+      return (try await route(rows, of: tenant, index, eachApart: eachApart), isAnyBegun)
     }
   }
 
@@ -133,7 +140,7 @@ struct EventRouter: Sendable {
   }
 
   private func giveBack(_ id: String, of tenant: Tenant) async throws {
-    try await database.transaction(for: tenant) { transaction in
+    try await database.transaction(for: tenant, attempts: 3) { transaction in
       _ = try await transaction.query(
         """
         UPDATE stripe_integration.inbox
