@@ -34,7 +34,8 @@ final class CairoFonts: TextMeasuring {
   private let first: [TextStyle: OpaquePointer]
   private var glyphs: [TextStyle: [Character: Glyph]] = [:]
 
-  /// - Throws: `PDFRenderingError.unavailable` where there is no font whose letters could be read.
+  /// - Throws: `PDFRenderingError.unavailable` where there is no font whose letters could be read. The one that the library
+  ///   brings along for that case has the letters of ASCII alone.
   init(_ cairo: Cairo) throws(PDFRenderingError) {
     guard let options = cairo.makeOptions() else { throw .drawing("out of memory") }
     cairo.setHintStyle(options, Cairo.hintStyleNone)
@@ -43,13 +44,13 @@ final class CairoFonts: TextMeasuring {
     self.options = options
     var first: [TextStyle: OpaquePointer] = [:]
     for style in TextStyle.allCases {
-      guard let font = Self.font(Key(style: style, family: 0), options, cairo), Self.has("A", font, cairo) else {
+      guard let font = Self.font(Key(style: style, family: 0), options, cairo), Self.has("Aé", font, cairo) else {
         break
       }
       first[style] = font
     }
     self.first = first
-    guard first.count == TextStyle.allCases.count else { throw .unavailable("no font is installed") }
+    guard first.count == TextStyle.allCases.count else { throw .unavailable("no font with Latin letters is installed") }
   }
 
   deinit {

@@ -92,3 +92,14 @@ def test_the_doctor_of_a_whole_installation_finds_it(stack: Stack) -> None:
         capture_output=True, text=True, timeout=60,
     )
     assert "ok       PDF documents" in done.stdout.splitlines(), done.stdout
+
+
+def test_the_doctor_says_that_no_font_can_be_read(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "fonts.conf").write_text('<?xml version="1.0"?><fontconfig></fontconfig>')
+    environment = {"PATH": os.environ["PATH"], "FONTCONFIG_FILE": str(tmp_path / "fonts.conf")}
+    done = subprocess.run(
+        [binary("licensekit"), "doctor"], env=environment | stack.product.process.environment,
+        capture_output=True, text=True, timeout=60,
+    )
+    [line] = [line for line in done.stdout.splitlines() if "PDF documents" in line]
+    assert line.startswith("problem  PDF documents: ") and "no font with Latin letters is installed" in line

@@ -137,9 +137,10 @@ struct ReportExports: Sendable {
         case .tooManyPages(let limit):
           throw APIFailure.invalidQuery(field: "filters", "the document would have more than \(limit) pages; narrow it")
         case .overloaded: throw APIFailure.unavailable("too many documents are being written")
-        case .unavailable(let reason):
+        case .unavailable:
+          store.logger.error("a report could not be drawn", metadata: ["error": "\(error)"])
           throw APIFailure.unavailable(
-            "PDF is not to be had here, CSV and JSON are: \(reason)", code: "PDF_UNAVAILABLE")
+            "PDF is not to be had here; CSV and JSON are", code: "PDF_UNAVAILABLE")
         case .paperTooSmall, .drawing:
           store.logger.error("a report could not be drawn", metadata: ["error": "\(error)"])
           throw APIFailure.internalError

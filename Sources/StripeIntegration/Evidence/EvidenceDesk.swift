@@ -99,18 +99,23 @@ struct EvidenceDesk: Sendable {
     _ = try await gate.database.transaction(for: caller.tenant) { transaction in
       try await Timeline(tenant: caller.tenant, purchase: found.record.purchaseID, transaction: transaction)
         .add(
-          .note, "Evidence was put on dispute \(dispute) as a draft, not submitted.", detail: caller.actor)
+          .note, "Evidence was put on dispute \(dispute) as a draft, \(attached.sentence), not submitted.",
+          detail: caller.actor)
     }
-    return switch attached {
-    case .file: "The evidence is on the dispute as a draft, with the PDF."
-    case .none(let reason): "The evidence is on the dispute as a draft, without the PDF: \(reason)."
-    }
+    return "The evidence is on the dispute as a draft, \(attached.sentence)."
   }
 
   /// The PDF beside the texts.
   private enum Attachment {
     case file(String)
     case none(because: String)
+
+    var sentence: String {
+      switch self {
+      case .file: "with the PDF"
+      case .none(let reason): "without the PDF: \(reason)"
+      }
+    }
   }
 
   /// The texts are staged alone where no document can be drawn, and for an app that was installed before it could upload
@@ -141,7 +146,10 @@ struct EvidenceDesk: Sendable {
   }
 
   private func refusal(_ error: PDFRenderingError) -> APIFailure {
-    if case .unavailable = error { return .unavailable("\(error)", code: "PDF_UNAVAILABLE") }
+    if case .unavailable(let reason) = error {
+      logger.error("evidence cannot be drawn", metadata: ["reason": "\(reason)"])
+      return .unavailable("PDF is not to be had here; the texts of the evidence are", code: "PDF_UNAVAILABLE")
+    }
     return .unavailable("the document cannot be written now: \(error)", retryAfter: .seconds(2))
   }
 
