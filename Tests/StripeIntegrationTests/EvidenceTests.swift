@@ -94,6 +94,16 @@ struct EvidenceTests {
     "evidence_details": ["due_by": 1_800_600_000, "has_evidence": true, "submission_count": 0],
   ]
 
+  @Test(
+    "an amount is written in its currency, whatever Stripe says it is",
+    arguments: [
+      (4_905, "eur", "49.05 EUR"), (-50, "eur", "-0.50 EUR"), (500, "jpy", "500 JPY"), (0, "usd", "0.00 USD"),
+      (Int64.min, "eur", "-92233720368547758.08 EUR"), (Int64.max, "krw", "9223372036854775807 KRW"),
+    ])
+  func money(_ amount: Int64, _ currency: String, _ written: String) {
+    #expect(EvidencePack.money(amount, currency) == written)
+  }
+
   private static func prepare(_ office: Office, _ dispute: JSONValue = dispute) async throws {
     try await office.sell()
     office.shop.stripe.setList("disputes", [dispute])

@@ -94,13 +94,14 @@ struct EventLinker: Service {
     return linked
   }
 
-  /// The end of the chain, which is this transaction's alone until it ends; nil when it is another one's.
+  /// The end of the chain, which is this transaction's alone until it ends; nil when it is another one's, or was tampered
+  /// with.
   private func lockedHead(
     of tenant: TenantID, in transaction: PostgresTransaction
   ) async throws -> EventChainHead? {
     try await transaction.query(
       "INSERT INTO license_server.event_chains (tenant_id) VALUES (\(tenant)) ON CONFLICT (tenant_id) DO NOTHING")
-    return try await transaction.query(
+    let head = try await transaction.query(
       """
       SELECT position, hash
         FROM license_server.event_chains
@@ -108,6 +109,15 @@ struct EventLinker: Service {
          FOR UPDATE SKIP LOCKED
       """
     ).first.map { row in EventChainHead(position: try row.get("position"), hash: try row.get("hash")) }
+    guard let head, (0..<Int64.max - Int64(Self.batch)).contains(head.position) else {
+      if let head {
+        logger.error(
+          "the end of a chain of events cannot be right",
+          metadata: ["tenant": "\(tenant)", "position": "\(head.position)"])
+      }
+      return nil
+    }
+    return head
   }
 
   private func waiting(of tenant: TenantID, in transaction: PostgresTransaction) async throws -> [Waiting] {

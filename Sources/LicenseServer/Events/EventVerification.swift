@@ -149,11 +149,12 @@ extension TenantAdministration {
     let known = try await query("SELECT FROM license_server.tenants WHERE tenant_id = \(tenant)")
     guard !known.isEmpty else { throw APIFailure.notFound("tenant") }
     let head = try await recordedHead(of: tenant)
-    guard first <= head.position + 1 else {
+    let first = max(1, first)
+    guard first - 1 <= head.position else {
       throw APIFailure.validation(field: "from_position", "the chain ends at \(head.position), and \(first) was given")
     }
     var report = EventVerification(tenant: tenant, head: head)
-    try await checkLinks(from: max(1, first), to: head, &report)
+    try await checkLinks(from: first, to: head, &report)
     if let expecting, try await link(at: expecting.position, of: tenant)?.hash != expecting.hash {
       report.note(.expectedHeadMissing(expecting))
     }

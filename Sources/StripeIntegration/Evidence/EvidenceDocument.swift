@@ -29,11 +29,11 @@ extension EvidencePack {
         "\(PDFDocument.omission) stands for letters that this paper cannot show; the texts of the evidence hold them.")
   }
 
-  private static func money(_ amount: Int64, _ currency: String) -> String {
+  static func money(_ amount: Int64, _ currency: String) -> String {
     let isWhole = wholeCurrencies.contains(currency.lowercased())
-    let text =
-      isWhole ? String(amount) : "\(amount / 100).\(String(format: "%02d", Int(abs(amount) % 100)))"
-    return "\(text) \(currency.uppercased())"
+    let (sign, units) = (amount < 0 ? "-" : "", amount.magnitude)
+    let text = isWhole ? "\(units)" : "\(units / 100).\(units % 100 < 10 ? "0" : "")\(units % 100)"
+    return "\(sign)\(text) \(currency.uppercased())"
   }
 
   // Currencies without a smaller unit (Stripe docs, "Supported currencies").

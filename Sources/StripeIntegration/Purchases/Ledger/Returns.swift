@@ -67,9 +67,9 @@ extension Stripe.Refund {
 }
 
 extension Int64 {
-  /// The sum, held at the ends of what can be counted: amounts come from outside.
+  /// The sum, or ±9223372036854775807 for one beyond, which can be negated: amounts come from outside.
   func addingSaturated(_ other: Int64) -> Int64 {
     let (sum, overflow) = addingReportingOverflow(other)
-    return overflow ? (other > 0 ? .max : .min) : sum
+    return overflow ? (other > 0 ? .max : -.max) : Swift.max(sum, -.max)
   }
 }
