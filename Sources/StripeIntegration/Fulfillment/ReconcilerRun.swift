@@ -155,7 +155,8 @@ struct ReconcilerRun {
   private mutating func stepRunner() async throws -> StepRunner {
     if let runner { return runner }
     let made = StepRunner(
-      tenant: tenant, licenseKit: try await reconciler.licenseKit.client(for: tenant), customer: run.decision?.customer)
+      tenant: tenant, licenseKit: try await reconciler.licenseKit.client(for: tenant), customer: run.decision?.customer,
+      payment: run.decision?.payment)
     runner = made
     return made
   }

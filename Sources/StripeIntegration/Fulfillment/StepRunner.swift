@@ -10,6 +10,8 @@ struct StepRunner {
   let tenant: Tenant
   let licenseKit: any LicenseKitClient
   let customer: DesiredCustomer?
+  /// The payment of what was sold once, if it is known.
+  let payment: Stripe.PaymentIntentID?
 
   /// Test and live objects are kept apart even where one LicenseKit serves both.
   private var externalSystem: String { tenant.livemode ? "stripe" : "stripe_test" }
@@ -171,12 +173,21 @@ struct StepRunner {
         OrderCreateRequest(
           customerID: customerID(recorded), subscriptionID: subscriptionID(order.subscription, order.product, recorded),
           externalSystem: externalSystem, externalID: externalID, status: .paid, periodStart: order.periodStart,
-          periodEnd: order.periodStart == nil ? nil : order.periodEnd, metadata: JSONObject(ids)))
+          periodEnd: order.periodStart == nil ? nil : order.periodEnd, metadata: JSONObject(ids + sold(order))))
     } find: { externalID throws(LicenseKitError) in
       try await licenseKit.listProductOrders(order.product, limit: 200)
         .first { $0.externalSystem == externalSystem && $0.externalID == externalID }
     }
     return StepOutcome(result: .order(made.id), note: note)
+  }
+
+  /// What an order is about in Stripe's words. The invoice of a subscription's order stands in its outside id.
+  private func sold(_ order: DesiredOrder) -> [(String, JSONValue)] {
+    let named = [
+      ("stripe_price", order.price?.rawValue), ("stripe_product", order.stripeProduct?.rawValue),
+      ("stripe_payment", order.subscription == nil ? payment?.rawValue : nil),
+    ]
+    return named.compactMap { name, id in id.map { (name, .string($0)) } }
   }
 
   private func customerID(_ recorded: Recorded) -> LicenseKitAPI.CustomerID? {

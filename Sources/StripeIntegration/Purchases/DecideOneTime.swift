@@ -145,7 +145,7 @@ extension Decider {
         DesiredOrder(
           externalID: order, product: agreement.terms.product, isRefunded: isUndone && !isVoided,
           isVoided: isVoided, subscription: nil,
-          periodStart: nil, periodEnd: nil)
+          periodStart: nil, periodEnd: nil, price: line.price, stripeProduct: line.product)
       ]
     }
     let key = LineKey(line: line.key, product: agreement.terms.product)

@@ -212,7 +212,8 @@ private struct SubscriptionLines {
         DesiredOrder(
           externalID: "\(invoice):\(entry.id)", product: product,
           isRefunded: entry.returned == .all || entry.returned == .lost,
-          subscription: record, periodStart: entry.span?.start, periodEnd: entry.span?.end)
+          subscription: record, periodStart: entry.span?.start, periodEnd: entry.span?.end,
+          price: entry.price, stripeProduct: entry.product)
       }
     }
     let start =

@@ -109,6 +109,9 @@ public struct DesiredOrder: Hashable, Sendable, Codable {
   public let subscription: String?
   public let periodStart: Date?
   public let periodEnd: Date?
+  /// What was sold, in Stripe's words; told at LicenseKit with the order.
+  public var price: Stripe.PriceID?
+  public var stripeProduct: Stripe.ProductID?
 }
 
 public struct DesiredLine: Hashable, Sendable {
