@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from support.product import Product, licenses_of, ok
+from support.product import Product, error_code, licenses_of, ok
 from support.stack import Stack
 from support.vendor import Vendor, cookies_of
 from support.waiting import eventually
@@ -169,6 +169,42 @@ def test_an_uninstall_disconnects_and_a_new_install_goes_on_where_it_was(stack: 
     vendor.install()
     assert is_connected(vendor)
     assert len(licenses_of(vendor.fulfilled(vendor.sell(item, guest=True).session))) == 1
+
+
+def test_a_link_of_the_operators_binds_a_licensekit_of_the_vendors_own_and_is_good_once(stack: Stack) -> None:
+    product = stack.product
+    body = {"base_url": "https://licenses.example.com", "token": "lkm_" + "0" * 32, "livemode": False}
+    link = ok(product.admin("POST", "/install-links", json=body), 201)["data"]
+    assert link["url"].startswith(f"{product.url}/stripe/oauth/install?link=") and link["expires_at"] > "2026"
+
+    def opens(vendor: Vendor) -> requests.Response:
+        start = requests.get(link["url"], allow_redirects=False, timeout=20)
+        if start.status_code != 302:
+            return start
+        granted = stack.simulator.authorize(start.headers["Location"], vendor.account)
+        return come_back(granted, cookies_of(start))
+
+    first, second = stack.new_vendor(install=False), stack.new_vendor(install=False)
+    assert opens(first).status_code in (200, 302, 303)
+    assert [(c["status"], c["licensekit_base_url"]) for c in connections_of(first)] == [("connected", body["base_url"])]
+    assert opens(second).status_code >= 400
+    assert not is_connected(second)
+
+
+def test_only_the_operator_makes_links_and_a_wrong_one_names_its_field(vendor: Vendor) -> None:
+    product = vendor.product
+    named = {"account_id": vendor.account, "livemode": False}
+    own = ok(product.admin("POST", "/tokens", json=named | {"name": "own"}), 201)["data"]["token"]
+    body = {"token": "lkm_" + "0" * 32}
+    assert error_code(product.admin("POST", "/install-links", token=own, json=body), 403) == "FORBIDDEN"
+    assert error_code(product.admin("POST", "/install-links", token=None, json=body), 401) == "UNAUTHORIZED"
+    for wrong, status, code, field in [
+        ({}, 422, "VALIDATION_ERROR", "token"), (body | {"base_url": "ftp://x"}, 422, "VALIDATION_ERROR", "base_url"),
+        (body | {"surprise": 1}, 400, "INVALID_JSON", "surprise"),
+    ]:
+        answer = product.admin("POST", "/install-links", json=wrong)
+        assert error_code(answer, status) == code
+        assert field in answer.json()["error"]["detail"]
 
 
 def test_a_late_notice_of_an_earlier_uninstall_does_not_end_a_new_install(stack: Stack) -> None:

@@ -50,7 +50,7 @@ struct Office: Sendable {
       let testRedis = try TestRedis.make()
       let client = redis ? RedisClient(try RedisConfiguration(url: testRedis.url), logger: logger) : nil
       let directory = licenseKit ?? FixedLicenseKit(client: shop.licenseKit)
-      let router = AppRouter()
+      let router = AppRouter(translate: IntegrationServer.apiFailure)
       AdminRoutes(
         configuration: configuration, database: shop.database, stripe: FixedStripe(objects: shop.stripe),
         licenseKit: directory, vault: shop.vault, connections: connections, wakeUp: WakeUp(),

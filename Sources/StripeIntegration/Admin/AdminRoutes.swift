@@ -27,6 +27,7 @@ struct AdminRoutes: Sendable {
   let mappings: MappingEditor
   let tokens: AdminTokenStore
   let delivery: DeliveryDesk
+  let installLinks: InstallLinks
   /// Where the service's own LicenseKit is reached: no vendor's.
   let servicesOrigins: [HTTPOrigin]
   private let authenticator: AdminAuthenticator
@@ -52,6 +53,8 @@ struct AdminRoutes: Sendable {
     mappings = MappingEditor(database: database, wakeUp: wakeUp)
     tokens = AdminTokenStore(database: database)
     self.delivery = delivery ?? DeliveryDesk(database: database, configuration: configuration)
+    installLinks = InstallLinks(
+      redis: redis, keyRing: configuration.keyRing, publicBaseURL: configuration.publicBaseURL, keyPrefix: keyPrefix)
     servicesOrigins = [configuration.licenseKit.baseURL, configuration.publicBaseURL].compactMap {
       $0
     }
@@ -118,6 +121,8 @@ struct AdminRoutes: Sendable {
     router.get("stripe/admin/connections", use: listConnections)
     router.post("stripe/admin/connections/unpark", use: unpark)
     router.put("stripe/admin/connections/licensekit", use: tenant(setLicenseKit))
+
+    router.post("stripe/admin/install-links", use: createInstallLink)
 
     router.get("stripe/admin/tokens", use: tenant(listTokens))
     router.post("stripe/admin/tokens", use: tenant(createToken))
