@@ -52,8 +52,12 @@ struct Serve: AsyncParsableCommand {
     ) { address in
       settings.process.announce(address, logger: logger)
     }
-    try await runService(
-      parts.services + parts.backgroundServices(for: role) + [http], logger: logger)
+    do {
+      try await runService(parts.services + parts.backgroundServices(for: role) + [http], logger: logger)
+    } catch {
+      await parts.close()
+      throw error
+    }
     await parts.close()
   }
 }

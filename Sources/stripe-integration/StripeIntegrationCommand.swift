@@ -36,9 +36,11 @@ struct Serve: AsyncParsableCommand {
     database.maximumConnections = process.databaseConnections
     database.applicationName = "stripe-integration"
     let postgres = PostgresClient(database, logger: logger)
-    var redis: RedisClient?
+    let redis: RedisClient?
     if let url = process.redisURL {
       redis = try await .of(postgres, configuration: RedisConfiguration(url: url), logger: logger)
+    } else {
+      redis = nil
     }
     let transport = HTTPTransport(logger: logger)
     let directory = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
@@ -66,11 +68,20 @@ struct Serve: AsyncParsableCommand {
       address in
       process.announce(address, logger: logger)
     }
-    try await runService([postgres] + integration.services(for: role) + [http], logger: logger)
-    await integration.shutdown()
-    await postgres.close()
-    redis?.shutdown()
-    transport.shutdown()
+    /// After the last request: what waits is written, then everything is closed.
+    func close() async {
+      await integration.shutdown()
+      await postgres.close()
+      redis?.shutdown()
+      transport.shutdown()
+    }
+    do {
+      try await runService([postgres] + integration.services(for: role) + [http], logger: logger)
+    } catch {
+      await close()
+      throw error
+    }
+    await close()
   }
 
   /// Ends the program with every problem on standard error, each naming its variable.
