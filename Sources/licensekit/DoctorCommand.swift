@@ -58,7 +58,7 @@ struct Doctor: AsyncParsableCommand {
         return nil
       }
     } else {
-      print("note     REDIS_URL is not set: installing and rate limits need Redis")
+      print("note     REDIS_URL is not set: the app cannot be installed, and limits hold for each process by itself")
     }
     await check("PDF documents") { PDFDocument.obstacle().map { "\($0) (libcairo2, fonts-dejavu-core)" } }
     if submission, try await !checkSubmission(parts, settings) { healthy = false }

@@ -32,7 +32,8 @@ struct Keys: AsyncParsableCommand {
 
   struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Print a new entry for ENCRYPTION_KEYS; put it first to seal with it, keep the others to open.")
+      abstract:
+        "Print a new entry for ENCRYPTION_KEYS; add it at the end on every replica, then put it first to seal with it.")
     @Argument(help: "The key's name, for example the date.") var id: String
 
     func run() throws { print(try KeyRing.newEntry(id: id)) }
