@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 import requests
 
-from support.databases import psql
+from support.databases import as_observer, psql
 from support.postgres import USER, MovingAddress, PgBouncer, Postgres
 from support.processes import PACKAGE_ROOT, binary
 from support.product import Product, error_code, licenses_of
@@ -174,3 +175,38 @@ def test_after_a_failover_that_keeps_connections_the_new_primary_is_written_to(f
         address.close()
         if standby:
             standby.close()
+
+
+def test_a_transaction_that_somebody_leaves_open_holds_up_no_sale(stack: Stack) -> None:
+    vendor = stack.new_vendor()
+    item = vendor.offer_once()
+    with holding_all_tables(stack.product.database):
+        for sale in [vendor.sell(item) for _ in range(5)]:
+            vendor.fulfilled(sale.session)
+    assert len(vendor.licenses_at_licensekit(item)) == 5
+
+
+@contextmanager
+def holding_all_tables(url: str) -> Iterator[None]:
+    """A session that has read every table and does not end its transaction, as a forgotten console or a backup does."""
+    session = subprocess.Popen(
+        ["psql", as_observer(url), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )
+    assert session.stdin and session.stdout
+    tables = psql(
+        url, "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+        " WHERE schemaname IN ('license_server', 'stripe_integration')",
+    ).split()
+    assert len(tables) > 40
+    reads = "".join(f"SELECT FROM {table} LIMIT 1; " for table in tables)
+    session.stdin.write(f"BEGIN ISOLATION LEVEL REPEATABLE READ; {reads} SELECT 'held';\n")
+    session.stdin.flush()
+    while "held" not in session.stdout.readline():
+        assert session.poll() is None
+    try:
+        yield
+    finally:
+        session.stdin.write("ROLLBACK;\n")
+        session.stdin.close()
+        assert session.wait(30) == 0

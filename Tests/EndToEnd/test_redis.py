@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import requests
 
 from support.processes import Process, free_port
-from support.product import Product, licenses_of
+from support.product import Product, licenses_of, ok
 from support.stack import Stack
 from support.waiting import eventually
 from test_faults import customer_event, deliver
@@ -92,3 +93,19 @@ def test_redis_over_tls_is_used_when_the_certificate_is_the_hosts(tls_port: int,
         assert "certificate" in product.process.log()
     finally:
         stack.close()
+
+
+def test_an_event_that_failed_is_handled_again_when_stripe_delivers_it_again(fresh_stack: Stack) -> None:
+    product, vendor = fresh_stack.product, fresh_stack.new_vendor()
+    event = customer_event(vendor.account, "evt_that_fails", "cus_" + os.urandom(4_000).hex())  # no index holds it
+    event["created"] = int(time.time()) - 90  # old enough that Redis is asked
+    query = {"account_id": vendor.account, "livemode": "false"}
+
+    def attempts() -> int:
+        stored = ok(product.admin("GET", "/events/evt_that_fails", params=query))["data"]
+        return stored["attempts"] if stored["state"] == "failed" else 0
+
+    for number in (1, 2, 3):
+        assert deliver(product, event).status_code == 200
+        eventually(attempts, lambda found: found == number, f"it was tried {number} times")
+        time.sleep(0.3)  # notes to Redis are shared, a tenth of a second apart

@@ -28,7 +28,7 @@ def psql(url: str, statement: str, as_owner: bool = False) -> str:
     It sees all rows, unless `as_owner` asks for what the product's own user sees.
     """
     done = subprocess.run(
-        ["psql", url if as_owner else _as_observer(url), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement],
+        ["psql", url if as_owner else as_observer(url), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement],
         capture_output=True, text=True, check=False,
     )
     if done.returncode != 0:
@@ -69,7 +69,7 @@ def _make_owner() -> None:
     )
 
 
-def _as_observer(url: str) -> str:
+def as_observer(url: str) -> str:
     """The same database, as the user of DATABASE_URL."""
     server, database = urlsplit(_server()), urlsplit(url)
     if not database.username == OWNER:
