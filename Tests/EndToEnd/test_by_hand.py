@@ -66,3 +66,25 @@ def test_a_license_that_was_revoked_by_hand_is_issued_anew_only_when_it_is_relea
     key = vendor.product.reveal(fulfillment, fresh["id"])
     assert vendor.product.buyer(key).activate()
     assert sorted(row["status"] for row in vendor.licenses_at_licensekit(item)) == ["active", "revoked"]
+
+
+def test_ids_of_this_service_that_are_changed_by_hand_at_stripe_change_no_license(vendor: Vendor) -> None:
+    item, other = vendor.offer_monthly(), vendor.offer_once()
+    sale = vendor.subscribe(item)
+    [license] = licenses_of(vendor.fulfilled(sale.session))
+    [foreign] = licenses_of(vendor.fulfilled(vendor.sell(other).session))
+    vendor.settle()
+    before = vendor.licenses_at_licensekit(item) + vendor.licenses_at_licensekit(other)
+    for wrong in (foreign["id"], "lic_of_nobody", ""):
+        vendor.stripe.v1.subscriptions.update(
+            sale.subscription, {"metadata": {"licensekit_license_id": wrong, "licensekit_customer_id": "cust_of_nobody"}}
+        )
+        vendor.settle()
+    vendor.renew(sale)
+    renewed = eventually(
+        lambda: vendor.licenses_at_licensekit(item),
+        lambda found: found[0]["expires_at"] > before[0]["expires_at"], "the license is renewed",
+    )
+    after = renewed + vendor.licenses_at_licensekit(other)
+    assert [(row["id"], row["status"]) for row in after] == [(row["id"], row["status"]) for row in before]
+    assert before[0]["id"] == license["id"]

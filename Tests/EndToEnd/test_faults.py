@@ -86,6 +86,25 @@ def test_when_stripe_fails_after_doing_what_was_asked_it_is_asked_anew(fresh_sta
     assert len(vendor.licenses_at_licensekit(item)) == 1
 
 
+def test_events_are_kept_for_thirty_days(fresh_stack: Stack) -> None:
+    product, vendor = fresh_stack.product, fresh_stack.new_vendor()
+    day = 86_400
+    for name, age in [("evt_of_today", 0), ("evt_of_last_month", 29), ("evt_of_long_ago", 31)]:
+        event = customer_event(vendor.account, name, "cus_1") | {"created": int(time.time()) - age * day}
+        assert deliver(product, event).status_code == 200
+    vendor.settle()
+    # What is too old is looked for at the start, and every hour.
+    product.process.terminate()
+    product.start()
+
+    def kept(name: str) -> bool:
+        named = {"account_id": vendor.account, "livemode": "false"}
+        return product.admin("GET", f"/events/{name}", params=named).status_code == 200
+
+    eventually(lambda: kept("evt_of_long_ago"), lambda found: not found, "the oldest is gone")
+    assert kept("evt_of_today") and kept("evt_of_last_month")
+
+
 def test_replicas_that_are_restarted_during_sales_end_soon_and_cleanly_and_lose_nothing(fresh_stack: Stack) -> None:
     fresh_stack.add_replica()
     fresh_stack.simulator.disturb_deliveries(seed=11)
