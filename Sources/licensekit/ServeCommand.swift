@@ -52,13 +52,9 @@ struct Serve: AsyncParsableCommand {
     ) { address in
       settings.process.announce(address, logger: logger)
     }
-    do {
-      try await runService(parts.services + parts.backgroundServices(for: role) + [http], logger: logger)
-    } catch {
+    try await runService(parts.services + parts.backgroundServices(for: role) + [http], logger: logger) {
       await parts.close()
-      throw error
     }
-    await parts.close()
   }
 }
 

@@ -68,20 +68,12 @@ struct Serve: AsyncParsableCommand {
       address in
       process.announce(address, logger: logger)
     }
-    /// After the last request: what waits is written, then everything is closed.
-    func close() async {
+    try await runService([postgres] + integration.services(for: role) + [http], logger: logger) {
       await integration.shutdown()
       await postgres.close()
       redis?.shutdown()
       transport.shutdown()
     }
-    do {
-      try await runService([postgres] + integration.services(for: role) + [http], logger: logger)
-    } catch {
-      await close()
-      throw error
-    }
-    await close()
   }
 
   /// Ends the program with every problem on standard error, each naming its variable.

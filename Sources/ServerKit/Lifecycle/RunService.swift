@@ -5,16 +5,25 @@ import UnixSignals
 /// Runs services together until one fails or the process is told to stop (SIGTERM, SIGINT). They are stopped in
 /// reverse order, each before the ones it was listed after: list what others depend on first, and the HTTP server last.
 ///
-/// - Parameter gracefulShutdownTimeout: after this, whatever still runs is cancelled.
+/// - Parameters:
+///   - gracefulShutdownTimeout: after this, whatever still runs is cancelled.
+///   - close: called once when the last service has ended, also when it ended by an error: what waits is written then.
 public func runService(
-  _ services: [any Service], gracefulShutdownTimeout: Duration = .seconds(25), logger: Logger
+  _ services: [any Service], gracefulShutdownTimeout: Duration = .seconds(25), logger: Logger,
+  thenClose close: () async -> Void = {}
 ) async throws {
   var configuration = ServiceGroupConfiguration(
     services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: NamedService($0)) },
     gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
   configuration.maximumGracefulShutdownDuration = gracefulShutdownTimeout
   configuration.maximumCancellationDuration = .seconds(10)
-  try await ServiceGroup(configuration: configuration).run()
+  do {
+    try await ServiceGroup(configuration: configuration).run()
+  } catch {
+    await close()
+    throw error
+  }
+  await close()
 }
 
 /// A service that shows nothing but the name of its type: a service group writes its services into the debug log with
