@@ -108,7 +108,7 @@ struct EventRouter: Sendable {
       do {
         try await routeBegun(id, times: begun, of: tenant)
       } catch {
-        try await giveBack(id, of: tenant)
+        await giveBack(id, of: tenant)
         throw error
       }
       return true
@@ -139,19 +139,24 @@ struct EventRouter: Sendable {
     }
   }
 
-  private func giveBack(_ id: String, of tenant: Tenant) async throws {
-    try await database.transaction(for: tenant, attempts: 3) { transaction in
-      _ = try await transaction.query(
-        """
-        UPDATE stripe_integration.inbox
-           SET begun    = begun - 1,
-               begun_at = NULL
-         WHERE account_id = \(tenant.account)
-           AND livemode   = \(tenant.livemode)
-           AND event_id   = \(id)
-           AND state      = 'new'
-           AND begun      > 0
-        """)
+  /// Where this fails as well, the event waits as if the process had ended over it.
+  private func giveBack(_ id: String, of tenant: Tenant) async {
+    do {
+      try await database.transaction(for: tenant, attempts: 3) { transaction in
+        _ = try await transaction.query(
+          """
+          UPDATE stripe_integration.inbox
+             SET begun    = begun - 1,
+                 begun_at = NULL
+           WHERE account_id = \(tenant.account)
+             AND livemode   = \(tenant.livemode)
+             AND event_id   = \(id)
+             AND state      = 'new'
+             AND begun      > 0
+          """)
+      }
+    } catch {
+      logger.warning("event not given back", metadata: ["tenant": "\(tenant)", "event": "\(id)", "error": "\(error)"])
     }
   }
 
@@ -169,7 +174,7 @@ struct EventRouter: Sendable {
              AND livemode   = \(tenant.livemode)
              AND state      = 'new'
              AND (begun_at IS NULL OR begun_at <= now() - \(Caution.longestEvent)::text::interval)
-           AND (begun > 0 OR \(caution.isOn())::boolean)
+             AND (begun > 0 OR \(caution.isOn())::boolean)
            ORDER BY received_at
            LIMIT 1
              FOR UPDATE SKIP LOCKED
