@@ -109,12 +109,11 @@ struct EventLinker: Service {
          FOR UPDATE SKIP LOCKED
       """
     ).first.map { row in EventChainHead(position: try row.get("position"), hash: try row.get("hash")) }
-    guard let head, (0..<Int64.max - Int64(Self.batch)).contains(head.position) else {
-      if let head {
-        logger.error(
-          "the end of a chain of events cannot be right",
-          metadata: ["tenant": "\(tenant)", "position": "\(head.position)"])
-      }
+    guard let head else { return nil }
+    guard (0..<Int64.max - Int64(Self.batch)).contains(head.position) else {
+      logger.error(
+        "the end of a chain of events cannot be right",
+        metadata: ["tenant": "\(tenant)", "position": "\(head.position)"])
       return nil
     }
     return head
