@@ -3,8 +3,8 @@ public import ServerKit
 import Synchronization
 
 /// One turn of a receiver: a bounded number of deliveries, in a bounded time. While nothing has arrived in it, the first
-/// failure ends it, so that a receiver that is away gets one request and not everything that waits. A receiver that asks for
-/// a pause ends the turn as well.
+/// failure ends it, so that a receiver that does not answer gets one request and not everything that waits. A receiver that
+/// asks for a pause ends the turn as well.
 public struct DeliveryTurn: Sendable {
   /// Deliveries that are under way at the same time, once one has arrived.
   let width: Int

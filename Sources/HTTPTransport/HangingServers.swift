@@ -1,13 +1,13 @@
 internal import Synchronization
 
-/// Carries requests to servers that others choose. One that let a request wait until its deadline gets less time from then on,
-/// until it answers: its callers are many, and each would wait for it anew.
+/// Carries requests to servers that others choose. A server that lets a request wait until its deadline gets a short deadline
+/// for the next ones, until it answers, so that not every caller waits the whole time.
 public final class HangingServers: HTTPSending {
-  /// How much time a server gets that hung before.
+  /// The deadline of a request to a server that hung.
   public static let shortDeadline: Duration = .seconds(5)
-  /// One request in so many has its whole time all the same: a server that is slow is not taken for one that hangs for ever.
+  /// One request in this many keeps its own deadline, so that a server that is only slow can still answer.
   static let wholeTimeEvery = 4
-  /// Servers that are remembered; at one more, all are forgotten and found out again.
+  /// The most servers that are remembered. One more empties the memory.
   static let mostServers = 10_000
 
   private let transport: any HTTPSending

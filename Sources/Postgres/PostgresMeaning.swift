@@ -1,7 +1,7 @@
 extension PostgresError {
   /// What an error means for the work that met it: whether to try again, and who must act before it can succeed.
   public enum Meaning: Sendable, Hashable, CaseIterable {
-    /// The database or the network is away, full, busy or read-only. Try again soon; the operator acts when it lasts.
+    /// The database or the network does not answer, or is full, busy or read-only. Try again soon; the operator acts if it lasts.
     case away
     /// Another transaction was in the way, and this one left nothing behind. Again at once.
     case conflict

@@ -117,8 +117,8 @@ public struct Workers: Service {
     try await endTurn(of: tenant)
   }
 
-  /// Keeps the turn while the work takes, a minute at most: one purchase may take longer, and its vendor's other buyers do
-  /// not wait for it. Where the database is away for that, the work finds out as well.
+  /// Keeps the turn during the work, for a minute at most: one purchase may take longer, and its vendor's other buyers do
+  /// not wait for it. A hold that fails is not reported, because the work meets the same database.
   private func holding(_ tenant: Tenant, _ work: () async throws -> Void) async throws {
     try await withThrowingDiscardingTaskGroup { group in
       group.addTask {

@@ -216,7 +216,7 @@ struct Service {
 
   // MARK: By hand
 
-  /// What counts as revoked by hand, and so is not made anew when it is lost.
+  /// The licenses that count as revoked by hand: no other license is issued for one of them when it is lost.
   var revokedByHand: Set<LicenseID> {
     Set(
       purchases.values.flatMap { purchase in
