@@ -37,12 +37,12 @@ struct SimulatorConfiguration: Sendable {
     let name = value(options.appName, "APP_NAME") ?? "LicenseKit"
     developers = [
       Developer(
-        livemode: false, secretKey: value(options.testKey, "TEST_KEY") ?? "sk_test_simulator",
+        environment: .test, secretKey: value(options.testKey, "TEST_KEY") ?? "sk_test_simulator",
         clientID: value(options.testClientID, "TEST_CLIENT_ID") ?? "ca_test_simulator", name: name,
         redirectURIs: redirects,
         permissions: nil),
       Developer(
-        livemode: true, secretKey: value(options.liveKey, "LIVE_KEY") ?? "sk_live_simulator",
+        environment: .live, secretKey: value(options.liveKey, "LIVE_KEY") ?? "sk_live_simulator",
         clientID: value(options.liveClientID, "LIVE_CLIENT_ID") ?? "ca_live_simulator", name: name,
         redirectURIs: redirects,
         permissions: nil),
@@ -73,8 +73,8 @@ struct SimulatorConfiguration: Sendable {
 
   private static func endpoint(_ text: String, id: String) throws -> Endpoint {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 3 || parts.count == 4, parts[0] == "live" || parts[0] == "test" else {
-      throw ValidationError("--endpoint: expected live|test,url,secret[,api_version]")
+    guard parts.count == 3 || parts.count == 4, let environment = Environment(rawValue: parts[0]) else {
+      throw ValidationError("--endpoint: expected live|test|sandbox,url,secret[,api_version]")
     }
     var version: APIVersion?
     if parts.count == 4 {
@@ -84,7 +84,7 @@ struct SimulatorConfiguration: Sendable {
       version = parsed
     }
     return Endpoint(
-      id: id, url: parts[1], secrets: [parts[2]], livemode: parts[0] == "live", apiVersion: version, connect: true,
+      id: id, url: parts[1], secrets: [parts[2]], environment: environment, apiVersion: version, connect: true,
       enabledEvents: ["*"], isEnabled: true)
   }
 }

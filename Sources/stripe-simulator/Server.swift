@@ -59,16 +59,18 @@ extension SimulatorConfiguration {
     world.developers =
       developers
       + world.developers.filter { saved in
-        !developers.contains { $0.clientID == saved.clientID || $0.livemode == saved.livemode }
+        !developers.contains { $0.clientID == saved.clientID || $0.environment == saved.environment }
       }
     world.post.settings = settings
     for endpoint in endpoints {
-      world.post.endpoints.removeAll { $0.url == endpoint.url && $0.livemode == endpoint.livemode }
+      world.post.endpoints.removeAll { $0.url == endpoint.url && $0.environment == endpoint.environment }
       world.post.endpoints.append(endpoint)
     }
     for account in accounts where world.merchants[account.id] == nil {
       let merchant = world.addMerchant(id: account.id, name: account.name)
-      for livemode in [false, true] { _ = ControlAccounts.makeCatalogue(world.tenant(merchant.id, livemode: livemode)) }
+      for environment in merchant.environments {
+        _ = ControlAccounts.makeCatalogue(world.tenant(merchant.id, environment))
+      }
     }
   }
 }

@@ -1,14 +1,23 @@
-/// Who makes an API call, for which merchant, in which mode.
+/// Who makes an API call, for which merchant, in which environment.
 struct Caller {
   enum Kind {
     /// The app, through an access token or through the developer's key with `Stripe-Account`.
     case app(Installation)
     /// The merchant's own backend.
     case merchant
+    /// The developer in no merchant's name.
+    case developer(Developer)
   }
 
   let kind: Kind
+  /// Whose objects the call sees; the developer's own account has none.
   let tenant: Tenant
+
+  /// The merchant's account, if the call is about one.
+  var account: String? {
+    if case .developer = kind { return nil }
+    return tenant.account
+  }
 
   var isMerchant: Bool {
     if case .merchant = kind { return true }
@@ -25,14 +34,22 @@ struct Caller {
     }
     if let token = world.grants.access[credential.secret] { return try app(token, credential, world) }
     if let developer = world.developer(secretKey: credential.secret) {
-      return try platform(developer, account: call.header("stripe-account"), credential, world)
+      let account = try oneOf(call.header("stripe-account"), call.header("stripe-context"))
+      return try platform(developer, account: account, credential, world)
     }
-    if let merchant = world.merchants.values.first(where: {
-      $0.liveKey == credential.secret || $0.testKey == credential.secret
-    }) {
-      return Caller(kind: .merchant, tenant: world.tenant(merchant.id, livemode: merchant.liveKey == credential.secret))
+    for merchant in world.merchants.values {
+      guard let environment = merchant.environment(of: credential.secret) else { continue }
+      return Caller(kind: .merchant, tenant: world.tenant(merchant.id, environment))
     }
     throw StripeFailure(status: 401, message: "Invalid API Key provided: \(credential.masked)", isStored: false)
+  }
+
+  /// A thin event's `context` is sent in a header of its own, and means the same.
+  private static func oneOf(_ account: String?, _ context: String?) throws(StripeFailure) -> String? {
+    guard account == nil || context == nil else {
+      throw .invalid("Stripe-Account and Stripe-Context cannot be sent together.", parameter: nil)
+    }
+    return account ?? context
   }
 
   private static func app(
@@ -46,22 +63,20 @@ struct Caller {
         status: 401, code: "api_key_expired", message: "Expired API Key provided: \(credential.masked)", isStored: false
       )
     }
-    let tenant = world.tenant(token.installation.account, livemode: token.installation.livemode)
-    return Caller(kind: .app(installation), tenant: tenant)
+    return Caller(kind: .app(installation), tenant: world.tenant(token.installation))
   }
 
   private static func platform(
     _ developer: Developer, account: String?, _ credential: Credential, _ world: World
   ) throws(StripeFailure) -> Caller {
     guard let account else {
-      throw StripeFailure(
-        status: 403,
-        message: "The simulator keeps no objects in the developer's own account; name a merchant in Stripe-Account.")
+      return Caller(
+        kind: .developer(developer), tenant: world.tenant(Developer.ownAccount, developer.environment))
     }
-    guard let installation = world.installation(account, livemode: developer.livemode), installation.isActive else {
+    guard let installation = world.installation(account, developer.environment), installation.isActive else {
       throw noAccess(account, credential)
     }
-    return Caller(kind: .app(installation), tenant: world.tenant(account, livemode: developer.livemode))
+    return Caller(kind: .app(installation), tenant: world.tenant(installation.key))
   }
 
   private static func noAccess(_ account: String, _ credential: Credential) -> StripeFailure {
@@ -70,6 +85,16 @@ struct Caller {
       message:
         "The provided key '\(credential.masked)' does not have access to account '\(account)' (or that account does not exist). Application access may have been revoked.",
       isStored: false)
+  }
+
+  /// Refuses a route that is not for this caller.
+  func check(_ route: Route) throws(StripeFailure) {
+    if case .developer = kind, route.audience == .accounts {
+      throw StripeFailure(
+        status: 403,
+        message: "The simulator keeps no objects in the developer's own account; name a merchant in Stripe-Account.")
+    }
+    try check(route.permission)
   }
 
   /// Refuses what the installed app was not granted.

@@ -7,10 +7,16 @@ extension Routes {
       Listing.parameters.union(["type", "types", "created", "delivery_success", "related_object"])
     ) { tenant, input throws(StripeFailure) in try list(tenant, input) },
     Route("GET", "events/{}", "event_read", []) { tenant, input throws(StripeFailure) in
-      guard let event = tenant.event(input.id), isRecent(event, tenant) else {
+      guard let event = tenant.event(input.id), tenant.isRecent(event.created) else {
         throw .missing(noun: "event", input.id)
       }
       return listed(event)
+    },
+    Route("GET", "core/events/{}", "event_read", [], generation: .v2) { tenant, input throws(StripeFailure) in
+      guard let event = tenant.thinEvent(input.id) else {
+        throw StripeFailure(status: 404, code: "not_found", message: "There is no event '\(input.id)'.")
+      }
+      return .object(event)
     },
   ]
 
@@ -20,11 +26,6 @@ extension Routes {
     var fields = event.fields()
     for name in ["account", "user_id"] { fields[name] = nil }
     return .object(fields)
-  }
-
-  /// Events are kept for thirty days (Stripe docs, API: events).
-  private static func isRecent(_ event: EventRecord, _ tenant: Tenant) -> Bool {
-    event.created > tenant.now - 30 * CalendarTime.day
   }
 
   private static func list(_ tenant: Tenant, _ input: RouteInput) throws(StripeFailure) -> JSONValue {
@@ -46,7 +47,7 @@ extension Routes {
       },
       serial: { tenant.event($0)?.serial ?? 0 },
       show: { id in
-        guard let event = tenant.event(id), isRecent(event, tenant) else { return nil }
+        guard let event = tenant.event(id), tenant.isRecent(event.created) else { return nil }
         if let type, !matches(event.type, type) { return nil }
         if !types.isEmpty, !types.contains(event.type) { return nil }
         // An event is delivered successfully when nothing is left to deliver and nothing was given up.

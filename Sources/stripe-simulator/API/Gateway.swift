@@ -22,7 +22,7 @@ enum Gateway {
     world.requests.add(
       RequestLog.Entry(
         id: requestID, at: world.now, method: call.method, path: call.path, account: trace.account,
-        livemode: trace.livemode,
+        environment: trace.environment,
         idempotencyKey: call.header("idempotency-key"), version: trace.version, status: answer.status,
         isReplay: trace.isReplay))
     return answer
@@ -32,7 +32,7 @@ enum Gateway {
   struct Trace {
     var account: String?
     var shownAccount: String?
-    var livemode: Bool?
+    var environment: Environment?
     var version: String?
     var isReplay = false
     var delay: Int64 = 0
@@ -43,12 +43,12 @@ enum Gateway {
   ) throws(StripeFailure) -> Answer {
     let caller = try Caller.identify(call, world)
     let tenant = caller.tenant
-    trace.account = tenant.account
-    trace.livemode = tenant.livemode
+    trace.account = caller.account
+    trace.environment = tenant.environment
     trace.shownAccount = call.header("stripe-account")
     let version = try self.version(call, caller, tenant)
     trace.version = version.text
-    let fault = world.faults.apiFault(method: call.method, path: call.path, account: tenant.account, &world.chance)
+    let fault = world.faults.apiFault(method: call.method, path: call.path, account: caller.account, &world.chance)
     trace.delay = fault?.delayMilliseconds ?? 0
     if let fault, fault.status > 0, !fault.takesEffect, fault.status < 500 { throw fault.failure }
     guard let (route, ids) = Routes.match(call.method, call.path), route.exists(version) else {
@@ -58,7 +58,7 @@ enum Gateway {
           "Unrecognized request URL (\(call.method): \(call.path)). Please see https://stripe.com/docs or we can help at https://support.stripe.com/.",
         isStored: false)
     }
-    try caller.check(route.permission)
+    try caller.check(route)
     guard let parameters = parameters(call) else {
       throw .invalid("The parameters could not be decoded.", parameter: nil)
     }

@@ -6,7 +6,7 @@ struct RequestLog: Sendable {
     var method: String
     var path: String
     var account: String?
-    var livemode: Bool?
+    var environment: Environment?
     var idempotencyKey: String?
     var version: String?
     var status: Int

@@ -16,21 +16,38 @@ struct RouteInput {
 struct Route: Sendable {
   typealias Handler = @Sendable (Tenant, RouteInput) throws(StripeFailure) -> JSONValue
 
+  /// Who may ask.
+  enum Audience: Sendable {
+    /// Callers that act for one merchant.
+    case accounts
+    /// The developer too, in no merchant's name.
+    case developerToo
+  }
+
+  /// The version of the API, the first segment of the path.
+  enum Generation: Substring, Sendable {
+    case v1, v2
+  }
+
   let method: String
-  /// Segments below `/v1/`; `{}` takes any one segment.
+  let generation: Generation
+  /// The segments below it; `{}` takes any one segment.
   let pattern: [Substring]
   let permission: String?
   /// The parameters that exist; nil takes everything.
   let parameters: Set<String>?
   let isNewOnly: Bool
+  let audience: Audience
   let handler: Handler
 
   init(
     _ method: String, _ pattern: String, _ permission: String?, _ parameters: Set<String>? = [],
-    isNewOnly: Bool = false,
+    isNewOnly: Bool = false, audience: Audience = .accounts, generation: Generation = .v1,
     _ handler: @escaping Handler
   ) {
     self.method = method
+    self.generation = generation
+    self.audience = audience
     self.pattern = pattern.split(separator: "/")
     self.permission = permission
     self.parameters = parameters
@@ -41,21 +58,25 @@ struct Route: Sendable {
   func exists(_ version: APIVersion) -> Bool { !isNewOnly || !version.shape.isOld }
 }
 
-/// All routes of the API below `/v1`.
+/// All routes of the API below `/v1` and `/v2`.
 enum Routes {
   private struct Form: Hashable {
     let method: String
+    let generation: Route.Generation
     let length: Int
   }
 
   private static let table: [Form: [Route]] = Dictionary(
     grouping: customers + catalogue + checkout + subscriptions + invoices + payments + moneyBack + disputeEvidence
-      + testClocks + events
-  ) { Form(method: $0.method, length: $0.pattern.count) }
+      + testClocks + events + installs
+  ) { Form(method: $0.method, generation: $0.generation, length: $0.pattern.count) }
 
   static func match(_ method: String, _ path: String) -> (Route, [String])? {
-    let segments = path.split(separator: "/").dropFirst()
-    let candidates = table[Form(method: method, length: segments.count)] ?? []
+    let all = path.split(separator: "/")
+    let segments = all.dropFirst()
+    guard let generation = all.first.flatMap(Route.Generation.init(rawValue:)),
+      let candidates = table[Form(method: method, generation: generation, length: segments.count)]
+    else { return nil }
     // A literal segment wins over a placeholder: `customers/search` is no customer.
     var best: (Route, [String])?
     for route in candidates {

@@ -77,8 +77,25 @@ struct ControlCall {
   var path: [String]
   var body: Fields
 
-  /// The mode a request speaks of: test unless `livemode` is true.
-  var livemode: Bool { body.bool("livemode") }
+  /// The environment a request speaks of: `environment`, else by `livemode`, which is false unless given.
+  func environment() throws(StripeFailure) -> Environment {
+    guard let name = body.text("environment") else { return Environment(livemode: body.bool("livemode")) }
+    guard let environment = Environment(rawValue: name) else {
+      throw .invalid("environment is live, test or sandbox", parameter: "environment")
+    }
+    return environment
+  }
+
+  /// The same for one merchant: a sandbox is all there is of its account.
+  func environment(of merchant: Merchant) throws(StripeFailure) -> Environment {
+    let named = try environment()
+    if merchant.environments.contains(named) { return named }
+    guard body["environment"] == nil, !named.livemode, let other = merchant.environments.first(where: { !$0.livemode })
+    else {
+      throw .invalid("The account \(merchant.id) does not exist in \(named.title).", parameter: "environment")
+    }
+    return other
+  }
 
   func required(_ name: String) throws(StripeFailure) -> String {
     guard let value = body.text(name) else { throw .requiredParameter(name) }

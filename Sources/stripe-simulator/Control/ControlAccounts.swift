@@ -9,19 +9,29 @@ enum ControlAccounts {
       return .array(world.merchantOrder.map { show($0, world) })
     }
     let account = call.path[1]
-    guard world.merchants[account] != nil else { throw .missing(noun: "account", account) }
-    let tenant = world.tenant(account, livemode: call.livemode)
+    guard let merchant = world.merchants[account] else { throw .missing(noun: "account", account) }
+    let tenant = world.tenant(account, try call.environment(of: merchant))
     switch (call.method, call.path.dropFirst(2).first, call.path.count) {
     case ("GET", nil, 2): return show(account, world)
     case ("PATCH", nil, 2), ("POST", nil, 2):
       try change(account, call.body, world)
+      if let permissions = ControlSettings.permissions(call.body) {
+        world.changeInstallation(tenant.key) { $0.permissions = permissions }
+      }
       return show(account, world)
-    case ("POST", "install", 3): return try install(account, call, world)
+    case ("POST", "install", 3):
+      return try ControlInstalls.install(merchant, tenant.environment, call, world)
     case ("POST", "uninstall", 3):
       return try recording(world) { () throws(StripeFailure) in
-        world.uninstall(tenant.key)
+        world.uninstall(tenant.key, call.body.bool("silent") ? .silent : .byEvents)
         return Fields([])
       }
+    case ("POST", "install_update", 3):
+      return try recording(world) { () throws(StripeFailure) in try ControlInstalls.update(tenant, call.body) }
+    case ("POST", "foreign_install", 3):
+      return try recording(world) { () throws(StripeFailure) in try ControlInstalls.foreign(tenant, call.body) }
+    case ("POST", "health_alert", 3):
+      return try recording(world) { () throws(StripeFailure) in try ControlHealth.raise(tenant, call.body) }
     case ("POST", "advance", 3):
       return try recording(world) { () throws(StripeFailure) in
         let target = call.body.number("to") ?? (tenant.now + (call.body.number("seconds") ?? 0))
@@ -80,24 +90,29 @@ enum ControlAccounts {
     if let id = body.text("id"), world.merchants[id] != nil {
       throw .invalid("The account \(id) exists already.", parameter: "id")
     }
+    let environments: [Environment] = try call.environment() == .sandbox ? [.sandbox] : Merchant.bothModes
+    let installs = body.texts("install").compactMap { Environment(rawValue: $0) }
+    guard installs.count == body.texts("install").count, installs.allSatisfy(environments.contains) else {
+      throw .invalid("install names environments of the account", parameter: "install")
+    }
     let merchant = world.addMerchant(
       id: body.text("id"), name: body.text("name") ?? "Merchant \(world.merchants.count + 1)",
       email: body.text("email"),
-      country: body.text("country") ?? "DE", currency: body.text("currency") ?? "eur")
+      country: body.text("country") ?? "DE", currency: body.text("currency") ?? "eur", environments: environments)
     try change(merchant.id, body, world)
     var answer = show(merchant.id, world).asObject ?? Fields([])
-    answer["keys"] = object(["live": .string(merchant.liveKey), "test": .string(merchant.testKey)])
+    var keys = Fields([])
+    for environment in environments { keys[environment.rawValue] = .string(merchant.key(environment)) }
+    answer["keys"] = .object(keys)
     var catalogues = Fields([])
     if body.bool("catalogue") {
-      for livemode in [false, true] {
-        catalogues[livemode ? "live" : "test"] = .object(makeCatalogue(world.tenant(merchant.id, livemode: livemode)))
+      for environment in environments {
+        catalogues[environment.rawValue] = .object(makeCatalogue(world.tenant(merchant.id, environment)))
       }
       answer["catalogue"] = .object(catalogues)
     }
-    for mode in body.texts("install") {
-      if let developer = world.developer(livemode: mode == "live") {
-        _ = world.install(merchant.id, developer: developer)
-      }
+    for environment in installs {
+      if let developer = world.developer(environment) { _ = world.install(merchant.id, developer: developer) }
     }
     return .object(answer)
   }
@@ -119,30 +134,6 @@ enum ControlAccounts {
     }
     if let days = body["retry_days"]?.asArray { merchant.dunning.retryDays = days.compactMap(\.asInt) }
     world.merchants[account] = merchant
-    if let permissions = ControlSettings.permissions(body) {
-      let key = Installation.Key(account: account, livemode: body.bool("livemode"))
-      world.installations[key]?.permissions = permissions
-    }
-  }
-
-  /// An install that begins in the Dashboard: the callback address carries a code and no state.
-  private static func install(_ account: String, _ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue
-  {
-    guard let developer = world.developer(livemode: call.livemode) else {
-      throw .invalid("There is no developer in that mode.", parameter: "livemode")
-    }
-    let before = world.emitted.count
-    let code = world.install(account, developer: developer)
-    if let permissions = ControlSettings.permissions(call.body) {
-      world.installations[Installation.Key(account: account, livemode: call.livemode)]?.permissions = permissions
-    }
-    let redirect = call.body.text("redirect_uri") ?? developer.redirectURIs.first
-    return object([
-      "code": .string(code),
-      "callback_url": str(
-        redirect.map { AuthorizePage.appending([("code", code)], state: call.body.text("state"), to: $0) }),
-      "events": .array(world.emitted[before...].map { object(["id": .string($0.id), "type": .string($0.type)]) }),
-    ])
   }
 
   static func makeProduct(_ body: Fields, _ tenant: Tenant) throws(StripeFailure) -> Fields {
@@ -179,20 +170,26 @@ enum ControlAccounts {
 
   static func show(_ account: String, _ world: World) -> JSONValue {
     let merchant = world.merchant(account)
-    func installation(_ livemode: Bool) -> JSONValue {
-      guard let found = world.installation(account, livemode: livemode) else { return .null }
-      return object([
-        "active": flag(found.isActive), "client_id": .string(found.clientID),
-        "installed_at": .integer(found.installedAt),
-        "permissions": found.permissions.map { strings($0.sorted()) } ?? .null,
-      ])
+    var installed = Fields([])
+    for environment in merchant.environments.reversed() {
+      installed[environment.rawValue] = .some(installation(account, environment, world))
     }
     return object([
       "id": .string(merchant.id), "name": .string(merchant.name), "email": .string(merchant.email),
       "country": .string(merchant.country), "currency": .string(merchant.currency),
       "api_version": .string(merchant.apiVersion.text), "dunning": .string(merchant.dunning.outcome.rawValue),
       "retry_days": .array(merchant.dunning.retryDays.map { .integer($0) }),
-      "installed": object(["live": installation(true), "test": installation(false)]),
+      "environments": strings(merchant.environments.map(\.rawValue)), "installed": .object(installed),
+    ])
+  }
+
+  private static func installation(_ account: String, _ environment: Environment, _ world: World) -> JSONValue {
+    guard let found = world.installation(account, environment) else { return .null }
+    return object([
+      "id": .string(found.id), "app": .string(found.appID), "active": flag(found.isActive),
+      "client_id": .string(found.clientID), "installed_at": .integer(found.installedAt),
+      "permissions": found.permissions.map { strings($0.sorted()) } ?? .null,
+      "permissions_pending": strings(found.pending.sorted()), "approval_required": flag(found.isApprovalRequired),
     ])
   }
 }

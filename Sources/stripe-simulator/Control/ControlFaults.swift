@@ -102,6 +102,10 @@ enum ControlFaults {
           world.enqueue(event.id, of: tenant)
           count += 1
         }
+        for alert in tenant.alerts where types.isEmpty || types.contains(alert.type) {
+          world.enqueue(alert, of: tenant)
+          count += 1
+        }
       }
       return object(["released": .integer(Int64(count))])
     default:
@@ -109,12 +113,18 @@ enum ControlFaults {
     }
   }
 
-  /// `POST /_control/events/{id}/resend`: as the Dashboard's button does, to every endpoint again.
+  /// `POST /_control/events/{id}/resend`: as the Dashboard's button does, to every endpoint again. The id may be that of
+  /// the thin event.
   static func resend(_ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue {
     let id = call.path[1]
-    for tenant in world.tenants.values where tenant.event(id) != nil {
-      world.enqueue(id, of: tenant)
-      return object(["event": .string(id), "pending": .integer(Int64(tenant.event(id)?.pendingWebhooks ?? 0))])
+    for tenant in world.tenants.values {
+      if let alert = tenant.alert(id) {
+        world.enqueue(alert, of: tenant)
+        return object(["event": .string(id), "pending": .integer(Int64(world.post.pending(of: tenant.account)))])
+      }
+      guard let event = tenant.event(id) ?? tenant.thinPositions[id].map({ tenant.events[$0] }) else { continue }
+      world.enqueue(event.id, of: tenant)
+      return object(["event": .string(id), "pending": .integer(Int64(tenant.event(event.id)?.pendingWebhooks ?? 0))])
     }
     throw .missing(noun: "event", id)
   }

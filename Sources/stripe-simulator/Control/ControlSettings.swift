@@ -4,11 +4,13 @@ import JSON
 enum ControlSettings {
   static func developers(_ call: ControlCall, _ world: World) throws(StripeFailure) -> JSONValue {
     if call.method == "POST" {
-      let mode = call.livemode ? "live" : "test"
-      let former = world.developer(livemode: call.livemode)
+      let environment = try call.environment()
+      let former = world.developer(environment)
+      let names = defaultNames(environment)
       let developer = Developer(
-        livemode: call.livemode, secretKey: call.body.text("secret_key") ?? former?.secretKey ?? "sk_\(mode)_simulator",
-        clientID: call.body.text("client_id") ?? former?.clientID ?? "ca_\(mode)_simulator",
+        environment: environment, secretKey: call.body.text("secret_key") ?? former?.secretKey ?? names.secretKey,
+        clientID: call.body.text("client_id") ?? former?.clientID ?? names.clientID,
+        appID: call.body.text("app_id") ?? former?.appID ?? Developer.defaultAppID,
         name: call.body.text("name") ?? former?.name ?? "Simulated app",
         redirectURIs: call.body["redirect_uris"] == nil
           ? (former?.redirectURIs ?? []) : call.body.texts("redirect_uris"),
@@ -18,11 +20,20 @@ enum ControlSettings {
       if call.body.bool("additional") {
         world.developers.append(developer)
       } else {
-        world.developers.removeAll { $0.livemode == developer.livemode }
-        world.developers.insert(developer, at: 0)
+        // It takes the place of those before it; the order of the environments stays.
+        let place = world.developers.firstIndex { $0.environment == developer.environment } ?? world.developers.endIndex
+        world.developers.removeAll { $0.environment == developer.environment }
+        world.developers.insert(developer, at: min(place, world.developers.endIndex))
       }
     }
     return .array(world.developers.map(show))
+  }
+
+  private static func defaultNames(_ environment: Environment) -> (secretKey: String, clientID: String) {
+    switch environment {
+    case .live, .test: ("sk_\(environment.rawValue)_simulator", "ca_\(environment.rawValue)_simulator")
+    case .sandbox: ("sk_test_sandbox_simulator", "ca_sandbox_simulator")
+    }
   }
 
   static func permissions(_ body: Fields) -> Set<String>? {
@@ -32,8 +43,9 @@ enum ControlSettings {
 
   static func show(_ developer: Developer) -> JSONValue {
     object([
-      "livemode": flag(developer.livemode), "secret_key": .string(developer.secretKey),
-      "client_id": .string(developer.clientID), "name": .string(developer.name),
+      "livemode": flag(developer.environment.livemode), "environment": .string(developer.environment.rawValue),
+      "secret_key": .string(developer.secretKey), "client_id": .string(developer.clientID),
+      "app_id": .string(developer.appID), "name": .string(developer.name),
       "redirect_uris": strings(developer.redirectURIs),
       "permissions": developer.permissions.map { strings($0.sorted()) } ?? .null,
     ])
@@ -62,8 +74,8 @@ enum ControlSettings {
 
   private static func newEndpoint(_ call: ControlCall, _ world: World) throws(StripeFailure) -> Endpoint {
     var endpoint = Endpoint(
-      id: world.newID("we_"), url: try call.required("url"), secrets: [], livemode: call.livemode, apiVersion: nil,
-      connect: true, enabledEvents: ["*"], isEnabled: true)
+      id: world.newID("we_"), url: try call.required("url"), secrets: [],
+      environment: try call.environment(), apiVersion: nil, connect: true, enabledEvents: ["*"], isEnabled: true)
     try change(&endpoint, call.body)
     if endpoint.secrets.isEmpty { endpoint.secrets = ["whsec_" + world.random.letters(32)] }
     return endpoint
@@ -79,6 +91,13 @@ enum ControlSettings {
       }
       endpoint.apiVersion = parsed
     }
+    if let payload = body.text("payload") {
+      guard let parsed = Endpoint.Payload(rawValue: payload) else {
+        throw .invalid("payload is snapshot or thin", parameter: "payload")
+      }
+      endpoint.payload = parsed
+    }
+    if let hears = body["hears_sandbox"]?.asBool { endpoint.hearsSandbox = hears }
     if let connect = body["connect"]?.asBool { endpoint.connect = connect }
     if let isEnabled = body["enabled"]?.asBool { endpoint.isEnabled = isEnabled }
     if body["enabled_events"] != nil { endpoint.enabledEvents = body.texts("enabled_events") }
@@ -87,8 +106,9 @@ enum ControlSettings {
   static func show(_ endpoint: Endpoint) -> JSONValue {
     object([
       "id": .string(endpoint.id), "url": .string(endpoint.url), "secrets": strings(endpoint.secrets),
-      "livemode": flag(endpoint.livemode), "api_version": .string(endpoint.version.text),
-      "connect": flag(endpoint.connect),
+      "livemode": flag(endpoint.environment.livemode), "environment": .string(endpoint.environment.rawValue),
+      "api_version": .string(endpoint.version.text), "payload": .string(endpoint.payload.rawValue),
+      "connect": flag(endpoint.connect), "hears_sandbox": flag(endpoint.hearsSandbox),
       "enabled": flag(endpoint.isEnabled), "enabled_events": strings(endpoint.enabledEvents),
     ])
   }

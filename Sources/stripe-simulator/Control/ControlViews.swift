@@ -40,7 +40,8 @@ enum ControlViews {
   private static func show(_ delivery: Delivery) -> JSONValue {
     object([
       "id": .integer(delivery.id), "event": .string(delivery.eventID), "type": .string(delivery.type),
-      "account": .string(delivery.tenant.account), "livemode": flag(delivery.tenant.livemode),
+      "account": .string(delivery.tenant.account), "livemode": flag(delivery.tenant.environment.livemode),
+      "environment": .string(delivery.tenant.environment.rawValue),
       "endpoint": .string(delivery.endpointID), "state": .string(delivery.state.rawValue),
       "attempts": .array(
         delivery.attempts.map { attempt in
@@ -68,7 +69,8 @@ enum ControlViews {
           object([
             "id": .string(entry.id), "at": .integer(entry.at), "method": .string(entry.method),
             "path": .string(entry.path),
-            "account": str(entry.account), "livemode": entry.livemode.map(flag) ?? .null,
+            "account": str(entry.account), "livemode": (entry.environment?.livemode).map(flag) ?? .null,
+            "environment": str(entry.environment?.rawValue),
             "idempotency_key": str(entry.idempotencyKey), "stripe_version": str(entry.version),
             "status": .integer(Int64(entry.status)), "replayed": flag(entry.isReplay),
           ])
@@ -81,6 +83,7 @@ enum ControlViews {
     if call.path.count == 2 {
       let version = call.body.text("api_version").flatMap { APIVersion($0) } ?? .newest
       for tenant in world.tenants.values {
+        if let thin = tenant.thinEvent(call.path[1]) { return .object(thin) }
         guard let event = tenant.event(call.path[1]) else { continue }
         return (try? JSONValue(parsing: event.body(version: version))) ?? .null
       }
@@ -94,7 +97,8 @@ enum ControlViews {
         sorted.map { event in
           object([
             "id": .string(event.id), "type": .string(event.type), "account": .string(event.account),
-            "livemode": flag(event.livemode), "created": .integer(event.created), "object_id": .string(event.objectID),
+            "livemode": flag(event.livemode), "environment": .string(event.environment.rawValue),
+            "created": .integer(event.created), "object_id": .string(event.objectID), "thin_id": .string(event.thinID),
             "pending_webhooks": .integer(Int64(event.pendingWebhooks)), "all_delivered": flag(event.allDelivered),
           ])
         })

@@ -15,7 +15,7 @@ struct Dispatcher {
       return .json(failure.body, status: 400)
     case "oauth":
       return await simulator.with { AuthorizePage.answer(call, $0) }
-    case "v1":
+    case "v1", "v2":
       return await simulator.with { Gateway.answer(call, $0) }
     case "c", "buy":
       return await simulator.with { CheckoutPage.answer(call, $0) }

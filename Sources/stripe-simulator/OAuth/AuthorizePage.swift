@@ -30,7 +30,12 @@ enum AuthorizePage {
           state: query.text("state"),
           to: redirect))
     case .some(let account):
-      guard world.merchants[account] != nil else { return invalidLink("There is no merchant account \(account).") }
+      guard let merchant = world.merchants[account] else {
+        return invalidLink("There is no merchant account \(account).")
+      }
+      guard merchant.environments.contains(developer.environment) else {
+        return invalidLink("The account \(account) does not exist in \(developer.environment.title).")
+      }
       let code = world.install(account, developer: developer)
       return .redirect(appending([("code", code)], state: query.text("state"), to: redirect))
     case nil:
@@ -60,16 +65,16 @@ enum AuthorizePage {
   private static func page(
     _ developer: Developer, redirect: String, state: String?, path: String, _ world: World
   ) -> Answer {
-    let mode = developer.livemode ? "live" : "test"
     let stateField: HTML = state.map { "<input type=\"hidden\" name=\"state\" value=\"\($0)\">" } ?? ""
-    let rows: [HTML] = world.merchantOrder.compactMap { world.merchants[$0] }.map { merchant in
+    let merchants = world.merchantOrder.compactMap { world.merchants[$0] }
+    let rows: [HTML] = merchants.filter { $0.environments.contains(developer.environment) }.map { merchant in
       """
       <li><button name="decision" value="\(merchant.id)">Install</button> \(merchant.name) <small>\(merchant.id)</small></li>
       """
     }
     let permissions = developer.permissions.map { $0.sorted().joined(separator: ", ") } ?? "everything"
     let body: HTML = """
-      <main><h1>Install \(developer.name)</h1><p>Simulated Stripe, \(mode) mode. The app asks for: \(permissions).</p>\
+      <main><h1>Install \(developer.name)</h1><p>Simulated Stripe, \(developer.environment.title). The app asks for: \(permissions).</p>\
       <form method="post" action="\(path)"><input type="hidden" name="client_id" value="\(developer.clientID)">\
       <input type="hidden" name="redirect_uri" value="\(redirect)">\(stateField)\
       <ul>\(rows)</ul><p><button name="decision" value="deny">Deny</button></p></form></main>

@@ -48,37 +48,69 @@ struct OAuthFailure: Error, Sendable {
 }
 
 extension World {
-  /// The merchant grants the app: the installation is active, `account.application.authorized` goes out, and a code waits
-  /// to be exchanged.
-  func install(_ account: String, developer: Developer) -> String {
-    let key = Installation.Key(account: account, livemode: developer.livemode)
-    installations[key] = Installation(
-      key: key, clientID: developer.clientID, permissions: developer.permissions, isActive: true, installedAt: now)
-    emitApplicationEvent("account.application.authorized", key, developer)
+  /// The merchant grants the app: the installation is active, `account.application.authorized` and `apps.install.created`
+  /// go out, and a code waits to be exchanged. Installing it once more grants what its newest version asks for.
+  ///
+  /// - Parameter permissions: what is granted; the app's whole list unless told otherwise.
+  func install(_ account: String, developer: Developer, permissions: Set<String>? = nil) -> String {
+    let key = Installation.Key(account: account, environment: developer.environment)
+    let former = installations[key].flatMap { $0.isActive && $0.appID == developer.appID ? $0 : nil }
+    let installation = Installation(
+      key: key, id: former?.id ?? newID(Installation.prefix(key.environment)), serial: former?.serial ?? nextSerial(),
+      clientID: developer.clientID, appID: developer.appID, permissions: permissions ?? developer.permissions,
+      isActive: true, installedAt: former?.installedAt ?? now)
+    installations[key] = installation
+    emitApplicationEvent("account.application.authorized", installation, developer.name)
+    if let former {
+      announceChange(of: key, before: former.rendering)
+    } else {
+      tenant(key).emit("apps.install.created", installation.rendering, previous: nil)
+    }
     let code = "ac_" + random.letters(32)
     grants.codes[code] = OAuthGrants.Code(
       installation: key, clientID: developer.clientID, expiresAt: now + OAuthGrants.codeLifetime)
     return code
   }
 
-  /// The merchant removes the app: tokens are dead before `account.application.deauthorized` arrives.
-  func uninstall(_ key: Installation.Key) {
-    guard let installation = installations[key], installation.isActive else { return }
-    installations[key]?.isActive = false
-    grants.revoke(key)
-    if let developer = developer(clientID: installation.clientID) {
-      emitApplicationEvent("account.application.deauthorized", key, developer)
-    }
+  /// How an uninstallation becomes known.
+  enum Farewell {
+    case byEvents
+    /// Every word of it is lost: only a look at the list of installs shows it.
+    case silent
   }
 
-  private func emitApplicationEvent(_ type: String, _ key: Installation.Key, _ developer: Developer) {
-    let application = fields([
-      "id": .string(developer.clientID), "object": "application", "name": .string(developer.name),
-    ])
-    let tenant = tenant(key.account, livemode: key.livemode)
-    let id = developer.clientID
-    tenant.emit(
-      type, Rendering(id: id, old: application, new: application), previous: nil)
+  /// The merchant removes the app: tokens are dead before `account.application.deauthorized` and `apps.install.deleted`
+  /// arrive.
+  func uninstall(_ key: Installation.Key, _ farewell: Farewell = .byEvents) {
+    guard var installation = installations[key], installation.isActive else { return }
+    installation.isActive = false
+    installations[key] = installation
+    grants.revoke(key)
+    guard farewell == .byEvents else { return }
+    if let developer = developer(clientID: installation.clientID) {
+      emitApplicationEvent("account.application.deauthorized", installation, developer.name)
+    }
+    tenant(key).emit("apps.install.deleted", installation.rendering, previous: nil)
+  }
+
+  /// Changes what an installation may do; `apps.install.updated` tells of it.
+  func changeInstallation(_ key: Installation.Key, _ change: (inout Installation) -> Void) {
+    guard let former = installations[key] else { return }
+    var installation = former
+    change(&installation)
+    installations[key] = installation
+    if installation.isActive { announceChange(of: key, before: former.rendering) }
+  }
+
+  private func announceChange(of key: Installation.Key, before: Rendering) {
+    guard let after = installations[key]?.rendering, after != before else { return }
+    tenant(key).emit("apps.install.updated", after, previous: before)
+  }
+
+  private func emitApplicationEvent(_ type: String, _ installation: Installation, _ name: String) {
+    let id = installation.clientID
+    let application = fields(["id": .string(id), "object": "application", "name": .string(name)])
+    tenant(installation.key).emit(type, Rendering(id: id, old: application, new: application), previous: nil)
   }
 
   /// `POST /v1/oauth/token`. The secret key of the same mode authenticates; nothing else does.
@@ -129,9 +161,9 @@ extension World {
     grants.refresh[refresh] = OAuthGrants.Token(
       installation: key, clientID: developer.clientID, expiresAt: now + OAuthGrants.refreshLifetime)
     return object([
-      "access_token": .string(access), "livemode": flag(key.livemode), "refresh_token": .string(refresh),
+      "access_token": .string(access), "livemode": flag(key.environment.livemode), "refresh_token": .string(refresh),
       "scope": "stripe_apps",
-      "stripe_publishable_key": .string("pk_\(key.livemode ? "live" : "test")_\(key.account.dropFirst(5))"),
+      "stripe_publishable_key": .string("pk_\(key.environment.livemode ? "live" : "test")_\(key.account.dropFirst(5))"),
       "stripe_user_id": .string(key.account), "token_type": "bearer",
     ])
   }

@@ -8,7 +8,7 @@ enum TokenEndpoint {
     answer.headers.append(("Request-Id", requestID))
     world.requests.add(
       RequestLog.Entry(
-        id: requestID, at: world.now, method: call.method, path: call.path, account: nil, livemode: nil,
+        id: requestID, at: world.now, method: call.method, path: call.path, account: nil, environment: nil,
         idempotencyKey: nil, version: call.header("stripe-version"), status: answer.status, isReplay: false))
     return answer
   }

@@ -53,4 +53,18 @@ enum CalendarTime {
     let month = monthIndex < 10 ? monthIndex + 3 : monthIndex - 9
     return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
   }
+
+  /// A moment as API version 2 writes it, in UTC: `2026-11-18T09:30:00.042Z`.
+  static func rfc3339(_ moment: Int64, milliseconds: Int64) -> String {
+    let days = Int64((Double(moment) / Double(day)).rounded(.down))
+    let second = moment - days * day
+    let date = civil(fromDays: days)
+    func padded(_ number: Int64, _ width: Int) -> String {
+      let digits = String(number)
+      return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+    return padded(date.year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + "T"
+      + padded(second / hour, 2) + ":" + padded(second % hour / 60, 2) + ":" + padded(second % 60, 2) + "."
+      + padded(milliseconds, 3) + "Z"
+  }
 }

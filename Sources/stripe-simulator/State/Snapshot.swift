@@ -26,7 +26,7 @@ enum Snapshot {
     world.post.order.compactMap { world.post.deliveries[$0] }.filter { $0.isPending || $0.state == .held }.map {
       delivery in
       object([
-        "account": .string(delivery.tenant.account), "livemode": flag(delivery.tenant.livemode),
+        "account": .string(delivery.tenant.account), "environment": delivery.tenant.environment.saved,
         "event": .string(delivery.eventID), "type": .string(delivery.type), "endpoint": .string(delivery.endpointID),
         "held": flag(delivery.state == .held),
       ])
@@ -51,11 +51,11 @@ enum Snapshot {
     world.post.endpoints = saved.objects("endpoints").map(Endpoint.init(saved:))
     for tenant in saved.objects("tenants") {
       guard let account = tenant.text("account") else { throw Unreadable(part: "tenants") }
-      try SavedTenant.restore(tenant, into: world.tenant(account, livemode: tenant.bool("livemode")))
+      try SavedTenant.restore(tenant, into: world.tenant(account, Environment(saved: tenant)))
     }
     world.restoreSerial(saved.number("serial") ?? 0)
     for delivery in saved.objects("deliveries") {
-      let key = Installation.Key(account: delivery.text("account") ?? "", livemode: delivery.bool("livemode"))
+      let key = Installation.Key(saved: delivery)
       if delivery.bool("held") { world.faults.heldAccounts.insert(key.account) }
       world.post.add(
         Delivery(
@@ -76,9 +76,10 @@ enum SavedTenant {
         })
     }
     return record([
-      "account": .string(tenant.account), "livemode": flag(tenant.livemode), "offset": .integer(tenant.offset),
+      "account": .string(tenant.account), "environment": tenant.environment.saved, "offset": .integer(tenant.offset),
       "invoice_number": .integer(tenant.invoiceNumber), "tables": .object(tables),
       "events": .array(tenant.events.map { .object($0.saved) }),
+      "alerts": .array(tenant.alerts.map { .object($0.saved) }),
       "agenda": .array(([tenant.agenda] + tenant.clockAgendas.values).flatMap(\.heap).map(saved)),
       "replies": .array(
         tenant.replies.map { key, reply in
@@ -112,10 +113,9 @@ enum SavedTenant {
       tenant.tables[kind] = table
     }
     for event in saved.objects("events") {
-      let record = try EventRecord(saved: event, account: tenant.account, livemode: tenant.livemode)
-      tenant.eventPositions[record.id] = tenant.events.count
-      tenant.events.append(record)
+      tenant.keep(try EventRecord(saved: event, key: tenant.key))
     }
+    tenant.alerts = saved.objects("alerts").compactMap { HealthAlert(saved: $0, environment: tenant.environment) }
     for item in saved.objects("agenda") {
       guard let task = item.text("task").flatMap({ Agenda.Task(rawValue: $0) }), let id = item.text("id") else {
         continue

@@ -1,6 +1,6 @@
 import JSON
 
-/// One merchant account in one mode: its objects, events, clock and kept answers. Only the simulator actor touches it.
+/// One merchant account in one environment: its objects, events, clock and kept answers. Only the simulator actor touches it.
 final class Tenant {
   let key: Installation.Key
   unowned let world: World
@@ -11,6 +11,9 @@ final class Tenant {
   var tables: [Kind: ObjectTable] = [:]
   var events: [EventRecord] = []
   var eventPositions: [String: Int] = [:]
+  /// The same by the ids that thin events have.
+  var thinPositions: [String: Int] = [:]
+  var alerts: [HealthAlert] = []
   var agenda = Agenda()
   /// What comes by itself on each test clock.
   var clockAgendas: [String: Agenda] = [:]
@@ -27,7 +30,8 @@ final class Tenant {
   }
 
   var account: String { key.account }
-  var livemode: Bool { key.livemode }
+  var environment: Environment { key.environment }
+  var livemode: Bool { environment.livemode }
   var now: Int64 { clockInForce.map(frozenTime) ?? moment ?? (world.now + offset) }
   var merchant: Merchant { world.merchant(key.account) }
 

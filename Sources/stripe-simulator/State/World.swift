@@ -42,7 +42,7 @@ final class World {
   /// A new id: random looking, repeatable by seed, never the same twice in one run.
   func newID(_ prefix: String) -> String { prefix + "1S" + random.letters(22) }
 
-  func developer(livemode: Bool) -> Developer? { developers.first { $0.livemode == livemode } }
+  func developer(_ environment: Environment) -> Developer? { developers.first { $0.environment == environment } }
   func developer(secretKey: String) -> Developer? { developers.first { $0.secretKey == secretKey } }
   func developer(clientID: String) -> Developer? { developers.first { $0.clientID == clientID } }
 
@@ -55,30 +55,33 @@ final class World {
         testKey: "")
   }
 
-  func tenant(_ account: String, livemode: Bool) -> Tenant {
-    let key = Installation.Key(account: account, livemode: livemode)
+  func tenant(_ account: String, _ environment: Environment) -> Tenant {
+    tenant(Installation.Key(account: account, environment: environment))
+  }
+
+  func tenant(_ key: Installation.Key) -> Tenant {
     if let tenant = tenants[key] { return tenant }
     let tenant = Tenant(key: key, world: self)
     tenants[key] = tenant
     return tenant
   }
 
-  func installation(_ account: String, livemode: Bool) -> Installation? {
-    installations[Installation.Key(account: account, livemode: livemode)]
+  func installation(_ account: String, _ environment: Environment) -> Installation? {
+    installations[Installation.Key(account: account, environment: environment)]
   }
 
   /// Adds a merchant account.
   func addMerchant(
     id: String? = nil, name: String, email: String? = nil, country: String = "DE", currency: String = "eur",
-    apiVersion: APIVersion = .newest, dunning: Dunning = Dunning()
+    apiVersion: APIVersion = .newest, dunning: Dunning = Dunning(), environments: [Environment] = Merchant.bothModes
   ) -> Merchant {
     let id = id ?? "acct_1S" + random.letters(14)
     let tail = id.dropFirst("acct_".count)
     let merchant = Merchant(
       id: id, name: name, email: email ?? "owner@\(id.lowercased().replacing("_", with: "-")).example.com",
       country: country,
-      currency: currency, apiVersion: apiVersion, dunning: dunning, liveKey: "sk_live_\(tail)",
-      testKey: "sk_test_\(tail)")
+      currency: currency, apiVersion: apiVersion, dunning: dunning, environments: environments,
+      liveKey: "sk_live_\(tail)", testKey: "sk_test_\(tail)")
     if merchants[id] == nil { merchantOrder.append(id) }
     merchants[id] = merchant
     return merchant

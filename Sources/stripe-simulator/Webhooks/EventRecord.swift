@@ -8,19 +8,25 @@ struct EventRecord: Sendable {
   }
 
   var id: String
+  /// The id that this event has where it is told thin; the same at every endpoint and every time.
+  var thinID: String
   var serial: Int64
   var type: String
   var created: Int64
-  var livemode: Bool
+  var environment: Environment
   var account: String
   /// The merchant's version when the event happened: what fetching the event later shows.
   var merchantVersion: APIVersion
   var cause: Cause?
   var objectID: String
+  /// What a thin event points to; nil when the object cannot be fetched.
+  var related: RelatedObject?
   var data: [Shape: String]
   var pendingWebhooks: Int
   /// False once a delivery was given up or dropped.
   var allDelivered: Bool
+
+  var livemode: Bool { environment.livemode }
 
   /// The text that is signed and sent.
   func body(version: APIVersion) -> String {
@@ -70,14 +76,15 @@ extension Tenant {
       data[shape] = PrettyJSON.text(.object(pairs), indent: 1)
     }
     let event = EventRecord(
-      id: world.newID("evt_"), serial: world.nextSerial(), type: type, created: now, livemode: livemode,
-      account: account,
-      merchantVersion: merchant.apiVersion, cause: cause, objectID: rendering.id, data: data, pendingWebhooks: 0,
-      allDelivered: true)
+      id: world.newID("evt_"), thinID: world.newID("evt_"), serial: world.nextSerial(), type: type, created: now,
+      environment: environment, account: account, merchantVersion: merchant.apiVersion, cause: cause,
+      objectID: rendering.id, related: RelatedObject(type: rendering.new.text("object"), id: rendering.new.text("id")),
+      data: data, pendingWebhooks: 0, allDelivered: true)
     record(event)
     if world.faults.hasTwin(type, account: account, &world.chance) {
       var twin = event
       twin.id = world.newID("evt_")
+      twin.thinID = world.newID("evt_")
       twin.serial = world.nextSerial()
       record(twin)
     }
@@ -86,10 +93,15 @@ extension Tenant {
 
   /// Keeps an event and hands it to the post office.
   func record(_ event: EventRecord) {
-    eventPositions[event.id] = events.count
-    events.append(event)
+    keep(event)
     world.emitted.append((event.id, event.type))
     world.enqueue(event.id, of: self)
+  }
+
+  func keep(_ event: EventRecord) {
+    eventPositions[event.id] = events.count
+    thinPositions[event.thinID] = events.count
+    events.append(event)
   }
 
   func event(_ id: String) -> EventRecord? { eventPositions[id].map { events[$0] } }

@@ -1,40 +1,53 @@
+import JSON
+
 extension World {
   /// Makes a delivery of the event for every endpoint that hears it, with the faults that are switched on.
   func enqueue(_ eventID: String, of tenant: Tenant) {
     guard let event = tenant.event(eventID) else { return }
     var pending = 0
     for endpoint in post.endpoints where hears(endpoint, event, of: tenant) {
-      switch faults.fate(of: event.type, account: tenant.account, &chance) {
-      case .drop:
-        post.add(delivery(event, tenant, endpoint, state: .dropped))
-        tenant.editEvent(eventID) { $0.allDelivered = false }
-      case .deliver(let copies, let wait):
+      if enqueue(eventID, event.type, tenant, endpoint) {
         pending += 1
-        for _ in 0..<copies {
-          var new = delivery(event, tenant, endpoint, state: faults.holds(tenant.account) ? .held : .waiting)
-          new.due = Monotonic.now() + wait
-          post.add(new)
-        }
+      } else {
+        tenant.editEvent(eventID) { $0.allDelivered = false }
       }
     }
     tenant.editEvent(eventID) { $0.pendingWebhooks = pending }
   }
 
-  private func delivery(_ event: EventRecord, _ tenant: Tenant, _ endpoint: Endpoint, state: Delivery.State) -> Delivery
-  {
-    Delivery(id: 0, tenant: tenant.key, eventID: event.id, type: event.type, endpointID: endpoint.id, state: state)
+  /// The same for an alert, which goes to every endpoint of the environment, whatever it asked for.
+  func enqueue(_ alert: HealthAlert, of tenant: Tenant) {
+    for endpoint in post.endpoints where endpoint.isEnabled && endpoint.environment == tenant.environment {
+      _ = enqueue(alert.id, alert.type, tenant, endpoint)
+    }
   }
 
-  /// Which environment's events arrive where (Stripe docs, Stripe Apps: build a backend): the test endpoint hears the test
-  /// mode, the live endpoint hears the live mode, and the test mode too when the app is installed in both.
+  /// One event for one endpoint; false when it is lost.
+  private func enqueue(_ eventID: String, _ type: String, _ tenant: Tenant, _ endpoint: Endpoint) -> Bool {
+    var delivery = Delivery(
+      id: 0, tenant: tenant.key, eventID: eventID, type: type, endpointID: endpoint.id, state: .dropped)
+    switch faults.fate(of: type, account: tenant.account, &chance) {
+    case .drop:
+      post.add(delivery)
+      return false
+    case .deliver(let copies, let wait):
+      for _ in 0..<copies {
+        delivery.state = faults.holds(tenant.account) ? .held : .waiting
+        delivery.due = Monotonic.now() + wait
+        post.add(delivery)
+      }
+      return true
+    }
+  }
+
+  /// Whether the endpoint asked for such events, the app may hear of them, and they reach the endpoint's environment.
   private func hears(_ endpoint: Endpoint, _ event: EventRecord, of tenant: Tenant) -> Bool {
     guard endpoint.isEnabled, endpoint.connect, endpoint.wants(event.type) else { return false }
     if event.type == "invoice_payment.paid", !endpoint.version.hasInvoicePaymentEvents { return false }
-    guard let own = installation(tenant.account, livemode: tenant.livemode), own.hears(event.type) else { return false }
-    let isApplicationEvent = event.type.hasPrefix("account.application.")
-    guard own.isActive || isApplicationEvent else { return false }
-    if endpoint.livemode == tenant.livemode { return true }
-    return endpoint.livemode && installation(tenant.account, livemode: true)?.isActive == true
+    guard let own = installations[tenant.key], own.hears(event.type) else { return false }
+    guard own.isActive || Installation.isAbout(event.type) else { return false }
+    return endpoint.reaches(
+      tenant.environment, isInstalledLive: installation(tenant.account, .live)?.isActive == true)
   }
 
   /// Attempts that are due now, ready to be sent, and how long to wait for the next ones.
@@ -43,21 +56,33 @@ extension World {
     let (due, next) = post.take(now: now)
     var letters: [Letter] = []
     for delivery in due {
-      guard let tenant = tenants[delivery.tenant], let event = tenant.event(delivery.eventID),
-        let endpoint = post.endpoint(delivery.endpointID)
+      guard let tenant = tenants[delivery.tenant], let endpoint = post.endpoint(delivery.endpointID),
+        let body = body(of: delivery.eventID, tenant, endpoint)
       else {
         finishDelivery(
           delivery.id, Delivery.Attempt(at: self.now, status: 200, milliseconds: 0, error: "endpoint removed"))
         continue
       }
-      // Application events carry the merchant's version, whatever the endpoint says (reported against Stripe Apps).
-      let version = event.type.hasPrefix("account.application.") ? event.merchantVersion : endpoint.version
       letters.append(
         Letter(
-          delivery: delivery.id, url: endpoint.url, body: event.body(version: version), secrets: endpoint.secrets,
-          livemode: event.livemode, timeout: post.settings.timeout))
+          delivery: delivery.id, url: endpoint.url, body: body, secrets: endpoint.secrets,
+          livemode: tenant.livemode, timeout: post.settings.timeout))
     }
     return (letters, next.map { max(0, $0 - now) })
+  }
+
+  /// What this endpoint is told of the event.
+  private func body(of eventID: String, _ tenant: Tenant, _ endpoint: Endpoint) -> String? {
+    guard let event = tenant.event(eventID) else {
+      return tenant.alert(eventID).map { PrettyJSON.text(.object($0.body)) }
+    }
+    switch endpoint.payload {
+    case .thin: return PrettyJSON.text(.object(event.thin))
+    case .snapshot:
+      // Application events carry the merchant's version, whatever the endpoint says (reported against Stripe Apps).
+      let isApplicationEvent = event.type.hasPrefix("account.application.")
+      return event.body(version: isApplicationEvent ? event.merchantVersion : endpoint.version)
+    }
   }
 
   func finishDelivery(_ id: Int64, _ attempt: Delivery.Attempt) {

@@ -18,16 +18,19 @@ from .processes import Process, binary
 
 @dataclass(frozen=True)
 class App:
-    """The Stripe App as its developer knows it: client ids, secret keys, and the secret that signs the extension."""
+    """The Stripe App as its developer knows it: client ids, secret keys, and the secret that signs the extension. Without a
+    client id for the sandbox it is not in one."""
 
     test_client_id: str = field(default_factory=lambda: "ca_test" + secrets.token_hex(8))
     live_client_id: str = field(default_factory=lambda: "ca_live" + secrets.token_hex(8))
     test_secret_key: str = field(default_factory=lambda: "sk_test_" + secrets.token_hex(16))
     live_secret_key: str = field(default_factory=lambda: "sk_live_" + secrets.token_hex(16))
+    sandbox_client_id: str = field(default_factory=lambda: "ca_box" + secrets.token_hex(8))
+    sandbox_secret_key: str = field(default_factory=lambda: "sk_test_box" + secrets.token_hex(16))
     signing_secret: str = field(default_factory=lambda: "absec_" + secrets.token_hex(16))
 
 
-DEFAULT_APP = App("ca_test_simulator", "ca_live_simulator", "sk_test_simulator", "sk_live_simulator")
+DEFAULT_APP = App("ca_test_simulator", "ca_live_simulator", "sk_test_simulator", "sk_live_simulator", "", "")
 """What the simulator assumes when it is told nothing."""
 
 
@@ -71,6 +74,8 @@ class Simulator:
         self.url = f"http://127.0.0.1:{self._port_file.read_text().strip()}"
         # What a test waits for should not wait for Stripe's patience.
         self.control("POST", "/delivery_settings", {"retry_base_ms": 100, "longest_wait_ms": 1000, "maximum_attempts": 100})
+        if self.app.sandbox_client_id:
+            self.add_sandbox_developer(self.app.sandbox_client_id, self.app.sandbox_secret_key)
         return self
 
     def close(self) -> None:
@@ -87,16 +92,25 @@ class Simulator:
 
     # The developer's side
 
-    def add_endpoint(self, url: str, secret: str, livemode: bool = False, api_version: str | None = None) -> None:
-        """Registers a webhook endpoint that hears the connected accounts."""
-        body = {"url": url, "secret": secret, "livemode": livemode, "connect": True, "enabled_events": ["*"]}
+    def add_endpoint(
+        self, url: str, secret: str, livemode: bool = False, api_version: str | None = None, **settings: Any
+    ) -> None:
+        """Registers a webhook endpoint that hears the connected accounts. Further settings: `payload="thin"`,
+        `environment="sandbox"`, `hears_sandbox=True`."""
+        body = {"url": url, "secret": secret, "livemode": livemode, "connect": True, "enabled_events": ["*"], **settings}
         self.control("POST", "/webhook_endpoints", body | ({"api_version": api_version} if api_version else {}))
+
+    def add_sandbox_developer(self, client_id: str, secret_key: str, redirect_uris: list[str] | None = None) -> None:
+        """The app in the developer's managed sandbox, with credentials of its own."""
+        body: dict[str, Any] = {"environment": "sandbox", "client_id": client_id, "secret_key": secret_key}
+        self.control("POST", "/developers", body | {"redirect_uris": redirect_uris or []})
 
     # The merchant's side
 
     def add_merchant(self, **settings: Any) -> Merchant:
         made = self.control("POST", "/accounts", {"name": "Vendor " + secrets.token_hex(3), **settings})
-        return Merchant(made["id"], made["keys"]["test"])
+        # A sandbox (`environment="sandbox"`) has one key alone.
+        return Merchant(made["id"], made["keys"].get("test") or made["keys"]["sandbox"])
 
     def authorize(self, link: str, account: str) -> str:
         """The merchant grants the app on the authorize page; returns where the browser is sent then."""
@@ -111,8 +125,26 @@ class Simulator:
         assert answer.status_code in (302, 303), f"{answer.status_code}: {answer.text[:600]}"
         return answer.headers["Location"]
 
-    def uninstall(self, account: str) -> None:
-        self.control("POST", f"/accounts/{account}/uninstall", {})
+    def uninstall(self, account: str, silent: bool = False) -> None:
+        """Removes the app. `silent`: every event that tells of it is lost."""
+        self.control("POST", f"/accounts/{account}/uninstall", {"silent": silent})
+
+    def ask_for_permissions(self, account: str, *permissions: str, livemode: bool = False) -> None:
+        """A new version of the app asks for more than was granted."""
+        body = {"livemode": livemode, "permissions_pending": list(permissions), "approval_required": bool(permissions)}
+        self.control("POST", f"/accounts/{account}/install_update", body)
+
+    def grant_permissions(self, account: str, livemode: bool = False) -> None:
+        """The merchant agrees to what the app's new version asks for."""
+        self.control("POST", f"/accounts/{account}/install_update", {"livemode": livemode, "granted": True})
+
+    def foreign_install(self, account: str, event: str = "created", **settings: Any) -> None:
+        """The account installs, updates or removes (`event`) another developer's app."""
+        self.control("POST", f"/accounts/{account}/foreign_install", {"event": event, **settings})
+
+    def health_alert(self, account: str, **settings: Any) -> str:
+        """Stripe says that it failed to make an event; returns the alert's event id."""
+        return self.control("POST", f"/accounts/{account}/health_alert", settings)["ids"]["event"]
 
     # Scenarios
 
