@@ -11,13 +11,13 @@ public struct IntegrationConfiguration: Sendable {
     case platform
   }
 
-  /// The app's credentials in one mode. Live and test are separate installations with separate keys.
+  /// The app's credentials in one environment. Live, test and sandbox are separate installations with separate keys.
   public struct Mode: Sendable {
     /// `ca_…`
     public let clientID: String
-    /// The developer's secret keys of this mode; the first is used, the others while it is being replaced.
+    /// The developer's secret keys of this environment; the first is used, the others while it is being replaced.
     public let secretKeys: [String]
-    /// What starts an installation in this mode.
+    /// What starts an installation in this environment.
     public let authorizeLink: AuthorizeLink
 
     /// - Precondition: there is at least one secret key.
@@ -29,23 +29,26 @@ public struct IntegrationConfiguration: Sendable {
     }
   }
 
-  /// Secrets that Stripe signs with, by the mode that they were configured for. Those of live mode vouch for both, those of
-  /// test mode for test mode alone.
+  /// Secrets that Stripe signs with, by the environment that they were configured for. Those of live mode vouch for all, those
+  /// of another for that one alone.
   public struct SigningSecrets: Sendable, Hashable {
     public let live: [String]
     public let test: [String]
+    public let sandbox: [String]
 
-    /// What stands in both is of live mode.
-    public init(live: [String], test: [String] = []) {
+    /// What stands in live mode's and in others is of live mode.
+    public init(live: [String], test: [String] = [], sandbox: [String] = []) {
       self.live = live
       self.test = test.filter { !live.contains($0) }
+      self.sandbox = sandbox.filter { !live.contains($0) }
     }
 
     /// The same to check with. An empty secret checks nothing: it would accept anybody's signature.
     func checking<Purpose>() -> ModeSecrets<Purpose> {
       ModeSecrets(
         live: live.compactMap { try? SigningSecret($0) },
-        test: test.compactMap { try? SigningSecret($0) })
+        test: test.compactMap { try? SigningSecret($0) },
+        sandbox: sandbox.compactMap { try? SigningSecret($0) })
     }
   }
 
@@ -65,10 +68,11 @@ public struct IntegrationConfiguration: Sendable {
     }
   }
 
-  /// At least one of the two is there.
+  /// At least one of the three is there.
   public let live: Mode?
   public let test: Mode?
-  /// What webhooks may be signed with. A live endpoint receives both modes' events.
+  public let sandbox: Mode?
+  /// What webhooks may be signed with. A live endpoint receives the events of all environments.
   public let webhookSecrets: SigningSecrets
   /// What requests of the Dashboard app may be signed with.
   public let appSigningSecrets: SigningSecrets
@@ -89,18 +93,22 @@ public struct IntegrationConfiguration: Sendable {
   public let delivery: DeliveryConfiguration
   /// Between two looks of a tenant at Stripe's list of events; nil for none but those that a person asks for.
   public let sweepInterval: Duration?
+  /// The app, by the id in its manifest: what Stripe tells of other apps' installations is none of this service's business.
+  public let appID: String
 
   public init(
-    live: Mode?, test: Mode?, webhookSecrets: SigningSecrets, appSigningSecrets: SigningSecrets,
+    live: Mode?, test: Mode?, sandbox: Mode? = nil, webhookSecrets: SigningSecrets, appSigningSecrets: SigningSecrets,
     publicBaseURL: String,
     stripeAPIBaseURL: String = StripeClient.defaultBaseURL,
     allowedOrigins: [String] = IntegrationConfiguration.defaultAllowedOrigins, appRights: AppRights = AppRights(),
     adminToken: String,
     apiAccess: APIAccess = .oauth, keyRing: KeyRing, licenseKit: LicenseKit,
-    delivery: DeliveryConfiguration = DeliveryConfiguration(), sweepInterval: Duration? = .seconds(3_600)
+    delivery: DeliveryConfiguration = DeliveryConfiguration(), sweepInterval: Duration? = .seconds(3_600),
+    appID: String = IntegrationConfiguration.defaultAppID
   ) {
     self.live = live
     self.test = test
+    self.sandbox = sandbox
     self.webhookSecrets = webhookSecrets
     self.appSigningSecrets = appSigningSecrets
     self.publicBaseURL = publicBaseURL
@@ -113,13 +121,26 @@ public struct IntegrationConfiguration: Sendable {
     self.licenseKit = licenseKit
     self.delivery = delivery
     self.sweepInterval = sweepInterval
+    self.appID = appID
   }
+
+  /// The id in the manifest of `integrations/stripe-app`.
+  public static let defaultAppID = "dev.licensekit.stripe"
 
   /// The sandboxed frame of the Dashboard app, whose origin is opaque, and the Dashboard itself.
   public static let defaultAllowedOrigins = ["null", "https://dashboard.stripe.com"]
 
-  /// The credentials of a mode; nil when it is not configured.
-  public func mode(livemode: Bool) -> Mode? { livemode ? live : test }
+  /// The credentials of an environment; nil when it is not configured.
+  public func mode(_ environment: StripeEnvironment) -> Mode? {
+    switch environment {
+    case .live: live
+    case .test: test
+    case .sandbox: sandbox
+    }
+  }
+
+  /// Those with credentials, live first.
+  public var environments: [StripeEnvironment] { StripeEnvironment.allCases.filter { mode($0) != nil } }
 
   /// Whether cookies are sent over HTTPS only.
   public var usesSecureCookies: Bool { publicBaseURL.lowercased().hasPrefix("https:") }
@@ -134,8 +155,8 @@ public struct IntegrationConfiguration: Sendable {
 extension IntegrationConfiguration: CustomStringConvertible, CustomReflectable {
   /// Names what is configured, never a secret.
   public var description: String {
-    let modes = [live.map { _ in "live" }, test.map { _ in "test" }].compactMap { $0 }.joined(separator: ", ")
-    return "IntegrationConfiguration(\(modes), \(apiAccess.rawValue), \(publicBaseURL))"
+    let names = environments.map(\.rawValue).joined(separator: ", ")
+    return "IntegrationConfiguration(\(names), \(apiAccess.rawValue), \(publicBaseURL))"
   }
 
   public var customMirror: Mirror { Mirror(self, children: ["publicBaseURL": publicBaseURL]) }

@@ -36,6 +36,7 @@ public struct IntegrationServer: Sendable {
   let keepAlive: KeepAlive
   let retention: Retention
   let licenseWatch: LicenseWatch
+  let installWatch: InstallWatch
   let delivery: DeliveryParts
   let jobRunner: JobRunner
   let sweeps: SweepSchedule?
@@ -74,7 +75,7 @@ public struct IntegrationServer: Sendable {
     inbox = InboxWriter(client: postgres, logger: logger)
     receiver = WebhookReceiver(
       secrets: configuration.webhookSecrets.checking(), inbox: inbox, recent: recent,
-      wakeUp: wakeUp, clock: clock, logger: logger)
+      alerts: HealthAlerts(database: database, logger: logger), wakeUp: wakeUp, clock: clock, logger: logger)
     connectionRoutes = ConnectionRoutes(
       configuration: configuration, store: connections, transport: transport, redis: redis)
     appViews = AppViews(
@@ -83,10 +84,20 @@ public struct IntegrationServer: Sendable {
     adminRoutes = AdminRoutes(
       configuration: configuration, database: database, stripe: tokens, licenseKit: directory, vault: keys,
       connections: connections, wakeUp: wakeUp, delivery: delivery.desk, redis: redis, clock: clock, logger: logger)
+    let application = ApplicationEvents(
+      apiAccess: configuration.apiAccess, environments: configuration.environments, appID: configuration.appID,
+      logger: logger)
+    installWatch = InstallWatch(
+      database: database,
+      client: StripeClient(
+        apiBaseURL: configuration.stripeAPIBaseURL, transport: transport, userAgent: IntegrationConfiguration.userAgent),
+      stripe: tokens, application: application, appID: configuration.appID,
+      environments: StripeEnvironment.allCases.compactMap { environment in
+        configuration.mode(environment).map { .init(environment: environment, secretKeys: $0.secretKeys) }
+      }, logger: logger)
     workers = Workers(
       router: EventRouter(
-        database: database, application: ApplicationEvents(apiAccess: configuration.apiAccess, logger: logger),
-        recent: recent, logger: logger, caution: caution),
+        database: database, application: application, recent: recent, logger: logger, caution: caution),
       turns: Turns(database: database),
       reconciler: Reconciler(
         database: database, stripe: tokens, licenseKit: directory, vault: keys, redis: redis, recent: recent,
@@ -113,6 +124,7 @@ public struct IntegrationServer: Sendable {
           database: database, mappings: MappingEditor(database: database, wakeUp: wakeUp), wakeUp: wakeUp, clock: clock),
         .backfill: BackfillWork(database: database, stripe: background, clock: clock),
         .sweep: SweepWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
+        .thinEvents: ThinEventWork(database: database, stripe: tokens, recent: recent, wakeUp: wakeUp, logger: logger),
       ], parking: connections, concurrency: 4, pollInterval: .seconds(1), logger: logger)
     queueMetrics = QueueMetrics(database: database, interval: .seconds(15), logger: logger)
   }
@@ -147,7 +159,7 @@ public struct IntegrationServer: Sendable {
   public func services(for role: Role) -> [any Service] {
     guard role != .web else { return [] }
     let services: [any Service] = [
-      workers, delivery.service, keepAlive, retention, licenseWatch, jobRunner, queueMetrics,
+      workers, delivery.service, keepAlive, retention, licenseWatch, installWatch, jobRunner, queueMetrics,
     ]
     return services + (sweeps.map { [$0] } ?? [])
   }

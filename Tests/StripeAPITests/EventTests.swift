@@ -97,14 +97,6 @@ struct EventTests {
     #expect(try event(text).get().type.rawValue == "moon.risen")
   }
 
-  @Test("A thin event is refused by name")
-  func thin() {
-    let text =
-      #"{"id":"evt_10","object":"v2.core.event","type":"v1.invoice.paid","created":"2026-01-01T00:00:00Z","livemode":true,"related_object":{"id":"in_1","type":"invoice","url":"/v1/invoices/in_1"}}"#
-    #expect(envelope(text) == .failure(.thinEvent))
-    #expect(event(text) == .failure(.thinEvent))
-  }
-
   @Test(
     "What is not an event is refused, and the field that is wrong is named",
     arguments: [

@@ -146,11 +146,13 @@ struct AdminOperatorOnlyTests {
   /// What a vendor's own token is refused, with the body that asks for it.
   private static let operatorOnly: [String: JSONValue] = [
     "POST /stripe/admin/tokens": ["name": "another"], "PUT /stripe/admin/connections/licensekit": [:],
-    "POST /stripe/admin/install-links": ["token": "lkm_own"],
+    "POST /stripe/admin/install-links": ["token": "lkm_own"], "GET /stripe/admin/installs": [:],
+    "POST /stripe/admin/installs/read": [:],
   ]
   /// What the operator may ask without naming a tenant.
   private static let acrossTenants: Set = [
     "GET /stripe/admin/connections", "POST /stripe/admin/connections/unpark", "POST /stripe/admin/install-links",
+    "GET /stripe/admin/installs", "POST /stripe/admin/installs/read",
   ]
 
   @Test("every admin route, with every credential")

@@ -38,7 +38,7 @@ struct ConnectionsConfigurationTests {
   func complete() throws {
     let configuration = try #require(try Self.read())
     #expect(configuration.live?.secretKeys == ["sk_live_1", "sk_live_2"])
-    #expect(configuration.mode(livemode: false)?.clientID == "ca_test")
+    #expect(configuration.mode(.test)?.clientID == "ca_test")
     #expect(configuration.webhookSecrets == .init(live: ["whsec_1", "whsec_2"], test: ["whsec_3"]))
     #expect(configuration.publicBaseURL == "https://licenses.example.com")
     #expect(configuration.redirectURI == "https://licenses.example.com/stripe/oauth/callback")
@@ -58,6 +58,66 @@ struct ConnectionsConfigurationTests {
     let alone = ["STRIPE_APP_CLIENT_ID": "", "STRIPE_APP_CLIENT_SECRET": "", "STRIPE_WEBHOOK_SECRET": ""]
     #expect(try Self.read(alone)?.webhookSecrets == .init(live: [], test: ["whsec_3", "whsec_1"]))
     #expect(!"\(test.webhookSecrets)".contains("whsec"))
+  }
+
+  private static let sandbox = [
+    "STRIPE_APP_CLIENT_ID_SANDBOX": "ca_box", "STRIPE_APP_CLIENT_SECRET_SANDBOX": "sk_test_box",
+  ]
+  /// Takes live mode out.
+  private static let withoutLive = [
+    "STRIPE_APP_CLIENT_ID": "", "STRIPE_APP_CLIENT_SECRET": "", "STRIPE_WEBHOOK_SECRET": "",
+    "STRIPE_APP_SIGNING_SECRET": "",
+  ]
+
+  @Test("a sandbox has credentials and secrets of its own, and does with live mode's signing secrets")
+  func sandbox() throws {
+    let read = try #require(try Self.read(Self.sandbox))
+    #expect(read.environments == [.live, .test, .sandbox])
+    #expect(read.mode(.sandbox)?.clientID == "ca_box" && read.mode(.sandbox)?.secretKeys == ["sk_test_box"])
+    #expect(read.webhookSecrets == .init(live: ["whsec_1", "whsec_2"], test: ["whsec_3"]))
+    #expect(!"\(read)".contains("sk_test"))
+
+    let own = Self.sandbox.merging([
+      "STRIPE_WEBHOOK_SECRET_SANDBOX": "whsec_9,whsec_2", "STRIPE_APP_SIGNING_SECRET_SANDBOX": "absec_9",
+      "STRIPE_AUTHORIZE_URL_SANDBOX": "http://127.0.0.1:9/authorize",
+    ]) { $1 }
+    let apart = try #require(try Self.read(own))
+    #expect(apart.webhookSecrets.sandbox == ["whsec_9"], "what stands in live mode's is of live mode")
+    #expect(apart.appSigningSecrets.sandbox == ["absec_9"])
+    #expect(apart.sandbox?.authorizeLink == AuthorizeLink(base: "http://127.0.0.1:9/authorize"))
+    #expect(apart.test?.authorizeLink == AuthorizeLink())
+
+    let noTest = ["STRIPE_APP_CLIENT_ID_TEST": "", "STRIPE_APP_CLIENT_SECRET_TEST": ""]
+    let alone = own.merging(Self.withoutLive) { $1 }.merging(noTest) { $1 }
+    #expect(try Self.read(alone)?.environments == [.sandbox])
+  }
+
+  @Test(
+    "what would let test mode and the sandbox pass for each other is named",
+    arguments: [
+      ("STRIPE_APP_CLIENT_ID_SANDBOX", "ca_test"), ("STRIPE_APP_CLIENT_SECRET_SANDBOX", "sk_test_2,sk_test_1"),
+      ("STRIPE_APP_CLIENT_SECRET_SANDBOX", "sk_live_1"), ("STRIPE_APP_CLIENT_ID_SANDBOX", ""),
+      ("STRIPE_WEBHOOK_SECRET_SANDBOX", "whsec_3"), ("STRIPE_APP_SIGNING_SECRET_SANDBOX", "absec_3"),
+      ("STRIPE_AUTHORIZE_URL_SANDBOX", "nowhere"),
+    ])
+  func sandboxProblem(name: String, value: String) throws {
+    let problems = try #require(
+      Self.problems(Self.sandbox.merging(["STRIPE_APP_SIGNING_SECRET_TEST": "absec_3", name: value]) { $1 }))
+    #expect(problems.problems.map(\.name) == [name])
+    #expect(!"\(problems)".contains("sk_test_") || value.isEmpty || !"\(problems)".contains(value))
+  }
+
+  @Test("without live mode's signing secrets every environment needs its own")
+  func signingSecretsOfEach() throws {
+    let given = Self.sandbox.merging(Self.withoutLive) { $1 }.merging([
+      "STRIPE_APP_SIGNING_SECRET_SANDBOX": "absec_9"
+    ]) { $1 }
+    #expect(
+      Self.problems(given)?.problems.map(\.name) == [
+        "STRIPE_WEBHOOK_SECRET_SANDBOX", "STRIPE_APP_SIGNING_SECRET_TEST",
+      ])
+    let complete = ["STRIPE_WEBHOOK_SECRET_SANDBOX": "whsec_9", "STRIPE_APP_SIGNING_SECRET_TEST": "absec_3"]
+    #expect(try Self.read(given.merging(complete) { $1 })?.environments == [.test, .sandbox])
   }
 
   @Test("the test link is the live one unless it is given")

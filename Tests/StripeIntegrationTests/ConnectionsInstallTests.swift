@@ -2,6 +2,7 @@ import Cryptography
 import Foundation
 import HTTPTransport
 import Identity
+import JSON
 import Redis
 import ServerKit
 import StripeAPI
@@ -235,7 +236,7 @@ struct ConnectionsInstallTests {
       #expect(page.status == 400)
       #expect(!page.text.contains("belong"))
       // A live code under the test key.
-      let code = world.stripe.code(for: "acct_1", livemode: true)
+      let code = world.stripe.code(for: "acct_1", in: .live)
       #expect(
         try await browser.get("/stripe/oauth/callback?state=\(try await browser.begin())&code=\(code)").status == 400)
       #expect(try await world.store.list().items.isEmpty)
@@ -272,11 +273,65 @@ struct ConnectionsInstallTests {
   func otherMode() async throws {
     try await run { world, browser in
       var browser = browser
-      let code = world.stripe.code(for: "acct_othermode", livemode: true)
+      let code = world.stripe.code(for: "acct_othermode", in: .live)
       let page = try await browser.get("/stripe/oauth/callback?state=\(try await browser.begin())&code=\(code)")
       #expect(page.status == 409)
       #expect(world.stripe.exchanges == 1)
       #expect(try await world.store.list().items.isEmpty)
+    }
+  }
+
+  @Test("a sandbox is installed with credentials of its own, and the browser is told what it is")
+  func sandbox() async throws {
+    try await run { world, browser in
+      var browser = browser
+      let sandbox = "/stripe/oauth/install?mode=sandbox"
+      #expect(try await browser.get(sandbox).headers["Location"]?.contains("client_id=ca_sandbox&") == true)
+      // A code of test mode is of no use there, nor the reverse.
+      for (link, code) in [
+        (sandbox, world.stripe.code(for: "acct_1")),
+        ("/stripe/oauth/install?mode=test", world.stripe.code(for: "acct_box", in: .sandbox)),
+      ] {
+        let state = try await browser.begin(link)
+        #expect(try await browser.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 400)
+      }
+      let callback =
+        "/stripe/oauth/callback?state=\(try await browser.begin(sandbox))"
+        + "&code=\(world.stripe.code(for: "acct_box", in: .sandbox))"
+      let goesOn = try await browser.get(callback)
+      #expect(goesOn.headers["Location"]?.hasSuffix("?account_id=acct_box&livemode=false&environment=sandbox") == true)
+      #expect(try await browser.get(callback).text.contains("Your sandbox is connected."))
+      #expect(try await browser.get("/stripe/console?environment=sandbox").text.contains("Your sandbox is connected"))
+      let connections = try await world.store.list().items
+      #expect(connections.map(\.tenant) == [.test("acct_box")] && connections[0].environment == .sandbox)
+    }
+  }
+
+  @Test("an account that is connected in test mode is refused as a sandbox, by a page that says so")
+  func otherEnvironment() async throws {
+    try await run { world, browser in
+      var browser = browser
+      let before = try await world.connect(tenant)
+      let state = try await browser.begin("/stripe/oauth/install?mode=sandbox")
+      let code = world.stripe.code(for: "acct_1", in: .sandbox)
+      let page = try await browser.get("/stripe/oauth/callback?state=\(state)&code=\(code)")
+      #expect(page.status == 409)
+      #expect(page.text.contains("connected in test mode already"))
+      #expect(try await world.store.tokens(of: tenant).access == before.accessToken)
+      #expect(try await world.store.connection(of: tenant)?.environment == .test)
+    }
+  }
+
+  @Test("a link of the operator's installs a sandbox")
+  func linkOfSandbox() async throws {
+    try await run { world, browser in
+      var browser = browser
+      let link = try await world.links.create(
+        licensekitBaseURL: nil, licensekitToken: "lkm_own", environment: .sandbox)
+      let state = try await browser.begin(link.url)
+      let code = world.stripe.code(for: "acct_box", in: .sandbox)
+      #expect(try await browser.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 302)
+      #expect(try await world.store.licenseKit(of: .test("acct_box")).token == "lkm_own")
     }
   }
 
@@ -288,7 +343,7 @@ struct ConnectionsInstallTests {
       #expect(install.status == 503)
       #expect(install.text.contains("try again"))
       let states = InstallStates(redis: nil, keyRing: world.configuration.keyRing, keyPrefix: "")
-      await #expect(throws: RedisError.self) { try await states.begin(livemode: false, linkHash: nil) }
+      await #expect(throws: RedisError.self) { try await states.begin(.test, linkHash: nil) }
       #expect(world.stripe.exchanges == 0)
     }
   }
@@ -314,7 +369,7 @@ struct ConnectionsInstallTests {
     try await run { world, browser in
       var browser = browser
       let link = try await world.links.create(
-        licensekitBaseURL: "https://own.example.com", licensekitToken: "lkm_own", livemode: false)
+        licensekitBaseURL: "https://own.example.com", licensekitToken: "lkm_own", environment: .test)
       let failed = try await browser.begin(link.url)
       _ = try await browser.get("/stripe/oauth/callback?state=\(failed)&error=access_denied")
 
@@ -332,7 +387,7 @@ struct ConnectionsInstallTests {
   func linkOfTwo() async throws {
     try await run { world, browser in
       var browser = browser
-      let link = try await world.links.create(licensekitBaseURL: nil, licensekitToken: "lkm_own", livemode: false)
+      let link = try await world.links.create(licensekitBaseURL: nil, licensekitToken: "lkm_own", environment: .test)
       let (one, two) = (try await browser.begin(link.url), try await browser.begin(link.url))
       let (first, second) = (world.stripe.code(for: "acct_1"), world.stripe.code(for: "acct_2"))
       #expect(try await browser.get("/stripe/oauth/callback?state=\(one)&code=\(first)").status == 302)
@@ -374,11 +429,14 @@ struct ConnectionsInstallTests {
       let states = InstallStates(
         redis: world.redis, keyRing: world.configuration.keyRing, keyPrefix: world.keyPrefix,
         now: { clock.withLock { $0 } })
-      let begun = try await states.begin(livemode: true, linkHash: nil)
+      let begun = try await states.begin(.live, linkHash: nil)
       clock.withLock { $0 += 899 }
-      let fresh = InstallState(livemode: true, linkHash: nil)
+      let fresh = InstallState(environment: .live, linkHash: nil)
       #expect(try await states.consume(begun.state, browser: begun.browser) == .fresh(fresh))
-      let other = try await states.begin(livemode: true, linkHash: nil)
+      // What a replica of an older version has begun names the mode alone.
+      let former = try JSONCoding.decode(InstallState.self, from: Array(#"{"livemode":false}"#.utf8))
+      #expect(former == InstallState(environment: .test, linkHash: nil))
+      let other = try await states.begin(.live, linkHash: nil)
       clock.withLock { $0 += 900 }
       #expect(try await states.consume(other.state, browser: other.browser) == .unknown)
     }
@@ -388,7 +446,7 @@ struct ConnectionsInstallTests {
   func sealedInRedis() async throws {
     try await run { world, browser in
       var browser = browser
-      let link = try await world.links.create(licensekitBaseURL: nil, licensekitToken: "lkm_own", livemode: false)
+      let link = try await world.links.create(licensekitBaseURL: nil, licensekitToken: "lkm_own", environment: .test)
       let state = try await browser.begin(link.url)
       let code = try #require(link.url.split(separator: "link=").last?.prefix { $0 != "&" })
       let keys = try #require(try await world.redis.send(["KEYS", world.keyPrefix + "*"]).array)

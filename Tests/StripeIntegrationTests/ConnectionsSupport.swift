@@ -47,7 +47,7 @@ final class FakeTokenEndpoint: Sendable {
 
   struct Owner: Hashable, Sendable {
     let account: String
-    let livemode: Bool
+    let environment: StripeEnvironment
   }
 
   private struct State {
@@ -62,6 +62,7 @@ final class FakeTokenEndpoint: Sendable {
 
   static let liveKey = "sk_live_right"
   static let testKey = "sk_test_right"
+  static let sandboxKey = "sk_test_sandbox"
 
   private let state = Mutex(State())
 
@@ -72,18 +73,19 @@ final class FakeTokenEndpoint: Sendable {
   func behave(_ behaviour: Behaviour) { state.withLock { $0.behaviour = behaviour } }
 
   /// What the authorize page gives the browser.
-  func code(for account: String, livemode: Bool = false) -> String {
+  func code(for account: String, in environment: StripeEnvironment = .test) -> String {
     state.withLock { state in
       state.next += 1
-      state.codes["ac_\(state.next)"] = Owner(account: account, livemode: livemode)
+      state.codes["ac_\(state.next)"] = Owner(account: account, environment: environment)
       return "ac_\(state.next)"
     }
   }
 
   /// Tokens as an exchange gives them.
-  func grant(for tenant: Tenant) -> TokenGrant {
+  func grant(for tenant: Tenant, in environment: StripeEnvironment? = nil) -> TokenGrant {
     state.withLock { state in
-      let (access, refresh) = Self.issue(Owner(account: tenant.account.rawValue, livemode: tenant.livemode), &state)
+      let environment = environment ?? StripeEnvironment(livemode: tenant.livemode)
+      let (access, refresh) = Self.issue(Owner(account: tenant.account.rawValue, environment: environment), &state)
       return TokenGrant(
         accessToken: access, refreshToken: refresh, livemode: tenant.livemode, account: tenant.account)
     }
@@ -126,13 +128,12 @@ final class FakeTokenEndpoint: Sendable {
 
   private static func reply(_ key: String, _ code: String?, _ refreshToken: String?, _ state: inout State) -> Reply {
     if case .isDown = state.behaviour { return .error(500, [:]) }
-    let isLive = key == "Basic " + Base64.encode(Array((liveKey + ":").utf8))
-    let isTest = key == "Basic " + Base64.encode(Array((testKey + ":").utf8))
-    guard isLive || isTest else {
+    let keys = [(liveKey, StripeEnvironment.live), (testKey, .test), (sandboxKey, .sandbox)]
+    guard let caller = keys.first(where: { key == "Basic " + Base64.encode(Array(($0.0 + ":").utf8)) })?.1 else {
       return .error(401, ["error": ["type": "invalid_request_error", "message": "Invalid API Key provided"]])
     }
     let owner = code.flatMap { state.codes[$0] } ?? refreshToken.flatMap { state.refreshTokens[$0] }
-    guard let owner, code == nil || owner.livemode == isLive || owner.account.contains("othermode") else {
+    guard let owner, owner.environment == caller || owner.account.contains("othermode") else {
       state.refusals += 1
       return .error(400, ["error": "invalid_grant", "error_description": "It does not belong to you"])
     }
@@ -147,7 +148,7 @@ final class FakeTokenEndpoint: Sendable {
     let (access, refresh) = issue(owner, &state)
     return .tokens([
       "access_token": .string(access), "refresh_token": .string(refresh), "token_type": "bearer",
-      "scope": "stripe_apps", "livemode": .bool(owner.livemode), "stripe_user_id": .string(owner.account),
+      "scope": "stripe_apps", "livemode": .bool(owner.environment.livemode), "stripe_user_id": .string(owner.account),
     ])
   }
 
@@ -186,7 +187,9 @@ struct ConnectionWorld: Sendable {
         let keyRing = try KeyRing(parsing: "k1:\(Base64.encode(Random.bytes(32)))")
         let configuration = IntegrationConfiguration(
           live: .init(clientID: "ca_live", secretKeys: [FakeTokenEndpoint.liveKey]),
-          test: .init(clientID: "ca_test", secretKeys: testKeys), webhookSecrets: .init(live: ["whsec_1"]),
+          test: .init(clientID: "ca_test", secretKeys: testKeys),
+          sandbox: .init(clientID: "ca_sandbox", secretKeys: [FakeTokenEndpoint.sandboxKey]),
+          webhookSecrets: .init(live: ["whsec_1"]),
           appSigningSecrets: .init(live: ["absec_1"]), publicBaseURL: "https://licenses.example.com",
           stripeAPIBaseURL: address.url, adminToken: "operator-operator", apiAccess: apiAccess, keyRing: keyRing,
           licenseKit: .init(baseURL: nil, token: "lkm_service", appURL: appURL))
@@ -212,9 +215,11 @@ struct ConnectionWorld: Sendable {
   }
 
   @discardableResult
-  func connect(_ tenant: Tenant, licenseKit: ConnectionLicenseKit? = nil) async throws -> TokenGrant {
-    let grant = stripe.grant(for: tenant)
-    try await store.connect(grant, licenseKit: licenseKit)
+  func connect(
+    _ tenant: Tenant, in environment: StripeEnvironment? = nil, licenseKit: ConnectionLicenseKit? = nil
+  ) async throws -> TokenGrant {
+    let grant = stripe.grant(for: tenant, in: environment)
+    try await store.connect(grant, in: environment, licenseKit: licenseKit)
     return grant
   }
 

@@ -94,10 +94,9 @@ struct ConnectionsTokenVaultTests {
   func leaseLasts(keys: Int) async throws {
     try await ConnectionWorld.run { world in
       try await world.connect(tenant)
-      let mode = IntegrationConfiguration.Mode(
-        clientID: "ca_1", secretKeys: (0..<keys).map { "sk_test_\($0)" })
       let oauth = StripeOAuth(apiBaseURL: "http://127.0.0.1:1", transport: world.transport, deadline: .seconds(10))
-      let endpoint = TokenEndpoint(oauth: oauth, live: nil, test: mode)
+      let endpoint = TokenEndpoint(
+        oauth: oauth, secretKeys: [.test: ["sk_test_x"], .sandbox: (0..<keys).map { "sk_test_\($0)" }])
       let longest = endpoint.longestTime(livemode: false)
       #expect(longest == .seconds(10 * keys))
       guard
@@ -132,8 +131,8 @@ struct ConnectionsTokenVaultTests {
       }
       let endpoint = TokenEndpoint(
         oauth: StripeOAuth(apiBaseURL: world.configuration.stripeAPIBaseURL, transport: world.transport),
-        live: world.configuration.live, test: world.configuration.test)
-      let grant = try await endpoint.refresh(lease.refreshToken, livemode: false)
+        configuration: world.configuration)
+      let grant = try await endpoint.refresh(lease.refreshToken, in: lease.environment)
       try await world.inTransaction(of: tenant) { transaction in
         _ = try await transaction.query("UPDATE stripe_integration.connections SET refresh_lease_until = now()")
       }

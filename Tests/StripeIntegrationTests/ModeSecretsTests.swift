@@ -20,6 +20,8 @@ struct ModeSecretsTests {
   private static let environment = [
     "STRIPE_APP_CLIENT_ID": "ca_live", "STRIPE_APP_CLIENT_SECRET": "sk_live_1",
     "STRIPE_APP_CLIENT_ID_TEST": "ca_test", "STRIPE_APP_CLIENT_SECRET_TEST": "sk_test_1",
+    "STRIPE_APP_CLIENT_ID_SANDBOX": "ca_box", "STRIPE_APP_CLIENT_SECRET_SANDBOX": "sk_test_box",
+    "STRIPE_WEBHOOK_SECRET_SANDBOX": "whsec_box", "STRIPE_APP_SIGNING_SECRET_SANDBOX": "absec_box",
     "STRIPE_WEBHOOK_SECRET": "whsec_live_old,whsec_live,whsec_both",
     "STRIPE_WEBHOOK_SECRET_TEST": "whsec_test_old,whsec_test,whsec_both",
     "STRIPE_APP_SIGNING_SECRET": "absec_live,absec_both", "STRIPE_APP_SIGNING_SECRET_TEST": "absec_test,absec_both",
@@ -99,6 +101,7 @@ struct ModeSecretsTests {
         ("evt_7", false, ["whsec_live"], true), ("evt_8", false, ["whsec_test"], true),
         ("evt_9", false, ["whsec_test_old"], true), ("evt_10", false, ["whsec_other"], false),
         ("evt_11", true, ["whsec_other"], false), ("evt_12", true, ["absec_live"], false),
+        ("evt_13", true, ["whsec_box"], false), ("evt_14", false, ["whsec_box"], true),
       ] {
         let reply = try await service.deliver(id, livemode: livemode, signedWith: secrets)
         #expect(reply.status == (isTaken ? 200 : 400), "\(id): \(reply.text)")
@@ -107,7 +110,7 @@ struct ModeSecretsTests {
       let live = try await service.events(livemode: true)
       let test = try await service.events(livemode: false)
       #expect(live == ["evt_1", "evt_2", "evt_5", "evt_6"])
-      #expect(test == ["evt_7", "evt_8", "evt_9"])
+      #expect(test == ["evt_7", "evt_8", "evt_9", "evt_14"])
     }
   }
 
@@ -115,7 +118,7 @@ struct ModeSecretsTests {
   func testModeAlone() async throws {
     let testAlone = [
       "STRIPE_APP_CLIENT_ID": "", "STRIPE_APP_CLIENT_SECRET": "", "STRIPE_WEBHOOK_SECRET": "",
-      "STRIPE_APP_SIGNING_SECRET": "",
+      "STRIPE_APP_SIGNING_SECRET": "", "STRIPE_APP_CLIENT_ID_SANDBOX": "", "STRIPE_APP_CLIENT_SECRET_SANDBOX": "",
     ]
     try await Self.run(testAlone) { service in
       let live = try await service.deliver("evt_1", livemode: true, signedWith: ["whsec_test"])
@@ -137,7 +140,7 @@ struct ModeSecretsTests {
       for (secret, livemode, isHeard) in [
         ("absec_live", true, true), ("absec_both", true, true), ("absec_test", true, false), ("absec_live", nil, true),
         ("absec_test", nil, false), ("absec_live", false, true), ("absec_test", false, true),
-        ("whsec_live", true, false),
+        ("whsec_live", true, false), ("absec_box", true, false), ("absec_box", false, true),
       ] as [(String, Bool?, Bool)] {
         func check(_ reply: Office.Reply, _ asked: String) {
           let what = "\(asked) under \(secret), livemode \(livemode.map { "\($0)" } ?? "not named"): \(reply.text)"
@@ -186,7 +189,10 @@ struct ModeSecretsTests {
     let error = #expect(throws: ConfigurationProblems.self) { _ = try Self.read([name: ""]) }
     #expect(error?.problems.map(\.name) == [name])
     // Test mode alone needs no live secret, and a live secret serves it.
-    let testAlone = ["STRIPE_APP_CLIENT_ID": "", "STRIPE_APP_CLIENT_SECRET": ""]
+    let testAlone = [
+      "STRIPE_APP_CLIENT_ID": "", "STRIPE_APP_CLIENT_SECRET": "", "STRIPE_APP_CLIENT_ID_SANDBOX": "",
+      "STRIPE_APP_CLIENT_SECRET_SANDBOX": "",
+    ]
     _ = try Self.read(testAlone.merging([name: ""]) { $1 })
     _ = try Self.read(testAlone.merging([name + "_TEST": ""]) { $1 })
     _ = try Self.read([name + "_TEST": ""])

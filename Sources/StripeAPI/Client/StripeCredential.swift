@@ -7,12 +7,16 @@ public enum StripeCredential: Hashable, Sendable {
   /// The developer's own key of the right mode, acting on a merchant's account through `Stripe-Account`.
   case platform(key: String, account: Stripe.AccountID)
 
+  /// The developer's own key on the developer's own account, for what no merchant's credential may read.
+  case developer(key: String)
+
   /// The headers that carry the credential.
   var headers: [(String, String)] {
     switch self {
     case .accessToken(let token): [("Authorization", "Bearer " + token)]
     case .platform(let key, let account):
       [("Authorization", "Bearer " + key), ("Stripe-Account", account.rawValue)]
+    case .developer(let key): [("Authorization", "Bearer " + key)]
     }
   }
 }
@@ -23,6 +27,7 @@ extension StripeCredential: CustomStringConvertible, CustomReflectable {
     switch self {
     case .accessToken: "an access token"
     case .platform(_, let account): "a platform key for \(account)"
+    case .developer: "the developer's key"
     }
   }
 

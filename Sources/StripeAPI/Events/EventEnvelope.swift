@@ -2,14 +2,17 @@ public import Foundation
 public import Identity
 import JSON
 
-/// The few fields of an event that its receiver needs before it stores the body: who, what, when.
+/// The few fields of an event that its receiver needs before it stores the body: who, what, when. Events with a snapshot and
+/// thin ones have the same envelope, so that one happening is known by one id, however it is told.
 ///
 /// One strict pass over the body finds them without building the rest, and refuses whatever `StripeEvent(parsing:)`
 /// would refuse as JSON. Texts are limited to printable ASCII of at most 255 characters, so that any of them can go into
 /// a row, a header or a log line as it is (Stripe's ids are at most 255 characters, see "Upgrades" in its docs).
 public struct EventEnvelope: Hashable, Sendable {
-  /// The same on every redelivery, and at every endpoint.
+  /// The same on every redelivery, and at every endpoint; of a thin event the id of the snapshot event of the same
+  /// happening, where it names one.
   public let id: Stripe.EventID
+  /// Of a thin event without the `v1.` that it begins with there.
   public let type: StripeEventType
   /// The merchant; nil on events of the developer's own account.
   public let account: Stripe.AccountID?
@@ -23,21 +26,31 @@ public struct EventEnvelope: Hashable, Sendable {
   public init(scanning body: some Collection<UInt8>) throws(StripeEventError) {
     let found: [JSONValue?]
     do { found = try Self.scanner.scan(body).values } catch { throw .notJSON(error) }
-    try Self.checkKind(found[0]?.string)
-    id = try Self.eventID(found[1]?.string)
-    account = try Self.accountID(found[2], former: found[7])
+    let kind = try Self.kind(found[0]?.string)
     guard let livemode = found[3]?.bool else { throw .missing("livemode") }
     self.livemode = livemode
-    guard let type = found[4]?.string, Self.isPlain(type) else { throw .missing("type") }
-    self.type = StripeEventType(type)
-    guard let created = found[5]?.integer, (0...Self.latestTime).contains(created) else { throw .missing("created") }
-    self.created = Date(timeIntervalSince1970: TimeInterval(created))
-    objectID = found[6]?.string.flatMap { Self.isPlain($0) ? $0 : nil }
+    let objectID: JSONValue?
+    switch kind {
+    case .snapshot:
+      id = try Self.eventID(found[1]?.string)
+      account = try Self.accountID(found[2], former: found[7])
+      type = try Self.type(found[4]?.string)
+      created = try Self.second(found[5]?.integer)
+      objectID = found[6]
+    case .thin:
+      id = try ThinEvent.key(ownID: found[1]?.string, snapshotEvent: found[9]?.string)
+      account = try ThinEvent.account(found[8])
+      type = try ThinEvent.type(found[4]?.string)
+      created = try ThinEvent.second(found[5]?.string)
+      objectID = found[10]
+    }
+    self.objectID = objectID?.string.flatMap { Self.isPlain($0) ? $0 : nil }
   }
 
   /// `values` come in this order.
   private static let scanner = JSONScanner(
-    "object", "id", "account", "livemode", "type", "created", "data.object.id", formerAccountField)
+    "object", "id", "account", "livemode", "type", "created", "data.object.id", formerAccountField, "context",
+    "snapshot_event", "related_object.id")
 
   /// What `account` was called before 2017-05-25 (Stripe changelog). An endpoint of such a version still gets it.
   static let formerAccountField = "user_id"
@@ -45,13 +58,26 @@ public struct EventEnvelope: Hashable, Sendable {
   /// The end of the year 9999.
   static let latestTime: Int64 = 253_402_300_799
 
-  /// Refuses thin events by name, and everything else that is not an event.
-  static func checkKind(_ kind: String?) throws(StripeEventError) {
-    switch kind {
-    case "event": return
-    case let kind? where kind.hasPrefix("v2.") && kind.hasSuffix("event"): throw .thinEvent
+  /// How an event tells of its object.
+  enum Kind { case snapshot, thin }
+
+  /// - Parameter object: Stripe's word for what the body is.
+  static func kind(_ object: String?) throws(StripeEventError) -> Kind {
+    switch object {
+    case "event": .snapshot
+    case "v2.core.event": .thin
     default: throw .notAnEvent
     }
+  }
+
+  static func type(_ text: String?) throws(StripeEventError) -> StripeEventType {
+    guard let text, isPlain(text) else { throw .missing("type") }
+    return StripeEventType(text)
+  }
+
+  static func second(_ created: Int64?) throws(StripeEventError) -> Date {
+    guard let created, (0...latestTime).contains(created) else { throw .missing("created") }
+    return Date(timeIntervalSince1970: TimeInterval(created))
   }
 
   static func eventID(_ text: String?) throws(StripeEventError) -> Stripe.EventID {

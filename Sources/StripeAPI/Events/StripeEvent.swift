@@ -38,19 +38,16 @@ public struct StripeEvent: Hashable, Sendable {
   public init(_ value: JSONValue) throws(StripeEventError) { try self.init(value, fit: value) }
 
   /// - Parameter fit: the same, fit to be kept.
-  private init(_ value: JSONValue, fit: JSONValue) throws(StripeEventError) {
-    guard let event = value.object else { throw .notAnEvent }
-    try EventEnvelope.checkKind(event["object"]?.string)
-    guard let created = event["created"]?.integer, (0...EventEnvelope.latestTime).contains(created) else {
-      throw .missing("created")
+  init(_ value: JSONValue, fit: JSONValue) throws(StripeEventError) {
+    guard let event = value.object, try EventEnvelope.kind(event["object"]?.string) == .snapshot else {
+      throw .notAnEvent
     }
+    created = try EventEnvelope.second(event["created"]?.integer)
     guard let livemode = event["livemode"]?.bool else { throw .missing("livemode") }
-    guard let type = event["type"]?.string, EventEnvelope.isPlain(type) else { throw .missing("type") }
+    type = try EventEnvelope.type(event["type"]?.string)
     id = try EventEnvelope.eventID(event["id"]?.string)
     account = try EventEnvelope.accountID(event["account"], former: event[EventEnvelope.formerAccountField])
-    self.type = StripeEventType(type)
     self.livemode = livemode
-    self.created = Date(timeIntervalSince1970: TimeInterval(created))
     apiVersion = fit["api_version"]?.string
     let data = fit["data"]?["object"]
     object = data?.object == nil ? [:] : data ?? [:]
@@ -85,9 +82,6 @@ public enum StripeEventError: Error, Hashable, Sendable, CustomStringConvertible
   case notJSON(JSONParsingError)
   /// JSON, but not an event.
   case notAnEvent
-  /// A thin event (`v2.core.event`), which has no snapshot. The endpoint is set up as an event destination with thin
-  /// payloads; it has to be one with snapshot payloads (Stripe docs, "Event destinations").
-  case thinEvent
   /// A field that every event has is absent or of another type.
   case missing(String)
 
@@ -96,7 +90,6 @@ public enum StripeEventError: Error, Hashable, Sendable, CustomStringConvertible
     switch self {
     case .notJSON: "not_json"
     case .notAnEvent: "not_an_event"
-    case .thinEvent: "thin_event"
     case .missing: "missing_field"
     }
   }
@@ -104,8 +97,7 @@ public enum StripeEventError: Error, Hashable, Sendable, CustomStringConvertible
   public var description: String {
     switch self {
     case .notJSON(let error): "the body is not JSON: \(error)"
-    case .notAnEvent: "the body is not an event"
-    case .thinEvent: "thin events (v2.core.event) are not supported: set the endpoint up for snapshot payloads"
+    case .notAnEvent: "the body is not an event (expected an object of the kind event or v2.core.event)"
     case .missing(let field): "the event's field '\(field)' is missing or of an unexpected type"
     }
   }

@@ -1,48 +1,66 @@
 public import Foundation
 
-/// The secrets of both modes, by what they vouch for.
+/// The secrets of all environments, by what they vouch for.
 ///
-/// Stripe sends the events of test mode to the endpoints of live mode too, so a secret of live mode vouches for both. One of
-/// test mode vouches for test mode alone: it is known to more people and machines, and must not make a license that counts.
+/// Stripe sends the events of test mode and of sandboxes to endpoints of live mode too, so a secret of live mode vouches for all
+/// three. One of test mode or of the sandbox vouches for that environment alone: it is known to more people and machines, and
+/// must not make a license that counts, nor one of anybody else's trials.
 public struct ModeSecrets<Purpose>: Sendable {
   let live: [SigningSecret<Purpose>]
   let test: [SigningSecret<Purpose>]
+  let sandbox: [SigningSecret<Purpose>]
 
-  public init(live: [SigningSecret<Purpose>], test: [SigningSecret<Purpose>]) {
+  public init(live: [SigningSecret<Purpose>], test: [SigningSecret<Purpose>], sandbox: [SigningSecret<Purpose>]) {
     self.live = live
     self.test = test
+    self.sandbox = sandbox
   }
 
-  /// Checks with the secrets of live mode, and with those of test mode when none of these has signed.
+  /// Checks with the secrets of live mode first, since they vouch for most, and with those of another environment when none
+  /// before has signed.
   func check<T>(
     _ verify: ([SigningSecret<Purpose>]) throws(SignatureError) -> T
   ) throws(SignatureError) -> Vouched<T> {
+    var refusal: SignatureError
     do {
-      return Vouched(value: try verify(live), isOfTestModeAlone: false)
+      return Vouched(value: try verify(live), environments: Set(StripeEnvironment.allCases))
     } catch {
-      guard error == .mismatch || error == .noSecret, !test.isEmpty else { throw error }
-      return Vouched(value: try verify(test), isOfTestModeAlone: true)
+      refusal = error
     }
+    for (secrets, environment) in [(test, StripeEnvironment.test), (sandbox, .sandbox)] where !secrets.isEmpty {
+      guard refusal == .mismatch || refusal == .noSecret else { break }
+      do {
+        return Vouched(value: try verify(secrets), environments: [environment])
+      } catch {
+        refusal = error
+      }
+    }
+    throw refusal
   }
 }
 
-/// Something rightly signed, and the modes that its secret vouches for.
+/// Something rightly signed, and the environments that its secret vouches for.
 public struct Vouched<Value> {
-  /// What was signed. It counts only in the modes that ``require(livemode:)`` lets pass.
+  /// What was signed. It counts only in ``environments``.
   public let value: Value
-  let isOfTestModeAlone: Bool
+  public let environments: Set<StripeEnvironment>
 
-  /// - Throws: `.mismatch` for live mode under a secret of test mode, as for any other secret that does not fit.
-  public func require(livemode: Bool) throws(SignatureError) {
-    guard !livemode || !isOfTestModeAlone else { throw .mismatch }
+  /// What the signature says of something in this mode.
+  /// - Returns: the only environment that it counts in; nil when it counts in every one of the mode.
+  /// - Throws: `.mismatch` when it counts in none, as for any other secret that does not fit.
+  public func only(livemode: Bool) throws(SignatureError) -> StripeEnvironment? {
+    let all = StripeEnvironment.all(livemode: livemode)
+    let vouched = all.intersection(environments)
+    guard let first = vouched.first else { throw .mismatch }
+    return vouched == all ? nil : first
   }
 }
 
 extension Vouched: Sendable where Value: Sendable {}
 
 extension WebhookSignature {
-  /// As `verify(header:payload:secrets:now:tolerance:)` with the secrets of both modes. The event names its mode, so
-  /// the caller passes that mode to `require(livemode:)`.
+  /// As `verify(header:payload:secrets:now:tolerance:)` with the secrets of all environments. The event names its mode,
+  /// so the caller passes that mode to `only(livemode:)`.
   /// - Returns: when Stripe signed.
   public static func verify(
     header: String?, payload: [UInt8], secrets: ModeSecrets<WebhookPurpose>, now: Date,
@@ -55,7 +73,7 @@ extension WebhookSignature {
 }
 
 extension AppSignature {
-  /// As `verifyIdentity(header:userID:accountID:secrets:now:tolerance:)` with the secrets of both modes.
+  /// As `verifyIdentity(header:userID:accountID:secrets:now:tolerance:)` with the secrets of all environments.
   public static func verifyIdentity(
     header: String?, userID: String?, accountID: String?, secrets: ModeSecrets<AppPurpose>,
     now: Date,
@@ -68,7 +86,7 @@ extension AppSignature {
     }
   }
 
-  /// As `verifyPayload(header:payload:secrets:now:tolerance:)` with the secrets of both modes.
+  /// As `verifyPayload(header:payload:secrets:now:tolerance:)` with the secrets of all environments.
   public static func verifyPayload(
     header: String?, payload: [UInt8], secrets: ModeSecrets<AppPurpose>, now: Date,
     tolerance: Int = defaultTolerance

@@ -1,6 +1,7 @@
 import Foundation
 import Hummingbird
 import ServerKit
+import StripeAPI
 
 extension AdminRoutes {
   /// A link that installs the app once, with a LicenseKit of the vendor's own: the operator's to give. The answer is the only
@@ -12,14 +13,26 @@ extension AdminRoutes {
     guard asked.account == nil else {
       throw APIFailure.validation(field: "account_id", "must be left out: the first account that uses the link has it")
     }
-    let body = try AdminCall.decode(LicenseKitBody.self, from: asked.body)
-    guard let licenseKit = try body.checked(isOperator: true, destinations: delivery.destinations) else {
+    let body = try AdminCall.decode(InstallLinkBody.self, from: asked.body)
+    let environment = body.environment ?? asked.livemode.map(StripeEnvironment.init(livemode:))
+    guard asked.livemode ?? environment?.livemode == environment?.livemode else {
+      throw APIFailure.validation(field: "environment", "must be of the mode that livemode names")
+    }
+    guard let licenseKit = try body.licenseKit.checked(isOperator: true, destinations: delivery.destinations) else {
       throw APIFailure.validation(field: "token", "is required, in printable ASCII")
     }
     let link = try await installLinks.create(
-      licensekitBaseURL: licenseKit.baseURL, licensekitToken: licenseKit.token, livemode: asked.livemode)
+      licensekitBaseURL: licenseKit.baseURL, licensekitToken: licenseKit.token, environment: environment)
     return try Answer.data(
       InstallLinkView(url: link.url, expiresAt: link.expiresAt), status: .created, context: context)
+  }
+
+  private struct InstallLinkBody: Decodable {
+    var baseURL: String?
+    var token: String?
+    var environment: StripeEnvironment?
+
+    var licenseKit: LicenseKitBody { LicenseKitBody(baseURL: baseURL, token: token) }
   }
 
   private struct InstallLinkView: Encodable {

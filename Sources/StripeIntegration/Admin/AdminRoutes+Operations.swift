@@ -18,10 +18,12 @@ extension AdminRoutes {
     let query = request.query
     let page = try PageRequest(query)
     let (account, livemode) = (try query.string("account_id", maximumLength: 255), try query.bool("livemode"))
+    let environment: StripeEnvironment? = try query.value("environment")
     if caller == .serviceOperator, account == nil {
       try await countRequest(of: caller, about: nil)
       let filter = ConnectionFilter(
-        status: try query.value("status"), livemode: livemode, isParked: try query.bool("parked"))
+        status: try query.value("status"), livemode: livemode, environment: environment,
+        isParked: try query.bool("parked"))
       let found = try await connections.list(filter, after: try page.text(), limit: page.limit)
       return try Answer.page(
         found.items.map(ConnectionView.init), nextCursor: found.next.map(PageCursor.encode), context: context)
@@ -146,6 +148,7 @@ extension AdminRoutes {
 private struct ConnectionView: Encodable {
   let accountID: Stripe.AccountID
   let livemode: Bool
+  let environment: StripeEnvironment
   let status: ConnectionStatus
   @OrNull var installedAt: Date?
   @OrNull var uninstalledAt: Date?
@@ -156,6 +159,7 @@ private struct ConnectionView: Encodable {
   @OrNull var parkedAt: Date?
   @OrNull var backfilledAt: Date?
   @OrNull var sweep: SweepView?
+  @OrNull var pendingApproval: PendingApproval?
   let createdAt: Date
   let updatedAt: Date
 
@@ -184,6 +188,7 @@ private struct ConnectionView: Encodable {
   init(_ summary: ConnectionSummary) {
     accountID = summary.accountID
     livemode = summary.livemode
+    environment = summary.environment
     status = summary.status
     installedAt = summary.installedAt
     uninstalledAt = summary.uninstalledAt
@@ -194,6 +199,7 @@ private struct ConnectionView: Encodable {
     parkedAt = summary.parkedAt
     backfilledAt = summary.backfilledAt
     sweep = summary.sweep.map(SweepView.init)
+    pendingApproval = summary.pendingApproval
     createdAt = summary.createdAt
     updatedAt = summary.updatedAt
   }

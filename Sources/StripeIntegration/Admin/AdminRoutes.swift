@@ -123,6 +123,8 @@ struct AdminRoutes: Sendable {
     router.put("stripe/admin/connections/licensekit", use: tenant(setLicenseKit))
 
     router.post("stripe/admin/install-links", use: createInstallLink)
+    router.get("stripe/admin/installs", use: listInstallLists)
+    router.post("stripe/admin/installs/read", use: readInstallLists)
 
     router.get("stripe/admin/tokens", use: tenant(listTokens))
     router.post("stripe/admin/tokens", use: tenant(createToken))

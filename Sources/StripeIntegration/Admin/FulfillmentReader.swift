@@ -110,9 +110,14 @@ struct FulfillmentReader: Sendable {
     return try await told(rows).first
   }
 
-  /// The latest part of a purchase's story, in the order in which it happened.
+  /// The latest part of a purchase's story, in the order in which it happened, and what may keep it from going on.
   func timeline(of purchase: PurchaseID, limit: Int = 500) async throws -> [FulfillmentView.TimelineEntry] {
-    try await transaction.query(
+    let pending = try await InstallStore(tenant: tenant, transaction: transaction).pendingApproval().map { pending in
+      FulfillmentView.TimelineEntry(
+        at: pending.since, kind: Timeline.Kind.note.rawValue, title: pending.sentence, state: nil, detail: nil,
+        finishedAt: nil)
+    }
+    let told = try await transaction.query(
       """
       SELECT at, kind, title, state, detail, finished_at
         FROM stripe_integration.timeline
@@ -126,7 +131,8 @@ struct FulfillmentReader: Sendable {
       FulfillmentView.TimelineEntry(
         at: try row.get("at"), kind: try row.get("kind"), title: try row.get("title"), state: try row.get("state"),
         detail: try row.get("detail"), finishedAt: try row.get("finished_at"))
-    }.reversed()
+    }
+    return told.reversed() + (pending.map { [$0] } ?? [])
   }
 
   private static let columns: PostgresQuery = """

@@ -35,6 +35,8 @@ enum AppAction: Hashable, Sendable {
 struct AppActionRequest: Sendable {
   let user: Stripe.UserID
   let tenant: Tenant
+  /// The only environment that the signature vouches for; nil for every one of the mode.
+  let signedFor: StripeEnvironment?
   let roles: [AppRole]
   let nonce: String
   /// The id that was named, whatever it is: for the audit log.
@@ -45,6 +47,7 @@ struct AppActionRequest: Sendable {
   struct Verified: Sendable {
     let identity: AppIdentity
     let fields: JSONObject
+    let signedFor: StripeEnvironment?
   }
 
   /// - Throws: 401 `SIGNATURE_INVALID`, also for the plain form: it signs nothing of what is asked for.
@@ -56,8 +59,8 @@ struct AppActionRequest: Sendable {
       let signed = try AppSignature.verifyPayload(
         header: request.headers[.stripeSignature], payload: body, secrets: secrets, now: now)
       // Whatever else is wrong with a mode that is not named is told where the body is read.
-      try signed.require(livemode: signed.value.fields["livemode"]?.bool ?? true)
-      return Verified(identity: signed.value.identity, fields: signed.value.fields)
+      let signedFor = try signed.only(livemode: signed.value.fields["livemode"]?.bool ?? true)
+      return Verified(identity: signed.value.identity, fields: signed.value.fields, signedFor: signedFor)
     } catch {
       throw APIFailure.unauthorized(error.code, code: "SIGNATURE_INVALID")
     }
@@ -73,6 +76,7 @@ struct AppActionRequest: Sendable {
     fields["account_id"] = nil
     let body = try AdminCall.decode(Body.self, from: fields)
     user = verified.identity.userID
+    signedFor = verified.signedFor
     tenant = Tenant(account: verified.identity.accountID, livemode: body.livemode)
     guard (16...64).contains(body.nonce.utf8.count), StripeIDText.isPlausible(body.nonce) else {
       throw .validation(field: "nonce", "must be 16 to 64 letters, digits, -, _ or .")

@@ -41,7 +41,7 @@ struct AppActions: Sendable {
   /// not done.
   private func admit(_ asked: AppActionRequest, _ caller: AppCaller) async throws {
     let operation = asked.action.operation
-    try await gate.reading(asked.tenant) { transaction in
+    try await gate.reading(asked.tenant, signedFor: asked.signedFor) { transaction in
       guard gate.rights.may(operation, asked.roles) else {
         throw APIFailure.forbidden(
           "\(operation.rawValue) needs another role than those that Stripe vouches for", code: "ROLE_NOT_ALLOWED")

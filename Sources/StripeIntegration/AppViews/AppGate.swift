@@ -25,25 +25,16 @@ struct AppGate: Sendable {
   }
 
   /// Reads within a transaction of the question's tenant.
-  /// - Throws: 403 `ACCOUNT_NOT_CONNECTED`.
+  /// - Parameter signedFor: the only environment that the question's signature vouches for; nil for every one of its mode.
+  /// - Throws: 403 `ACCOUNT_NOT_CONNECTED`, also for an account that is connected in another environment.
   func reading<T: Sendable>(
-    _ tenant: Tenant, _ body: (PostgresTransaction) async throws -> T
+    _ tenant: Tenant, signedFor: StripeEnvironment?, _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {
     try await database.transaction(for: tenant) { transaction in
-      guard try await Self.isConnected(tenant, in: transaction) else { throw Self.notConnected }
+      let standing = try await ConnectionStanding.read(of: tenant, in: transaction)
+      guard standing.isConnected, standing.fits(signedFor) else { throw Self.notConnected }
       return try await body(transaction)
     }
-  }
-
-  static func isConnected(_ tenant: Tenant, in transaction: PostgresTransaction) async throws -> Bool {
-    try await transaction.query(
-      """
-      SELECT FROM stripe_integration.connections
-       WHERE account_id = \(tenant.account)
-         AND livemode   = \(tenant.livemode)
-         AND status     = 'connected'
-      """
-    ).count > 0
   }
 
   /// Counts what is refused before it is known who asks: nobody can be named in the audit log for that.

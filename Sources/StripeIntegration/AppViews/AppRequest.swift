@@ -11,6 +11,8 @@ import StripeAPI
 struct AppQuestion: Sendable {
   let user: Stripe.UserID
   let tenant: Tenant
+  /// The only environment that the signature vouches for; nil for every one of the mode.
+  let signedFor: StripeEnvironment?
   /// The roles that Stripe vouches for; none in the plain form.
   let roles: [AppRole]
   private let query: QueryReader
@@ -32,26 +34,28 @@ struct AppQuestion: Sendable {
     let identity: AppIdentity
     var signed = JSONObject()
     let livemode: Bool
+    let signedFor: StripeEnvironment?
     do {
       if let payload = try await Self.payload(of: request, query) {
         let verified = try AppSignature.verifyPayload(header: header, payload: payload, secrets: secrets, now: now)
         try JSONBody.refuseNUL(in: payload)
         (identity, signed) = (verified.value.identity, verified.value.fields)
         livemode = try Self.livemode(query, signed)
-        try verified.require(livemode: livemode)
+        signedFor = try verified.only(livemode: livemode)
       } else {
         let verified = try AppSignature.verifyIdentity(
           header: header, userID: try request.headers[.stripeUserID] ?? query.string("user_id"),
           accountID: try request.headers[.stripeAccountID] ?? query.string("account_id"), secrets: secrets, now: now)
         identity = verified.value
         livemode = try Self.livemode(query, signed)
-        try verified.require(livemode: livemode)
+        signedFor = try verified.only(livemode: livemode)
       }
     } catch let error as SignatureError {
       throw APIFailure.unauthorized(error.code, code: "SIGNATURE_INVALID")
     }
     user = identity.userID
     tenant = Tenant(account: identity.accountID, livemode: livemode)
+    self.signedFor = signedFor
     roles = AppRole.roles(in: signed)
     self.query = query
     self.signed = signed

@@ -26,7 +26,7 @@ struct AppSettings: Sendable {
   func show(_ request: Request, _ context: AppContext) async throws -> Response {
     let asked = try await gate.question(request)
     let tenant = asked.tenant
-    let stored = try await gate.reading(tenant) { transaction in
+    let stored = try await gate.reading(tenant, signedFor: asked.signedFor) { transaction in
       Stored(
         choices: try await SettingsStore(tenant: tenant, transaction: transaction).load(),
         mailIsOn: try await delivery.mailsKeys(of: tenant, in: transaction),
@@ -37,7 +37,7 @@ struct AppSettings: Sendable {
     guard let connection = try await connections.connection(of: tenant) else { throw AppGate.notConnected }
     let found = try await mappings.page(of: tenant, stripeID: nil, before: nil, limit: Self.mostMappings + 1)
     let shown = Array(found.prefix(Self.mostMappings))
-    let warnings = try await gate.reading(tenant) { transaction in
+    let warnings = try await gate.reading(tenant, signedFor: asked.signedFor) { transaction in
       let warnings = try await MappingWarnings(about: shown, of: tenant, in: transaction)
       return Dictionary(uniqueKeysWithValues: shown.map { ($0.mapping.id, warnings[$0]) })
     }
@@ -51,7 +51,7 @@ struct AppSettings: Sendable {
         settings: View.Choices(
           barePayments: stored.choices.barePayments, updateCustomers: stored.choices.updateCustomers),
         may: gate.rights.operations(of: asked.roles), consoleURL: consoleURL,
-        installURL: "\(publicBaseURL)/stripe/oauth/install?mode=\(tenant.livemode ? "live" : "test")"),
+        installURL: "\(publicBaseURL)/stripe/oauth/install?mode=\(connection.environment.rawValue)"),
       context: context)
   }
 
@@ -118,16 +118,20 @@ struct AppSettings: Sendable {
     let installURL: String
 
     struct Connection: Encodable {
+      let environment: StripeEnvironment
       let status: ConnectionStatus
       @OrNull var installedAt: Date?
       @OrNull var parkedReason: String?
       @OrNull var parkedDetail: String?
+      @OrNull var pendingApproval: PendingApproval?
 
       init(_ connection: ConnectionSummary) {
+        environment = connection.environment
         status = connection.status
         _installedAt = OrNull(wrappedValue: connection.installedAt)
         _parkedReason = OrNull(wrappedValue: connection.parkedReason)
         _parkedDetail = OrNull(wrappedValue: connection.parkedDetail)
+        _pendingApproval = OrNull(wrappedValue: connection.pendingApproval)
       }
     }
 

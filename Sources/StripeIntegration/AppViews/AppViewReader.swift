@@ -128,8 +128,19 @@ struct AppViewReader {
     return unmapped
   }
 
-  /// The newest entries of each purchase, put together.
+  /// The newest entries of each purchase, put together; before them, what the app waits for.
   private func timeline(of purchases: [String]) async throws -> [AppView.TimelineEntry] {
+    let told = try await entries(of: purchases)
+    guard let first = purchases.first,
+      let pending = try await InstallStore(tenant: tenant, transaction: transaction).pendingApproval()
+    else { return told }
+    let entry = AppView.TimelineEntry(
+      at: pending.since, kind: Timeline.Kind.note.rawValue, title: pending.sentence, state: nil, detail: nil,
+      fulfillmentID: PurchaseID(first))
+    return [entry] + told
+  }
+
+  private func entries(of purchases: [String]) async throws -> [AppView.TimelineEntry] {
     try await transaction.query(
       """
       SELECT p.purchase_id, t.at, t.kind, t.title, t.state, t.detail

@@ -90,7 +90,7 @@ struct AppViews: Sendable {
     { request, context in
       let asked = try await gate.question(request)
       let object = try asked.object(kind)
-      let (stored, mailIsOn) = try await gate.reading(asked.tenant) { transaction in
+      let (stored, mailIsOn) = try await gate.reading(asked.tenant, signedFor: asked.signedFor) { transaction in
         let view = try await AppViewReader(tenant: asked.tenant, transaction: transaction).view(of: object, kind)
         return (view, try await delivery.mailsKeys(of: asked.tenant, in: transaction))
       }

@@ -1,48 +1,100 @@
 public import Foundation
 public import Logging
 public import Postgres
-import StripeAPI
+public import StripeAPI
 
 /// What the installation and the removal of the app, as Stripe announces them, mean to a connection. Works within the
 /// transaction that marks the event as handled; calls nobody, since the tokens are dead when a removal is announced.
+///
+/// Stripe tells one happening by two events, `account.application.*` and `apps.install.*`, in any order: either is enough,
+/// and the second changes nothing. The former names no app and goes to the app's own developer only; the latter names it,
+/// and may be about another app of the same account.
 public struct ApplicationEvents: Sendable {
   private let apiAccess: IntegrationConfiguration.APIAccess
+  private let environments: [StripeEnvironment]
+  private let appID: String
   private let logger: Logger
 
-  public init(apiAccess: IntegrationConfiguration.APIAccess = .oauth, logger: Logger) {
+  /// - Parameters:
+  ///   - environments: those that are configured.
+  ///   - appID: the app, by the id in its manifest.
+  public init(
+    apiAccess: IntegrationConfiguration.APIAccess = .oauth, environments: [StripeEnvironment] = [.live, .test],
+    appID: String = IntegrationConfiguration.defaultAppID, logger: Logger
+  ) {
     self.apiAccess = apiAccess
+    self.environments = environments
+    self.appID = appID
     self.logger = logger
   }
 
-  /// `account.application.authorized`: carries no tokens and comes before, during or after the exchange of the code. With
-  /// tokens it makes at most a pending row; with the developer's key it is the connection.
+  /// The app was installed: carries no tokens and comes before, during or after the exchange of the code. With tokens it
+  /// makes at most a pending row; with the developer's key it is the connection.
+  /// - Parameter signedFor: the only environment that the signature vouches for; nil for every one of the mode.
   public func authorized(
-    _ tenant: Tenant, created: Date, in transaction: PostgresTransaction
+    _ tenant: Tenant, created: Date, signedFor: StripeEnvironment? = nil, in transaction: PostgresTransaction
   ) async throws {
+    let environment = announced(tenant, signedFor)
     switch apiAccess {
-    case .oauth: try await ConnectionStore.announce(tenant, at: created, in: transaction)
-    case .platform: try await ConnectionStore.connectWithoutTokens(tenant, at: created, in: transaction)
+    case .oauth: try await ConnectionStore.announce(tenant, environment, at: created, in: transaction)
+    case .platform:
+      try await ConnectionStore.connectWithoutTokens(tenant, environment, at: created, in: transaction)
     }
   }
 
-  /// `account.application.deauthorized`: ends the connection, unless it was installed again after the event was made.
+  private func announced(_ tenant: Tenant, _ signedFor: StripeEnvironment?) -> StripeEnvironment {
+    .announced(livemode: tenant.livemode, signedFor: signedFor, configured: environments)
+  }
+
+  /// The app was uninstalled: ends the connection, unless it was installed again after the event was made.
+  /// - Parameter signedFor: as of ``authorized(_:created:signedFor:in:)``.
   public func deauthorized(
-    _ tenant: Tenant, created: Date, in transaction: PostgresTransaction
+    _ tenant: Tenant, created: Date, signedFor: StripeEnvironment? = nil, in transaction: PostgresTransaction
   ) async throws {
-    let isEnded = try await ConnectionStore.uninstalled(tenant, at: created, in: transaction)
-    logger.info(
-      isEnded ? "the app was uninstalled" : "a late uninstall event of an earlier installation had no effect",
-      metadata: ["tenant": "\(tenant)"])
+    switch try await ConnectionStore.uninstalled(
+      tenant, announced(tenant, signedFor), at: created, in: transaction)
+    {
+    case .ended: logger.info("the app was uninstalled", metadata: ["tenant": "\(tenant)"])
+    case .endedBefore: break
+    case .ofAnEarlierInstallation:
+      logger.info(
+        "a late uninstall event of an earlier installation had no effect", metadata: ["tenant": "\(tenant)"])
+    }
+  }
+
+  private func note(
+    _ install: AppInstall, _ tenant: Tenant, created: Date, signedFor: StripeEnvironment?,
+    in transaction: PostgresTransaction
+  ) async throws -> String {
+    try await InstallStore(tenant: tenant, transaction: transaction).note(install, asOf: created)
+    guard install.status == .installed else { return "The installation is \(install.status.rawValue)." }
+    try await authorized(tenant, created: created, signedFor: signedFor, in: transaction)
+    guard install.isApprovalPending else { return "The app is installed." }
+    logger.notice("an installation waits for the vendor's approval", metadata: ["tenant": "\(tenant)"])
+    let asked = (install.permissionsPending + install.endpointsPending).joined(separator: ", ")
+    return "The app is installed, and waits for the vendor's approval\(asked.isEmpty ? "" : ": \(asked)")."
   }
 }
 
 extension ApplicationEvents: ApplicationEventHandling {
   func handle(
-    _ change: EventEffect.Application, event: StripeEvent, of tenant: Tenant, in transaction: PostgresTransaction
-  ) async throws {
+    _ change: EventEffect.Application, at moment: Date, signedFor: StripeEnvironment?, of tenant: Tenant,
+    in transaction: PostgresTransaction
+  ) async throws -> ApplicationOutcome {
     switch change {
-    case .authorized: try await authorized(tenant, created: event.created, in: transaction)
-    case .deauthorized: try await deauthorized(tenant, created: event.created, in: transaction)
+    case .authorized:
+      try await authorized(tenant, created: moment, signedFor: signedFor, in: transaction)
+      return .taken("The app was installed.")
+    case .deauthorized:
+      try await deauthorized(tenant, created: moment, signedFor: signedFor, in: transaction)
+      return .taken("The app was uninstalled.")
+    case .install(_, let install) where install.app != appID:
+      return .notOurs("It is about another app: \(install.app).")
+    case .install(.deleted, _):
+      try await deauthorized(tenant, created: moment, signedFor: signedFor, in: transaction)
+      return .taken("The app was uninstalled.")
+    case .install(.created, let install), .install(.updated, let install):
+      return .taken(try await note(install, tenant, created: moment, signedFor: signedFor, in: transaction))
     }
   }
 }

@@ -9,10 +9,19 @@ public enum ConnectionStatus: String, Sendable, Hashable, Codable, CaseIterable 
   case disconnected
 }
 
+/// What the news of an uninstallation did to a connection. Stripe tells it by more than one event.
+enum ConnectionEnd: Hashable, Sendable {
+  case ended, endedBefore
+  /// The app was installed again since.
+  case ofAnEarlierInstallation
+}
+
 /// An installation as the operator's pages show it: no token is in it.
 public struct ConnectionSummary: Sendable, Hashable, Codable {
   public let accountID: Stripe.AccountID
   public let livemode: Bool
+  /// What the account is installed in, or was last.
+  public let environment: StripeEnvironment
   public let status: ConnectionStatus
   public let installedAt: Date?
   public let uninstalledAt: Date?
@@ -27,6 +36,8 @@ public struct ConnectionSummary: Sendable, Hashable, Codable {
   public let backfilledAt: Date?
   /// Nil before the first installation is complete.
   public let sweep: Sweep?
+  /// What the app asks for and the vendor has not approved; nil while nothing is asked.
+  public let pendingApproval: PendingApproval?
   public let createdAt: Date
   public let updatedAt: Date
 
@@ -55,12 +66,17 @@ public struct ConnectionSummary: Sendable, Hashable, Codable {
 public struct ConnectionFilter: Sendable, Hashable {
   public var status: ConnectionStatus?
   public var livemode: Bool?
+  public var environment: StripeEnvironment?
   /// True for the parked ones only, false for the others only.
   public var isParked: Bool?
 
-  public init(status: ConnectionStatus? = nil, livemode: Bool? = nil, isParked: Bool? = nil) {
+  public init(
+    status: ConnectionStatus? = nil, livemode: Bool? = nil, environment: StripeEnvironment? = nil,
+    isParked: Bool? = nil
+  ) {
     self.status = status
     self.livemode = livemode
+    self.environment = environment
     self.isParked = isParked
   }
 }
@@ -86,6 +102,8 @@ extension ConnectionLicenseKit: CustomStringConvertible, CustomReflectable {
 /// The tokens of a connection as they are stored, opened.
 struct StoredTokens: Sendable {
   let status: ConnectionStatus
+  /// Whose credentials they were got with.
+  let environment: StripeEnvironment
   /// Grows with each new pair.
   let generation: Int64
   let access: String?

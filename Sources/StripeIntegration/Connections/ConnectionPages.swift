@@ -1,5 +1,6 @@
 import HTTPTypes
 import ServerKit
+import StripeAPI
 
 /// What a person sees when an installation ends without going on elsewhere. The text says what happened and what to do; ids
 /// and Stripe's words stay out of it.
@@ -36,13 +37,16 @@ enum ConnectionPages {
 
   /// Where a vendor lands after an installation when no other place is configured. It is shown to anybody and says nothing
   /// about any account.
-  static let connected = Page(
-    status: .ok, title: "Your Stripe account is connected",
-    text: "From now on sales are seen here. Next, say which Stripe product gives which license: a mapping is made with "
-      + "POST /stripe/admin/mappings, and sales that came before their mapping are fulfilled as soon as it is there. "
-      + "What was sold before today is left alone unless you choose otherwise: POST /stripe/admin/backfill takes up "
-      + "existing subscriptions and paid sessions, and with dry_run it first says what it would do.",
-    offersInstall: false)
+  static func connected(_ environment: StripeEnvironment?) -> Page {
+    Page(
+      status: .ok, title: environment == .sandbox ? "Your sandbox is connected" : "Your Stripe account is connected",
+      text:
+        "From now on sales are seen here. Next, say which Stripe product gives which license: a mapping is made with "
+        + "POST /stripe/admin/mappings, and sales that came before their mapping are fulfilled as soon as it is there. "
+        + "What was sold before today is left alone unless you choose otherwise: POST /stripe/admin/backfill takes up "
+        + "existing subscriptions and paid sessions, and with dry_run it first says what it would do.",
+      offersInstall: false)
+  }
 
   static func page(for outcome: InstallOutcome) -> Page {
     switch outcome {
@@ -90,16 +94,23 @@ enum ConnectionPages {
         text:
           "This installation was started for \(begunLive ? "live" : "test") mode, but Stripe answered with an account in "
           + "\(begunLive ? "test" : "live") mode. Nothing was connected. Please start again and stay in one mode.")
+    case .otherEnvironment(let connected, let begun):
+      Page(
+        status: .conflict, title: "Not connected",
+        text:
+          "This account is connected in \(connected.noun) already, and this installation was started for \(begun.noun). "
+          + "An account is in one of the two. Nothing was stored, and the connection that is there goes on. If it is to "
+          + "be in \(begun.noun), uninstall the app from the account first.", offersInstall: false)
     case .linkUnusable:
       Page(
         status: .gone, title: "This install link is used up",
         text:
           "An install link is good once, for one account, and for seven days. Nothing was connected. Please ask for a "
           + "new one.", offersInstall: false)
-    case .modeNotConfigured(let livemode):
+    case .modeNotConfigured(let environment):
       Page(
         status: .notFound, title: "This mode is not available",
-        text: "This service is not set up for Stripe's \(livemode ? "live" : "test") mode.", offersInstall: false)
+        text: "This service is not set up for \(environment.noun) of Stripe.", offersInstall: false)
     case .requestMalformed:
       Page(
         status: .badRequest, title: "This address is not complete",
@@ -118,9 +129,11 @@ enum ConnectionPages {
       Page(
         status: .badRequest, title: "Not connected",
         text: "This installation did not succeed. Please start it again.")
-    case .alreadyConnected, .connected:
+    case .alreadyConnected(_, let environment), .connected(_, let environment):
       Page(
-        status: .ok, title: "Connected", text: "Your Stripe account is connected.", offersInstall: false)
+        status: .ok, title: "Connected",
+        text: environment == .sandbox ? "Your sandbox is connected." : "Your Stripe account is connected.",
+        offersInstall: false)
     }
   }
 }

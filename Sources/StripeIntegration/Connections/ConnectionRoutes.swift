@@ -33,7 +33,7 @@ public struct ConnectionRoutes: Sendable {
       states: InstallStates(redis: redis, keyRing: configuration.keyRing, keyPrefix: keyPrefix),
       links: InstallLinks(
         redis: redis, keyRing: configuration.keyRing, publicBaseURL: configuration.publicBaseURL, keyPrefix: keyPrefix),
-      endpoint: TokenEndpoint(oauth: oauth, live: configuration.live, test: configuration.test))
+      endpoint: TokenEndpoint(oauth: oauth, configuration: configuration))
   }
 
   public func addRoutes(to router: AppRouter) {
@@ -42,7 +42,10 @@ public struct ConnectionRoutes: Sendable {
     router.get("stripe/pages.css") { _, _ in
       Answer.text(ConnectionPages.stylesheet, contentType: "text/css; charset=utf-8")
     }
-    router.get("stripe/console") { _, _ in page(ConnectionPages.connected, next: nil) }
+    router.get("stripe/console") { request, _ in
+      let environment = try? request.query.value("environment", as: StripeEnvironment.self)
+      return page(ConnectionPages.connected(environment ?? nil), next: nil)
+    }
   }
 
   private static let cookiePath = "/stripe/oauth"
@@ -51,16 +54,16 @@ public struct ConnectionRoutes: Sendable {
 
   private func install(_ request: Request, _ context: AppContext) async -> Response {
     guard Self.isVisit(request) else { return Answer.empty(status: .serviceUnavailable) }
-    let livemode: Bool?
+    let environment: StripeEnvironment?
     let link: String?
     do {
-      livemode = try request.query.value("mode", as: InstallMode.self).map { $0 == .live }
+      environment = try request.query.value("mode")
       link = try request.query.string("link", maximumLength: 200)
     } catch {
       return page(.requestMalformed)
     }
     do {
-      switch try await installation.begin(livemode: livemode, link: link) {
+      switch try await installation.begin(environment, link: link) {
       case .end(let outcome): return page(outcome)
       case .go(let start):
         return Answer.redirect(
@@ -90,15 +93,13 @@ public struct ConnectionRoutes: Sendable {
     }
     do {
       let outcome = try await installation.finish(query, browser: request.cookie, logger: context.logger)
-      guard case .connected(let tenant) = outcome else { return page(outcome) }
-      return Answer.redirect(to: destination(of: tenant), cookies: await session(of: tenant, context))
+      guard case .connected(let tenant, let environment) = outcome else { return page(outcome) }
+      return Answer.redirect(to: destination(of: tenant, environment), cookies: await session(of: tenant, context))
     } catch {
       context.logger.error("an installation could not be stored", metadata: ["error": "\(Self.describe(error))"])
       return page(.storageUnavailable)
     }
   }
-
-  private enum InstallMode: String, CaseIterable { case live, test }
 
   // MARK: Answers
 
@@ -112,15 +113,17 @@ public struct ConnectionRoutes: Sendable {
     }
   }
 
-  private func destination(of tenant: Tenant) -> String {
-    URLBuilder.adding(
-      query: [("account_id", tenant.account.rawValue), ("livemode", tenant.livemode ? "true" : "false")],
+  /// Live and test mode are told by `livemode` alone.
+  private func destination(of tenant: Tenant, _ environment: StripeEnvironment) -> String {
+    let mode = [("account_id", tenant.account.rawValue), ("livemode", tenant.livemode ? "true" : "false")]
+    return URLBuilder.adding(
+      query: environment == .sandbox ? mode + [("environment", environment.rawValue)] : mode,
       to: configuration.licenseKit.appURL ?? configuration.publicBaseURL + "/stripe/console/")
   }
 
   private func page(_ outcome: InstallOutcome) -> Response {
     var next: String?
-    if case .alreadyConnected(let tenant) = outcome { next = destination(of: tenant) }
+    if case .alreadyConnected(let tenant, let environment) = outcome { next = destination(of: tenant, environment) }
     return page(ConnectionPages.page(for: outcome), next: next)
   }
 

@@ -5,13 +5,18 @@ import StripeAPI
 
 extension ConnectionStore {
   private static let summaryColumns: PostgresQuery = """
-    account_id, livemode, status, installed_at, uninstalled_at, access_token_expires_at, licensekit_base_url,
+    account_id, livemode, environment, status, installed_at, uninstalled_at, access_token_expires_at, licensekit_base_url,
     parked_reason, parked_detail, parked_at, backfilled_at, created_at, updated_at, read_up_to, swept_at,
-    NULLIF(due_at, 'infinity') AS next_sweep_at, found, found_at, problem, gap_from, gap_to
+    NULLIF(due_at, 'infinity') AS next_sweep_at, found, found_at, problem, gap_from, gap_to,
+    \(fragment: PendingApproval.columns)
     """
 
-  private static let summaryTables: PostgresQuery =
-    "stripe_integration.connections LEFT JOIN stripe_integration.sweeps USING (account_id, livemode)"
+  private static let summaryTables: PostgresQuery = """
+    stripe_integration.connections c
+    LEFT JOIN stripe_integration.sweeps USING (account_id, livemode)
+    LEFT JOIN (SELECT account_id, livemode, \(fragment: PendingApproval.columns)
+                 FROM stripe_integration.installs) installs USING (account_id, livemode)
+    """
 
   /// One tenant's connection, or nil.
   public func connection(of tenant: Tenant) async throws -> ConnectionSummary? {
@@ -44,6 +49,8 @@ extension ConnectionStore {
                 OR (account_id, livemode) > (\(after?.account)::text, \(after?.livemode)::boolean))
            AND (\(filter.status?.rawValue)::text IS NULL OR status = \(filter.status?.rawValue)::text)
            AND (\(filter.livemode)::boolean IS NULL OR livemode = \(filter.livemode)::boolean)
+           AND (\(filter.environment?.rawValue)::text IS NULL
+                OR \(fragment: Self.environmentOfRow) = \(filter.environment?.rawValue)::text)
            AND (\(filter.isParked)::boolean IS NULL OR (parked_reason IS NOT NULL) = \(filter.isParked)::boolean)
          ORDER BY account_id, livemode
          LIMIT \(size + 1)
@@ -63,6 +70,7 @@ extension ConnectionStore {
   }
 
   private static func summary(_ row: PostgresRow) throws -> ConnectionSummary {
+    let livemode: Bool = try row.get("livemode")
     let readUpTo: Date? = try row.get("read_up_to")
     let sweep = try readUpTo.map { readUpTo in
       ConnectionSummary.Sweep(
@@ -71,12 +79,14 @@ extension ConnectionStore {
         gapFrom: try row.get("gap_from"), gapTo: try row.get("gap_to"))
     }
     return ConnectionSummary(
-      accountID: try row.get("account_id"), livemode: try row.get("livemode"),
+      accountID: try row.get("account_id"), livemode: livemode,
+      environment: StripeEnvironment(column: try row.get("environment"), livemode: livemode),
       status: try status(row.get("status")), installedAt: try row.get("installed_at"),
       uninstalledAt: try row.get("uninstalled_at"), accessTokenExpiresAt: try row.get("access_token_expires_at"),
       licensekitBaseURL: try row.get("licensekit_base_url"), parkedReason: try row.get("parked_reason"),
       parkedDetail: try row.get("parked_detail"), parkedAt: try row.get("parked_at"),
-      backfilledAt: try row.get("backfilled_at"), sweep: sweep, createdAt: try row.get("created_at"),
+      backfilledAt: try row.get("backfilled_at"), sweep: sweep, pendingApproval: try PendingApproval(row),
+      createdAt: try row.get("created_at"),
       updatedAt: try row.get("updated_at"))
   }
 

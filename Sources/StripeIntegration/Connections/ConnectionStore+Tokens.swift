@@ -7,6 +7,8 @@ import StripeAPI
 /// The right to roll the tokens of one connection, for a while.
 struct RefreshLease: Sendable {
   let tenant: Tenant
+  /// Whose credentials roll them.
+  let environment: StripeEnvironment
   let fence: Int64
   /// The generation of the refresh token; new tokens are stored only in its place.
   let generation: Int64
@@ -76,7 +78,8 @@ extension ConnectionStore {
       guard let lease else { return .busy }
       return .begin(
         RefreshLease(
-          tenant: tenant, fence: try lease.get("refresh_fence"), generation: tokens.generation,
+          tenant: tenant, environment: tokens.environment, fence: try lease.get("refresh_fence"),
+          generation: tokens.generation,
           refreshToken: refreshToken, access: tokens.access, remaining: tokens.remaining))
     }
   }
@@ -115,8 +118,9 @@ extension ConnectionStore {
         """)
       if stored.parkedReason == .stripeCredential { try await Self.resume(tenant, in: transaction) }
       return StoredTokens(
-        status: .connected, generation: lease.generation + 1, access: grant.accessToken, refresh: grant.refreshToken,
-        remaining: TokenGrant.accessTokenLifetime, parkedReason: nil, parkedDetail: nil)
+        status: .connected, environment: stored.environment, generation: lease.generation + 1,
+        access: grant.accessToken, refresh: grant.refreshToken, remaining: TokenGrant.accessTokenLifetime,
+        parkedReason: nil, parkedDetail: nil)
     }
   }
 
@@ -218,7 +222,7 @@ extension ConnectionStore {
     of tenant: Tenant, isLocked: Bool, _ transaction: PostgresTransaction
   ) async throws -> PostgresRow? {
     let columns: PostgresQuery = """
-      SELECT status, token_generation, access_token, refresh_token, parked_reason, parked_detail,
+      SELECT status, environment, token_generation, access_token, refresh_token, parked_reason, parked_detail,
              EXTRACT(EPOCH FROM access_token_expires_at - now())::float8 AS remaining
         FROM stripe_integration.connections
        WHERE account_id = \(tenant.account)
@@ -231,7 +235,9 @@ extension ConnectionStore {
     let reason: String? = try row.get("parked_reason")
     let remaining: Double? = try row.get("remaining")
     return StoredTokens(
-      status: Self.status(try row.get("status")), generation: try row.get("token_generation"),
+      status: Self.status(try row.get("status")),
+      environment: StripeEnvironment(column: try row.get("environment"), livemode: tenant.livemode),
+      generation: try row.get("token_generation"),
       access: try seals.open(try row.get("access_token"), .accessToken, of: tenant),
       refresh: try seals.open(try row.get("refresh_token"), .refreshToken, of: tenant),
       remaining: .seconds(remaining ?? 0), parkedReason: reason.flatMap(TenantUnavailable.Reason.init(rawValue:)),

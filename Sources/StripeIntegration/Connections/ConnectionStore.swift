@@ -19,26 +19,34 @@ public struct ConnectionStore: Sendable {
   /// Stores what an installation brought, in one transaction: the tokens, the end of any standstill, the events that
   /// waited for the account, and a turn for it.
   ///
-  /// - Parameter licenseKit: the vendor's own; nil leaves what was stored before.
+  /// - Parameters:
+  ///   - environment: whose credentials the grant was got with; nil for what its mode means where sandboxes play no part.
+  ///   - licenseKit: the vendor's own; nil leaves what was stored before.
+  /// - Throws: ``OtherEnvironment`` for an account that is connected in another environment of the same mode: nothing is
+  ///   stored then. After it was uninstalled there it may come in either.
   public func connect(
-    _ grant: TokenGrant, licenseKit: ConnectionLicenseKit? = nil, apiAccess: IntegrationConfiguration.APIAccess = .oauth
+    _ grant: TokenGrant, in environment: StripeEnvironment? = nil, licenseKit: ConnectionLicenseKit? = nil,
+    apiAccess: IntegrationConfiguration.APIAccess = .oauth
   ) async throws {
     let tenant = Tenant(account: grant.account, livemode: grant.livemode)
+    let environment = environment ?? StripeEnvironment(livemode: grant.livemode)
     let access = try seals.seal(grant.accessToken, .accessToken, of: tenant)
     let refresh = try seals.seal(grant.refreshToken, .refreshToken, of: tenant)
     let licensekitToken = try licenseKit.map { try seals.seal($0.token, .licensekitToken, of: tenant) }
     try await database.transaction(for: tenant) { transaction in
       try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
-      try await transaction.query(
+      let stored = try await transaction.query(
         """
         INSERT INTO stripe_integration.connections AS c
-               (account_id, livemode, status, access_token, refresh_token, access_token_expires_at, token_generation,
-                refresh_token_issued_at, installed_at, licensekit_base_url, licensekit_token, api_access)
-        VALUES (\(tenant.account), \(tenant.livemode), 'connected', \(access), \(refresh),
+               (account_id, livemode, status, environment, access_token, refresh_token, access_token_expires_at,
+                token_generation, refresh_token_issued_at, installed_at, licensekit_base_url, licensekit_token,
+                api_access)
+        VALUES (\(tenant.account), \(tenant.livemode), 'connected', \(environment.rawValue), \(access), \(refresh),
                 now() + \(Self.accessTokenLifetime)::text::interval, 1, now(), now(), \(licenseKit?.baseURL),
                 \(licensekitToken), \(apiAccess.rawValue))
         ON CONFLICT (account_id, livemode) DO UPDATE
            SET status                  = 'connected',
+               environment             = excluded.environment,
                access_token            = excluded.access_token,
                refresh_token           = excluded.refresh_token,
                access_token_expires_at = excluded.access_token_expires_at,
@@ -57,39 +65,61 @@ public struct ConnectionStore: Sendable {
                parked_detail           = NULL,
                parked_at               = NULL,
                updated_at              = now()
+         WHERE c.status <> 'connected'
+            OR \(fragment: Self.environmentOfRow) = excluded.environment
         """)
+      guard stored.affectedRows > 0 else {
+        throw OtherEnvironment(connected: try await ConnectionStanding.read(of: tenant, in: transaction).environment)
+      }
       try await Self.resume(tenant, in: transaction)
     }
   }
+
+  /// The account is connected in another environment of the same mode.
+  public struct OtherEnvironment: Error, Hashable {
+    /// The one that it is connected in.
+    public let connected: StripeEnvironment
+  }
+
+  /// What ``ConnectionStanding/environment`` is in SQL, of a row `c`.
+  static let environmentOfRow: PostgresQuery =
+    "coalesce(c.environment, CASE WHEN c.livemode THEN 'live' ELSE 'test' END)"
 
   /// Stripe's documentation gives an access token one hour (`TokenGrant.accessTokenLifetime`).
   static let accessTokenLifetime = "\(TokenGrant.accessTokenLifetime.components.seconds) seconds"
 
   /// Notes that Stripe announced an installation at `moment`. A row that is connected stays as it is (the browser was
-  /// faster), and so does one that was uninstalled after that moment.
-  static func announce(_ tenant: Tenant, at moment: Date, in transaction: PostgresTransaction) async throws {
+  /// faster), and so does one that was uninstalled after that moment, if it was in this environment.
+  static func announce(
+    _ tenant: Tenant, _ environment: StripeEnvironment, at moment: Date, in transaction: PostgresTransaction
+  ) async throws {
     try await transaction.query(
       """
-      INSERT INTO stripe_integration.connections AS c (account_id, livemode, status)
-      VALUES (\(tenant.account), \(tenant.livemode), 'pending')
+      INSERT INTO stripe_integration.connections AS c (account_id, livemode, status, environment)
+      VALUES (\(tenant.account), \(tenant.livemode), 'pending', \(environment.rawValue))
       ON CONFLICT (account_id, livemode) DO UPDATE
          SET status         = 'pending',
+             environment    = excluded.environment,
              uninstalled_at = NULL,
              updated_at     = now()
        WHERE c.status = 'disconnected'
-         AND (c.uninstalled_at IS NULL OR c.uninstalled_at <= \(moment))
+         AND (c.uninstalled_at IS NULL OR c.uninstalled_at <= \(moment)
+              OR \(fragment: environmentOfRow) <> excluded.environment)
       """)
   }
 
   /// An installation of an app that calls with the developer's key needs no tokens: the announcement is all there is.
-  static func connectWithoutTokens(_ tenant: Tenant, at moment: Date, in transaction: PostgresTransaction) async throws
-  {
+  static func connectWithoutTokens(
+    _ tenant: Tenant, _ environment: StripeEnvironment, at moment: Date, in transaction: PostgresTransaction
+  ) async throws {
     try await transaction.query(
       """
-      INSERT INTO stripe_integration.connections AS c (account_id, livemode, status, installed_at, api_access)
-      VALUES (\(tenant.account), \(tenant.livemode), 'connected', \(moment), 'platform')
+      INSERT INTO stripe_integration.connections AS c
+             (account_id, livemode, status, environment, installed_at, api_access)
+      VALUES (\(tenant.account), \(tenant.livemode), 'connected', \(environment.rawValue), \(moment), 'platform')
       ON CONFLICT (account_id, livemode) DO UPDATE
          SET status         = 'connected',
+             environment    = excluded.environment,
              api_access     = 'platform',
              installed_at   = excluded.installed_at,
              uninstalled_at = NULL,
@@ -98,24 +128,37 @@ public struct ConnectionStore: Sendable {
              parked_at      = NULL,
              updated_at     = now()
        WHERE c.status <> 'connected'
-         AND (c.uninstalled_at IS NULL OR c.uninstalled_at <= excluded.installed_at)
+         AND (c.uninstalled_at IS NULL OR c.uninstalled_at <= excluded.installed_at
+              OR \(fragment: environmentOfRow) <> excluded.environment)
       """)
     try await resume(tenant, in: transaction)
   }
 
   /// Ends a connection that Stripe says was uninstalled at `moment`, and removes its tokens. One that was installed after
   /// that is another installation and stays.
-  /// - Returns: whether it is ended now.
-  static func uninstalled(_ tenant: Tenant, at moment: Date, in transaction: PostgresTransaction) async throws -> Bool {
-    try await transaction.query(
+  /// - Parameter environment: what is noted of an account that was not known.
+  static func uninstalled(
+    _ tenant: Tenant, _ environment: StripeEnvironment, at moment: Date, in transaction: PostgresTransaction
+  ) async throws -> ConnectionEnd {
+    let row = try await transaction.query(
       """
-      INSERT INTO stripe_integration.connections AS c (account_id, livemode, status, uninstalled_at)
-      VALUES (\(tenant.account), \(tenant.livemode), 'disconnected', \(moment))
+      WITH before AS (
+        SELECT status
+          FROM stripe_integration.connections
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+      )
+      INSERT INTO stripe_integration.connections AS c (account_id, livemode, status, environment, uninstalled_at)
+      VALUES (\(tenant.account), \(tenant.livemode), 'disconnected', \(environment.rawValue), \(moment))
       ON CONFLICT (account_id, livemode) DO UPDATE
          SET \(fragment: wiping), uninstalled_at = excluded.uninstalled_at
        WHERE c.installed_at IS NULL OR c.installed_at <= excluded.uninstalled_at
+      RETURNING (SELECT status FROM before) AS former
       """
-    ).affectedRows > 0
+    ).first
+    guard let row else { return .ofAnEarlierInstallation }
+    try await InstallStore(tenant: tenant, transaction: transaction).remove()
+    return try row.get("former", as: String?.self) == ConnectionStatus.disconnected.rawValue ? .endedBefore : .ended
   }
 
   /// The vendor's LicenseKit stays with the row: after a re-install, sales must not end up in the service's own by default.

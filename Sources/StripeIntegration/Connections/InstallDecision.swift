@@ -26,9 +26,11 @@ enum InstallOutcome: Hashable, Sendable {
   case exchangeUnavailable
   /// The tokens are of another mode than the installation was begun for. Nothing is stored.
   case otherMode(begunLive: Bool)
+  /// The account is connected in another environment of the same mode. Nothing is stored.
+  case otherEnvironment(connected: StripeEnvironment, begun: StripeEnvironment)
   /// The one-time link was used, is too old, or belongs to another account.
   case linkUnusable
-  case modeNotConfigured(livemode: Bool)
+  case modeNotConfigured(StripeEnvironment)
   case requestMalformed
   /// Redis or Postgres is away.
   case storageUnavailable
@@ -37,8 +39,8 @@ enum InstallOutcome: Hashable, Sendable {
   /// This callback failed before.
   case failedBefore
   /// This callback succeeded before.
-  case alreadyConnected(Tenant)
-  case connected(Tenant)
+  case alreadyConnected(Tenant, StripeEnvironment)
+  case connected(Tenant, StripeEnvironment)
 }
 
 /// The decisions of the callback, apart from everything they are taken about.
@@ -58,7 +60,8 @@ enum InstallDecision {
     case .repeated(let result)?:
       switch (result.status, result.tenant) {
       case (.working, _): return .end(.inProgress)
-      case (.connected, let tenant?): return .end(.alreadyConnected(tenant))
+      case (.connected, let tenant?):
+        return .end(.alreadyConnected(tenant, result.environment ?? StripeEnvironment(livemode: tenant.livemode)))
       case (.connected, nil), (.failed, _): return .end(.failedBefore)
       }
     case .fresh(let state)?:
@@ -75,9 +78,10 @@ enum InstallDecision {
     }
   }
 
-  /// The account and the mode come from the answer of the token endpoint and from nowhere else.
+  /// The account and the mode come from the answer of the token endpoint and from nowhere else. That it is of the environment
+  /// that was begun is what Stripe accepted that environment's key for.
   static func tenant(of grant: TokenGrant, begun state: InstallState) -> Result<Tenant, OtherMode> {
-    guard grant.livemode == state.livemode else { return .failure(OtherMode()) }
+    guard grant.livemode == state.environment.livemode else { return .failure(OtherMode()) }
     return .success(Tenant(account: grant.account, livemode: grant.livemode))
   }
 

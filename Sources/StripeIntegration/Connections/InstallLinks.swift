@@ -3,6 +3,7 @@ public import Foundation
 import JSON
 public import Redis
 import ServerKit
+public import StripeAPI
 
 /// A link that installs the app for one vendor, with the vendor's own LicenseKit.
 public struct InstallLink: Sendable {
@@ -53,10 +54,10 @@ public struct InstallLinks: Sendable {
   /// - Parameters:
   ///   - licensekitBaseURL: the vendor's LicenseKit; nil for the service's, with the vendor's token.
   ///   - licensekitToken: what the vendor's LicenseKit is called with.
-  ///   - livemode: the mode it installs in; nil leaves it to the installation's default.
+  ///   - environment: what it installs in; nil leaves it to the installation's default.
   /// - Throws: `Failure`, or `RedisError`.
   public func create(
-    licensekitBaseURL: String?, licensekitToken: String, livemode: Bool? = nil
+    licensekitBaseURL: String?, licensekitToken: String, environment: StripeEnvironment? = nil
   ) async throws -> InstallLink {
     let baseURL = try licensekitBaseURL.map { text in
       guard let url = ServiceURL.normalized(text) else { throw Failure.invalidURL }
@@ -69,7 +70,7 @@ public struct InstallLinks: Sendable {
     let sealed = try keyRing.seal(content, context: ["install_link", hash])
     try await redis.orThrow().set(contentKey(hash), sealed, expiry: Self.lifetime)
     var query = [(name: "link", value: link)]
-    if let livemode { query.append((name: "mode", value: livemode ? "live" : "test")) }
+    if let environment { query.append((name: "mode", value: environment.rawValue)) }
     return InstallLink(
       url: "\(publicBaseURL)/stripe/oauth/install?\(PercentCoding.query(query))",
       expiresAt: Date(timeIntervalSinceNow: Self.lifetime / .seconds(1)))

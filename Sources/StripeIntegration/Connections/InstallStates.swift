@@ -2,13 +2,34 @@ import Cryptography
 import Foundation
 import JSON
 import Redis
+import StripeAPI
 
 /// An installation that a browser began here, until it comes back or fifteen minutes have passed. The browser keeps it,
 /// sealed, in a cookie: it costs this service nothing that anybody can begin one.
-struct InstallState: Codable, Hashable, Sendable {
-  let livemode: Bool
+struct InstallState: Hashable, Sendable {
+  let environment: StripeEnvironment
   /// Of the one-time link it was begun with, if it was.
   let linkHash: String?
+}
+
+extension InstallState: Codable {
+  private enum CodingKeys: String, CodingKey { case livemode, environment, linkHash }
+
+  /// A replica of an older version names the mode alone.
+  init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    environment =
+      try fields.decodeIfPresent(StripeEnvironment.self, forKey: .environment)
+      ?? StripeEnvironment(livemode: try fields.decode(Bool.self, forKey: .livemode))
+    linkHash = try fields.decodeIfPresent(String.self, forKey: .linkHash)
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(environment.livemode, forKey: .livemode)
+    try fields.encode(environment, forKey: .environment)
+    try fields.encodeIfPresent(linkHash, forKey: .linkHash)
+  }
 }
 
 /// What became of an installation, for the browser that asks again.
@@ -16,7 +37,9 @@ struct InstallResult: Codable, Hashable, Sendable {
   enum Status: String, Codable { case working, connected, failed }
 
   let status: Status
-  let tenant: Tenant?
+  var tenant: Tenant?
+  /// Nil for what its mode means.
+  var environment: StripeEnvironment?
 }
 
 /// The states of installations under way: each is good for one callback of one browser. What is kept in Redis is that a
@@ -52,12 +75,12 @@ struct InstallStates: Sendable {
   let keyPrefix: String
   var now: @Sendable () -> Date = { Date() }
 
-  func begin(livemode: Bool, linkHash: String?) async throws -> Begun {
+  func begin(_ environment: StripeEnvironment, linkHash: String?) async throws -> Begun {
     // One that could not end is not begun.
     try await redis.orThrow().ping()
     let ticket = Ticket(nonce: Random.bytes(16), end: now().addingTimeInterval(Self.lifetime / .seconds(1)))
     let state = Base64.encodeURL(try keyRing.seal(ticket.bytes, context: [Self.statePurpose]))
-    let begun = try JSONCoding.encodedBytes(InstallState(livemode: livemode, linkHash: linkHash))
+    let begun = try JSONCoding.encodedBytes(InstallState(environment: environment, linkHash: linkHash))
     let browser = Base64.encodeURL(try keyRing.seal(begun, context: Self.browserContext(state)))
     return Begun(state: state, browser: browser, cookieName: Self.cookieName(of: state))
   }
@@ -71,7 +94,7 @@ struct InstallStates: Sendable {
       let bytes = try? keyRing.open(sealed, context: Self.browserContext(state))
     else { return .otherBrowser }
     let begun = try JSONCoding.decode(InstallState.self, from: bytes)
-    let working = try JSONCoding.encodedBytes(InstallResult(status: .working, tenant: nil))
+    let working = try JSONCoding.encodedBytes(InstallResult(status: .working))
     let key = resultKey(state)
     if try await redis.orThrow().set(key, working, onlyIfAbsent: true, expiry: Self.lifetime) { return .fresh(begun) }
     guard let bytes = try await redis.orThrow().get(key) else { return .unknown }

@@ -24,16 +24,14 @@ struct Installation: Sendable {
   }
 
   /// - Parameters:
-  ///   - livemode: nil for live where it is configured, else test.
+  ///   - environment: nil for live where it is configured, else test, else the sandbox.
   ///   - link: the one-time link, if there is one.
-  func begin(livemode: Bool?, link: String?) async throws -> Begin {
-    let livemode = livemode ?? (configuration.live != nil)
-    guard let mode = configuration.mode(livemode: livemode) else {
-      return .end(.modeNotConfigured(livemode: livemode))
-    }
+  func begin(_ environment: StripeEnvironment?, link: String?) async throws -> Begin {
+    let environment = environment ?? configuration.environments.first ?? .live
+    guard let mode = configuration.mode(environment) else { return .end(.modeNotConfigured(environment)) }
     let linkHash = link.map { SHA256.hexHash($0) }
     if let linkHash, try await links.content(ofLinkHash: linkHash) == nil { return .end(.linkUnusable) }
-    let begun = try await states.begin(livemode: livemode, linkHash: linkHash)
+    let begun = try await states.begin(environment, linkHash: linkHash)
     let location = mode.authorizeLink.url(
       clientID: mode.clientID, redirectURI: configuration.redirectURI, state: begun.state)
     return .go(Start(location: location, begun: begun))
@@ -66,17 +64,27 @@ struct Installation: Sendable {
     }
     let grant: TokenGrant
     do throws(StripeOAuthError) {
-      grant = try await endpoint.exchange(code: code, livemode: state.livemode)
+      grant = try await endpoint.exchange(code: code, in: state.environment)
     } catch {
       logger.warning("the code of an installation was not exchanged", metadata: ["error": "\(error)"])
       return InstallDecision.afterFailedExchange(error)
     }
     guard case .success(let tenant) = InstallDecision.tenant(of: grant, begun: state) else {
-      return .otherMode(begunLive: state.livemode)
+      return .otherMode(begunLive: state.environment.livemode)
     }
     if let linkHash = state.linkHash, try await !links.claim(linkHash: linkHash, for: tenant) { return .linkUnusable }
-    try await store.connect(grant, licenseKit: licenseKit, apiAccess: configuration.apiAccess)
-    logger.info("the app was installed", metadata: ["tenant": "\(tenant)"])
+    do {
+      try await store.connect(
+        grant, in: state.environment, licenseKit: licenseKit, apiAccess: configuration.apiAccess)
+    } catch let error as ConnectionStore.OtherEnvironment {
+      logger.warning(
+        "an account that is connected came in another environment",
+        metadata: ["tenant": "\(tenant)", "environment": "\(state.environment.rawValue)"])
+      return .otherEnvironment(connected: error.connected, begun: state.environment)
+    }
+    logger.info(
+      "the app was installed",
+      metadata: ["tenant": "\(tenant)", "environment": "\(state.environment.rawValue)"])
     if let linkHash = state.linkHash {
       do {
         try await links.consume(linkHash: linkHash)
@@ -85,7 +93,7 @@ struct Installation: Sendable {
         logger.warning("a used install link could not be removed", metadata: ["tenant": "\(tenant)"])
       }
     }
-    return .connected(tenant)
+    return .connected(tenant, state.environment)
   }
 
   /// For the browser that asks again. Without Redis it gets the page for an unknown state.
@@ -93,8 +101,9 @@ struct Installation: Sendable {
     guard let text = request.state else { return }
     let result =
       switch outcome {
-      case .connected(let tenant): InstallResult(status: .connected, tenant: tenant)
-      default: InstallResult(status: .failed, tenant: nil)
+      case .connected(let tenant, let environment):
+        InstallResult(status: .connected, tenant: tenant, environment: environment)
+      default: InstallResult(status: .failed)
       }
     do {
       try await states.finish(text, result)

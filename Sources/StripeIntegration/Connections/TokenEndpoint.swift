@@ -1,24 +1,41 @@
 import StripeAPI
 
-/// Stripe's token endpoint with the developer's keys of each mode.
+/// Stripe's token endpoint with the developer's keys of each environment.
 struct TokenEndpoint: Sendable {
   let oauth: StripeOAuth
-  let live: IntegrationConfiguration.Mode?
-  let test: IntegrationConfiguration.Mode?
+  let secretKeys: [StripeEnvironment: [String]]
 
-  func secretKeys(livemode: Bool) -> [String] { (livemode ? live : test)?.secretKeys ?? [] }
+  init(oauth: StripeOAuth, configuration: IntegrationConfiguration) {
+    self.init(
+      oauth: oauth,
+      secretKeys: Dictionary(
+        uniqueKeysWithValues: configuration.environments.map { ($0, configuration.mode($0)?.secretKeys ?? []) }))
+  }
 
-  /// The longest that one exchange or refresh can take: each key may be tried in vain.
-  func longestTime(livemode: Bool) -> Duration { oauth.deadline * max(1, secretKeys(livemode: livemode).count) }
+  init(oauth: StripeOAuth, secretKeys: [StripeEnvironment: [String]]) {
+    self.oauth = oauth
+    self.secretKeys = secretKeys
+  }
 
-  func exchange(code: String, livemode: Bool) async throws(StripeOAuthError) -> TokenGrant {
-    try await withKeys(livemode) { key throws(StripeOAuthError) in
+  func secretKeys(of environment: StripeEnvironment) -> [String] { secretKeys[environment] ?? [] }
+
+  /// The longest that one exchange or refresh can take: each key may be tried in vain. Before the row of a connection is
+  /// read, no more than its mode is known.
+  func longestTime(livemode: Bool) -> Duration {
+    let most = StripeEnvironment.all(livemode: livemode).map { secretKeys(of: $0).count }.max() ?? 0
+    return oauth.deadline * max(1, most)
+  }
+
+  func exchange(code: String, in environment: StripeEnvironment) async throws(StripeOAuthError) -> TokenGrant {
+    try await withKeys(of: environment) { key throws(StripeOAuthError) in
       try await oauth.exchange(code: code, secretKey: key)
     }
   }
 
-  func refresh(_ refreshToken: String, livemode: Bool) async throws(StripeOAuthError) -> TokenGrant {
-    try await withKeys(livemode) { key throws(StripeOAuthError) in
+  func refresh(
+    _ refreshToken: String, in environment: StripeEnvironment
+  ) async throws(StripeOAuthError) -> TokenGrant {
+    try await withKeys(of: environment) { key throws(StripeOAuthError) in
       try await oauth.refresh(refreshToken: refreshToken, secretKey: key)
     }
   }
@@ -26,10 +43,10 @@ struct TokenEndpoint: Sendable {
   /// Tries the next key only when one was refused as a key: nothing has happened then. While the developer's key is being
   /// replaced, one of the two is refused.
   private func withKeys(
-    _ livemode: Bool, _ call: (String) async throws(StripeOAuthError) -> TokenGrant
+    of environment: StripeEnvironment, _ call: (String) async throws(StripeOAuthError) -> TokenGrant
   ) async throws(StripeOAuthError) -> TokenGrant {
-    var refusal = StripeOAuthError.rejectedCredential("no key is configured for this mode")
-    for key in secretKeys(livemode: livemode) {
+    var refusal = StripeOAuthError.rejectedCredential("no key is configured for \(environment.noun)")
+    for key in secretKeys(of: environment) {
       do {
         return try await call(key)
       } catch {

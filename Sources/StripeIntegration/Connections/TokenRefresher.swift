@@ -101,7 +101,7 @@ final class TokenRefresher: Sendable {
     let tenant = lease.tenant
     let grant: TokenGrant
     do throws(StripeOAuthError) {
-      grant = try await endpoint.refresh(lease.refreshToken, livemode: tenant.livemode)
+      grant = try await endpoint.refresh(lease.refreshToken, in: lease.environment)
     } catch {
       count(error.code)
       if case .invalidGrant(let words) = error { return try await refused(lease, words) }
@@ -151,8 +151,8 @@ final class TokenRefresher: Sendable {
 
   private func tokens(_ lease: RefreshLease, _ access: String, remaining: Duration) -> StoredTokens {
     StoredTokens(
-      status: .connected, generation: lease.generation, access: access, refresh: lease.refreshToken,
-      remaining: remaining, parkedReason: nil, parkedDetail: nil)
+      status: .connected, environment: lease.environment, generation: lease.generation, access: access,
+      refresh: lease.refreshToken, remaining: remaining, parkedReason: nil, parkedDetail: nil)
   }
 
   /// The only copy of the chain is in this process until this succeeds.

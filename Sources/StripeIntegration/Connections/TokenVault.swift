@@ -30,7 +30,7 @@ public struct TokenVault: StripeAccess {
   ) {
     self.store = store
     self.client = client
-    endpoint = TokenEndpoint(oauth: oauth, live: configuration.live, test: configuration.test)
+    endpoint = TokenEndpoint(oauth: oauth, configuration: configuration)
     apiAccess = configuration.apiAccess
     budget = CallBudget(redis: redis, keyPrefix: keyPrefix)
     refresher = TokenRefresher(store: store, endpoint: endpoint, logger: logger)
@@ -99,12 +99,8 @@ public struct TokenVault: StripeAccess {
   private func platformCredential(
     for tenant: Tenant, insteadOf rejected: StripeCredential?
   ) async throws -> StripeCredential {
-    if cache.token(of: tenant) == nil {
-      let stored = try await store.tokens(of: tenant)
-      guard stored.status == .connected else { throw TenantUnavailable.notConnected(stored.status) }
-      cache.rememberConnected(tenant, generation: stored.generation)
-    }
-    let credentials = endpoint.secretKeys(livemode: tenant.livemode).map { key in
+    let environment = try await environment(of: tenant, isDoubted: rejected != nil)
+    let credentials = endpoint.secretKeys(of: environment).map { key in
       StripeCredential.platform(key: key, account: tenant.account)
     }
     let next = rejected.flatMap { credentials.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
@@ -113,6 +109,15 @@ public struct TokenVault: StripeAccess {
       throw StripeError(message: "no configured key is accepted by Stripe", retry: .retry(after: .seconds(60)))
     }
     return credentials[next]
+  }
+
+  /// What a connected account is installed in.
+  private func environment(of tenant: Tenant, isDoubted: Bool) async throws -> StripeEnvironment {
+    if !isDoubted, let known = cache.environment(of: tenant) { return known }
+    let stored = try await store.tokens(of: tenant)
+    guard stored.status == .connected else { throw TenantUnavailable.notConnected(stored.status) }
+    cache.rememberConnected(tenant, in: stored.environment, generation: stored.generation)
+    return stored.environment
   }
 
   // MARK: Keeping alive
@@ -144,6 +149,7 @@ public struct TokenVault: StripeAccess {
 final class TokenCache: Sendable {
   private struct Entry {
     let token: String
+    let environment: StripeEnvironment
     let generation: Int64
     /// When the token is to be refreshed, or the database to be asked again.
     let until: ContinuousClock.Instant
@@ -155,10 +161,14 @@ final class TokenCache: Sendable {
   private static let pauseAfterFailure: Duration = .seconds(10)
   private static let prunedAbove = 5_000
 
-  func token(of tenant: Tenant) -> String? {
+  func token(of tenant: Tenant) -> String? { entry(of: tenant)?.token }
+
+  func environment(of tenant: Tenant) -> StripeEnvironment? { entry(of: tenant)?.environment }
+
+  private func entry(of tenant: Tenant) -> Entry? {
     entries.withLock { entries in
       guard let entry = entries[tenant], entry.until > .now else { return nil }
-      return entry.token
+      return entry
     }
   }
 
@@ -168,12 +178,14 @@ final class TokenCache: Sendable {
     // One that should have been refreshed by now and could not: not asked for again with every session.
     let short = min(tokens.remaining - TokenRefresher.shortestUse, Self.pauseAfterFailure)
     let life = max(min(tokens.remaining - TokenRefresher.margin, Self.longestTrust), short)
-    insert(Entry(token: token, generation: tokens.generation, until: .now + life), tenant)
+    insert(
+      Entry(token: token, environment: tokens.environment, generation: tokens.generation, until: .now + life), tenant)
   }
 
   /// That a tenant without tokens is connected.
-  func rememberConnected(_ tenant: Tenant, generation: Int64) {
-    insert(Entry(token: "", generation: generation, until: .now + Self.longestTrust), tenant)
+  func rememberConnected(_ tenant: Tenant, in environment: StripeEnvironment, generation: Int64) {
+    insert(
+      Entry(token: "", environment: environment, generation: generation, until: .now + Self.longestTrust), tenant)
   }
 
   private func insert(_ entry: Entry, _ tenant: Tenant) {

@@ -39,7 +39,7 @@ struct EvidenceDesk: Sendable {
   func show(_ request: Request, _ context: AppContext) async throws -> Response {
     let asked = try await gate.question(request)
     let payment = try asked.object(.payment)
-    let found = try await gather(payment, of: asked.tenant)
+    let found = try await gather(payment, of: asked.tenant, signedFor: asked.signedFor)
     return try Answer.data(
       View(
         payment: payment, dispute: View.Dispute(found.dispute, isManaged: found.record.isManaged), stale: found.isStale,
@@ -163,14 +163,17 @@ struct EvidenceDesk: Sendable {
     let isStale: Bool
   }
 
-  private func gather(_ payment: String, of tenant: Tenant) async throws -> Found {
-    try await gate.reading(tenant) { _ in }
+  /// - Parameter signedFor: as of `AppGate`; nil for what was let in before, and for links of this service's own.
+  private func gather(
+    _ payment: String, of tenant: Tenant, signedFor: StripeEnvironment? = nil
+  ) async throws -> Found {
+    try await gate.reading(tenant, signedFor: signedFor) { _ in }
     let (dispute, buyer) = try await OutsideFailure.translating {
       let session = try await stripe.session(for: tenant, replacing: nil)
       let dispute = try await session.evidenceDispute(of: payment)
       return (dispute, try await session.evidenceBuyer(of: dispute))
     }
-    let stored = try await gate.reading(tenant) { transaction in
+    let stored = try await gate.reading(tenant, signedFor: signedFor) { transaction in
       try await EvidenceReader(tenant: tenant, transaction: transaction).record(of: payment, buyer: buyer)
     }
     guard var record = stored else { throw APIFailure.notFound("no sale of \(payment) is known") }

@@ -71,7 +71,7 @@ struct EventRouter: Sendable {
       try await index.lock()
       let rows = try await transaction.query(
         """
-        SELECT event_id, body,
+        SELECT event_id, body, environment,
                EXISTS (SELECT FROM stripe_integration.inbox
                         WHERE account_id = \(tenant.account)
                           AND livemode   = \(tenant.livemode)
@@ -121,7 +121,7 @@ struct EventRouter: Sendable {
       try await index.lock()
       let rows = try await transaction.query(
         """
-        SELECT event_id, body
+        SELECT event_id, body, environment
           FROM stripe_integration.inbox
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
@@ -197,20 +197,51 @@ struct EventRouter: Sendable {
   ) async throws -> Int {
     let transaction = index.transaction
     guard !rows.isEmpty else { return 0 }
-    var isConnected = try await self.isConnected(tenant, transaction)
+    var standing = try await ConnectionStanding.read(of: tenant, in: transaction)
     let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
     for row in rows {
       let id: String = try row.get("event_id")
-      let body: String = try row.get("body")
+      let environment: String? = try row.get("environment")
+      let delivery = Delivery(
+        body: try row.get("body"), signedFor: environment.flatMap(StripeEnvironment.init(rawValue:)))
       let outcome: Outcome
       if eachApart {
-        outcome = try await routeApart(body: body, settings, tenant, index, isConnected: &isConnected)
+        outcome = try await routeApart(delivery, settings, tenant, index, &standing)
       } else {
-        outcome = try await route(body: body, settings, tenant, index, isConnected: &isConnected)
+        outcome = try await route(delivery, settings, tenant, index, &standing)
       }
       try await end(id, outcome, of: tenant, in: transaction)
+      if outcome.state == .ignored, let environment = delivery.signedFor,
+        standing.refusal(of: environment, undoing: true) != nil
+      {
+        try await free(id, of: environment, tenant, in: transaction)
+      }
     }
     return rows.count
+  }
+
+  /// Keeps an event that was refused for its signature under an id that says whose it was, as the receiver does with one that
+  /// finds its id taken. It may be anybody's copy: the event that has the id is still to come, or is found by a sweep.
+  private func free(
+    _ id: String, of environment: StripeEnvironment, _ tenant: Tenant, in transaction: PostgresTransaction
+  ) async throws {
+    guard !id.hasSuffix(InboxItem.suffix(of: environment)) else { return }
+    let aside = id + InboxItem.suffix(of: environment)
+    try await transaction.query(
+      """
+      DELETE FROM stripe_integration.inbox
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND event_id   = \(aside)
+      """)
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.inbox
+         SET event_id = \(aside)
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND event_id   = \(id)
+      """)
   }
 
   private func end(
@@ -233,16 +264,17 @@ struct EventRouter: Sendable {
 
   /// Routes one event so that its failure undoes only what it did.
   private func routeApart(
-    body: String, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex, isConnected: inout Bool
+    _ delivery: Delivery, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex,
+    _ standing: inout ConnectionStanding
   ) async throws -> Outcome {
     do {
-      let before = isConnected
+      let before = standing
       let (outcome, after) = try await index.transaction.savepoint { _ in
-        var isConnected = before
-        let outcome = try await route(body: body, settings, tenant, index, isConnected: &isConnected)
-        return (outcome, isConnected)
+        var standing = before
+        let outcome = try await route(delivery, settings, tenant, index, &standing)
+        return (outcome, standing)
       }
-      isConnected = after
+      standing = after
       return outcome
     } catch let error as PostgresError where error.refusesContent {
       await recent.doubt(tenant)
@@ -255,41 +287,88 @@ struct EventRouter: Sendable {
 
   private enum State: String { case waiting, done, ignored, failed }
 
-  private func isConnected(_ tenant: Tenant, _ transaction: PostgresTransaction) async throws -> Bool {
-    let status: String? = try await transaction.query(
-      """
-      SELECT status
-        FROM stripe_integration.connections
-       WHERE account_id = \(tenant.account)
-         AND livemode   = \(tenant.livemode)
-      """
-    ).first?.get("status")
-    return status == "connected"
+  /// An event as it stands in the inbox.
+  private struct Delivery: Sendable {
+    let body: String
+    /// The only environment that its signature vouches for; nil for every one of its mode.
+    let signedFor: StripeEnvironment?
   }
 
   private func route(
-    body: String, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex, isConnected: inout Bool
+    _ delivery: Delivery, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex,
+    _ standing: inout ConnectionStanding
   ) async throws -> Outcome {
-    let event: StripeEvent
+    if let refusal = standing.refusal(of: delivery.signedFor) { return (.ignored, refusal) }
+    let delivered: DeliveredEvent
+    do { delivered = try DeliveredEvent(parsing: Array(delivery.body.utf8)) } catch {
+      return await unreadable(error, tenant)
+    }
+    switch delivered {
+    case .thin(let event): return try await route(event, delivery.signedFor, tenant, index, &standing)
+    case .snapshot(let event): return try await route(event, delivery.signedFor, settings, tenant, index, &standing)
+    }
+  }
+
+  private func unreadable(_ error: any Error, _ tenant: Tenant) async -> Outcome {
+    await recent.doubt(tenant)
+    logger.warning("event cannot be read", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
+    return (.failed, "The event cannot be read: \(error)")
+  }
+
+  private func route(
+    _ event: StripeEvent, _ signedFor: StripeEnvironment?, _ settings: TenantSettings, _ tenant: Tenant,
+    _ index: PurchaseIndex, _ standing: inout ConnectionStanding
+  ) async throws -> Outcome {
     let effect: EventEffect
-    do {
-      event = try StripeEvent(parsing: Array(body.utf8))
-      effect = try EventTable.effect(of: event, settings: settings)
-    } catch {
-      await recent.doubt(tenant)
-      logger.warning("event cannot be read", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
-      return (.failed, "The event cannot be read: \(error)")
+    do { effect = try EventTable.effect(of: event, settings: settings) } catch {
+      return await unreadable(error, tenant)
     }
     switch effect {
     case .application(let change):
-      try await application.handle(change, event: event, of: tenant, in: index.transaction)
-      isConnected = try await self.isConnected(tenant, index.transaction)
-      return (.done, change == .authorized ? "The app was installed." : "The app was uninstalled.")
+      return try await handle(change, at: event.created, signedFor, tenant, index, &standing)
     case .ignore(let reason):
       return (.ignored, reason)
     case .learn(let snapshot, let attention):
-      guard isConnected else { return (.waiting, "Waits until the account is connected.") }
+      guard standing.isConnected else { return (.waiting, "Waits until the account is connected.") }
       return try await learn(snapshot, attention, event, index)
+    }
+  }
+
+  private func handle(
+    _ change: EventEffect.Application, at moment: Date, _ signedFor: StripeEnvironment?, _ tenant: Tenant,
+    _ index: PurchaseIndex, _ standing: inout ConnectionStanding
+  ) async throws -> Outcome {
+    if let refusal = standing.refusal(of: signedFor, undoing: change.endsInstallation) { return (.ignored, refusal) }
+    let outcome = try await application.handle(
+      change, at: moment, signedFor: signedFor, of: tenant, in: index.transaction)
+    standing = try await .read(of: tenant, in: index.transaction)
+    switch outcome {
+    case .taken(let text): return (.done, text)
+    case .notOurs(let reason): return (.ignored, reason)
+    }
+  }
+
+  /// A thin event has no object: it is asked for by a job, under the tenant's budget, and then routed like all others.
+  private func route(
+    _ event: ThinEvent, _ signedFor: StripeEnvironment?, _ tenant: Tenant, _ index: PurchaseIndex,
+    _ standing: inout ConnectionStanding
+  ) async throws -> Outcome {
+    switch ThinEventTable.effect(of: event) {
+    case .application(let change):
+      return try await handle(change, at: event.created, signedFor, tenant, index, &standing)
+    case .readInstalls:
+      try await InstallListStore.ask(in: index.transaction)
+      return (.done, "The list of installations is read soon.")
+    case .sweep:
+      guard standing.isConnected else { return (.ignored, "The account is not connected: its events are read then.") }
+      try await HealthAlerts.raised(tenant, in: index.transaction)
+      return (.done, "Stripe could not make events: its list of events is read.")
+    case .ignore(let reason):
+      return (.ignored, reason)
+    case .fetch:
+      guard standing.isConnected else { return (.waiting, "Waits until the account is connected.") }
+      try await ThinEventQueue(tenant: tenant, transaction: index.transaction).ask()
+      return (.waiting, ThinEventQueue.outcome)
     }
   }
 
@@ -375,7 +454,18 @@ struct EventRouter: Sendable {
 
 /// What the installation of the app means to the connections.
 protocol ApplicationEventHandling: Sendable {
+  /// - Parameters:
+  ///   - moment: when Stripe made the event.
+  ///   - signedFor: the only environment that its signature vouches for; nil for every one of its mode.
   func handle(
-    _ change: EventEffect.Application, event: StripeEvent, of tenant: Tenant, in transaction: PostgresTransaction
-  ) async throws
+    _ change: EventEffect.Application, at moment: Date, signedFor: StripeEnvironment?, of tenant: Tenant,
+    in transaction: PostgresTransaction
+  ) async throws -> ApplicationOutcome
+}
+
+/// What came of an event about an installation, in words for whoever looks at the event.
+enum ApplicationOutcome: Hashable, Sendable {
+  case taken(String)
+  /// It is about another app in the same account.
+  case notOurs(String)
 }

@@ -23,7 +23,19 @@ enum EventEffect: Hashable {
     case buyer
   }
 
-  enum Application: Hashable { case authorized, deauthorized }
+  enum Application: Hashable {
+    case authorized, deauthorized
+    /// What Stripe tells of an installation, perhaps of another app's in the same account.
+    case install(AppInstall.Change, AppInstall)
+
+    /// Whether it says that the app was uninstalled.
+    var endsInstallation: Bool {
+      switch self {
+      case .deauthorized, .install(.deleted, _): true
+      case .authorized, .install: false
+      }
+    }
+  }
 }
 
 enum EventTable {
@@ -45,9 +57,13 @@ enum EventTable {
   private static func effectByType(
     _ event: StripeEvent, _ settings: TenantSettings
   ) throws(StripeObjectError) -> EventEffect {
-    switch event.type.rawValue {
+    switch event.type.currentName {
     case "account.application.authorized": return .application(.authorized)
     case "account.application.deauthorized": return .application(.deauthorized)
+
+    case "apps.install.created": return .application(.install(.created, try AppInstall(event.object)))
+    case "apps.install.updated": return .application(.install(.updated, try AppInstall(event.object)))
+    case "apps.install.deleted": return .application(.install(.deleted, try AppInstall(event.object)))
 
     case "checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.expired":
       let session = try Stripe.CheckoutSession(event.object)

@@ -18,6 +18,7 @@ struct WebhookReceiver: Sendable {
   let secrets: ModeSecrets<WebhookPurpose>
   let inbox: InboxWriter
   let recent: RecentEvents
+  let alerts: HealthAlerts
   let wakeUp: WakeUp
   let clock: @Sendable () -> Date
   let logger: Logger
@@ -27,12 +28,13 @@ struct WebhookReceiver: Sendable {
   private let refused = Counter(label: "stripe_webhooks_refused_total")
 
   init(
-    secrets: ModeSecrets<WebhookPurpose>, inbox: InboxWriter, recent: RecentEvents, wakeUp: WakeUp,
-    clock: @escaping @Sendable () -> Date, logger: Logger
+    secrets: ModeSecrets<WebhookPurpose>, inbox: InboxWriter, recent: RecentEvents,
+    alerts: HealthAlerts, wakeUp: WakeUp, clock: @escaping @Sendable () -> Date, logger: Logger
   ) {
     self.secrets = secrets
     self.inbox = inbox
     self.recent = recent
+    self.alerts = alerts
     self.wakeUp = wakeUp
     self.clock = clock
     self.logger = logger
@@ -65,17 +67,20 @@ struct WebhookReceiver: Sendable {
       throw APIFailure(
         .badRequest, code: "INVALID_JSON", message: "The body is not a Stripe event.", detail: "\(error)")
     }
+    let signedFor: StripeEnvironment?
     do {
-      try vouched.require(livemode: envelope.livemode)
+      signedFor = try vouched.only(livemode: envelope.livemode)
     } catch {
       throw refusal(error)
     }
     // Only events of connected accounts name an account; those of the developer's own are no vendor's business.
     if let account = envelope.account {
       let item = InboxItem(
-        tenant: Tenant(account: account, livemode: envelope.livemode), envelope: envelope,
+        tenant: Tenant(account: account, livemode: envelope.livemode), envelope: envelope, signedFor: signedFor,
         body: String(decoding: body, as: UTF8.self))
       try await store(item)
+    } else if ThinEventTable.isHealthAlert(envelope.type) {
+      try await raise(envelope)
     }
     return Answer.raw(data: Self.received, context: context)
   }
@@ -105,6 +110,16 @@ struct WebhookReceiver: Sendable {
     accepted.increment()
     wakeUp.signal()
     await recent.remember(item)
+  }
+
+  private func raise(_ alert: EventEnvelope) async throws {
+    do {
+      try await alerts.raised(livemode: alert.livemode)
+    } catch {
+      logger.error("health alert not taken in", metadata: ["error": "\(error)"])
+      throw APIFailure.unavailable(
+        "The alert could not be taken in; deliver it again.", code: "STORAGE_UNAVAILABLE", retryAfter: .seconds(5))
+    }
   }
 
   private static let received = Array(#"{"received":true}"#.utf8)

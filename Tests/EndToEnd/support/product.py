@@ -27,6 +27,8 @@ class Secrets:
     api_token: str = field(default_factory=lambda: "lkm_" + secrets.token_hex(24))
     encryption_keys: str = field(default_factory=lambda: "e2e:" + base64.b64encode(os.urandom(32)).decode())
     webhook_secret: str = field(default_factory=lambda: "whsec_" + secrets.token_hex(16))
+    sandbox_webhook_secret: str = field(default_factory=lambda: "whsec_" + secrets.token_hex(16))
+    sandbox_signing_secret: str = field(default_factory=lambda: "absec_" + secrets.token_hex(16))
 
 
 class Product:
@@ -65,8 +67,12 @@ class Product:
             "STRIPE_APP_CLIENT_SECRET": app.live_secret_key,
             "STRIPE_APP_CLIENT_ID_TEST": app.test_client_id,
             "STRIPE_APP_CLIENT_SECRET_TEST": app.test_secret_key,
+            "STRIPE_APP_CLIENT_ID_SANDBOX": app.sandbox_client_id,
+            "STRIPE_APP_CLIENT_SECRET_SANDBOX": app.sandbox_secret_key,
             "STRIPE_WEBHOOK_SECRET": self.webhook_secret,
+            "STRIPE_WEBHOOK_SECRET_SANDBOX": self.secrets.sandbox_webhook_secret,
             "STRIPE_APP_SIGNING_SECRET": app.signing_secret,
+            "STRIPE_APP_SIGNING_SECRET_SANDBOX": self.secrets.sandbox_signing_secret,
             "STRIPE_ADMIN_TOKEN": self.secrets.admin_token,
             "LICENSEKIT_API_TOKEN": self.secrets.api_token,
             "ENCRYPTION_KEYS": self.secrets.encryption_keys,
@@ -82,7 +88,11 @@ class Product:
         self.process.start()
         self.process.wait_until(self.is_ready, "GET /readyz answers 200")
         if not self._is_registered:
-            self.simulator.add_endpoint(f"{self.url}/stripe/webhook", self.webhook_secret, api_version=self._api_version)
+            webhook = f"{self.url}/stripe/webhook"
+            self.simulator.add_endpoint(webhook, self.webhook_secret, api_version=self._api_version)
+            self.simulator.add_endpoint(
+                webhook, self.secrets.sandbox_webhook_secret, api_version=self._api_version, environment="sandbox"
+            )
             self._is_registered = True
         return self
 

@@ -30,6 +30,7 @@ class Vendor:
         self.product = product
         merchant = simulator.add_merchant(**settings)
         self.account: str = merchant.account
+        self.mode: str = settings.get("environment", "test")
         # The merchant's own backend: what a shop would use to make products and prices.
         self.stripe = stripe.StripeClient(
             merchant.test_key, base_addresses={"api": simulator.url}, max_network_retries=0
@@ -42,7 +43,7 @@ class Vendor:
     def install(self) -> requests.Response:
         """Clicks through the install: our link, the authorize page (which grants), our callback."""
         start = requests.get(
-            f"{self.product.url}/stripe/oauth/install", params={"mode": "test"}, allow_redirects=False, timeout=20
+            f"{self.product.url}/stripe/oauth/install", params={"mode": self.mode}, allow_redirects=False, timeout=20
         )
         assert start.status_code == 302, start.text
         granted = self.simulator.authorize(start.headers["Location"], self.account)
@@ -53,7 +54,7 @@ class Vendor:
     def install_without_callback(self) -> None:
         """The account has the app, but the browser never came back to us with the code."""
         start = requests.get(
-            f"{self.product.url}/stripe/oauth/install", params={"mode": "test"}, allow_redirects=False, timeout=20
+            f"{self.product.url}/stripe/oauth/install", params={"mode": self.mode}, allow_redirects=False, timeout=20
         )
         self.simulator.authorize(start.headers["Location"], self.account)
 

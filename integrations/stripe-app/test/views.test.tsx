@@ -261,6 +261,15 @@ describe('The settings', () => {
     assert.equal(it.link('Authorize again'), 'https://licenses.example.com/stripe/oauth/install?mode=live');
   });
 
+  test('say what the app waits for, before anything fails', async () => {
+    const asked = { permissions: ['dispute_write'], endpoints: [], since: '2026-11-30T12:00:00Z' };
+    new Service().on(
+      'settings', data(settings({ connection: { ...settings().connection, pending_approval: asked } })),
+    );
+    const it = await page(AppSettings, at);
+    assert(it.text.includes('Waits for your approval') && it.text.includes('dispute_write'), it.text);
+  });
+
   test('are saved as a whole, and confirmed', async () => {
     const service = new Service().on('settings', data(settings())).on('actions', data({}));
     const it = await page(AppSettings, at);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
+import { approval, connection } from '../src/words/connections';
 import { ago, day, moment, until } from '../src/words/dates';
 import { reason } from '../src/words/disputes';
 import { emptiness } from '../src/words/fulfillments';
@@ -10,6 +11,24 @@ import { amount, level, twelfths } from '../src/words/usage';
 import { license, settings, view } from './support/samples';
 
 const now = new Date('2026-06-15T12:00:00Z');
+
+describe('The connection', () => {
+  const connected = settings().connection;
+  const asked = { permissions: ['charge_read'], endpoints: ['https://example.com'], since: '2026-11-30T12:00:00Z' };
+
+  test('says first what keeps sales waiting, then what waits for approval', () => {
+    assert.equal(connection(connected).text, 'Connected');
+    assert.equal(connection({ ...connected, pending_approval: asked }).text, 'Waits for your approval');
+    assert.equal(
+      connection({ ...connected, pending_approval: asked, parked_reason: 'stripe_permission' }).text, 'Needs attention',
+    );
+    assert.equal(connection({ ...connected, status: 'disconnected', pending_approval: asked }).text, 'Not connected');
+  });
+  test('names what is asked for', () => {
+    assert.match(approval(asked), /charge_read, https:\/\/example\.com/);
+    assert.match(approval({ ...asked, permissions: [], endpoints: [] }), /its new version/);
+  });
+});
 
 describe('Dates', () => {
   test('are written as the Dashboard writes them', () => {

@@ -73,6 +73,9 @@ struct Explainer: Sendable {
         explanation.chain.append(
           .init(standstill.code == "outage" ? .outage : .connection, standstill.sentence, at: standstill.since))
       }
+      if let pending = try await InstallStore(tenant: tenant, transaction: transaction).pendingApproval() {
+        explanation.chain.append(.init(.connection, pending.sentence, at: pending.since))
+      }
       var purchases = try await records.purchases(of: object)
       if object.kind == .event {
         if let (event, body) = try await records.event(object.id) {

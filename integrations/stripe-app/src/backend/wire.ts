@@ -149,6 +149,13 @@ export interface MappingNote {
   readonly warning: string | null;
 }
 
+export interface PendingApproval {
+  /** Stripe's names of the permissions. */
+  readonly permissions: readonly string[];
+  readonly endpoints: readonly string[];
+  readonly since: string;
+}
+
 export interface Settings {
   readonly account_id: string;
   readonly livemode: boolean;
@@ -157,6 +164,8 @@ export interface Settings {
     readonly installed_at: string | null;
     readonly parked_reason: string | null;
     readonly parked_detail: string | null;
+    /** What a version of the app asks for and nobody has approved yet; null while nothing is. */
+    readonly pending_approval: PendingApproval | null;
   };
   readonly mappings: readonly MappingNote[];
   readonly more_mappings: boolean;

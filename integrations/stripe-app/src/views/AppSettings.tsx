@@ -12,7 +12,7 @@ import { Stale, TestMode } from '../parts/Notes';
 import { useAction } from '../state/useAction';
 import { useLoaded } from '../state/useLoaded';
 import { day } from '../words/dates';
-import { connection } from '../words/connections';
+import { approval, connection } from '../words/connections';
 
 /** The page of the app in the Dashboard's settings: the connection, what is sold as what, and the account's choices. */
 const AppSettings = ({ userContext, environment }: ExtensionContextValue) => {
@@ -99,6 +99,13 @@ function Connection({
           type="caution"
           title="Sales are waiting"
           description={settings.connection.parked_detail ?? 'Something must be put right before they go on.'}
+        />
+      )}
+      {settings.connection.pending_approval !== null && (
+        <Banner
+          type="caution"
+          title="The app waits for your approval"
+          description={approval(settings.connection.pending_approval)}
         />
       )}
       <PropertyList orientation="horizontal">

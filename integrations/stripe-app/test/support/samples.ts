@@ -97,6 +97,7 @@ export function settings(changes: Partial<Settings> = {}): Settings {
     livemode: true,
     connection: {
       status: 'connected', installed_at: '2026-01-02T12:00:00Z', parked_reason: null, parked_detail: null,
+      pending_approval: null,
     },
     mappings: [
       {

@@ -1,0 +1,112 @@
+public import Foundation
+public import Identity
+public import JSON
+
+/// An event that says only that something happened to an object, and leaves it to the receiver to ask for the object
+/// (API reference, "v2 core events"; Stripe docs, "Event destinations").
+public struct ThinEvent: Hashable, Sendable {
+  /// What an event is about.
+  public struct RelatedObject: Hashable, Sendable {
+    public let id: String
+    /// Stripe's word for its kind, for example `checkout.session`.
+    public let type: String
+  }
+
+  /// The id of the snapshot event of the same happening; its own where it names none.
+  public let id: Stripe.EventID
+  /// Without the `v1.` that events of version 1's objects begin with.
+  public let type: StripeEventType
+  /// The merchant; nil on events of the developer's own account.
+  public let account: Stripe.AccountID?
+  public let livemode: Bool
+  /// When Stripe made the event, rounded down to the second, as the snapshot event has it.
+  public let created: Date
+  /// Nil for happenings that are about no object.
+  public let relatedObject: RelatedObject?
+  /// Whether `id` names an event that Stripe's list of events has.
+  public let hasSnapshotEvent: Bool
+  /// The request that caused the event; nil when Stripe acted by itself.
+  public let request: JSONValue?
+
+  /// Reads the body of a delivery that is already parsed.
+  /// - Parameter fit: the same, fit to be kept.
+  init(_ event: JSONObject, fit: JSONValue) throws(StripeEventError) {
+    guard let livemode = event["livemode"]?.bool else { throw .missing("livemode") }
+    self.livemode = livemode
+    id = try Self.key(ownID: event["id"]?.string, snapshotEvent: event["snapshot_event"]?.string)
+    hasSnapshotEvent = event["snapshot_event"]?.string != nil
+    account = try Self.account(event["context"])
+    type = try Self.type(event["type"]?.string)
+    created = try Self.second(event["created"]?.string)
+    let (object, kind) = (event["related_object"]?["id"]?.string, event["related_object"]?["type"]?.string)
+    if let object, let kind, EventEnvelope.isPlain(object), EventEnvelope.isPlain(kind) {
+      relatedObject = RelatedObject(id: object, type: kind)
+    } else {
+      relatedObject = nil
+    }
+    request = fit["reason"]?["request"]
+  }
+
+  static func key(ownID: String?, snapshotEvent: String?) throws(StripeEventError) -> Stripe.EventID {
+    if let snapshotEvent {
+      guard EventEnvelope.isPlain(snapshotEvent) else { throw .missing("snapshot_event") }
+      return Stripe.EventID(snapshotEvent)
+    }
+    return try EventEnvelope.eventID(ownID)
+  }
+
+  /// The tenant is in `context`: an account, or the path to one within an organisation.
+  static func account(_ context: JSONValue?) throws(StripeEventError) -> Stripe.AccountID? {
+    guard let context, !context.isNull else { return nil }
+    guard let text = context.string, let last = text.split(separator: "/").last, EventEnvelope.isPlain(String(last))
+    else { throw .missing("context") }
+    return Stripe.AccountID(String(last))
+  }
+
+  static func type(_ text: String?) throws(StripeEventError) -> StripeEventType {
+    guard let text, EventEnvelope.isPlain(text), text != versionPrefix else { throw .missing("type") }
+    return StripeEventType(text.hasPrefix(versionPrefix) ? String(text.dropFirst(versionPrefix.count)) : text)
+  }
+
+  private static let versionPrefix = "v1."
+
+  static func second(_ created: String?) throws(StripeEventError) -> Date {
+    guard let created, let date = RFC3339.date(from: created) else { throw .missing("created") }
+    let second = date.timeIntervalSince1970.rounded(.down)
+    guard (0...TimeInterval(EventEnvelope.latestTime)).contains(second) else { throw .missing("created") }
+    return Date(timeIntervalSince1970: second)
+  }
+}
+
+extension ThinEvent {
+  /// The snapshot event that tells the same, made with the object as Stripe has it now.
+  /// - Parameter version: the API version that `object` is rendered in.
+  public func snapshot(of object: JSONValue, version: String) -> JSONValue {
+    .object(
+      JSONObject([
+        ("id", .string(id.rawValue)), ("object", "event"),
+        ("account", (account?.rawValue).map(JSONValue.string) ?? .null),
+        ("api_version", .string(version)), ("created", .integer(Int64(created.timeIntervalSince1970))),
+        ("data", .object(JSONObject([("object", object)]))), ("livemode", .bool(livemode)),
+        ("request", request ?? .null), ("type", .string(type.rawValue)),
+      ]))
+  }
+}
+
+/// What a delivery or the inbox has: an event in either form.
+public enum DeliveredEvent: Hashable, Sendable {
+  case snapshot(StripeEvent)
+  case thin(ThinEvent)
+
+  /// Reads the body of a delivery.
+  public init(parsing bytes: [UInt8]) throws(StripeEventError) {
+    let value: JSONValue
+    do { value = try JSONValue(parsing: bytes) } catch { throw .notJSON(error) }
+    let fit = value.withoutControls(readFrom: bytes)
+    guard let event = value.object else { throw .notAnEvent }
+    switch try EventEnvelope.kind(event["object"]?.string) {
+    case .snapshot: self = .snapshot(try StripeEvent(value, fit: fit))
+    case .thin: self = .thin(try ThinEvent(event, fit: fit))
+    }
+  }
+}

@@ -1,0 +1,70 @@
+public import Foundation
+public import Identity
+public import JSON
+
+/// An installation of an app in a merchant's account (API reference, "Installs"): beside the merchant's tokens, the
+/// developer's view of it.
+public struct AppInstall: Hashable, Sendable {
+  /// What an event tells of an installation.
+  public enum Change: String, Hashable, Sendable {
+    case created, updated, deleted
+  }
+
+  /// Where an installation stands; Stripe's own word, which may be a new one.
+  public struct Status: RawRepresentable, Hashable, Sendable {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public static let installed = Status(rawValue: "installed")
+  }
+
+  /// The most entries that are read of a list, and the longest: Stripe's own are far below.
+  static let mostEntries = 200
+
+  public let id: String
+  /// The app, by the id in its manifest.
+  public let app: String
+  public let account: Stripe.AccountID?
+  public let livemode: Bool
+  public let status: Status
+  public let created: Date
+  /// Stripe's own word, for example `public`.
+  public let channel: String?
+  public let permissionsGranted: [String]
+  /// What a version of the app asks for and the merchant has not approved yet.
+  public let permissionsPending: [String]
+  public let endpointsPending: [String]
+  /// Whether the merchant must act before the installation is as the app wants it.
+  public let approvalRequired: Bool
+
+  public init(_ value: JSONValue) throws(StripeObjectError) {
+    let kind = "apps.install"
+    let reader = try ObjectReader(value, kind: kind)
+    guard let id = reader.string("id"), EventEnvelope.isPlain(id) else {
+      throw StripeObjectError(object: kind, field: "id")
+    }
+    guard let app = reader.string("app") ?? reader["app"]?["id"]?.string, EventEnvelope.isPlain(app) else {
+      throw StripeObjectError(object: kind, field: "app")
+    }
+    guard let livemode = reader["livemode"]?.bool else { throw StripeObjectError(object: kind, field: "livemode") }
+    self.id = id
+    self.app = app
+    self.livemode = livemode
+    account = reader.id("account")
+    status = Status(rawValue: reader.string("status").flatMap { EventEnvelope.isPlain($0) ? $0 : nil } ?? "unknown")
+    created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    channel = reader.string("channel").flatMap { EventEnvelope.isPlain($0) ? $0 : nil }
+    func words(_ field: String) -> [String] {
+      (reader[field]?.array ?? []).prefix(Self.mostEntries).compactMap { entry in
+        entry.string.flatMap { EventEnvelope.isPlain($0) ? $0 : nil }
+      }
+    }
+    permissionsGranted = words("permissions_granted")
+    permissionsPending = words("permissions_pending")
+    endpointsPending = words("endpoints_pending")
+    approvalRequired = reader["approval_required"]?.bool ?? false
+  }
+
+  /// Whether something waits for the merchant's approval: calls that need it fail until then.
+  public var isApprovalPending: Bool { approvalRequired || !permissionsPending.isEmpty || !endpointsPending.isEmpty }
+}

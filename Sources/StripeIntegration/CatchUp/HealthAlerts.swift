@@ -1,0 +1,42 @@
+import Foundation
+import JSON
+import Logging
+import Postgres
+import StripeAPI
+
+/// Takes in Stripe's alerts that it could not make events.
+struct HealthAlerts: Sendable {
+  let database: TenantDatabase
+  let logger: Logger
+
+  /// Has the list of one account read at once, the newest events included: what is missing is older than the alert, and no
+  /// webhook is on its way with it.
+  static func raised(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
+    do {
+      try await JobStore(tenant: tenant, transaction: transaction)
+        .create(
+          .sweep, subject: "alert", parameters: SweepWork.parameters.asked, counting: SweepWork.counts,
+          by: SweepSchedule.actor)
+    } catch is JobStore.AlreadyOpen {
+      // It may have read past what this alert is about: the next one is soon.
+      try await SweepStore(tenant: tenant, transaction: transaction).ask()
+    }
+  }
+
+  /// The alert names no account, so that every account may be concerned. Makes the sweeps of all tenants of the mode due, the next minutes' apart: those that are due sooner stay so.
+  func raised(livemode: Bool) async throws {
+    let count = try await database.transaction(as: .worker) { transaction in
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.sweeps
+           SET due_at = now() + random() * interval '5 minutes'
+         WHERE livemode = \(livemode)
+           AND due_at   > now() + interval '5 minutes'
+           AND due_at   < 'infinity'
+        """
+      ).affectedRows
+    }
+    logger.warning(
+      "Stripe could not make events: its lists of events are read soon", metadata: ["accounts": "\(count)"])
+  }
+}

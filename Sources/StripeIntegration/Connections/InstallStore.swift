@@ -1,0 +1,61 @@
+import Foundation
+import Identity
+import Postgres
+import StripeAPI
+
+/// How Stripe sees the installation of the app in a tenant's account, within a transaction of that tenant.
+struct InstallStore {
+  let tenant: Tenant
+  let transaction: PostgresTransaction
+
+  /// Takes in what an event or the list of installations says; what is older than what is known changes nothing.
+  /// - Parameter moment: Stripe's clock: when the event was made, or before the list was read.
+  func note(_ install: AppInstall, asOf moment: Date) async throws {
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.installs AS i
+             (account_id, livemode, install_id, status, channel, permissions_granted, permissions_pending,
+              endpoints_pending, approval_required, pending_since, as_of)
+      VALUES (\(tenant.account), \(tenant.livemode), \(install.id), \(install.status.rawValue), \(install.channel),
+              \(install.permissionsGranted)::text[], \(install.permissionsPending)::text[],
+              \(install.endpointsPending)::text[], \(install.approvalRequired),
+              CASE WHEN \(install.isApprovalPending) THEN \(moment)::timestamptz END, \(moment))
+      ON CONFLICT (account_id, livemode) DO UPDATE
+         SET install_id          = excluded.install_id,
+             status              = excluded.status,
+             channel             = excluded.channel,
+             permissions_granted = excluded.permissions_granted,
+             permissions_pending = excluded.permissions_pending,
+             endpoints_pending   = excluded.endpoints_pending,
+             approval_required   = excluded.approval_required,
+             pending_since       = CASE WHEN excluded.pending_since IS NOT NULL
+                                        THEN COALESCE(i.pending_since, excluded.pending_since) END,
+             as_of               = excluded.as_of,
+             updated_at          = now()
+       WHERE i.as_of <= excluded.as_of
+      """)
+  }
+
+  /// The installation is over.
+  func remove() async throws {
+    try await transaction.query(
+      """
+      DELETE FROM stripe_integration.installs
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+      """)
+  }
+
+  /// What waits for the vendor's approval; nil while nothing does.
+  func pendingApproval() async throws -> PendingApproval? {
+    try await transaction.query(
+      """
+      SELECT \(fragment: PendingApproval.columns)
+        FROM stripe_integration.installs
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND pending_since IS NOT NULL
+      """
+    ).first.flatMap(PendingApproval.init)
+  }
+}

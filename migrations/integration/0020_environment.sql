@@ -1,0 +1,20 @@
+-- Sandboxes beside test mode: both say "livemode": false, and only the signature and the credentials tell them apart.
+--
+-- Not validated: in the rows there are the columns are NULL, and a scan would lock the tables for its time.
+
+-- What the account is installed in, or was last. NULL: live or test mode, as livemode says.
+ALTER TABLE stripe_integration.connections
+  ADD COLUMN environment text,
+  ADD CONSTRAINT connections_environment_check
+      CHECK (environment IS NULL
+             OR (environment IN ('live', 'test', 'sandbox') AND (environment = 'live') = livemode)) NOT VALID;
+
+GRANT SELECT (environment) ON stripe_integration.connections TO stripe_integration_operator;
+
+-- The only environment that the signature of an event vouches for. NULL: every one with its livemode.
+ALTER TABLE stripe_integration.inbox
+  ADD COLUMN environment text,
+  ADD CONSTRAINT inbox_environment_check
+      CHECK (environment IS NULL OR (environment IN ('test', 'sandbox') AND NOT livemode)) NOT VALID;
+
+GRANT INSERT (environment), SELECT (environment) ON stripe_integration.inbox TO stripe_integration_receiver;
