@@ -96,18 +96,25 @@ let package = Package(
         logging, lifecycle, hummingbird, metrics,
       ]),
 
+    // What the two programs with the Stripe integration share.
+    module(
+      "IntegrationCommands",
+      [
+        "StripeIntegration", "LicenseKitAPI", "Identity", "JSON", "Cryptography", "Postgres", "Redis", "Storage",
+        "HTTPTransport", "PDFDocuments", "ServerKit", arguments, logging, lifecycle,
+      ]),
+
     // The commands.
     command(
       "licensekit",
       [
-        "LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Redis", "Storage", "HTTPTransport",
-        "Cryptography", "PDFDocuments", "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird,
+        "IntegrationCommands", "LicenseServer", "StripeIntegration", "LicenseKitAPI", "Postgres", "Storage",
+        "HTTPTransport", "Cryptography", "ServerKit", "JSON", "Identity", logging, lifecycle, hummingbird,
       ]),
     command(
       "stripe-integration",
       [
-        "StripeIntegration", "Postgres", "Redis", "Storage", "HTTPTransport", "Cryptography", "ServerKit", "JSON",
-        logging,
+        "IntegrationCommands", "StripeIntegration", "LicenseKitAPI", "Postgres", "Cryptography", "ServerKit", logging,
         lifecycle, hummingbird,
       ]),
     command(

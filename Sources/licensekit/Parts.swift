@@ -1,88 +1,85 @@
-import ArgumentParser
-import Cryptography
 import HTTPTransport
+import IntegrationCommands
 import LicenseKitAPI
 import LicenseServer
 import Logging
 import Postgres
-import Redis
 import ServerKit
 import ServiceLifecycle
 import Storage
 import StripeIntegration
 
 /// The program on one page: what it is made of, and in which order it starts and ends.
-struct Parts: Sendable {
-  let postgres: PostgresClient
-  let redis: RedisClient?
-  let transport: HTTPTransport
+struct Parts: IntegrationProgram {
+  static let name = "licensekit"
+  static let purpose = "Serve the LicenseKit API and, where it is configured, the Stripe integration."
+
+  let common: CommonParts
   /// Deliveries have a transport of their own: receivers that hang take no connections away from Stripe.
   let webhookTransport: HTTPTransport
   let server: LicenseServer
   let integration: IntegrationServer?
-  let logger: Logger
 
-  /// - Throws: `PostgresError` when the database, whose identity the keys in Redis carry, does not answer.
   init(_ settings: ServerSettings, logger: Logger) async throws {
-    self.logger = logger
-    var database = try PostgresConfiguration(url: settings.process.databaseURL)
-    database.maximumConnections = max(1, settings.process.databaseConnections - LicenseServer.ownConnections)
-    database.applicationName = "licensekit"
-    let postgres = PostgresClient(database, logger: logger)
-    var redis: RedisClient?
-    if let url = settings.process.redisURL {
-      redis = try await .of(postgres, configuration: RedisConfiguration(url: url), logger: logger)
-    }
-    let transport = HTTPTransport(logger: logger)
+    let common = try await CommonParts(
+      settings.process, of: Self.name, reservedConnections: LicenseServer.ownConnections, logger: logger)
     let server = LicenseServer(
-      client: postgres, keyRing: settings.keyRing, destinations: settings.destinations, logger: logger)
-    self.postgres = postgres
-    self.redis = redis
-    self.transport = transport
+      client: common.postgres, keyRing: settings.keyRing, destinations: settings.destinations, logger: logger)
+    self.common = common
     webhookTransport = HTTPTransport(.init(userAgent: "LicenseKit", maximumConnectionsPerHost: 16), logger: logger)
     self.server = server
     integration = settings.integration.map { configuration in
       // The service-wide LicenseKit: the one at LICENSEKIT_BASE_URL, or else this very server without a detour over HTTP.
       let licenseKit: @Sendable (String) -> any LicenseKitClient
       if let baseURL = configuration.licenseKit.baseURL {
-        licenseKit = { LicenseKitHTTPClient(baseURL: baseURL, token: $0, transport: transport) }
+        licenseKit = { LicenseKitHTTPClient(baseURL: baseURL, token: $0, transport: common.transport) }
       } else {
         licenseKit = { server.inProcessClient(token: $0) }
       }
       return IntegrationServer(
-        configuration: configuration, postgres: postgres, redis: redis, transport: transport,
+        configuration: configuration, postgres: common.postgres, redis: common.redis, transport: common.transport,
         licenseKit: licenseKit(configuration.licenseKit.token), licenseKitClient: licenseKit, logger: logger)
     }
   }
 
-  /// Brings the schemas up to date; several replicas may do so at once. What only the operator can mend ends the program
-  /// with a word about it.
-  func migrate() async throws {
-    do {
-      try await Schema.update(schemas, of: postgres, logger: logger)
-    } catch let error as PostgresError where error.meaning == .rights {
-      StandardError.write("DATABASE_URL: \(error.message)\n")
-      throw ExitCode(78)  // EX_CONFIG
-    }
-  }
-
-  /// The parts of the database that this service works on.
   var schemas: [Schema] {
     get throws {
-      let migrations = try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES")
+      let migrations = try CommonParts.migrations
       return [LicenseServer.schema(in: migrations)]
         + (integration == nil ? [] : [IntegrationServer.schema(in: migrations)])
     }
   }
 
-  /// Background work of the parts themselves.
-  var services: [any Service] {
-    var services: [any Service] = [postgres]
-    if let redis { services.append(RedisService(redis: redis)) }
-    return services
+  var schemaChecks: [(owner: String, check: ReadinessCheck)] {
+    [("the LicenseKit server", server.readinessCheck)]
+      + (integration.map { [("the Stripe integration", $0.readinessCheck)] } ?? [])
   }
 
-  /// The background work of a replica in this role.
+  func reseal() async throws -> Int {
+    try await server.administration.reseal() + (integration?.reseal() ?? 0)
+  }
+
+  func prepareToServe(_ settings: ServerSettings) async throws {
+    try await server.bootstrap(adminToken: settings.adminToken)
+  }
+
+  func addRoutes(to router: AppRouter, for role: IntegrationServer.Role, metrics: MetricsRegistry) {
+    guard role != .worker else {
+      router.addHealthRoutes(schemaChecks.map(\.check)).addMetricsRoute(metrics)
+      return
+    }
+    server.addRoutes(
+      to: router, metrics: metrics, readiness: integration.map { [$0.readinessCheck] } ?? [],
+      limiter: RateLimiter(common.redis))
+    integration?.addRoutes(to: router)
+    do {
+      try APIDescription.read().addRoute(to: router)
+    } catch {
+      // Nobody who paid is kept waiting for a document.
+      common.logger.warning("GET /openapi.yaml is not served", metadata: ["error": "\(error)"])
+    }
+  }
+
   func backgroundServices(for role: IntegrationServer.Role) -> [any Service] {
     var services = integration?.services(for: role) ?? []
     if role != .worker { services += server.requestServices }
@@ -90,22 +87,10 @@ struct Parts: Sendable {
     return services
   }
 
-  /// After the last request: what waits is written, then everything is closed.
   func close() async {
     await integration?.shutdown()
     await server.shutdown()
-    await postgres.close()
-    redis?.shutdown()
-    transport.shutdown()
+    await common.close()
     webhookTransport.shutdown()
-  }
-}
-
-/// Keeps the Redis client's connections for as long as the service runs.
-private struct RedisService: Service {
-  let redis: RedisClient
-
-  func run() async throws {
-    await cancelWhenGracefulShutdown { await redis.run() }
   }
 }

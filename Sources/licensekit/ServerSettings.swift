@@ -1,13 +1,12 @@
-import ArgumentParser
 import Cryptography
 import HTTPTransport
+import IntegrationCommands
 import LicenseServer
-import Logging
 import ServerKit
 import StripeIntegration
 
 /// Everything `licensekit` reads from its environment, read once.
-struct ServerSettings {
+struct ServerSettings: ProgramSettings {
   var process: ProcessSettings
   var keyRing: KeyRing
   /// Nil: the Stripe integration is not mounted.
@@ -33,15 +32,5 @@ struct ServerSettings {
     try environment.finish()
     return ServerSettings(
       process: process, keyRing: keyRing, integration: integration, adminToken: adminToken, destinations: destinations)
-  }
-
-  /// Ends the program with every problem on standard error, each naming its variable.
-  static func readOrExit() throws -> ServerSettings {
-    do {
-      return try read(from: EnvironmentReader())
-    } catch {
-      StandardError.write("\(error)\n")
-      throw ExitCode(78)  // EX_CONFIG
-    }
   }
 }

@@ -60,13 +60,16 @@ struct DocumentationTests {
   /// The variables that the two services read, out of the files that read an environment.
   private func variablesRead() throws -> Set<String> {
     var names: Set<String> = []
-    for module in ["ServerKit", "LicenseServer", "StripeIntegration", "licensekit", "stripe-integration"] {
+    let modules = [
+      "ServerKit", "LicenseServer", "StripeIntegration", "IntegrationCommands", "licensekit", "stripe-integration",
+    ]
+    for module in modules {
       for file in try SourceTree.files(in: "Sources/\(module)")
       where file.code.contains(/EnvironmentReader|environmentOverride|ProcessInfo/) {
         names.formUnion(file.code.matches(of: /"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"/).map { String($0.1) })
-        // Those that exist once more for test mode.
-        for list in file.code.matches(of: /= \[([^\]]*)\]\.flatMap \{ \[\$0, \$0 \+ "_TEST"\] \}/) {
-          names.formUnion(list.1.matches(of: /"([A-Z_]+)"/).map { "\($0.1)_TEST" })
+        // Those that exist once for each environment of Stripe.
+        for list in file.code.matches(of: /\[([^\]]*)\]\.flatMap\(StripeEnvironment\.variables\)/) {
+          names.formUnion(list.1.matches(of: /"([A-Z_]+)"/).flatMap { ["\($0.1)_TEST", "\($0.1)_SANDBOX"] })
         }
       }
     }

@@ -69,20 +69,25 @@ struct ModuleTests {
         "ServerKit", "Delivery", "StripeAPI", "LicenseKitAPI", "Storage",
       ],
       outside: ["Foundation", "HTTPTypes", "Hummingbird", "Logging", "Metrics", "ServiceLifecycle", "Synchronization"]),
+    // What the programs with the integration share: their parts and their commands.
+    Door(
+      "IntegrationCommands",
+      [
+        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit",
+        "LicenseKitAPI", "StripeIntegration", "Storage",
+      ],
+      outside: ["ArgumentParser", "Foundation", "Logging", "ServiceLifecycle"]),
     Door(
       "licensekit",
       [
-        "Identity", "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "PDFDocuments", "ServerKit",
-        "LicenseKitAPI", "LicenseServer", "StripeIntegration", "Storage",
+        "Identity", "JSON", "Cryptography", "Postgres", "HTTPTransport", "ServerKit", "LicenseKitAPI",
+        "LicenseServer", "StripeIntegration", "Storage", "IntegrationCommands",
       ],
       outside: ["ArgumentParser", "Foundation", "Logging", "ServiceLifecycle"]),
     Door(
       "stripe-integration",
-      [
-        "JSON", "Cryptography", "Postgres", "Redis", "HTTPTransport", "ServerKit", "LicenseKitAPI", "StripeIntegration",
-        "Storage",
-      ],
-      outside: ["ArgumentParser", "Foundation", "Logging", "ServiceLifecycle"]),
+      ["Cryptography", "Postgres", "ServerKit", "LicenseKitAPI", "StripeIntegration", "IntegrationCommands"],
+      outside: ["ArgumentParser", "Logging", "ServiceLifecycle"]),
     // Stands in for Stripe, so it knows nothing of the product it is used to test.
     Door(
       "stripe-simulator", ["Identity", "JSON", "Cryptography", "HTTPTransport", "ServerKit"],

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Identity
+import IntegrationCommands
 import JSON
 import LicenseServer
 import Logging

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Identity
+import IntegrationCommands
 import JSON
 import LicenseKitAPI
 import LicenseServer

@@ -1,0 +1,109 @@
+public import ArgumentParser
+public import Cryptography
+import Foundation
+public import Logging
+public import Postgres
+public import ServerKit
+public import ServiceLifecycle
+public import StripeIntegration
+
+/// What a program with the Stripe integration reads from its environment, once.
+public protocol ProgramSettings: Sendable {
+  /// What every server process needs.
+  var process: ProcessSettings { get }
+  /// What secrets at rest are sealed with.
+  var keyRing: KeyRing { get }
+  /// Nil: the Stripe integration is not part of the program.
+  var integration: IntegrationConfiguration? { get }
+
+  /// - Throws: every problem at once, each naming its variable.
+  static func read(from environment: EnvironmentReader) throws(ConfigurationProblems) -> Self
+}
+
+extension ProgramSettings {
+  /// Ends the program with every problem on standard error.
+  public static func readOrExit() throws -> Self {
+    do {
+      return try read(from: EnvironmentReader())
+    } catch {
+      StandardError.write("\(error)\n")
+      throw ExitCode(78)  // EX_CONFIG
+    }
+  }
+}
+
+/// A program that has the Stripe integration in it, put together from its parts. The commands that ``IntegrationCommands``
+/// lists work on it and on nothing else, so that each of them is the same in every such program.
+public protocol IntegrationProgram: Sendable {
+  associatedtype Settings: ProgramSettings
+
+  /// In the shell, in the log and among the sessions of the database.
+  static var name: String { get }
+  /// What `serve` does, for its help.
+  static var purpose: String { get }
+
+  /// - Throws: `PostgresError` when the database, whose identity the keys in Redis carry, does not answer.
+  init(_ settings: Settings, logger: Logger) async throws
+
+  /// What every such program is made of.
+  var common: CommonParts { get }
+  /// Nil where it is not configured.
+  var integration: IntegrationServer? { get }
+  /// The parts of the database that the program works on, in the order in which they are brought up to date.
+  var schemas: [Schema] { get throws }
+  /// Whether each schema can be worked on, by the name of its part of the program.
+  var schemaChecks: [(owner: String, check: ReadinessCheck)] { get }
+
+  /// Seals every secret at rest anew under the first key.
+  /// - Returns: how many there were.
+  func reseal() async throws -> Int
+  /// What is done at each start, once the schemas are up to date.
+  func prepareToServe(_ settings: Settings) async throws
+  /// All routes of a replica in this role.
+  func addRoutes(to router: AppRouter, for role: IntegrationServer.Role, metrics: MetricsRegistry)
+  /// The background work of a replica in this role.
+  func backgroundServices(for role: IntegrationServer.Role) -> [any Service]
+  /// After the last request: what waits is written, then everything is closed.
+  func close() async
+}
+
+extension IntegrationProgram {
+  /// Brings the schemas up to date; several replicas may do so at once. What only the operator can mend ends the program
+  /// with a word about it.
+  func migrate() async throws {
+    do {
+      try await Schema.update(schemas, of: common.postgres, logger: common.logger)
+    } catch let error as PostgresError where error.meaning == .rights {
+      StandardError.write("DATABASE_URL: \(error.message)\n")
+      throw ExitCode(78)  // EX_CONFIG
+    }
+  }
+
+  /// Runs a command on the program without serving anything; the parts are closed however it ends.
+  static func run<Result>(
+    _ settings: Settings, logLevel: Logger.Level, _ body: (Self) async throws -> Result
+  ) async throws -> Result {
+    bootstrapLogging(level: logLevel, format: settings.process.logFormat)
+    let program = try await Self(settings, logger: Logger(label: name))
+    let result: Result
+    do {
+      result = try await body(program)
+    } catch {
+      await program.close()
+      throw error
+    }
+    await program.close()
+    return result
+  }
+}
+
+/// The commands that every program with the Stripe integration has.
+public enum IntegrationCommands<Program: IntegrationProgram> {
+  /// In the order of the program's help.
+  public static var all: [any ParsableCommand.Type] {
+    [
+      Serve<Program>.self, Migrate<Program>.self, Doctor<Program>.self, Explain<Program>.self,
+      ReplaySales<Program>.self, Reconcile<Program>.self, BuyerCommand<Program>.self, Keys<Program>.self,
+    ]
+  }
+}

@@ -1,0 +1,41 @@
+/// Which permissions the calls to Stripe take, by the first words of their path (Stripe Apps docs, "Permissions"). A test
+/// compares the paths with those that the API client has.
+enum PermissionTable {
+  /// Refunds are read with their charges, prices with plans, credit notes and payments of invoices with invoices.
+  static let reading = [
+    "charges": "charge_read", "checkout/sessions": "checkout_session_read", "credit_notes": "invoice_read",
+    "customers": "customer_read", "disputes": "dispute_read", "events": "event_read",
+    "invoice_payments": "invoice_read", "invoices": "invoice_read", "payment_intents": "payment_intent_read",
+    "prices": "plan_read", "products": "product_read", "refunds": "charge_read",
+    "subscription_items": "subscription_read", "subscriptions": "subscription_read",
+  ]
+
+  static let writing = [
+    "checkout/sessions": "checkout_session_write", "customers": "customer_write", "disputes": "dispute_write",
+    "files": "file_write", "invoices": "invoice_write", "payment_intents": "payment_intent_write",
+    "subscriptions": "subscription_write",
+  ]
+
+  /// Read with the developer's own key, never with a vendor's permission.
+  static let developersOwn: Set = ["account", "apps/installs"]
+
+  /// What the code calls, and no more: the reviewer rejects what is not used.
+  static let used = Set(reading.values).union(writing.values)
+
+  /// What a reader of the listing takes the app to see, and what it must then be allowed.
+  static let described: [(words: [String], permission: String)] = [
+    (["checkout", "payment link", "payment links"], "checkout_session_read"),
+    (["customer", "customers"], "customer_read"),
+    (["subscription", "subscriptions"], "subscription_read"),
+    (["invoice", "invoices"], "invoice_read"),
+    (["payment", "payments"], "payment_intent_read"),
+    (["refund", "refunds", "refunded"], "charge_read"),
+    (["dispute", "disputes", "disputed"], "dispute_read"),
+    (["evidence"], "dispute_write"),
+    (["pdf"], "file_write"),
+    (["product", "products"], "product_read"),
+    (["price", "prices"], "plan_read"),
+    (["coupon", "coupons"], "coupon_read"),
+    (["payout", "payouts"], "payout_read"),
+  ]
+}
