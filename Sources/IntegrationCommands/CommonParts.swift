@@ -3,7 +3,7 @@ public import Logging
 public import Postgres
 public import Redis
 public import ServerKit
-public import ServiceLifecycle
+import ServiceLifecycle
 import Storage
 
 /// The connections to the outside that every program with the Stripe integration has.

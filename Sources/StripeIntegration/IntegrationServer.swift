@@ -75,7 +75,8 @@ public struct IntegrationServer: Sendable {
     inbox = InboxWriter(client: postgres, logger: logger)
     receiver = WebhookReceiver(
       secrets: configuration.webhookSecrets.checking(), inbox: inbox, recent: recent,
-      alerts: HealthAlerts(database: database, logger: logger), wakeUp: wakeUp, clock: clock, logger: logger)
+      developerEvents: DeveloperEvents(database: database, logger: logger), wakeUp: wakeUp, clock: clock, logger: logger
+    )
     connectionRoutes = ConnectionRoutes(
       configuration: configuration, store: connections, transport: transport, redis: redis)
     appViews = AppViews(
@@ -99,6 +100,8 @@ public struct IntegrationServer: Sendable {
       router: EventRouter(
         database: database, application: application, recent: recent, logger: logger, caution: caution),
       turns: Turns(database: database),
+      thinEvents: ThinEvents(
+        database: database, stripe: tokens, recent: recent, wakeUp: wakeUp, logger: logger),
       reconciler: Reconciler(
         database: database, stripe: tokens, licenseKit: directory, vault: keys, redis: redis, recent: recent,
         clock: clock, logger: logger, caution: caution),
@@ -124,7 +127,6 @@ public struct IntegrationServer: Sendable {
           database: database, mappings: MappingEditor(database: database, wakeUp: wakeUp), wakeUp: wakeUp, clock: clock),
         .backfill: BackfillWork(database: database, stripe: background, clock: clock),
         .sweep: SweepWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
-        .thinEvents: ThinEventWork(database: database, stripe: tokens, recent: recent, wakeUp: wakeUp, logger: logger),
       ], parking: connections, concurrency: 4, pollInterval: .seconds(1), logger: logger)
     queueMetrics = QueueMetrics(database: database, interval: .seconds(15), logger: logger)
   }

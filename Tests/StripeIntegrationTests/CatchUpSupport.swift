@@ -40,6 +40,8 @@ final class FakeAccount: HTTPSending {
   /// Answers 403 to calls to this list.
   func refuse(_ list: String) { state.withLock { _ = $0.refused.insert(list) } }
 
+  func allow(_ list: String) { state.withLock { _ = $0.refused.remove(list) } }
+
   /// Runs something once, in the middle of the next call that begins so.
   func interrupt(_ prefix: String, _ body: @escaping @Sendable () async throws -> Void) {
     state.withLock { $0.interruptions.append((prefix, body)) }

@@ -18,7 +18,7 @@ struct OutageTests {
   private func workers(_ shop: Shop) -> Workers {
     let logger = Logger(label: "outage", factory: { _ in SwiftLogNoOpLogHandler() })
     return Workers(
-      router: shop.router, turns: Turns(database: shop.database),
+      router: shop.router, turns: Turns(database: shop.database), thinEvents: shop.thinEvents,
       reconciler: Reconciler(
         database: shop.database, stripe: FixedStripe(objects: shop.stripe),
         licenseKit: FixedLicenseKit(client: shop.licenseKit),
@@ -207,7 +207,7 @@ struct OutageTests {
       let stop = RefusingStripe(objects: shop.stripe, refused: "cs_test_1")
       let logger = Logger(label: "parked", factory: { _ in SwiftLogNoOpLogHandler() })
       let workers = Workers(
-        router: shop.router, turns: Turns(database: shop.database),
+        router: shop.router, turns: Turns(database: shop.database), thinEvents: shop.thinEvents,
         reconciler: Reconciler(
           database: shop.database, stripe: stop, licenseKit: FixedLicenseKit(client: shop.licenseKit),
           vault: shop.vault, redis: nil, recent: RecentEvents(redis: nil), clock: { Date() }, logger: logger),

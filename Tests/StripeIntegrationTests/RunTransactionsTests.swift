@@ -17,7 +17,8 @@ private typealias Event = StripeFixture.Event
 struct RunTransactionsTests {
   private func workers(_ shop: Shop) -> Workers {
     Workers(
-      router: shop.router, turns: Turns(database: shop.database), reconciler: shop.reconciler,
+      router: shop.router, turns: Turns(database: shop.database), thinEvents: shop.thinEvents,
+      reconciler: shop.reconciler,
       parking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
       pollInterval: .milliseconds(10), logger: Logger(label: "run", factory: { _ in SwiftLogNoOpLogHandler() }))
   }

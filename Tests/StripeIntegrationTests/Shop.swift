@@ -98,6 +98,12 @@ struct Shop: Sendable {
         scope: "stripe_apps", tokenType: "bearer"), licenseKit: nil)
   }
 
+  var thinEvents: ThinEvents {
+    ThinEvents(
+      database: database, stripe: FixedStripe(objects: stripe), recent: RecentEvents(redis: nil), wakeUp: WakeUp(),
+      logger: router.logger)
+  }
+
   // MARK: Mappings
 
   func map(_ changes: (inout Terms) -> Void = { _ in }) async throws {

@@ -37,19 +37,26 @@ struct ThinEventsTests {
     }
   }
 
-  private func works(_ old: OldShop) -> [JobKind: any JobWork] {
-    [
-      .thinEvents: ThinEventWork(
-        database: old.shop.database, stripe: FakeAccess(account: old.account), recent: RecentEvents(redis: nil),
-        wakeUp: WakeUp(), logger: Logger(label: "thin", factory: { _ in SwiftLogNoOpLogHandler() }))
-    ]
+  private func thinEvents(_ old: OldShop) -> ThinEvents {
+    ThinEvents(
+      database: old.shop.database, stripe: FakeAccess(account: old.account), recent: RecentEvents(redis: nil),
+      wakeUp: WakeUp(), logger: Logger(label: "thin", factory: { _ in SwiftLogNoOpLogHandler() }))
+  }
+
+  /// One turn of the tenant; what waits for another attempt is due at once.
+  @discardableResult
+  private func fetch(_ old: OldShop) async throws -> ThinEvents.Served {
+    try await old.shop.database.transaction(for: old.shop.tenant) { transaction in
+      _ = try await transaction.query(
+        "UPDATE stripe_integration.inbox SET fetch_at = now() WHERE fetch_at IS NOT NULL")
+    }
+    return try await thinEvents(old).serve(old.shop.tenant)
   }
 
   private func settle(_ old: OldShop) async throws {
     for _ in 0..<6 {
       try await old.settle()
-      try await old.shop.work(works(old))
-      try await old.shop.makeJobsDue()
+      try await fetch(old)
     }
     try await old.settle()
   }
@@ -128,7 +135,7 @@ struct ThinEventsTests {
       try await deliver((updates + noise).map { thin($0, in: old) }, to: old)
       try await old.shop.route()
       old.account.forgetRequests()
-      try await old.shop.work(works(old))
+      try await fetch(old)
       #expect(old.account.requests == ["GET subscriptions/sub_3"])
       let ended = try await events(old)
       #expect(ended["evt_n1"]?.state == "ignored" && ended["evt_n2"]?.state == "ignored")
@@ -142,7 +149,7 @@ struct ThinEventsTests {
       old.account.refuse("checkout/sessions/cs_test_1")
       try await deliver([thin(events[0], in: old)], to: old)
       try await old.shop.route()
-      try await old.shop.work(works(old))
+      try await fetch(old)
       #expect(old.account.requests.contains("GET events/evt_1"))
       #expect(try await self.events(old)["evt_1"]?.state == "new")
     }
@@ -171,9 +178,9 @@ struct ThinEventsTests {
       let events = sales(old)
       try await deliver(events.map { thin($0, in: old) }, to: old)
       try await old.shop.route()
-      old.account.interrupt("GET checkout/sessions/cs_test_1") { throw CancellationError() }
-      for _ in 0..<8 { old.account.interrupt("GET checkout/sessions/cs_test_1") { throw CancellationError() } }
-      try await old.shop.work(works(old))
+      for _ in 0..<3 { old.account.interrupt("GET checkout/sessions/cs_test_1") { throw CancellationError() } }
+      let served = try await fetch(old)
+      #expect(served.completed == 2 && served.outage != nil, "what broke on the way says that Stripe is away")
       let after = try await self.events(old)
       #expect(after["evt_1"]?.state == "waiting")
       #expect(after["evt_2"]?.state == "new" && after["evt_3"]?.state == "new")
@@ -182,27 +189,50 @@ struct ThinEventsTests {
     }
   }
 
-  @Test("that come while the work on them ends are not left behind")
-  func atTheEnd() async throws {
+  @Test("are due with the tenant's next turn, and not before their time")
+  func turn() async throws {
     try await OldShop.open { old in
-      let events = sales(old)
-      try await deliver([thin(events[0], in: old)], to: old)
-      try await old.shop.route()
-      let work = try #require(works(old)[.thinEvents])
-      let late = thin(events[1], in: old)
-      let slow = ScriptedWork { job, piece in
-        let step = try await work.step(job)
-        // It has found nothing more; before that is recorded, another event is routed.
-        if case .doneUnlessMore = step, piece == 2 {
-          try await deliver([late], to: old)
-          try await old.shop.route()
+      let turns = Turns(database: old.shop.database)
+      func due() async throws -> Date? {
+        try await old.shop.database.transaction(for: old.shop.tenant) { transaction in
+          try await transaction.query("SELECT NULLIF(due_at, 'infinity') AS due_at FROM stripe_integration.turns")
+            .first?.get("due_at")
         }
-        return step
       }
-      try await old.shop.work([.thinEvents: slow])
-      #expect(slow.ran.count == 4)
+      try await deliver([thin(sales(old)[0], in: old)], to: old)
       try await old.shop.route()
-      #expect(try await self.events(old)["evt_2"]?.state == "done")
+      #expect(try await due() ?? .distantFuture <= .now.addingTimeInterval(5))
+      try await old.shop.database.transaction(for: old.shop.tenant) { transaction in
+        _ = try await transaction.query("UPDATE stripe_integration.inbox SET fetch_at = now() + interval '1 hour'")
+      }
+      try await turns.end(of: old.shop.tenant)
+      let later = try #require(try await due())
+      #expect(later > .now.addingTimeInterval(3_000) && later < .now.addingTimeInterval(4_000))
+      #expect(try await thinEvents(old).serve(old.shop.tenant).completed == 0)
+    }
+  }
+
+  @Test("give way to the snapshot of the same happening, also where nobody could ask for their object")
+  func replaced() async throws {
+    try await OldShop.open { old in
+      let event = Event("evt_9", "checkout.session.completed", at: 1_799_999_000, old.account.sell("9"))
+      old.account.refuse("checkout/sessions/cs_test_9")
+      try await deliver([thin(event, in: old)], to: old)
+      try await settle(old)
+      #expect(try await events(old)["evt_9"]?.state == "failed")
+      old.account.allow("checkout/sessions/cs_test_9")
+      try await old.shop.deliver([event])
+      old.account.forgetRequests()
+      try await old.shop.route()
+      #expect(old.account.requests.isEmpty)
+      try await settle(old)
+      #expect(try await events(old)["evt_9"]?.state == "done")
+      #expect(try await old.shop.licenses().count == 1)
+
+      // The other way round it changes nothing.
+      try await deliver([thin(event, in: old)], to: old)
+      try await old.shop.route()
+      #expect(try await events(old)["evt_9"]?.state == "done")
     }
   }
 

@@ -19,6 +19,8 @@ public struct EventEnvelope: Hashable, Sendable {
   public let livemode: Bool
   /// When Stripe made the event, to the second.
   public let created: Date
+  /// Whether it tells nothing of its object's state.
+  public let isThin: Bool
   /// The id of the object the event is about; nil when the snapshot has none.
   public let objectID: String?
 
@@ -29,6 +31,7 @@ public struct EventEnvelope: Hashable, Sendable {
     let kind = try Self.kind(found[0]?.string)
     guard let livemode = found[3]?.bool else { throw .missing("livemode") }
     self.livemode = livemode
+    isThin = kind == .thin
     let objectID: JSONValue?
     switch kind {
     case .snapshot:

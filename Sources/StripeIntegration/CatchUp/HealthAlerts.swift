@@ -23,7 +23,8 @@ struct HealthAlerts: Sendable {
     }
   }
 
-  /// The alert names no account, so that every account may be concerned. Makes the sweeps of all tenants of the mode due, the next minutes' apart: those that are due sooner stay so.
+  /// The alert names no account, so that every account may be concerned. Makes the sweeps of all tenants of the mode due
+  /// within the next minutes; those that are due sooner stay so.
   func raised(livemode: Bool) async throws {
     let count = try await database.transaction(as: .worker) { transaction in
       try await transaction.query(

@@ -194,7 +194,9 @@ struct SweepWork: JobWork {
              AS e (event_id, type, created, body)
        ORDER BY event_id COLLATE "C"
           ON CONFLICT (account_id, livemode, event_id) DO UPDATE
-         SET state = 'new'
+         SET state   = 'new',
+             body    = CASE WHEN i.is_thin THEN excluded.body ELSE i.body END,
+             is_thin = false
        WHERE i.state = 'failed'
       RETURNING event_id, xmax = 0 AS is_new
       """)

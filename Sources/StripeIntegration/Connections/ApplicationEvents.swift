@@ -38,6 +38,15 @@ public struct ApplicationEvents: Sendable {
     switch apiAccess {
     case .oauth: try await ConnectionStore.announce(tenant, environment, at: created, in: transaction)
     case .platform:
+      // Signed by live mode's secret, it may be of test mode or a sandbox; the list of each names its own.
+      let possible = environments.filter { $0.livemode == tenant.livemode }
+      guard signedFor != nil || possible.count < 2 else {
+        try await ConnectionStore.announce(tenant, environment, at: created, in: transaction)
+        for environment in possible.sorted(by: { $0.rawValue < $1.rawValue }) {
+          try await InstallListStore.ask(environment, in: transaction)
+        }
+        return
+      }
       try await ConnectionStore.connectWithoutTokens(tenant, environment, at: created, in: transaction)
     }
   }

@@ -67,6 +67,8 @@ public struct ConnectionStore: Sendable {
                updated_at              = now()
          WHERE c.status <> 'connected'
             OR \(fragment: Self.environmentOfRow) = excluded.environment
+            -- From before sandboxes were told apart from test mode.
+            OR (c.environment IS NULL AND NOT excluded.livemode)
         """)
       guard stored.affectedRows > 0 else {
         throw OtherEnvironment(connected: try await ConnectionStanding.read(of: tenant, in: transaction).environment)
@@ -112,7 +114,7 @@ public struct ConnectionStore: Sendable {
   static func connectWithoutTokens(
     _ tenant: Tenant, _ environment: StripeEnvironment, at moment: Date, in transaction: PostgresTransaction
   ) async throws {
-    try await transaction.query(
+    let connected = try await transaction.query(
       """
       INSERT INTO stripe_integration.connections AS c
              (account_id, livemode, status, environment, installed_at, api_access)
@@ -131,6 +133,7 @@ public struct ConnectionStore: Sendable {
          AND (c.uninstalled_at IS NULL OR c.uninstalled_at <= excluded.installed_at
               OR \(fragment: environmentOfRow) <> excluded.environment)
       """)
+    guard connected.affectedRows > 0 else { return }
     try await resume(tenant, in: transaction)
   }
 
@@ -157,7 +160,7 @@ public struct ConnectionStore: Sendable {
       """
     ).first
     guard let row else { return .ofAnEarlierInstallation }
-    try await InstallStore(tenant: tenant, transaction: transaction).remove()
+    try await InstallStore(tenant: tenant, transaction: transaction).end(asOf: moment)
     return try row.get("former", as: String?.self) == ConnectionStatus.disconnected.rawValue ? .endedBefore : .ended
   }
 

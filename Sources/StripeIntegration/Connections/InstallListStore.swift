@@ -42,15 +42,19 @@ struct InstallListStore {
         WITH next AS (
           SELECT environment
             FROM stripe_integration.install_lists
-           WHERE due_at <= now()
-             AND environment = ANY(\(environments.map(\.rawValue)))
+           WHERE environment = ANY(\(environments.map(\.rawValue)))
+             AND leased_until <= now()
+             AND (due_at <= now()
+                  OR (asked_at IS NOT NULL
+                      AND (tried_at IS NULL OR tried_at <= now() - \(Self.shortestInterval)::text::interval)))
            ORDER BY due_at
            LIMIT 1
              FOR UPDATE SKIP LOCKED
         )
         UPDATE stripe_integration.install_lists l
-           SET due_at   = now() + \(Self.lease)::text::interval,
-               asked_at = NULL
+           SET leased_until = now() + \(Self.lease)::text::interval,
+               tried_at     = now(),
+               asked_at     = NULL
           FROM next n
          WHERE l.environment = n.environment
         RETURNING l.environment
@@ -65,23 +69,23 @@ struct InstallListStore {
       _ = try await transaction.query(
         """
         UPDATE stripe_integration.install_lists
-           SET due_at = now() + \(Self.lease)::text::interval
+           SET leased_until = now() + \(Self.lease)::text::interval
          WHERE environment = \(environment.rawValue)
         """)
     }
   }
 
-  /// Plans the next look; soon, if an event has asked for one since this one began.
+  /// Plans the next look. If an event has asked for one since this one began, it is sooner.
   /// - Parameter problem: why it was not read to its end; nil when it was.
   func finish(_ environment: StripeEnvironment, problem: String? = nil, next: Duration) async throws {
     try await database.transaction(as: .worker) { transaction in
       _ = try await transaction.query(
         """
         UPDATE stripe_integration.install_lists
-           SET read_at = CASE WHEN \(problem == nil) THEN now() ELSE read_at END,
-               problem = \(problem),
-               due_at  = now() + LEAST(make_interval(secs => \(next / .seconds(1))::double precision),
-                                       CASE WHEN asked_at IS NOT NULL THEN \(Self.shortestInterval)::text::interval END)
+           SET read_at      = CASE WHEN \(problem == nil) THEN now() ELSE read_at END,
+               problem      = \(problem),
+               due_at       = now() + make_interval(secs => \(next / .seconds(1))::double precision),
+               leased_until = '-infinity'
          WHERE environment = \(environment.rawValue)
         """)
     }
@@ -106,17 +110,37 @@ struct InstallListStore {
   /// Has the lists read now, because a person asked for it.
   func askNow() async throws {
     try await database.transaction(as: .worker) { transaction in
-      _ = try await transaction.query("UPDATE stripe_integration.install_lists SET due_at = now(), asked_at = now()")
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.install_lists
+           SET due_at   = now(),
+               asked_at = now(),
+               tried_at = NULL
+        """)
     }
   }
 
-  /// Has the lists read soon, because an event of a tenant gives reason for it.
-  static func ask(in transaction: PostgresTransaction) async throws {
+  /// Has the lists read soon, because an event of the developer's own gives reason for it.
+  func ask(_ environments: Set<StripeEnvironment>) async throws {
+    try await database.transaction(as: .worker) { transaction in
+      for environment in environments.sorted(by: { $0.rawValue < $1.rawValue }) {
+        try await Self.ask(environment, in: transaction)
+      }
+    }
+  }
+
+  /// Has the list read soon, because an event of a tenant gives reason for it. Waits for nobody: whoever has the row has it
+  /// read as well.
+  static func ask(_ environment: StripeEnvironment, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """
       UPDATE stripe_integration.install_lists
-         SET asked_at = now(),
-             due_at   = LEAST(due_at, GREATEST(now(), read_at + \(shortestInterval)::text::interval))
+         SET asked_at = now()
+       WHERE environment IN (SELECT environment
+                               FROM stripe_integration.install_lists
+                              WHERE environment = \(environment.rawValue)
+                                AND asked_at IS NULL
+                                FOR UPDATE SKIP LOCKED)
       """)
   }
 }

@@ -3,47 +3,40 @@ import Identity
 import Postgres
 import StripeAPI
 
-/// What is to be known of the app's installations before anything fails, in words for the operator.
-public struct InstallReport: Hashable, Sendable {
-  /// What keeps Stripe's lists of installations from being read.
-  public let problems: [String]
-  /// Accounts that must approve what the app asks for.
-  public let notes: [String]
-
-  /// More accounts are counted and not named.
-  static let mostNamed = 20
-}
-
 extension InstallListStore {
-  func report() async throws -> InstallReport {
+  /// More accounts are counted and not named.
+  private static var mostNamed: Int { 20 }
+
+  /// What is to be known of the app's installations before anything fails, in words for the operator: what keeps Stripe's
+  /// lists from being read, and which accounts must approve what the app asks for.
+  func report() async throws -> [String] {
     let problems = try await statuses().compactMap { status in
-      status.problem.map { "\(status.environment.rawValue): \($0)" }
+      status.problem.map { "the list of \(status.environment.rawValue) was not read: \($0)" }
     }
     let pending = try await database.transaction(as: .operatorPages) { transaction in
       try await transaction.query(
         """
         SELECT account_id, livemode, \(fragment: PendingApproval.columns)
           FROM stripe_integration.installs
+          JOIN stripe_integration.connections c USING (account_id, livemode)
          WHERE pending_since IS NOT NULL
+           AND c.status = 'connected'
          ORDER BY account_id, livemode
-         LIMIT \(InstallReport.mostNamed + 1)
+         LIMIT \(Self.mostNamed + 1)
         """
       ).compactMap { row in
         let tenant = Tenant(account: try row.get("account_id"), livemode: try row.get("livemode"))
         return try PendingApproval(row).map { pending in
-          "\(tenant): must approve \((pending.permissions + pending.endpoints).joined(separator: ", "))"
+          "\(tenant) must approve \((pending.permissions + pending.endpoints).joined(separator: ", "))"
         }
       }
     }
-    let named = pending.prefix(InstallReport.mostNamed)
-    return InstallReport(
-      problems: problems, notes: named + (pending.count > named.count ? ["more accounts must approve the app"] : []))
+    return problems + pending.prefix(Self.mostNamed)
+      + (pending.count > Self.mostNamed ? ["more accounts must approve what the app asks for"] : [])
   }
 }
 
 extension IntegrationServer {
-  /// What is to be known of the app's installations, for the doctor.
-  public func installReport() async throws -> InstallReport {
-    try await InstallListStore(database: database).report()
-  }
+  /// What is to be known of the app's installations, for the doctor; empty while all is well.
+  public func installReport() async throws -> [String] { try await InstallListStore(database: database).report() }
 }

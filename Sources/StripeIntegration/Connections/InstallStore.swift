@@ -15,10 +15,10 @@ struct InstallStore {
       """
       INSERT INTO stripe_integration.installs AS i
              (account_id, livemode, install_id, status, channel, permissions_granted, permissions_pending,
-              endpoints_pending, approval_required, pending_since, as_of)
+              endpoints_pending, approval_required, installed_at, pending_since, as_of)
       VALUES (\(tenant.account), \(tenant.livemode), \(install.id), \(install.status.rawValue), \(install.channel),
               \(install.permissionsGranted)::text[], \(install.permissionsPending)::text[],
-              \(install.endpointsPending)::text[], \(install.approvalRequired),
+              \(install.endpointsPending)::text[], \(install.approvalRequired), \(install.created),
               CASE WHEN \(install.isApprovalPending) THEN \(moment)::timestamptz END, \(moment))
       ON CONFLICT (account_id, livemode) DO UPDATE
          SET install_id          = excluded.install_id,
@@ -28,21 +28,31 @@ struct InstallStore {
              permissions_pending = excluded.permissions_pending,
              endpoints_pending   = excluded.endpoints_pending,
              approval_required   = excluded.approval_required,
+             installed_at        = excluded.installed_at,
              pending_since       = CASE WHEN excluded.pending_since IS NOT NULL
                                         THEN COALESCE(i.pending_since, excluded.pending_since) END,
              as_of               = excluded.as_of,
              updated_at          = now()
-       WHERE i.as_of <= excluded.as_of
+       WHERE (i.as_of, i.installed_at) <= (excluded.as_of, excluded.installed_at)
       """)
   }
 
-  /// The installation is over.
-  func remove() async throws {
+  /// The installation is over, and waits for nothing. What is told late of it changes that no more.
+  func end(asOf moment: Date) async throws {
     try await transaction.query(
       """
-      DELETE FROM stripe_integration.installs
-       WHERE account_id = \(tenant.account)
-         AND livemode   = \(tenant.livemode)
+      INSERT INTO stripe_integration.installs AS i
+             (account_id, livemode, install_id, status, installed_at, as_of)
+      VALUES (\(tenant.account), \(tenant.livemode), '', 'uninstalled', \(moment), \(moment))
+      ON CONFLICT (account_id, livemode) DO UPDATE
+         SET status              = excluded.status,
+             permissions_granted = excluded.permissions_granted,
+             permissions_pending = excluded.permissions_pending,
+             endpoints_pending   = excluded.endpoints_pending,
+             approval_required   = excluded.approval_required,
+             pending_since       = NULL,
+             as_of               = GREATEST(i.as_of, excluded.as_of),
+             updated_at          = now()
       """)
   }
 

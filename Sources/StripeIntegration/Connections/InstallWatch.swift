@@ -62,16 +62,17 @@ struct InstallWatch: Service {
       let begun = try await readAll(environment)
       try await endUnlisted(due, before: begun)
       try await lists.finish(due, next: interval * Double.random(in: 0.9...1.1))
-    } catch let error as StripeError {
+    } catch let error where !(error is CancellationError) {
       logger.warning(
-        "the list of installations cannot be read",
+        "the list of installations was not read to its end",
         metadata: ["environment": "\(due.rawValue)", "error": "\(error)"])
       try await lists.finish(due, problem: Self.problem(error), next: .seconds(3_600))
     }
   }
 
-  private static func problem(_ error: StripeError) -> String {
-    error.retry == .permission || error.retry == .notFound || error.retry == .credential
+  private static func problem(_ error: any Error) -> String {
+    guard let error = error as? StripeError else { return "It was not read to its end: \(type(of: error))" }
+    return error.retry == .permission || error.retry == .notFound || error.retry == .credential
       ? "Stripe does not let the developer's key read the installations of the app: \(error)"
       : "Stripe could not be asked: \(error)"
   }
@@ -111,7 +112,8 @@ struct InstallWatch: Service {
       install.livemode == environment.livemode
     else { return }
     let tenant = Tenant(account: account, livemode: install.livemode)
-    try await database.transaction(for: tenant) { transaction in
+    try await database.transaction(for: tenant, attempts: 3) { transaction in
+      try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
       try await InstallStore(tenant: tenant, transaction: transaction).note(install, asOf: moment)
       // An installation whose event was lost. What was ended here since it was made stays so.
       if install.status == .installed {
@@ -130,8 +132,9 @@ struct InstallWatch: Service {
     while true {
       let tenants = try await unlisted(environment, before: begun, after: last)
       for tenant in tenants {
-        if try await isRefused(tenant) {
-          try await database.transaction(for: tenant) { transaction in
+        if await isRefused(tenant) {
+          try await database.transaction(for: tenant, attempts: 3) { transaction in
+            try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
             try await application.deauthorized(
               tenant, created: begun, signedFor: environment, in: transaction)
           }
@@ -173,7 +176,7 @@ struct InstallWatch: Service {
   }
 
   /// Whether Stripe refuses the tenant's own credential for good. What passes by itself proves nothing.
-  private func isRefused(_ tenant: Tenant) async throws -> Bool {
+  private func isRefused(_ tenant: Tenant) async -> Bool {
     do {
       _ = try await StripeCalls(stripe: stripe, tenant: tenant).run { try await $0.account() }
       return false
@@ -181,6 +184,10 @@ struct InstallWatch: Service {
       return error.retry == .credential || error.retry == .accountGone
     } catch let unavailable as TenantUnavailable {
       return unavailable.reason == .stripeCredential || unavailable.reason == .stripeAccountGone
+    } catch {
+      // One whose credential cannot be read, say, keeps the others from nothing.
+      logger.error("an installation cannot be asked for", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
+      return false
     }
   }
 }

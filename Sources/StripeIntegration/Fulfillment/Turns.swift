@@ -62,6 +62,8 @@ struct Turns: Sendable {
     let purchases: [PurchaseID]
     /// The first turn after a pause: one purchase tells whether the trouble is over.
     let isProbe: Bool
+    /// Whether objects of thin events are to be asked for.
+    let hasThinEvents: Bool
   }
 
   /// The purchases of the tenant that are due, oldest first; none while the tenant is parked, one after a pause.
@@ -69,8 +71,8 @@ struct Turns: Sendable {
   /// After a rush many purchases that have their licenses are due for what is left (see the write-back). A buyer without a
   /// license does not wait behind them: of those that have theirs every fourth place is taken at most, while others wait.
   func work(of tenant: Tenant) async throws -> Work {
-    let rows = try await database.transaction(for: tenant) { transaction in
-      try await transaction.query(
+    let (rows, hasThinEvents) = try await database.transaction(for: tenant) { transaction in
+      let rows = try await transaction.query(
         """
         WITH turn AS (
           SELECT paused_until > '-infinity' AS is_probe
@@ -104,11 +106,13 @@ struct Turns: Sendable {
       ).map { row in
         (purchase: try row.get("purchase_id", as: PurchaseID.self), isProbe: try row.get("is_probe", as: Bool.self))
       }
+      return (rows, try await ThinEventQueue(tenant: tenant, transaction: transaction).isAnyDue())
     }
-    return Work(purchases: rows.map(\.purchase), isProbe: rows.first?.isProbe ?? false)
+    return Work(
+      purchases: rows.map(\.purchase), isProbe: rows.first?.isProbe ?? false, hasThinEvents: hasThinEvents)
   }
 
-  /// Ends the turn: the tenant is due again when its next purchase is, behind those that wait now. A parked tenant is not
+  /// Ends the turn: the tenant is due again when its next purchase or thin event is, behind those that wait now. A parked tenant is not
   /// due until it is mended.
   ///
   /// The row is locked before the purchases are looked at, so that a mark made meanwhile is either seen here or moves the
@@ -132,13 +136,19 @@ struct Turns: Sendable {
                                  AND c.livemode   = \(tenant.livemode)
                                  AND (c.parked_reason IS NOT NULL OR c.status <> 'connected'))
                  THEN 'infinity'
-                 ELSE GREATEST(now(), paused_until, COALESCE((
+                 ELSE GREATEST(now(), paused_until, COALESCE(LEAST((
                    SELECT min(GREATEST(attention_at, lease_until))
                      FROM stripe_integration.purchases
                     WHERE account_id = \(tenant.account)
                       AND livemode   = \(tenant.livemode)
                       AND attention_at IS NOT NULL
-                      AND merged_into IS NULL), 'infinity'))
+                      AND merged_into IS NULL), (
+                   SELECT min(fetch_at)
+                     FROM stripe_integration.inbox
+                    WHERE account_id = \(tenant.account)
+                      AND livemode   = \(tenant.livemode)
+                      AND state      = 'waiting'
+                      AND fetch_at IS NOT NULL)), 'infinity'))
                END
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)

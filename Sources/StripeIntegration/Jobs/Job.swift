@@ -13,8 +13,6 @@ enum JobKind: String, Sendable, Hashable, CaseIterable, Encodable {
   case backfill
   /// Reads Stripe's list of events for those that no webhook brought.
   case sweep
-  /// Asks for the objects of thin events.
-  case thinEvents = "thin_events"
   /// Applies a changed mapping to purchases that were fulfilled under its earlier terms.
   case mappingApply = "mapping_apply"
   /// Lets many purchases be looked at again, or many events be routed again.

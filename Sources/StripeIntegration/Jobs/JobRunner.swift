@@ -1,6 +1,5 @@
 import Foundation
 import Identity
-import JSON
 import Logging
 import Postgres
 import ServiceLifecycle
@@ -126,16 +125,6 @@ struct JobRunner: Service {
         try await next.release(after: pause / .seconds(1), in: transaction)
       }
       return nil
-    case .doneUnlessMore(let counts, let isThereMore):
-      return try await database.transaction(for: lease.job.tenant) { transaction in
-        // Locks the job before it looks.
-        try await lease.hold(in: transaction)
-        guard try await isThereMore(transaction) else {
-          try await lease.succeed(counts, in: transaction)
-          return nil
-        }
-        return try await lease.advance(to: lease.job.cursor ?? .null, counts, in: transaction)
-      }
     case .done(let counts):
       try await database.transaction(for: lease.job.tenant) { transaction in
         try await lease.succeed(counts, in: transaction)

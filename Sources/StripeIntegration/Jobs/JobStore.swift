@@ -45,7 +45,6 @@ struct JobStore {
     }
   }
 
-  /// Locks the job, so that it does not end before what the caller adds to its work is there to be seen.
   private func openJob(_ kind: JobKind, _ subject: String) async throws -> JobID? {
     try await transaction.query(
       """
@@ -56,7 +55,6 @@ struct JobStore {
          AND kind       = \(kind.rawValue)
          AND subject    = \(subject)
          AND state IN ('queued', 'running')
-         FOR SHARE
       """
     ).first?.get("job_id")
   }

@@ -1,5 +1,4 @@
 import JSON
-import Postgres
 
 /// What a kind of job does, one bounded piece after another.
 protocol JobWork: Sendable {
@@ -22,9 +21,6 @@ enum JobStep: Sendable {
   /// There is more to do, but not at once.
   case later(cursor: JSONValue, counts: [String: Int], after: Duration)
   case done(counts: [String: Int])
-  /// Done, unless the transaction that ends the job finds more to do. What makes work for a job that is open already locks
-  /// its row (`JobStore.create`), so that nothing is left behind between the last look and the end.
-  case doneUnlessMore(counts: [String: Int], isThereMore: @Sendable (PostgresTransaction) async throws -> Bool)
 }
 
 /// The job cannot be done; the reason is for the vendor, and says what to do.

@@ -13,6 +13,7 @@ import StripeAPI
 public struct Workers: Service {
   let router: EventRouter
   let turns: Turns
+  let thinEvents: ThinEvents
   let reconciler: Reconciler
   let parking: any TenantParking
   let wakeUp: WakeUp
@@ -153,6 +154,8 @@ public struct Workers: Service {
 
   private func serve(_ tenant: Tenant) async throws {
     let work = try await turns.work(of: tenant)
+    // First, since a sale may be among them that nobody here knows yet.
+    if work.hasThinEvents, try await !fetch(of: tenant) { return }
     let (outage, isParked) = try await withThrowingTaskGroup(of: Ended.self) { group in
       var outage: Outage?
       var isParked = false
@@ -179,11 +182,32 @@ public struct Workers: Service {
     }
     if isParked { return }
     if let outage {
-      logger.warning("tenant is left in peace for a while", metadata: ["tenant": "\(tenant)", "reason": "\(outage)"])
-      try await turns.pause(tenant, for: outage)
+      try await pause(tenant, for: outage)
     } else if work.isProbe, !work.purchases.isEmpty {
       try await turns.resume(tenant)
     }
+  }
+
+  /// Asks for the objects of thin events.
+  /// - Returns: whether the tenant's purchases can be served.
+  private func fetch(of tenant: Tenant) async throws -> Bool {
+    do {
+      let served = try await thinEvents.serve(tenant)
+      if let outage = served.outage {
+        try await pause(tenant, for: outage)
+        return false
+      }
+      if served.completed > 0 { try await turns.resume(tenant) }
+      return true
+    } catch let unavailable as TenantUnavailable {
+      try await park(tenant, unavailable)
+      return false
+    }
+  }
+
+  private func pause(_ tenant: Tenant, for outage: Outage) async throws {
+    logger.warning("tenant is left in peace for a while", metadata: ["tenant": "\(tenant)", "reason": "\(outage)"])
+    try await turns.pause(tenant, for: outage)
   }
 
   private func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {

@@ -134,7 +134,7 @@ struct EventRouter: Sendable {
         return
       }
       await recent.doubt(tenant)
-      try await end(id, (.failed, Caution.reasonOfEvent), of: tenant, in: transaction)
+      try await end(id, Outcome(.failed, Caution.reasonOfEvent), of: tenant, in: transaction)
       logger.error("event set aside", metadata: ["tenant": "\(tenant)", "event": "\(id)"])
     }
   }
@@ -199,6 +199,7 @@ struct EventRouter: Sendable {
     guard !rows.isEmpty else { return 0 }
     var standing = try await ConnectionStanding.read(of: tenant, in: transaction)
     let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
+    var toFetch: [String] = []
     for row in rows {
       let id: String = try row.get("event_id")
       let environment: String? = try row.get("environment")
@@ -216,7 +217,9 @@ struct EventRouter: Sendable {
       {
         try await free(id, of: environment, tenant, in: transaction)
       }
+      if outcome.isToFetch { toFetch.append(id) }
     }
+    try await ThinEventQueue(tenant: tenant, transaction: transaction).ask(toFetch)
     return rows.count
   }
 
@@ -255,6 +258,7 @@ struct EventRouter: Sendable {
              attempts   = attempts + 1,
              begun      = 0,
              begun_at   = NULL,
+             fetch_at   = NULL,
              handled_at = now()
        WHERE account_id = \(tenant.account)
          AND livemode   = \(tenant.livemode)
@@ -279,11 +283,22 @@ struct EventRouter: Sendable {
     } catch let error as PostgresError where error.refusesContent {
       await recent.doubt(tenant)
       logger.warning("event cannot be stored", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
-      return (.failed, "The event's content cannot be stored: \(error.codeName).")
+      return Outcome(.failed, "The event's content cannot be stored: \(error.codeName).")
     }
   }
 
-  private typealias Outcome = (state: State, text: String?)
+  private struct Outcome {
+    let state: State
+    let text: String?
+    /// Whether its object is to be asked for.
+    let isToFetch: Bool
+
+    init(_ state: State, _ text: String?, isToFetch: Bool = false) {
+      self.state = state
+      self.text = text
+      self.isToFetch = isToFetch
+    }
+  }
 
   private enum State: String { case waiting, done, ignored, failed }
 
@@ -298,7 +313,7 @@ struct EventRouter: Sendable {
     _ delivery: Delivery, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex,
     _ standing: inout ConnectionStanding
   ) async throws -> Outcome {
-    if let refusal = standing.refusal(of: delivery.signedFor) { return (.ignored, refusal) }
+    if let refusal = standing.refusal(of: delivery.signedFor) { return Outcome(.ignored, refusal) }
     let delivered: DeliveredEvent
     do { delivered = try DeliveredEvent(parsing: Array(delivery.body.utf8)) } catch {
       return await unreadable(error, tenant)
@@ -312,7 +327,7 @@ struct EventRouter: Sendable {
   private func unreadable(_ error: any Error, _ tenant: Tenant) async -> Outcome {
     await recent.doubt(tenant)
     logger.warning("event cannot be read", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
-    return (.failed, "The event cannot be read: \(error)")
+    return Outcome(.failed, "The event cannot be read: \(error)")
   }
 
   private func route(
@@ -327,9 +342,9 @@ struct EventRouter: Sendable {
     case .application(let change):
       return try await handle(change, at: event.created, signedFor, tenant, index, &standing)
     case .ignore(let reason):
-      return (.ignored, reason)
+      return Outcome(.ignored, reason)
     case .learn(let snapshot, let attention):
-      guard standing.isConnected else { return (.waiting, "Waits until the account is connected.") }
+      guard standing.isConnected else { return Outcome(.waiting, "Waits until the account is connected.") }
       return try await learn(snapshot, attention, event, index)
     }
   }
@@ -338,13 +353,15 @@ struct EventRouter: Sendable {
     _ change: EventEffect.Application, at moment: Date, _ signedFor: StripeEnvironment?, _ tenant: Tenant,
     _ index: PurchaseIndex, _ standing: inout ConnectionStanding
   ) async throws -> Outcome {
-    if let refusal = standing.refusal(of: signedFor, undoing: change.endsInstallation) { return (.ignored, refusal) }
+    if let refusal = standing.refusal(of: signedFor, undoing: change.endsInstallation) {
+      return Outcome(.ignored, refusal)
+    }
     let outcome = try await application.handle(
       change, at: moment, signedFor: signedFor, of: tenant, in: index.transaction)
     standing = try await .read(of: tenant, in: index.transaction)
     switch outcome {
-    case .taken(let text): return (.done, text)
-    case .notOurs(let reason): return (.ignored, reason)
+    case .taken(let text): return Outcome(.done, text)
+    case .notOurs(let reason): return Outcome(.ignored, reason)
     }
   }
 
@@ -357,18 +374,19 @@ struct EventRouter: Sendable {
     case .application(let change):
       return try await handle(change, at: event.created, signedFor, tenant, index, &standing)
     case .readInstalls:
-      try await InstallListStore.ask(in: index.transaction)
-      return (.done, "The list of installations is read soon.")
+      try await InstallListStore.ask(standing.environment, in: index.transaction)
+      return Outcome(.done, "The list of installations is read soon.")
     case .sweep:
-      guard standing.isConnected else { return (.ignored, "The account is not connected: its events are read then.") }
+      guard standing.isConnected else {
+        return Outcome(.ignored, "The account is not connected: its events are read then.")
+      }
       try await HealthAlerts.raised(tenant, in: index.transaction)
-      return (.done, "Stripe could not make events: its list of events is read.")
+      return Outcome(.done, "Stripe could not make events: its list of events is read.")
     case .ignore(let reason):
-      return (.ignored, reason)
+      return Outcome(.ignored, reason)
     case .fetch:
-      guard standing.isConnected else { return (.waiting, "Waits until the account is connected.") }
-      try await ThinEventQueue(tenant: tenant, transaction: index.transaction).ask()
-      return (.waiting, ThinEventQueue.outcome)
+      guard standing.isConnected else { return Outcome(.waiting, "Waits until the account is connected.") }
+      return Outcome(.waiting, ThinEventQueue.outcome, isToFetch: true)
     }
   }
 
@@ -380,9 +398,9 @@ struct EventRouter: Sendable {
     if case .customer(let customer) = snapshot, customer.isDeleted {
       let records = BuyerRecords(tenant: index.tenant, transaction: index.transaction)
       if let buyer = try await records.buyer(customer.id) { try await records.erase(buyer, withEvents: false) }
-      return (.done, "Remembered, and the name and addresses of the buyer were erased.")
+      return Outcome(.done, "Remembered, and the name and addresses of the buyer were erased.")
     }
-    if attention == .none { return (.done, "Remembered.") }
+    if attention == .none { return Outcome(.done, "Remembered.") }
     if attention == .buyer { return try await look(atNewestOf: snapshot.customer, index) }
     if !snapshot.shares.isEmpty { return try await share(snapshot, attention, event, index, isNews: isNews) }
     let newest = try await newestInvoice(of: snapshot, index)
@@ -390,7 +408,7 @@ struct EventRouter: Sendable {
       let purchase = try await index.purchase(
         of: snapshot.aliases + (newest?.aliases ?? []), creating: attention == .always)
     else {
-      return (.done, "Remembered; it belongs to no known purchase.")
+      return Outcome(.done, "Remembered; it belongs to no known purchase.")
     }
     let timeline = Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
     try await timeline.add(
@@ -402,7 +420,7 @@ struct EventRouter: Sendable {
       try await timeline.add(.note, note.title, detail: note.detail)
     }
     try await index.mark(purchase)
-    return (.done, "Purchase \(purchase)")
+    return Outcome(.done, "Purchase \(purchase)")
   }
 
   /// The newest invoice of a subscription, if its event came before the event of the subscription.
@@ -425,11 +443,10 @@ struct EventRouter: Sendable {
       try await index.mark(purchase)
       purchases.append(purchase.rawValue)
     }
-    return (
+    return Outcome(
       .done,
       purchases.isEmpty
-        ? "Remembered; it belongs to no known purchase." : "Purchases \(purchases.joined(separator: ", "))"
-    )
+        ? "Remembered; it belongs to no known purchase." : "Purchases \(purchases.joined(separator: ", "))")
   }
 
   /// The record of a buyer is shared by all of the buyer's purchases: a look at one of them brings it up to date.
@@ -446,9 +463,9 @@ struct EventRouter: Sendable {
        LIMIT 1
       """
     ).first?.get("purchase_id", as: PurchaseID.self)
-    guard let purchase else { return (.done, "Remembered; nothing was sold to this customer.") }
+    guard let purchase else { return Outcome(.done, "Remembered; nothing was sold to this customer.") }
     try await index.mark(purchase)
-    return (.done, "Purchase \(purchase)")
+    return Outcome(.done, "Purchase \(purchase)")
   }
 }
 

@@ -66,17 +66,50 @@ struct InboxWriter: Sendable {
       .sorted { $0.row < $1.row }
     let written = try connection.query(
       """
-      INSERT INTO stripe_integration.inbox AS i (account_id, livemode, event_id, type, created, environment, body)
-      SELECT account_id, livemode, event_id, type, created, nullif(environment, ''), body
+      INSERT INTO stripe_integration.inbox AS i
+             (account_id, livemode, event_id, type, created, environment, is_thin, body)
+      SELECT account_id, livemode, event_id, type, created, nullif(environment, ''), is_thin, body
         FROM \(fragment: table(rows))
           ON CONFLICT (account_id, livemode, event_id) DO UPDATE
          SET state = 'new'
        WHERE i.state <> 'new'
          AND (i.environment <> excluded.environment) IS NOT TRUE
+      RETURNING is_thin
       """)
-    if written.affectedRows < rows.count || Set(items.map(\.key)).count > rows.count {
+    var isAnyThin = false
+    for row in written where try row.get("is_thin", as: Bool.self) { isAnyThin = true }
+    let snapshots = rows.filter { !$0.envelope.isThin }
+    if !snapshots.isEmpty, isAnyThin || written.count < rows.count { try replaceThin(by: snapshots, connection) }
+    if written.count < rows.count || Set(items.map(\.key)).count > rows.count {
       try insertAside(items, connection)
     }
+  }
+
+  /// A snapshot event takes the place of the thin event of the same happening: its object has not to be asked for, or could
+  /// not be.
+  private static func replaceThin(
+    by items: [InboxItem], _ connection: PostgresLaneConnection
+  ) throws(PostgresError) {
+    try connection.query(
+      """
+      WITH thin AS (
+        SELECT i.account_id, i.livemode, i.event_id, n.body
+          FROM \(fragment: table(items))
+          JOIN stripe_integration.inbox i USING (account_id, livemode, event_id)
+         WHERE i.is_thin
+           AND (i.environment <> nullif(n.environment, '')) IS NOT TRUE
+         ORDER BY i.account_id, i.livemode, i.event_id
+           FOR UPDATE OF i
+      )
+      UPDATE stripe_integration.inbox i
+         SET state   = 'new',
+             body    = thin.body,
+             is_thin = false
+        FROM thin
+       WHERE i.account_id = thin.account_id
+         AND i.livemode   = thin.livemode
+         AND i.event_id   = thin.event_id
+      """)
   }
 
   /// Writes events that are signed for test mode alone, or the sandbox, and whose row is taken by a copy that is signed for the
@@ -90,8 +123,10 @@ struct InboxWriter: Sendable {
       .values.sorted { $0.key < $1.key }
     try connection.query(
       """
-      INSERT INTO stripe_integration.inbox AS i (account_id, livemode, event_id, type, created, environment, body)
-      SELECT n.account_id, n.livemode, n.event_id || '.' || n.environment, n.type, n.created, n.environment, n.body
+      INSERT INTO stripe_integration.inbox AS i
+             (account_id, livemode, event_id, type, created, environment, is_thin, body)
+      SELECT n.account_id, n.livemode, n.event_id || '.' || n.environment, n.type, n.created, n.environment, n.is_thin,
+             n.body
         FROM \(fragment: table(unique))
         JOIN stripe_integration.inbox taken USING (account_id, livemode, event_id)
        WHERE taken.environment <> nullif(n.environment, '')
@@ -111,8 +146,9 @@ struct InboxWriter: Sendable {
                     \(items.map(\.envelope.type.rawValue))::text[],
                     \(items.map(\.envelope.created))::timestamptz[],
                     \(items.map { $0.signedFor?.rawValue ?? "" })::text[],
+                    \(items.map(\.envelope.isThin))::boolean[],
                     \(items.map(\.body))::text[])
-             AS n (account_id, livemode, event_id, type, created, environment, body)
+             AS n (account_id, livemode, event_id, type, created, environment, is_thin, body)
     """
   }
 }

@@ -1,15 +1,16 @@
 import Foundation
 import Identity
-import JSON
 import Postgres
 import StripeAPI
 
 /// Thin events whose objects are to be asked for, within a transaction of their tenant. They stand in the inbox as
-/// `waiting`: of a connected account nothing else waits there.
+/// `waiting`, each with the time from which on it is asked for.
 struct ThinEventQueue {
   struct Waiting: Sendable {
     let id: String
     let body: String
+    /// How often it was routed or asked for before.
+    let attempts: Int
   }
 
   let tenant: Tenant
@@ -17,53 +18,67 @@ struct ThinEventQueue {
 
   static let outcome = "Waits until its object is asked for at Stripe."
 
-  /// Has the objects asked for soon.
-  func ask() async throws {
-    // What was done leaves nothing behind: the events themselves tell it.
+  /// Has the objects of events asked for in the tenant's next turn.
+  func ask(_ events: [String]) async throws {
+    guard !events.isEmpty else { return }
     try await transaction.query(
       """
-      DELETE FROM stripe_integration.jobs
+      UPDATE stripe_integration.inbox
+         SET fetch_at = now()
        WHERE account_id = \(tenant.account)
          AND livemode   = \(tenant.livemode)
-         AND kind       = \(JobKind.thinEvents.rawValue)
-         AND state      = 'succeeded'
-         AND finished_at IS NOT NULL
+         AND event_id   = ANY(\(events))
       """)
-    do {
-      try await JobStore(tenant: tenant, transaction: transaction)
-        .create(.thinEvents, parameters: JSONObject(), counting: ThinEventWork.counts, by: SweepSchedule.actor)
-    } catch is JobStore.AlreadyOpen {}
+    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
   }
 
-  func isEmpty() async throws -> Bool { try await waiting(limit: 1).isEmpty }
+  func isAnyDue() async throws -> Bool {
+    try await !transaction.query(
+      """
+      SELECT FROM stripe_integration.inbox
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND state      = 'waiting'
+         AND fetch_at  <= now()
+       LIMIT 1
+      """
+    ).isEmpty
+  }
 
-  /// Those that were tried least, oldest first: one that cannot be asked for keeps no other from its turn.
-  func waiting(limit: Int) async throws -> [Waiting] {
+  /// Those that are due, oldest first; none while the tenant is parked or not connected.
+  func due(limit: Int) async throws -> [Waiting] {
     try await transaction.query(
       """
-      SELECT i.event_id, i.body
-        FROM (SELECT event_id
-                FROM stripe_integration.inbox
-               WHERE account_id = \(tenant.account)
-                 AND livemode   = \(tenant.livemode)
-                 AND state      = 'waiting'
-               ORDER BY attempts, received_at
-               LIMIT \(limit)) next
-        JOIN stripe_integration.inbox i
-          ON i.account_id = \(tenant.account)
-         AND i.livemode   = \(tenant.livemode)
-         AND i.event_id   = next.event_id
+      SELECT event_id, body, attempts
+        FROM stripe_integration.inbox
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND state      = 'waiting'
+         AND fetch_at  <= now()
+         AND EXISTS (SELECT FROM stripe_integration.connections c
+                      WHERE c.account_id = \(tenant.account)
+                        AND c.livemode   = \(tenant.livemode)
+                        AND c.parked_reason IS NULL
+                        AND c.status     = 'connected')
+       ORDER BY fetch_at
+       LIMIT \(limit)
       """
-    ).map { row in Waiting(id: try row.get("event_id"), body: try row.get("body")) }
+    ).map { row in
+      Waiting(id: try row.get("event_id"), body: try row.get("body"), attempts: try row.get("attempts"))
+    }
   }
 
   /// Puts what Stripe answered in the events' place, and lets them be routed.
   /// - Parameter bodies: snapshot events by the id of the event in the inbox.
   func complete(_ bodies: [String: String]) async throws {
+    guard !bodies.isEmpty else { return }
+    try await lock(Array(bodies.keys))
     try await transaction.query(
       """
       UPDATE stripe_integration.inbox i
          SET body       = e.body,
+             is_thin    = false,
+             fetch_at   = NULL,
              state      = 'new',
              outcome    = NULL,
              handled_at = NULL
@@ -72,25 +87,20 @@ struct ThinEventQueue {
          AND i.livemode   = \(tenant.livemode)
          AND i.event_id   = e.event_id
          AND i.state      = 'waiting'
+         AND i.is_thin
       """)
-  }
-
-  /// Lets events be routed as they are: they are no thin events.
-  func release(_ events: [String]) async throws {
-    try await end(events, state: "new", outcome: nil)
   }
 
   /// Ends events whose object nobody can ask for.
   func fail(_ events: [String], reason: String) async throws {
-    try await end(events, state: "failed", outcome: reason)
-  }
-
-  private func end(_ events: [String], state: String, outcome: String?) async throws {
+    guard !events.isEmpty else { return }
+    try await lock(events)
     try await transaction.query(
       """
       UPDATE stripe_integration.inbox
-         SET state      = \(state),
-             outcome    = \(outcome),
+         SET state      = 'failed',
+             outcome    = \(reason),
+             fetch_at   = NULL,
              handled_at = now()
        WHERE account_id = \(tenant.account)
          AND livemode   = \(tenant.livemode)
@@ -99,17 +109,33 @@ struct ThinEventQueue {
       """)
   }
 
-  /// Counts an attempt that brought nothing, so that others come first.
-  func postpone(_ events: [String], reason: String) async throws {
+  /// Has the objects asked for again later.
+  func postpone(_ events: [String], for pause: TimeInterval, reason: String) async throws {
+    guard !events.isEmpty else { return }
+    try await lock(events)
     try await transaction.query(
       """
       UPDATE stripe_integration.inbox
          SET attempts = attempts + 1,
-             outcome  = \(reason)
+             outcome  = \(reason),
+             fetch_at = now() + make_interval(secs => \(pause)::double precision)
        WHERE account_id = \(tenant.account)
          AND livemode   = \(tenant.livemode)
          AND event_id   = ANY(\(events))
          AND state      = 'waiting'
+      """)
+  }
+
+  /// In the receiver's order, so that the two never wait for each other.
+  private func lock(_ events: [String]) async throws {
+    try await transaction.query(
+      """
+      SELECT FROM stripe_integration.inbox
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND event_id   = ANY(\(events))
+       ORDER BY event_id
+         FOR UPDATE
       """)
   }
 }

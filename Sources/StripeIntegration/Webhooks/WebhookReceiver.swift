@@ -18,7 +18,7 @@ struct WebhookReceiver: Sendable {
   let secrets: ModeSecrets<WebhookPurpose>
   let inbox: InboxWriter
   let recent: RecentEvents
-  let alerts: HealthAlerts
+  let developerEvents: DeveloperEvents
   let wakeUp: WakeUp
   let clock: @Sendable () -> Date
   let logger: Logger
@@ -29,12 +29,12 @@ struct WebhookReceiver: Sendable {
 
   init(
     secrets: ModeSecrets<WebhookPurpose>, inbox: InboxWriter, recent: RecentEvents,
-    alerts: HealthAlerts, wakeUp: WakeUp, clock: @escaping @Sendable () -> Date, logger: Logger
+    developerEvents: DeveloperEvents, wakeUp: WakeUp, clock: @escaping @Sendable () -> Date, logger: Logger
   ) {
     self.secrets = secrets
     self.inbox = inbox
     self.recent = recent
-    self.alerts = alerts
+    self.developerEvents = developerEvents
     self.wakeUp = wakeUp
     self.clock = clock
     self.logger = logger
@@ -73,14 +73,14 @@ struct WebhookReceiver: Sendable {
     } catch {
       throw refusal(error)
     }
-    // Only events of connected accounts name an account; those of the developer's own are no vendor's business.
     if let account = envelope.account {
       let item = InboxItem(
         tenant: Tenant(account: account, livemode: envelope.livemode), envelope: envelope, signedFor: signedFor,
         body: String(decoding: body, as: UTF8.self))
       try await store(item)
-    } else if ThinEventTable.isHealthAlert(envelope.type) {
-      try await raise(envelope)
+    } else {
+      // The developer's own are no vendor's business, but for what they tell of all.
+      try await take(envelope, signedFor)
     }
     return Answer.raw(data: Self.received, context: context)
   }
@@ -112,13 +112,13 @@ struct WebhookReceiver: Sendable {
     await recent.remember(item)
   }
 
-  private func raise(_ alert: EventEnvelope) async throws {
+  private func take(_ event: EventEnvelope, _ signedFor: StripeEnvironment?) async throws {
     do {
-      try await alerts.raised(livemode: alert.livemode)
+      try await developerEvents.take(event, signedFor: signedFor)
     } catch {
-      logger.error("health alert not taken in", metadata: ["error": "\(error)"])
+      logger.error("event of the developer's not taken in", metadata: ["error": "\(error)"])
       throw APIFailure.unavailable(
-        "The alert could not be taken in; deliver it again.", code: "STORAGE_UNAVAILABLE", retryAfter: .seconds(5))
+        "The event could not be taken in; deliver it again.", code: "STORAGE_UNAVAILABLE", retryAfter: .seconds(5))
     }
   }
 

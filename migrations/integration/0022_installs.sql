@@ -9,6 +9,7 @@ CREATE TABLE stripe_integration.installs (
   permissions_pending text[]      NOT NULL DEFAULT '{}',  -- asked for by a version of the app, and not approved yet
   endpoints_pending   text[]      NOT NULL DEFAULT '{}',
   approval_required   boolean     NOT NULL DEFAULT false,
+  installed_at        timestamptz NOT NULL,               -- of two installations of one account, the later counts
   pending_since       timestamptz,                        -- since when something waits for approval, by Stripe's clock
   as_of               timestamptz NOT NULL,               -- Stripe's clock: what is older changes nothing
   updated_at          timestamptz NOT NULL DEFAULT now(),
@@ -37,11 +38,13 @@ CREATE POLICY operator ON stripe_integration.installs FOR SELECT TO stripe_integ
 
 -- When the list of installations is read: one row for each environment of the app, which is no vendor's.
 CREATE TABLE stripe_integration.install_lists (
-  environment text        NOT NULL PRIMARY KEY,
-  due_at      timestamptz NOT NULL DEFAULT now(),
-  asked_at    timestamptz,                         -- when an event last gave reason to read it
-  read_at     timestamptz,                         -- when it was last read to its end
-  problem     text                                 -- why it cannot be read; nothing else stops for that
+  environment  text        NOT NULL PRIMARY KEY,
+  due_at       timestamptz NOT NULL DEFAULT now(),
+  leased_until timestamptz NOT NULL DEFAULT '-infinity',  -- a replica reads it
+  asked_at     timestamptz,                         -- an event has given reason to read it since it was begun
+  tried_at     timestamptz,                         -- when it was last begun
+  read_at      timestamptz,                         -- when it was last read to its end
+  problem      text                                 -- why it cannot be read; nothing else stops for that
 );
 
 ALTER TABLE stripe_integration.install_lists ENABLE ROW LEVEL SECURITY;
@@ -51,7 +54,7 @@ GRANT SELECT, INSERT, UPDATE ON stripe_integration.install_lists TO stripe_integ
 CREATE POLICY worker ON stripe_integration.install_lists FOR ALL TO stripe_integration_worker
   USING (true) WITH CHECK (true);
 -- An event of a tenant gives reason to read the list soon.
-GRANT SELECT (environment, due_at, read_at), UPDATE (due_at, asked_at) ON stripe_integration.install_lists
+GRANT SELECT (environment, asked_at), UPDATE (asked_at) ON stripe_integration.install_lists
    TO stripe_integration_tenant;
 CREATE POLICY tenant_asks ON stripe_integration.install_lists FOR UPDATE TO stripe_integration_tenant
   USING (true) WITH CHECK (true);

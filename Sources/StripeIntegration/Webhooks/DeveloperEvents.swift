@@ -1,0 +1,20 @@
+import Logging
+import Postgres
+import StripeAPI
+
+/// Takes in events that name no account: the developer's own. Two kinds of them tell of what concerns tenants; nothing of
+/// them is kept.
+struct DeveloperEvents: Sendable {
+  let database: TenantDatabase
+  let logger: Logger
+
+  /// - Parameter signedFor: the only environment that the signature vouches for; nil for every one of its mode.
+  func take(_ event: EventEnvelope, signedFor: StripeEnvironment?) async throws {
+    if ThinEventTable.isHealthAlert(event.type) {
+      try await HealthAlerts(database: database, logger: logger).raised(livemode: event.livemode)
+    } else if event.type.currentName.hasPrefix("apps.install.") {
+      let environments = signedFor.map { [$0] } ?? StripeEnvironment.all(livemode: event.livemode)
+      try await InstallListStore(database: database).ask(environments)
+    }
+  }
+}

@@ -1,0 +1,194 @@
+import Foundation
+import Identity
+import JSON
+import Logging
+import Postgres
+import ServerKit
+import StripeAPI
+
+/// Asks Stripe for the objects of thin events, in the turns of their tenants, and makes of each the snapshot event that tells
+/// the same. From there on they are events like all others.
+///
+/// An object that several events are about is asked for once. What Stripe answers is at least as new as every event that
+/// was there before it was asked.
+struct ThinEvents: Sendable {
+  let database: TenantDatabase
+  let stripe: any StripeAccess
+  let recent: RecentEvents
+  let wakeUp: WakeUp
+  let logger: Logger
+  var policy = FailurePolicy()
+
+  /// Events that one turn looks at.
+  static let batch = 40
+  /// Calls at a time.
+  static let width = 4
+
+  /// What came of a turn.
+  struct Served: Sendable {
+    /// How many events have their object now.
+    var completed = 0
+    /// Stripe is away: each further call would only find the same.
+    var outage: Outage?
+  }
+
+  /// Events of one object; those about none are asked for one by one.
+  private struct Group: Sendable {
+    let key: String
+    var events: [(row: String, event: ThinEvent)]
+    var attempts: Int
+  }
+
+  /// - Throws: `TenantUnavailable` when nothing can be asked for until a person acts; what the database is in trouble with.
+  func serve(_ tenant: Tenant) async throws -> Served {
+    let due = try await database.transaction(for: tenant) { transaction in
+      try await ThinEventQueue(tenant: tenant, transaction: transaction).due(limit: Self.batch)
+    }
+    guard !due.isEmpty else { return Served() }
+    let (groups, unreadable) = Self.groups(of: due)
+    if !unreadable.isEmpty {
+      try await change(tenant) { try await $0.fail(unreadable, reason: "The event cannot be read.") }
+    }
+    let results = try await groups.concurrently(Self.width) { group in try await look(at: group, tenant) }
+    wakeUp.signal()
+    var served = Served()
+    var unavailable: TenantUnavailable?
+    for result in results {
+      switch result {
+      case .completed(let count): served.completed += count
+      case .outage(let outage): served.outage = served.outage ?? outage
+      case .parked(let reason): unavailable = unavailable ?? reason
+      case .other: break
+      }
+    }
+    if let unavailable { throw unavailable }
+    return served
+  }
+
+  private static func groups(of due: [ThinEventQueue.Waiting]) -> (groups: [Group], unreadable: [String]) {
+    var groups: [Group] = []
+    var unreadable: [String] = []
+    for row in due {
+      guard case .thin(let event)? = try? DeliveredEvent(parsing: Array(row.body.utf8)) else {
+        unreadable.append(row.id)
+        continue
+      }
+      let key = event.relatedObject.map { "\($0.type)/\($0.id)" } ?? row.id
+      if let known = groups.firstIndex(where: { $0.key == key }) {
+        groups[known].events.append((row.id, event))
+        groups[known].attempts = max(groups[known].attempts, row.attempts)
+      } else {
+        groups.append(Group(key: key, events: [(row.id, event)], attempts: row.attempts))
+      }
+    }
+    return (groups, unreadable)
+  }
+
+  private enum Looked: Sendable {
+    case completed(Int)
+    case outage(Outage)
+    case parked(TenantUnavailable)
+    /// It failed, or is asked for again by itself.
+    case other
+  }
+
+  /// - Throws: what the database is in trouble with; the failure of one object is recorded with its events.
+  private func look(at group: Group, _ tenant: Tenant) async throws -> Looked {
+    let rows = group.events.map(\.row)
+    let found: Found
+    do {
+      found = try await ask(for: group, tenant)
+    } catch let error as PostgresError {
+      throw error
+    } catch {
+      return try await handle(error, group, tenant)
+    }
+    TurnProgress.note?()
+    let failed = rows.filter { found.bodies[$0] == nil }
+    try await change(tenant) { queue in
+      try await queue.complete(found.bodies)
+      try await queue.fail(failed, reason: "The object cannot be asked for at Stripe: \(found.reason)")
+    }
+    guard !failed.isEmpty else { return .completed(found.bodies.count) }
+    await recent.doubt(tenant)
+    logger.warning(
+      "the object of a thin event cannot be asked for", metadata: ["tenant": "\(tenant)", "count": "\(failed.count)"])
+    return .completed(found.bodies.count)
+  }
+
+  private func handle(_ error: any Error, _ group: Group, _ tenant: Tenant) async throws -> Looked {
+    let rows = group.events.map(\.row)
+    // Routing counted as an attempt.
+    let failure = policy.failure(error, attempts: max(0, group.attempts - 1), jitter: .random(in: 0..<1))
+    switch failure {
+    case .outage(let outage, let pause):
+      try await change(tenant) { try await $0.postpone(rows, for: pause, reason: outage.detail) }
+      return .outage(outage)
+    case .response(.park(let unavailable)): return .parked(unavailable)
+    case .response(.retry(let pause, let reason)):
+      try await change(tenant) { try await $0.postpone(rows, for: pause, reason: reason) }
+    case .response(.fail(let reason)), .gone(let reason):
+      await recent.doubt(tenant)
+      try await change(tenant) { try await $0.fail(rows, reason: reason) }
+    case .response(.interrupted), .response(.yield): break
+    }
+    return .other
+  }
+
+  // MARK: Asking
+
+  private struct Found: Sendable {
+    /// By the id of the event in the inbox.
+    var bodies: [String: String] = [:]
+    /// Why the others have none.
+    var reason = "the event names none"
+  }
+
+  private func ask(for group: Group, _ tenant: Tenant) async throws -> Found {
+    let calls = StripeCalls(stripe: stripe, tenant: tenant)
+    var found = Found()
+    if let object = group.events.first?.event.relatedObject, let path = Self.path(of: object) {
+      do {
+        let answer = try await calls.run { try await $0.get(path) }
+        for (row, event) in group.events {
+          found.bodies[row] = event.snapshot(of: answer.value, version: StripeClient.defaultVersion).text()
+        }
+      } catch let error as StripeError where Self.isFinal(error) {
+        found.reason = error.description
+      }
+    }
+    // What is gone, or may not be read, is still told by the snapshot event.
+    for (row, event) in group.events where found.bodies[row] == nil && event.hasSnapshotEvent {
+      do {
+        let answer = try await calls.run { try await $0.event(event.id) }
+        found.bodies[row] = ListedEvent(answer.value, of: tenant)?.body
+      } catch let error as StripeError where Self.isFinal(error) {
+        found.reason = error.description
+      }
+    }
+    return found
+  }
+
+  /// Whether asking again brings the same answer.
+  private static func isFinal(_ error: StripeError) -> Bool {
+    error.retry == .notFound || error.retry == .permission || error.retry == .invalid
+  }
+
+  private func change(_ tenant: Tenant, _ body: @Sendable (ThinEventQueue) async throws -> Void) async throws {
+    try await database.transaction(for: tenant, attempts: 3) { transaction in
+      try await body(ThinEventQueue(tenant: tenant, transaction: transaction))
+    }
+  }
+
+  /// Where an object is read. The address that the event names is not used: what a delivery says decides no path.
+  static func path(of object: ThinEvent.RelatedObject) -> [String]? {
+    collections[object.type].map { $0 + [object.id] }
+  }
+
+  private static let collections: [String: [String]] = [
+    "checkout.session": ["checkout", "sessions"], "subscription": ["subscriptions"], "invoice": ["invoices"],
+    "invoice_payment": ["invoice_payments"], "payment_intent": ["payment_intents"], "charge": ["charges"],
+    "refund": ["refunds"], "dispute": ["disputes"], "radar.early_fraud_warning": ["radar", "early_fraud_warnings"],
+    "credit_note": ["credit_notes"], "customer": ["customers"], "product": ["products"], "price": ["prices"],
+  ]
+}
