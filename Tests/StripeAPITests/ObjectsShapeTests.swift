@@ -167,6 +167,37 @@ struct ObjectsShapeTests {
     #expect(throws: StripeObjectError.self) { try Stripe.Dispute(json("{\(former)}")) }
   }
 
+  @Test("A dispute is the same one with its id and without; a later one of the charge is another")
+  func disputeWithoutIDJoins() throws {
+    func dispute(_ id: String, created: Int) throws -> Stripe.Dispute {
+      try Stripe.Dispute(json(#"{\#(id)"charge":"ch_9","status":"lost","created":\#(created)}"#))
+    }
+    let unnamed = try dispute("", created: 1)
+    let named = try dispute(#""id":"du_9","#, created: 1)
+    #expect(unnamed.isWithoutID && !named.isWithoutID)
+    #expect(unnamed.isSame(as: named) && named.isSame(as: unnamed))
+    #expect(unnamed.identified(by: named) == named)
+    #expect(try !unnamed.isSame(as: dispute(#""id":"du_8","#, created: 2)))
+    #expect(try !named.isSame(as: dispute(#""id":"du_8","#, created: 1)))
+    #expect(try dispute("", created: 0).isSame(as: named), "a version may not tell when it was made")
+  }
+
+  @Test(
+    "An invoice without a status is read by what it says of itself",
+    arguments: [
+      (#""paid":true,"closed":true,"forgiven":false,"attempted":true"#, Stripe.Invoice.Status.paid),
+      (#""paid":false,"closed":false,"forgiven":false,"attempted":false"#, .draft),
+      (#""paid":false,"closed":false,"forgiven":false,"attempted":true"#, .open),
+      (#""paid":false,"closed":false,"forgiven":false,"attempted":false,"billing":"send_invoice","due_date":9"#, .open),
+      (#""paid":false,"closed":true,"forgiven":false,"attempted":true"#, .uncollectible),
+      (#""paid":false,"closed":true,"forgiven":true,"attempted":true"#, .uncollectible),
+      (#""paid":false,"attempted":true,"status":"draft""#, .draft),
+      (#""paid":false,"attempted":true,"status":"a new word""#, .draft),
+    ])
+  func formerInvoices(_ says: String, status: Stripe.Invoice.Status) throws {
+    #expect(try Stripe.Invoice(json(#"{"id":"in_9","created":1,\#(says)}"#)).status == status)
+  }
+
   @Test("An id may be the whole object when somebody expanded it")
   func expanded() throws {
     let session = try Stripe.CheckoutSession(

@@ -80,7 +80,7 @@ extension Stripe {
     public init(_ value: JSONValue) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "invoice")
       id = try reader.requiredID("id")
-      status = reader.string("status").flatMap(Status.init(rawValue:)) ?? (reader.bool("paid") ? .paid : .draft)
+      status = reader.string("status").map { Status(rawValue: $0) ?? .draft } ?? Self.formerStatus(reader)
       billingReason = reader.string("billing_reason")
       customer = reader.id("customer")
       customerEmail = reader.string("customer_email")
@@ -115,6 +115,14 @@ extension Stripe {
       finalizedAt = ObjectReader.date(transitions?["finalized_at"]) ?? reader.date("finalized_at")
       paidAt = ObjectReader.date(transitions?["paid_at"])
       testClock = reader.text("test_clock")
+    }
+
+    /// Before 2018-11-08 invoices had no status but said by themselves whether they were paid, forgiven, closed (Stripe asks
+    /// for them no more) and attempted (Stripe docs, "Invoices API updates"). One that is sent is asked for without attempts.
+    private static func formerStatus(_ reader: ObjectReader) -> Status {
+      if reader.bool("paid") { return .paid }
+      if reader.bool("forgiven") || reader.bool("closed") { return .uncollectible }
+      return reader.bool("attempted") || reader.date("due_date") != nil ? .open : .draft
     }
 
     /// Nothing was paid, since credit notes took all of it back before: Stripe calls such an invoice paid (API reference,

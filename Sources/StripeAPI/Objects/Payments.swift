@@ -135,7 +135,7 @@ extension Stripe {
       case lost
     }
 
-    public let id: DisputeID
+    public private(set) var id: DisputeID
     public let charge: ChargeID?
     public let paymentIntent: PaymentIntentID?
     public let amount: Int64
@@ -148,13 +148,31 @@ extension Stripe {
       charge = reader.id("charge")
       paymentIntent = reader.id("payment_intent")
       // Disputes of old versions are a part of their charge and have no id: a charge has one dispute at a time.
-      guard let id: DisputeID = reader.id("id") ?? charge.map({ DisputeID("dispute_of_\($0)") }) else {
-        throw reader.missing("id")
-      }
+      guard let id: DisputeID = reader.id("id") ?? charge.map(Self.id(of:)) else { throw reader.missing("id") }
       self.id = id
       amount = reader.amount("amount") ?? 0
       status = reader.string("status") ?? "needs_response"
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
+    }
+
+    private static func id(of charge: ChargeID) -> DisputeID { DisputeID("dispute_of_\(charge)") }
+
+    /// Whether it was told without an id, as a part of its charge: Stripe cannot be asked for it.
+    public var isWithoutID: Bool { charge.map { id == Self.id(of: $0) } ?? false }
+
+    /// Whether both are one dispute, told with its id and without. A charge may be disputed again later.
+    public func isSame(as other: Dispute) -> Bool {
+      if id == other.id { return true }
+      guard charge == other.charge, isWithoutID != other.isWithoutID else { return false }
+      let unknown = Date(timeIntervalSince1970: 0)
+      return created == other.created || created == unknown || other.created == unknown
+    }
+
+    /// The same under the id that another version tells.
+    public func identified(by other: Dispute) -> Dispute {
+      var dispute = self
+      dispute.id = other.id
+      return dispute
     }
 
     public var standing: Standing {

@@ -69,7 +69,22 @@ public struct Knowledge: Hashable, Sendable {
     snapshots.compactMap { if case .refund(let value) = $0 { value } else { nil } }
   }
   var disputes: [Stripe.Dispute] {
-    snapshots.compactMap { if case .dispute(let value) = $0 { value } else { nil } }
+    let told = facts.values.compactMap { fact -> (dispute: Stripe.Dispute, fact: Fact)? in
+      if case .dispute(let dispute) = fact.snapshot { (dispute, fact) } else { nil }
+    }
+    let named = told.map(\.dispute).filter { !$0.isWithoutID }
+  /// Each dispute in its newest version, whether that names it or, as old versions do, only its charge.
+    var newest: [Stripe.DisputeID: Fact] = [:]
+    for (dispute, fact) in told {
+      let own = named.filter { dispute.isWithoutID && $0.isSame(as: dispute) }
+        .max { ($0.created, $0.id) < ($1.created, $1.id) }
+      let version = own.map { Fact(.dispute(dispute.identified(by: $0)), asOf: fact.asOf, source: fact.source) } ?? fact
+      let id = own?.id ?? dispute.id
+      newest[id] = newest[id].map { $0.joined(with: version) } ?? version
+    }
+    return newest.sorted { $0.key < $1.key }.compactMap {
+      if case .dispute(let dispute) = $0.value.snapshot { dispute } else { nil }
+    }
   }
   var paymentIntents: [Stripe.PaymentIntent] {
     snapshots.compactMap { if case .paymentIntent(let value) = $0 { value } else { nil } }

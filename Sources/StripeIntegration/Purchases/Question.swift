@@ -60,7 +60,7 @@ public enum Question: Hashable, Sendable {
     case .paymentIntent(let object): .paymentIntent(object.id)
     case .charge(let object): .charge(object.id)
     case .refund(let object): .refund(object.id)
-    case .dispute(let object): .dispute(object.id)
+    case .dispute(let object): object.isWithoutID ? nil : .dispute(object.id)
     case .customer(let object): .customer(object.id)
     case .lineItems(let id, _): .lineItems(of: id)
     case .sessions(let id, _): .sessions(of: id)
@@ -71,7 +71,7 @@ public enum Question: Hashable, Sendable {
     case .invoiceShare(_, let invoice): .invoice(invoice.id)
     case .creditNotes(let invoice, _): .creditNotes(of: invoice)
     // What differs between two versions of these moves one way, so that they are never contested; or there is no such
-    // call.
+    // call, as for a dispute that was told without an id.
     case .fraudWarning, .creditNote, .product, .paymentFailed, .sessionsBehind, .invoicePayment, .missing: nil
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Identity
 import JSON
 
 @testable import StripeIntegration
@@ -32,6 +33,40 @@ extension StripeModel {
     case .new: note["refunds"] = .array(refunds.map { ["refund": .string($0), "amount_refunded": .integer(amount)] })
     }
     emit("credit_note.created", .object(note))
+  }
+
+  /// As versions tell it in which a dispute is a part of its charge.
+  mutating func emitWithoutID(dispute id: String, _ type: String) {
+    guard let dispute = disputes[id], var object = json(dispute).object else { return }
+    object["id"] = nil
+    emit("charge.dispute." + type, .object(object))
+  }
+
+  /// A part of a payment is returned, with a credit note that says for which line.
+  mutating func returns(
+    _ amount: Int64, of payment: String, for line: String, status: String = "succeeded"
+  ) {
+    let refund = newID("re")
+    refunds[refund] = ModelRefund(id: refund, payment: payment, amount: amount, status: status, created: now)
+    payments[payment]?.refunded += amount
+    emit(charge: payment, "refunded")
+    emit(refund: refund, "refund.created")
+    emit(
+      "credit_note.created",
+      [
+        "id": "cn_1", "object": "credit_note", "invoice": text(payments[payment]?.invoice), "status": "issued",
+        "type": "post_payment", "amount": .integer(amount), "created": .integer(now),
+        "refunds": [["refund": .string(refund), "amount_refunded": .integer(amount)]],
+        "lines": [
+          "object": "list", "has_more": false,
+          "data": [
+            [
+              "id": "cnli_1", "object": "credit_note_line_item", "type": "invoice_line_item",
+              "invoice_line_item": .string(line), "amount": .integer(amount),
+            ]
+          ],
+        ],
+      ])
   }
 
   /// A second payment of an invoice, beside the one it has.
@@ -85,6 +120,9 @@ extension Story {
 
   /// The causes that are shown with each line, in words.
   var causes: [[String]] { decision?.lines.map { $0.causes.sorted().map(\.rawValue) } ?? [] }
+
+  /// What was sold, one of each license that a unit has or had.
+  var sold: [String] { Set(service.kit.licenses.values.map(\.unit)).map(\.product.rawValue).sorted() }
 
   /// The newest invoice of the purchase.
   var newestInvoice: String {

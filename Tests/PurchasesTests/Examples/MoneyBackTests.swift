@@ -97,6 +97,60 @@ struct MoneyBackTests {
     #expect(story.licenses == ["lk_a revoked"])
   }
 
+  @Test(
+    "What was returned of one line of an invoice by hand is that line's alone",
+    arguments: [("succeeded", "lk_a revoked"), ("pending", "lk_a suspended")])
+  func lineOfInvoice(status: String, end: String) {
+    var story = Story()
+    story.begins(.invoice([one(), one("price_b1")]))
+    story.then(.pay)
+    story.happens { stripe, root in
+      let line = stripe.invoices[root]?.lines.first { $0.price == "price_a1" }
+      stripe.returns(1_000, of: stripe.payment(of: root), for: line?.id ?? "", status: status)
+    }
+    #expect(story.licenses.sorted() == [end, "lk_b active"].sorted())
+  }
+
+  @Test("A period for nothing does not bring back what a lost dispute has ended")
+  func freePeriodAfterDispute() {
+    var story = Story()
+    story.subscribes(one())
+    story.then(.dispute(payment: 0, inquiry: false), .disputeLost)
+    story.happens { stripe, root in
+      stripe.turnsUnpaid(root, status: "active", dueDays: 0)
+      let invoice = stripe.subscriptions[root]?.latestInvoice ?? ""
+      stripe.invoices[invoice]?.lines[0].amount = 0
+      stripe.settle(invoice)
+    }
+    #expect(story.licenses == ["lk_a revoked"])
+  }
+
+  @Test("A dispute that is told without its id and later with it is one dispute", arguments: [true, false])
+  func disputeWithoutID(inOrder: Bool) {
+    var story = Story()
+    story.buys(one())
+    story.holdsEvents = true
+    let sold = story.stripe.events.count
+    story.happens { stripe, root in
+      let payment = stripe.payment(of: root)
+      stripe.disputes["du_1"] = ModelDispute(
+        id: "du_1", payment: payment, status: "needs_response", created: stripe.now)
+      stripe.emitWithoutID(dispute: "du_1", "created")
+    }
+    story.happens { stripe, _ in
+      stripe.disputes["du_1"]?.status = "won"
+      stripe.emit(dispute: "du_1", "closed")
+    }
+    story.deliverAll(inOrder ? [sold, sold + 1] : [sold + 1, sold])
+    #expect(story.licenses == ["lk_a active"])
+    story.happens { stripe, _ in
+      stripe.disputes["du_1"]?.status = "lost"
+      stripe.emitWithoutID(dispute: "du_1", "closed")
+    }
+    story.deliverAll([sold + 2])
+    #expect(story.licenses == ["lk_a revoked"])
+  }
+
   @Test("A dispute that was won does not bring back what was refunded meanwhile")
   func disputeAndRefund() {
     var story = Story()
