@@ -188,17 +188,25 @@ public struct Decider: Sendable {
   func agreements(_ names: [String], _ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
     var kept: [ProductID: Agreement] = [:]
     var open: Set<String> = []
+    // Of a bundle, what went on under a former price while that was still paid.
+    var former: Set<ProductID> = []
     for name in names {
-      for (key, agreement) in agreed where key.line == name && agreement.price == price {
-        if agreement.isOpen { open.insert(agreement.mappingID) } else { kept[key.product] = agreement }
+      for (key, agreement) in agreed where key.line == name {
+        switch (agreement.price == price, agreement.isOpen) {
+        case (true, true): open.insert(agreement.mappingID)
+        case (true, false): kept[key.product] = agreement
+        case (false, false): former.insert(key.product)
+        case (false, true): break
+        }
       }
     }
     let mapped = mapped(price, product)
     if kept.isEmpty { return mapped }
     // A mapping may have been corrected by deleting it and adding another.
     let areThere = open.isSubset(of: mapped.map(\.mappingID))
-    for agreement in mapped where kept[agreement.terms.product] == nil && !open.isEmpty {
-      if !areThere || open.contains(agreement.mappingID) { kept[agreement.terms.product] = agreement }
+    for agreement in mapped where kept[agreement.terms.product] == nil {
+      let isOpen = !open.isEmpty && (!areThere || open.contains(agreement.mappingID))
+      if isOpen || former.contains(agreement.terms.product) { kept[agreement.terms.product] = agreement }
     }
     return kept.sorted { $0.key < $1.key }.map(\.value)
   }

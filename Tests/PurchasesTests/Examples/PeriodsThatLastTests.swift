@@ -22,6 +22,22 @@ struct PeriodsThatLastTests {
     #expect(story.licenses == ["lk_a expired"] || story.licenses == ["lk_a suspended"])
   }
 
+  @Test("A part of a bundle that went on under a former price is sold under the new one as well")
+  func bundle() {
+    let offer = Offer(b: Offer.terms("lk_b"), bundled: Offer.terms("lk_c"))
+    func products(_ agreed: [LineKey: Decider.Agreement]) -> [ProductID] {
+      Decider(
+        tenant: Tenant(account: "acct_1", livemode: true), mappings: offer.mappings, agreed: agreed,
+        now: Date(timeIntervalSince1970: 0)
+      ).agreements(["si_1"], "price_b1y", "prod_b").map(\.terms.product)
+    }
+    let yearly = Decider.Agreement(mappingID: "m_c", price: "price_b1y", terms: Offer.terms("lk_c"))
+    let monthly = Decider.Agreement(mappingID: "m_b", price: "price_b1", terms: Offer.terms("lk_b"))
+    let (b, c) = (LineKey(line: "si_1", product: "lk_b"), LineKey(line: "si_1", product: "lk_c"))
+    #expect(products([b: monthly, c: yearly]) == ["lk_b", "lk_c"])
+    #expect(products([c: yearly]) == ["lk_c"], "what was mapped after the sale is no part of it")
+  }
+
   private func voidsNewestInvoice(_ story: inout Story) {
     story.happens { stripe, root in
       let invoice = stripe.subscriptions[root]?.latestInvoice ?? ""

@@ -46,7 +46,8 @@ extension SubscriptionOracle {
     // An older bill may be what is late.
     let isBehindAnother = invoices.contains {
       $0.number < invoice.number
-        && (($0.status == "open" && (isUnderWay($0) || status == "active")) || $0.status == "draft")
+        && (($0.status == "open" && (isUnderWay($0) || status == "active")) || $0.status == "draft"
+          || ($0.status == "uncollectible" && $0.attempts > 0))
     }
     if isBehindAnother { return min(.perhaps, unpaidAlone(invoice, until: end, terms)) }
     return unpaidAlone(invoice, until: end, terms)
