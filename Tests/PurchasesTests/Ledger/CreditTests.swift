@@ -54,6 +54,28 @@ struct CreditTests {
       left([Stretch(from: 0, to: 30)], crediting: [Stretch(from: 10, to: 30, invoice: 2)]) == [.init(from: 0, to: 10)])
   }
 
+  @Test("A credit is of what begins with it, and not of what has just ended")
+  func nextPeriod() {
+    #expect(
+      left(
+        [Stretch(from: 0, to: 30), Stretch(quantity: 2, from: 30, to: 60, invoice: 2)],
+        crediting: [Stretch(from: 30, to: 60, invoice: 3)])
+        == [.init(from: 0, to: 30), .init(from: 30, to: 60, invoice: 2)])
+  }
+
+  @Test("What was called off was neither charged nor credited")
+  func calledOff() {
+    func entry(_ direction: Ledger.Entry.Direction, _ coverage: Ledger.Coverage) -> Ledger.Entry {
+      Ledger.Entry(
+        id: "il_\(direction)", invoice: "in_1", item: "si_1", price: "basic", product: nil, quantity: 1, amount: 100,
+        span: Span(start: Self.date(direction == .charge ? 0 : 10), end: Self.date(30)), direction: direction,
+        isChange: false, billed: Self.date(0), coverage: coverage, returned: .nothing)
+    }
+    let charge = entry(.charge, .owed(since: Self.date(0)))
+    #expect(Ledger.billed(among: [charge, entry(.credit, .void)]) == [charge])
+    #expect(Ledger.billed(among: [entry(.charge, .void)]) == [])
+  }
+
   @Test("A credit from the first moment on leaves nothing")
   func whole() {
     #expect(left([Stretch(from: 0, to: 30)], crediting: [Stretch(from: 0, to: 30, invoice: 2)]) == [])
