@@ -108,7 +108,14 @@ struct SubscriptionOracle {
           // The fee of what the subscription is to is no license of its own. Whether a mapping to a policy that never
           // ends meant one can be argued.
           if Catalog.products[line.price].map(itemProducts.contains) == true {
-            certainty = terms.licenseType == .subscription ? .no : min(certainty, .perhaps)
+            // What it is a fee of may have come later.
+            let isOfThen = invoices.contains { earlier in
+              earlier.number <= invoice.number
+                && earlier.lines.contains {
+                  $0.item != nil && Catalog.products[$0.price] == Catalog.products[line.price]
+                }
+            }
+            certainty = isOfThen && terms.licenseType == .subscription ? .no : min(certainty, .perhaps)
           }
           // A dispute about another payment of the same purchase, or money of it that was kept.
           if gate(terms) != .yes || invoice.fromBalance > 0 { certainty = min(certainty, .perhaps) }
