@@ -117,11 +117,3 @@ extension Recorded.Unit {
     return expiresAt.map { $0 > now } ?? true
   }
 }
-
-extension Recorded {
-  /// Licenses that a person had reinstated and that are due anyway by now: the next trouble is another one.
-  func overtakenReinstatements(by decision: Decision) -> [UnitKey] {
-    decision.lines.filter(\.causes.isEmpty).flatMap(\.units).filter { $0.access == .active }.map(\.key)
-      .filter { units[$0]?.byHand.contains(.reinstated) ?? false }
-  }
-}

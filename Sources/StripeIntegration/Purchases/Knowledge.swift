@@ -73,7 +73,7 @@ public struct Knowledge: Hashable, Sendable {
       if case .dispute(let dispute) = fact.snapshot { (dispute, fact) } else { nil }
     }
     let named = told.map(\.dispute).filter { !$0.isWithoutID }
-  /// Each dispute in its newest version, whether that names it or, as old versions do, only its charge.
+    /// Each dispute in its newest version, whether that names it or, as old versions do, only its charge.
     var newest: [Stripe.DisputeID: Fact] = [:]
     for (dispute, fact) in told {
       let own = named.filter { dispute.isWithoutID && $0.isSame(as: dispute) }

@@ -105,7 +105,10 @@ public struct Plan: Hashable, Sendable {
       // What has expired cannot be reinstated; it comes back by its renewal.
       let isOver = expiresAt.map { max($0, unit.expiresAt ?? $0) <= now } ?? false
       let isWanted = !known.byHand.contains(.suspended)
-      if status == .suspended || !isCertain, !isOver, isWanted { steps.append(.reinstate(unit.key)) }
+      // That a person reinstated it was only seen. Now that it is due anyway it is made so: the next trouble is another
+      // one, and should what was seen not be true, the license is back all the same.
+      let isOvertaken = known.byHand.contains(.reinstated) && line.causes.isEmpty
+      if status == .suspended || !isCertain || isOvertaken, !isOver, isWanted { steps.append(.reinstate(unit.key)) }
     case (_, .revoked): break
     case (.suspended, _), (.ended, _):
       if status == .suspended, isCertain { break }

@@ -176,11 +176,8 @@ struct Reconciliation: Sendable {
       recorded.customers[code] = customer.id
       recorded.contacts[code] = customer.contact
     }
-    var writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
+    let writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
     recorded.agree(to: decision.linesToAgree)
-    let overtaken = recorded.overtakenReinstatements(by: decision)
-    for key in overtaken { recorded.units[key]?.byHand.remove(.reinstated) }
-    for key in overtaken { writes.append(.observe(key, recorded)) }
     return goOn(writes)
   }
 

@@ -141,7 +141,9 @@ extension Recorded {
       // What was paid for reaches beyond what a person had given.
       units[key]?.byHand.remove(.extended)
     case (.suspend(let key, _), _): settle(key, .suspended)
-    case (.reinstate(let key), _): settle(key, .active)
+    case (.reinstate(let key), _):
+      settle(key, .active)
+      units[key]?.byHand.remove(.reinstated)
     case (.revoke(let key, _), _): settle(key, .revoked)
     case (.revokeReplaced(let key, let license), _): units[key]?.replaced.removeAll { $0 == license }
     case (.writeBack(let target, let metadata), _): writeBacks[target.stripeID] = metadata

@@ -122,10 +122,12 @@ struct DeliveryRun {
     }
   }
 
-  /// The trouble is over. A person has what failed looked at again.
+  /// The trouble is over. A person has what failed looked at again, and releases what LicenseKit called revoked and has
+  /// no more.
   private mutating func endTroubles() {
     service.troubles = nil
     service.kit.forgetRefusals()
+    service.releaseLost()
     service.inspect()
     work()
   }
@@ -175,7 +177,7 @@ struct DeliveryRun {
     case 6: if !delivered.isEmpty { service.deliver(random.pick(delivered)) }
     case 7:
       service.wake(now: date)
-      if let choice = service.troubles?.ofRecords() { service.kit.lose(choice, besides: service.revokedByHand) }
+      if let choice = service.troubles?.ofRecords() { service.kit.lose(choice) }
     default:
       guard let purchase = service.waiting.randomElement(using: &random) else { return true }
       let crash =

@@ -216,13 +216,15 @@ struct Service {
 
   // MARK: By hand
 
-  /// The licenses that count as revoked by hand: no other license is issued for one of them when it is lost.
-  var revokedByHand: Set<LicenseID> {
-    Set(
-      purchases.values.flatMap { purchase in
-        purchase.recorded.units.filter { $0.value.byHand.contains(.revoked) }.keys
-          .compactMap { purchase.recorded.licenseID($0) }
-      })
+  /// A person gives back what counts as revoked by hand and is lost: it is not made anew by itself, since nothing tells
+  /// whether it had been revoked. As the admin API does (`releaseLicense`).
+  mutating func releaseLost() {
+    for (id, purchase) in purchases {
+      for (key, unit) in purchase.recorded.units where unit.byHand.contains(.revoked) {
+        guard let license = purchase.recorded.licenseID(key), kit.licenses[license] == nil else { continue }
+        purchases[id]?.recorded.units[key]?.byHand = []
+      }
+    }
   }
 
   /// What is wanted and recorded of each unit, and what LicenseKit has: the text of a failing test.

@@ -43,10 +43,9 @@ struct Troubles {
       retry: random.pick([.retry(after: nil), .rateLimited(reason: nil, after: nil), .credential, .permission]))
   }
 
-  /// What LicenseKit wrongly says of a license. Not that a suspended one is active: where it is due by then, nothing tells
-  /// it from one that a person suspends afterwards.
+  /// What LicenseKit wrongly says of a license.
   mutating func ofStatus() -> LicenseStatus? {
-    random.once(in: 10) ? random.pick([.suspended, .revoked, .expired]) : nil
+    random.once(in: 10) ? random.pick([.active, .suspended, .revoked, .expired]) : nil
   }
 
   mutating func losesLease() -> Bool { random.once(in: 12) }

@@ -64,6 +64,20 @@ struct ByHandTests {
     #expect(story.licenses == ["lk_a revoked"])
   }
 
+  @Test("A license that LicenseKit called active by mistake works when it is due again")
+  func calledActive() {
+    var story = Story()
+    story.buys(one())
+    story.then(.dispute(payment: 0, inquiry: false))
+    story.byHand { $0.reinstate($1, now: $2) }
+    story.looksAgain()
+    // As if it had never been so.
+    story.byHand { $0.suspend($1) }
+    story.then(.disputeWon)
+    #expect(story.licenses == ["lk_a active"])
+    #expect(story.reason == nil)
+  }
+
   @Test("Time that was given by hand outlasts a payment that fails, but not a dispute")
   func extended() {
     var story = subscribed()
