@@ -189,6 +189,27 @@ struct ThinEventsTests {
     }
   }
 
+  @Test("are asked for no further in a turn that finds Stripe away")
+  func outage() async throws {
+    try await OldShop.open { old in
+      let events = (1...12).map { number in
+        Event("evt_\(number)", "invoice.paid", at: 1_799_999_000, ["id": .string("in_\(number)"), "object": "invoice"])
+      }
+      try await deliver(events.map { thin($0, in: old) }, to: old)
+      try await old.shop.route()
+      for _ in 0..<100 { old.account.interrupt("GET ") { throw CancellationError() } }
+      let served = try await fetch(old)
+      #expect(served.outage != nil && served.completed == 0)
+      #expect(Set(old.account.requests).count <= ThinEvents.width, "those that were begun, and no other")
+      #expect(try await self.events(old).values.allSatisfy { $0.state == "waiting" })
+    }
+  }
+
+  @Test("are read with permissions that the app asks for")
+  func permissions() {
+    for path in ThinEvents.collections.values { #expect(PermissionTable.reading[path.joined(separator: "/")] != nil) }
+  }
+
   @Test("are due with the tenant's next turn, and not before their time")
   func turn() async throws {
     try await OldShop.open { old in

@@ -156,29 +156,18 @@ public struct Workers: Service {
     let work = try await turns.work(of: tenant)
     // First, since a sale may be among them that nobody here knows yet.
     if work.hasThinEvents, try await !fetch(of: tenant) { return }
-    let (outage, isParked) = try await withThrowingTaskGroup(of: Ended.self) { group in
-      var outage: Outage?
-      var isParked = false
-      var waiting = work.purchases.makeIterator()
-      for _ in 0..<concurrencyPerTenant {
-        guard let purchase = waiting.next() else { break }
-        group.addTask { try await reconcile(purchase, of: tenant) }
+    var outage: Outage?
+    var isParked = false
+    try await Turns.work(through: work.purchases, width: concurrencyPerTenant) { purchase in
+      try await reconcile(purchase, of: tenant)
+    } goesOn: { ended in
+      switch ended {
+      case .went(let found): outage = outage ?? found
+      case .parked(let unavailable):
+        if !isParked { try await park(tenant, unavailable) }
+        isParked = true
       }
-      let begun = ContinuousClock.now
-      while let ended = try await group.next() {
-        switch ended {
-        case .went(let found): outage = outage ?? found
-        // Those beside it are seen through: what stopped the one may not concern them.
-        case .parked(let unavailable):
-          if !isParked { try await park(tenant, unavailable) }
-          isParked = true
-        }
-        guard outage == nil, !isParked, !Task.isCancelled, begun.duration(to: .now) < Turns.time,
-          let purchase = waiting.next()
-        else { continue }
-        group.addTask { try await reconcile(purchase, of: tenant) }
-      }
-      return (outage, isParked)
+      return outage == nil && !isParked
     }
     if isParked { return }
     if let outage {

@@ -17,7 +17,7 @@ struct ThinEvents: Sendable {
   let recent: RecentEvents
   let wakeUp: WakeUp
   let logger: Logger
-  var policy = FailurePolicy()
+  let policy = FailurePolicy()
 
   /// Events that one turn looks at.
   static let batch = 40
@@ -49,18 +49,20 @@ struct ThinEvents: Sendable {
     if !unreadable.isEmpty {
       try await change(tenant) { try await $0.fail(unreadable, reason: "The event cannot be read.") }
     }
-    let results = try await groups.concurrently(Self.width) { group in try await look(at: group, tenant) }
-    wakeUp.signal()
     var served = Served()
     var unavailable: TenantUnavailable?
-    for result in results {
-      switch result {
+    try await Turns.work(through: groups, width: Self.width) { group in
+      try await look(at: group, tenant)
+    } goesOn: { looked in
+      switch looked {
       case .completed(let count): served.completed += count
       case .outage(let outage): served.outage = served.outage ?? outage
       case .parked(let reason): unavailable = unavailable ?? reason
       case .other: break
       }
+      return served.outage == nil && unavailable == nil
     }
+    wakeUp.signal()
     if let unavailable { throw unavailable }
     return served
   }
@@ -185,10 +187,11 @@ struct ThinEvents: Sendable {
     collections[object.type].map { $0 + [object.id] }
   }
 
-  private static let collections: [String: [String]] = [
+  /// A warning of fraud is read from its event: the app asks for no permission to read the object itself.
+  static let collections: [String: [String]] = [
     "checkout.session": ["checkout", "sessions"], "subscription": ["subscriptions"], "invoice": ["invoices"],
     "invoice_payment": ["invoice_payments"], "payment_intent": ["payment_intents"], "charge": ["charges"],
-    "refund": ["refunds"], "dispute": ["disputes"], "radar.early_fraud_warning": ["radar", "early_fraud_warnings"],
+    "refund": ["refunds"], "dispute": ["disputes"],
     "credit_note": ["credit_notes"], "customer": ["customers"], "product": ["products"], "price": ["prices"],
   ]
 }
