@@ -65,6 +65,9 @@ public struct AppInstall: Hashable, Sendable {
     approvalRequired = reader["approval_required"]?.bool ?? false
   }
 
+  /// Everything that waits for the merchant's approval and has a name.
+  public var pending: [String] { permissionsPending + endpointsPending }
+
   /// Whether something waits for the merchant's approval: calls that need it fail until then.
-  public var isApprovalPending: Bool { approvalRequired || !permissionsPending.isEmpty || !endpointsPending.isEmpty }
+  public var isApprovalPending: Bool { approvalRequired || !pending.isEmpty }
 }

@@ -42,9 +42,7 @@ public struct ApplicationEvents: Sendable {
       let possible = environments.filter { $0.livemode == tenant.livemode }
       guard signedFor != nil || possible.count < 2 else {
         try await ConnectionStore.announce(tenant, environment, at: created, in: transaction)
-        for environment in possible.sorted(by: { $0.rawValue < $1.rawValue }) {
-          try await InstallListStore.ask(environment, in: transaction)
-        }
+        try await InstallListStore.ask(possible, in: transaction)
         return
       }
       try await ConnectionStore.connectWithoutTokens(tenant, environment, at: created, in: transaction)
@@ -80,8 +78,8 @@ public struct ApplicationEvents: Sendable {
     try await authorized(tenant, created: created, signedFor: signedFor, in: transaction)
     guard install.isApprovalPending else { return "The app is installed." }
     logger.notice("an installation waits for the vendor's approval", metadata: ["tenant": "\(tenant)"])
-    let asked = (install.permissionsPending + install.endpointsPending).joined(separator: ", ")
-    return "The app is installed, and waits for the vendor's approval\(asked.isEmpty ? "" : ": \(asked)")."
+    let asked = install.pending.isEmpty ? "" : ": \(install.pending.joined(separator: ", "))"
+    return "The app is installed, and waits for the vendor's approval\(asked)."
   }
 }
 

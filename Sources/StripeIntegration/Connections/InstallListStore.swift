@@ -120,25 +120,22 @@ struct InstallListStore {
     }
   }
 
-  /// Has the lists read soon, because an event of the developer's own gives reason for it.
-  func ask(_ environments: Set<StripeEnvironment>) async throws {
-    try await database.transaction(as: .worker) { transaction in
-      for environment in environments.sorted(by: { $0.rawValue < $1.rawValue }) {
-        try await Self.ask(environment, in: transaction)
-      }
-    }
+  /// Has lists read soon, because an event of the developer's own account gives a reason.
+  func ask(_ environments: some Collection<StripeEnvironment>) async throws {
+    try await database.transaction(as: .worker) { try await Self.ask(environments, in: $0) }
   }
 
-  /// Has the list read soon, because an event of a tenant gives reason for it. Waits for nobody: whoever has the row has it
-  /// read as well.
-  static func ask(_ environment: StripeEnvironment, in transaction: PostgresTransaction) async throws {
+  /// Has lists read soon, because an event gives a reason. It never waits: whoever holds a row has that list read as well.
+  static func ask(
+    _ environments: some Collection<StripeEnvironment>, in transaction: PostgresTransaction
+  ) async throws {
     try await transaction.query(
       """
       UPDATE stripe_integration.install_lists
          SET asked_at = now()
        WHERE environment IN (SELECT environment
                                FROM stripe_integration.install_lists
-                              WHERE environment = \(environment.rawValue)
+                              WHERE environment = ANY(\(environments.map(\.rawValue)))
                                 AND asked_at IS NULL
                                 FOR UPDATE SKIP LOCKED)
       """)

@@ -4,7 +4,7 @@ import Postgres
 import StripeAPI
 
 extension InstallListStore {
-  /// More accounts are counted and not named.
+  /// More accounts are not named.
   private static var mostNamed: Int { 20 }
 
   /// What is to be known of the app's installations before anything fails, in words for the operator: what keeps Stripe's
@@ -26,9 +26,7 @@ extension InstallListStore {
         """
       ).compactMap { row in
         let tenant = Tenant(account: try row.get("account_id"), livemode: try row.get("livemode"))
-        return try PendingApproval(row).map { pending in
-          "\(tenant) must approve \((pending.permissions + pending.endpoints).joined(separator: ", "))"
-        }
+        return try PendingApproval(row).map { "\(tenant) must approve \($0.asked)" }
       }
     }
     return problems + pending.prefix(Self.mostNamed)

@@ -3,6 +3,7 @@ import Identity
 import JSON
 import Logging
 import Postgres
+import ServerKit
 import ServiceLifecycle
 import StripeAPI
 
@@ -27,7 +28,7 @@ struct InstallWatch: Service {
   var interval: Duration = .seconds(86_400)
   var pollInterval: Duration = .seconds(3)
 
-  /// A connection younger than this is left in peace: it may be newer than the list.
+  /// A connection younger than this is not looked for in the list: it may be newer than the list.
   static let youth: TimeInterval = 600
   static let connectionsPerLook = 100
 
@@ -36,28 +37,21 @@ struct InstallWatch: Service {
   func run() async throws {
     await cancelWhenGracefulShutdown {
       var isAdopted = false
-      while !Task.isCancelled {
-        do {
-          if !isAdopted {
-            try await lists.adopt(environments.map(\.environment))
-            isAdopted = true
-          }
-          try await look()
-        } catch is CancellationError {
-          return
-        } catch {
-          logger.error("reading the installations failed", metadata: ["error": "\(error)"])
-        }
-        try? await Task.sleep(for: pollInterval * Double.random(in: 0.75...1.25))
+      await WorkLoop(name: "installations", wakeUp: WakeUp(), pollInterval: pollInterval, logger: logger).run {
+        if !isAdopted { try await lists.adopt(environments.map(\.environment)) }
+        isAdopted = true
+        return try await look()
       }
     }
   }
 
-  /// Reads the list that is due, if one is.
-  func look() async throws {
+  /// Reads the list that is due.
+  /// - Returns: whether one was.
+  @discardableResult
+  func look() async throws -> Bool {
     guard let due = try await lists.take(environments.map(\.environment)),
       let environment = environments.first(where: { $0.environment == due })
-    else { return }
+    else { return false }
     do {
       let begun = try await readAll(environment)
       try await endUnlisted(due, before: begun)
@@ -68,6 +62,7 @@ struct InstallWatch: Service {
         metadata: ["environment": "\(due.rawValue)", "error": "\(error)"])
       try await lists.finish(due, problem: Self.problem(error), next: .seconds(3_600))
     }
+    return true
   }
 
   private static func problem(_ error: any Error) -> String {

@@ -20,10 +20,14 @@ public struct PendingApproval: Hashable, Sendable, Codable {
     self.since = since
   }
 
+  /// What is to be approved, by Stripe's names.
+  var asked: String {
+    let names = permissions + endpoints
+    return names.isEmpty ? "its new version" : names.joined(separator: ", ")
+  }
+
   /// For the vendor, in plain words.
   public var sentence: String {
-    let asked = permissions + endpoints
-    let what = asked.isEmpty ? "its new version" : asked.joined(separator: ", ")
-    return "The app waits for your approval in the Stripe Dashboard: \(what). What needs it fails until then."
+    "The app waits for your approval in the Stripe Dashboard: \(asked). What needs it fails until then."
   }
 }

@@ -374,7 +374,7 @@ struct EventRouter: Sendable {
     case .application(let change):
       return try await handle(change, at: event.created, signedFor, tenant, index, &standing)
     case .readInstalls:
-      try await InstallListStore.ask(standing.environment, in: index.transaction)
+      try await InstallListStore.ask([standing.environment], in: index.transaction)
       return Outcome(.done, "The list of installations is read soon.")
     case .sweep:
       guard standing.isConnected else {
@@ -480,7 +480,7 @@ protocol ApplicationEventHandling: Sendable {
   ) async throws -> ApplicationOutcome
 }
 
-/// What came of an event about an installation, in words for whoever looks at the event.
+/// The outcome of an event about an installation, as the list of events shows it.
 enum ApplicationOutcome: Hashable, Sendable {
   case taken(String)
   /// It is about another app in the same account.
