@@ -54,7 +54,7 @@ public protocol IntegrationProgram: Sendable {
   /// Whether each schema can be worked on, by the name of its part of the program.
   var schemaChecks: [(owner: String, check: ReadinessCheck)] { get }
 
-  /// Seals every secret at rest anew under the first key.
+  /// Re-seals every stored secret with the first key.
   /// - Returns: how many there were.
   func reseal() async throws -> Int
   /// What is done at each start, once the schemas are up to date.

@@ -17,7 +17,8 @@ struct RotateKeys<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
       commandName: "rotate",
-      abstract: "Seal everything anew under the first key of ENCRYPTION_KEYS; the others can be taken away after that.")
+      abstract: "Re-seal every stored secret with the first key of ENCRYPTION_KEYS; the other keys can be removed then."
+    )
   }
 
   func run() async throws {

@@ -7,7 +7,7 @@ struct Explain<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
       commandName: "explain", abstract: "Say why there is a license for an id of Stripe's, or none.",
-      discussion: "Exit code 0: nothing is to be done; 1: something is; 2: the account stands still.")
+      discussion: "Exit code 0: nothing is to be done; 1: something is; 2: the account is parked or paused.")
   }
   @Argument(help: "Any id: cs_, sub_, in_, pi_, ch_, evt_, …, a fulfillment's or a license's.") var id: String
   @OptionGroup var tenant: TenantOptions
@@ -60,7 +60,7 @@ struct Reconcile<Program: IntegrationProgram>: AsyncParsableCommand {
       commandName: "reconcile",
       abstract: "Route the events of an account and look at its purchases here and now, until nothing is due.",
       discussion: "Safe beside a running service. Exit code 0: all is well; 1: a purchase needs a person, or waits for "
-        + "another attempt; 2: the account stands still, or the other side does not answer. A dry run asks Stripe and "
+        + "another attempt; 2: the account is parked, or the other side does not answer. A dry run asks Stripe and "
         + "looks at LicenseKit, and changes nothing anywhere.")
   }
   @Argument(help: "Only this purchase, by any of its ids.") var id: String?

@@ -2,8 +2,8 @@ import Identity
 import Postgres
 import StripeAPI
 
-/// Where a tenant's connection stands, for whoever judges what was signed for it. Test mode and sandboxes share the tenants
-/// with `livemode` false, each account being of one of the two; what is signed for the other has no effect on it.
+/// The state of a tenant's connection, by which signed events and requests are judged. Test mode and sandboxes share the
+/// tenants with `livemode` false; each account belongs to one of the two, and what is signed for the other has no effect on it.
 struct ConnectionStanding: Hashable, Sendable {
   /// Nil for an account that is not known.
   let status: ConnectionStatus?
@@ -39,7 +39,7 @@ struct ConnectionStanding: Hashable, Sendable {
 }
 
 extension StripeEnvironment {
-  /// What stands in a column; nothing, in rows of before sandboxes were told apart, means the mode.
+  /// Reads a column. It is NULL in rows that are older than the distinction of sandboxes: then the mode decides.
   init(column: String?, livemode: Bool) {
     self = column.flatMap(StripeEnvironment.init(rawValue:)) ?? StripeEnvironment(livemode: livemode)
   }

@@ -102,7 +102,7 @@ extension SubmissionReview {
     link.url(clientID: "ca_", redirectURI: nil, state: "state")
   }
 
-  /// Both are told of one happening, in any order; either may come alone.
+  /// Stripe sends both for one uninstallation, in any order, and either may come alone.
   static let uninstallEvents = ["account.application.deauthorized", "apps.install.deleted"]
 
   var uninstalling: [SubmissionFinding] {
