@@ -102,15 +102,22 @@ class TestInstallations:
 
     def test_a_lost_uninstallation_is_found_in_stripes_list(self, stack: Stack, vendor: Vendor) -> None:
         other = stack.new_vendor()
-        vendor.simulator.uninstall(vendor.account, silent=True)
         # As if both were installed yesterday: the list says nothing about what is newer than itself.
-        psql(
-            stack.product.database,
-            f"""
-            UPDATE stripe_integration.connections SET installed_at = installed_at - interval '1 day'
-             WHERE account_id IN ('{vendor.account}', '{other.account}')
-            """,
+        database, accounts = stack.product.database, f"('{vendor.account}', '{other.account}')"
+        eventually(
+            lambda: psql(database, f"SELECT count(*) FROM stripe_integration.installs WHERE account_id IN {accounts}"),
+            lambda count: count == "2", "both installations were heard of",
         )
+        for table, column in [("connections", "installed_at"), ("installs", "as_of")]:
+            psql(
+                database,
+                f"""
+                UPDATE stripe_integration.{table}
+                   SET {column} = {column} - interval '1 day'
+                 WHERE account_id IN {accounts}
+                """,
+            )
+        vendor.simulator.uninstall(vendor.account, silent=True)
         asked = stack.product.admin("POST", "/installs/read")
         assert asked.status_code == 202 and asked.json()["data"][0]["problem"] is None
         eventually(
