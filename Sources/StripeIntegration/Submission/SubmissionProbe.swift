@@ -4,7 +4,7 @@ import JSON
 import StripeAPI
 
 /// Asks the running service, at its public address, what a reviewer's browser, the Dashboard and Stripe would ask it. It
-/// leaves nothing behind there.
+/// leaves nothing behind there; the service reads Stripe's list of installations once more.
 public struct SubmissionProbe: Sendable {
   let configuration: IntegrationConfiguration
   let transport: any HTTPSending
