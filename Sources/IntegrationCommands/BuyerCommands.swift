@@ -1,4 +1,5 @@
 import ArgumentParser
+import StripeAPI
 import StripeIntegration
 
 /// `buyer`: what a buyer may ask for by law.

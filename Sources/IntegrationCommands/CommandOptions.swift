@@ -1,7 +1,9 @@
-public import ArgumentParser
-public import Foundation
+import ArgumentParser
+package import Foundation
 import Identity
-public import StripeIntegration
+package import Purchases
+import StripeAPI
+import StripeIntegration
 
 /// Which Stripe account a command is about.
 struct TenantOptions: ParsableArguments {
@@ -22,7 +24,7 @@ struct TenantOptions: ParsableArguments {
 extension PurchaseStatus: ExpressibleByArgument {}
 
 /// A time as an option of a command.
-@Sendable public func parseTime(_ text: String) throws -> Date {
+@Sendable package func parseTime(_ text: String) throws -> Date {
   guard let date = try? Date(text, strategy: .iso8601) else {
     throw ValidationError("'\(text)' is no time such as 2026-01-31T00:00:00Z")
   }

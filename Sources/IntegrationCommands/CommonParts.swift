@@ -1,27 +1,27 @@
-public import HTTPTransport
-public import Logging
-public import Postgres
-public import Redis
-public import ServerKit
+package import HTTPTransport
+package import Logging
+package import Postgres
+package import Redis
+package import ServerKit
 import ServiceLifecycle
 import Storage
 
 /// The connections to the outside that every program with the Stripe integration has.
-public struct CommonParts: Sendable {
+package struct CommonParts: Sendable {
   /// The database.
-  public let postgres: PostgresClient
+  package let postgres: PostgresClient
   /// Nil where none is configured.
-  public let redis: RedisClient?
+  package let redis: RedisClient?
   /// Calls to Stripe and LicenseKit.
-  public let transport: HTTPTransport
+  package let transport: HTTPTransport
   /// The program's log.
-  public let logger: Logger
+  package let logger: Logger
 
   /// - Parameters:
   ///   - program: the name of the program among the sessions of the database.
   ///   - reservedConnections: of `DATABASE_CONNECTIONS`, how many the program opens by itself.
   /// - Throws: `PostgresError` when the database, whose identity the keys in Redis carry, does not answer.
-  public init(
+  package init(
     _ settings: ProcessSettings, of program: String, reservedConnections: Int = 0, logger: Logger
   ) async throws {
     var database = try PostgresConfiguration(url: settings.databaseURL)
@@ -38,7 +38,7 @@ public struct CommonParts: Sendable {
   }
 
   /// The folder with the migrations of all schemas.
-  public static var migrations: String {
+  package static var migrations: String {
     get throws { try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES") }
   }
 
@@ -50,7 +50,7 @@ public struct CommonParts: Sendable {
   }
 
   /// To be called when nothing uses them any more.
-  public func close() async {
+  package func close() async {
     await postgres.close()
     redis?.shutdown()
     transport.shutdown()

@@ -1,10 +1,12 @@
 import ArgumentParser
 import LicenseKitAPI
+import LicenseKitHTTP
 import Logging
 import PDFDocuments
 import Postgres
 import Redis
 import ServerKit
+import StripeAPI
 import StripeIntegration
 
 /// `doctor`: checks what the program needs, and says what is missing.

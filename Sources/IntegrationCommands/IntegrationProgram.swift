@@ -1,14 +1,14 @@
-public import ArgumentParser
-public import Cryptography
+package import ArgumentParser
+package import Cryptography
 import Foundation
-public import Logging
-public import Postgres
-public import ServerKit
-public import ServiceLifecycle
-public import StripeIntegration
+package import Logging
+package import Postgres
+package import ServerKit
+package import ServiceLifecycle
+package import StripeIntegration
 
 /// What a program with the Stripe integration reads from its environment, once.
-public protocol ProgramSettings: Sendable {
+package protocol ProgramSettings: Sendable {
   /// What every server process needs.
   var process: ProcessSettings { get }
   /// What secrets at rest are sealed with.
@@ -22,7 +22,7 @@ public protocol ProgramSettings: Sendable {
 
 extension ProgramSettings {
   /// Ends the program with every problem on standard error.
-  public static func readOrExit() throws -> Self {
+  package static func readOrExit() throws -> Self {
     do {
       return try read(from: EnvironmentReader())
     } catch {
@@ -34,7 +34,7 @@ extension ProgramSettings {
 
 /// A program that has the Stripe integration in it, put together from its parts. The commands that ``IntegrationCommands``
 /// lists work on it and on nothing else, so that each of them is the same in every such program.
-public protocol IntegrationProgram: Sendable {
+package protocol IntegrationProgram: Sendable {
   associatedtype Settings: ProgramSettings
 
   /// In the shell, in the log and among the sessions of the database.
@@ -98,9 +98,9 @@ extension IntegrationProgram {
 }
 
 /// The commands that every program with the Stripe integration has.
-public enum IntegrationCommands<Program: IntegrationProgram> {
+package enum IntegrationCommands<Program: IntegrationProgram> {
   /// In the order of the program's help.
-  public static var all: [any ParsableCommand.Type] {
+  package static var all: [any ParsableCommand.Type] {
     [
       Serve<Program>.self, Migrate<Program>.self, Doctor<Program>.self, Explain<Program>.self,
       ReplaySales<Program>.self, Reconcile<Program>.self, BuyerCommand<Program>.self, Keys<Program>.self,

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import Purchases
+import StripeAPI
 import StripeIntegration
 
 /// `explain`: why there is a license for something, or none.

@@ -1,7 +1,7 @@
-public import ArgumentParser
+import ArgumentParser
 import Logging
 import ServerKit
-public import StripeIntegration
+package import StripeIntegration
 
 /// `serve`: migrates, then listens.
 struct Serve<Program: IntegrationProgram>: AsyncParsableCommand {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import HTTPTransport
 import JSON
+import StripeAPI
 import StripeIntegration
 
 /// What `doctor --submission` adds: what the marketplace asks for, and what is still missing.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Logging
 import ServerKit
+import StripeAPI
 import StripeIntegration
 
 extension IntegrationProgram {

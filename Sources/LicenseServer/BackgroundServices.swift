@@ -1,11 +1,11 @@
-public import HTTPTransport
+package import HTTPTransport
 import Logging
 import Postgres
-public import ServiceLifecycle
+package import ServiceLifecycle
 
 extension LicenseServer {
   /// What a replica that answers requests does beside them: it writes down what they left to be noted.
-  public var requestServices: [any Service] {
+  package var requestServices: [any Service] {
     [ActivityWriter(client: client, recorder: services.activityRecorder, logger: services.store.logger)]
   }
 
@@ -16,7 +16,7 @@ extension LicenseServer {
   /// - Parameters:
   ///   - transport: carries the deliveries; one of their own, so that receivers that hang take no connections from others.
   ///   - pollInterval: how long what another replica wrote may lie before it is looked for.
-  public func backgroundServices(
+  package func backgroundServices(
     transport: any HTTPSending, pollInterval: Duration = .milliseconds(500)
   ) -> [any Service] {
     let (store, clock, logger) = (services.store, services.clock, services.store.logger)

@@ -4,7 +4,7 @@ import ServerKit
 
 /// ``LicenseKitAPI/LicenseKitClient`` on a server in the same process: the same services, scopes and errors as over HTTP,
 /// without a network between.
-public struct InProcessLicenseKit: Sendable {
+package struct InProcessLicenseKit: Sendable {
   let services: Services
   let credential: Credential
 

@@ -1,10 +1,10 @@
-public import Cryptography
-public import Foundation
-public import HTTPTransport
-public import LicenseKitAPI
-public import Logging
-public import Postgres
-public import ServerKit
+package import Cryptography
+package import Foundation
+package import HTTPTransport
+package import LicenseKitAPI
+package import Logging
+package import Postgres
+package import ServerKit
 import ServiceLifecycle
 
 /// The LicenseKit v1 API on Postgres.
@@ -12,12 +12,12 @@ import ServiceLifecycle
 /// The rules live in services that know no HTTP (`Management/`, `Runtime/`); routes translate, and
 /// ``InProcessLicenseKit`` calls the same services without a network. It holds no state that another replica could miss.
 /// Migrations are the caller's to run first: ``migrationsDirectory``.
-public struct LicenseServer: Sendable {
+package struct LicenseServer: Sendable {
   /// The folder of this server's migrations, below the project's `migrations`.
-  public static let migrationsDirectory = "server"
+  package static let migrationsDirectory = "server"
 
   /// Connections to the database that it opens beside the client's pool: one for validations, many at a time.
-  public static let ownConnections = ValidationBatch.lanes
+  package static let ownConnections = ValidationBatch.lanes
 
   let services: Services
   let client: PostgresClient
@@ -29,7 +29,7 @@ public struct LicenseServer: Sendable {
   ///     token.
   ///   - destinations: where vendors may have their events sent to.
   ///   - clock: the present time; whole seconds of it are used.
-  public init(
+  package init(
     client: PostgresClient, keyRing: KeyRing, destinations: AddressPolicy = .publicOnly(),
     clock: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
@@ -41,19 +41,19 @@ public struct LicenseServer: Sendable {
 
   /// Makes sure of the default tenant and its signing key, and that `adminToken`, when given, is an admin token of it.
   /// Any number of replicas may do it at once, any number of times.
-  public func bootstrap(adminToken: String?) async throws {
+  package func bootstrap(adminToken: String?) async throws {
     try await administration.bootstrap(adminToken: adminToken)
   }
 
   /// What only the operator does: tenants, tokens, signing keys, limits of policies.
-  public var administration: TenantAdministration {
+  package var administration: TenantAdministration {
     TenantAdministration(
       client: client, signingKeys: services.signingKeys, keyRing: services.issuing.keyRing, policies: services.policies,
       clock: services.clock)
   }
 
   /// Whether the database answers, under the name that the contract's `ReadyData` has for it.
-  public var readinessCheck: ReadinessCheck {
+  package var readinessCheck: ReadinessCheck {
     ReadinessCheck("db") { [client] in
       do {
         try await client.query("SELECT 1 FROM license_server.tenants LIMIT 1")
@@ -80,7 +80,7 @@ public struct LicenseServer: Sendable {
   ///   - metrics: what `GET /metrics` shows; nil leaves that route out.
   ///   - readiness: further checks for `GET /readyz`, after the database.
   ///   - limiter: counts what an address may do; nil for no limits.
-  public func addRoutes(
+  package func addRoutes(
     to router: AppRouter, metrics: MetricsRegistry? = nil, readiness: [ReadinessCheck] = [],
     limiter: RateLimiter? = nil
   ) {
@@ -91,16 +91,16 @@ public struct LicenseServer: Sendable {
   }
 
   /// Answers what waits, then lets go of the connections that are kept for it. After the last request.
-  public func shutdown() async { await services.runtime.validations.shutdown() }
+  package func shutdown() async { await services.runtime.validations.shutdown() }
 
   /// The same operations without HTTP, for the holder of a management token. The token is looked up at each call, so that
   /// one that was switched off stops working here, too.
-  public func inProcessClient(token: String) -> InProcessLicenseKit {
+  package func inProcessClient(token: String) -> InProcessLicenseKit {
     InProcessLicenseKit(services: services, credential: .token(token))
   }
 
   /// The same operations without HTTP, on this process's own authority.
-  public func inProcessClient(
+  package func inProcessClient(
     tenant: TenantID, scopes: Set<ManagementScope> = [.admin], actor: String = "in_process"
   ) -> InProcessLicenseKit {
     InProcessLicenseKit(
@@ -109,75 +109,10 @@ public struct LicenseServer: Sendable {
   }
 }
 
-/// The rules of the server, wired once.
-struct Services: Sendable {
-  let store: TenantStore
-  let clock: ServerClock
-  let authenticator: Authenticator
-  let signingKeys: SigningKeys
-  let products: Products
-  let productVersions: ProductVersions
-  let policies: Policies
-  let features: Features
-  let customers: Customers
-  let orders: Orders
-  let subscriptions: Subscriptions
-  let licenses: Licenses
-  let issuing: LicenseIssuing
-  let renewal: LicenseRenewal
-  let licenseFeatures: LicenseFeatures
-  let devices: Devices
-  let customFieldDefinitions: CustomFieldDefinitions
-  let customFieldValues: CustomFieldValues
-  let apiKeys: APIKeys
-  let events: Events
-  let runtime: Runtime
-  let floating: Floating
-  let offline: OfflineLicenses
-  let webhooks: WebhookEndpoints
-  let webhookDeliveries: WebhookDeliveries
-  let webhookHealth: WebhookHealth
-  let activityRecorder: ActivityRecorder
-  let activities: Activities
-  let usageReports: UsageReports
-  let subjectReports: SubjectReports
-  let reportExports: ReportExports
-  let operationsReports: OperationsReports
-
-  init(store: TenantStore, clock: ServerClock, keyRing: KeyRing, destinations: AddressPolicy = .publicOnly()) {
-    self.store = store
-    self.clock = clock
-    authenticator = Authenticator(store: store, clock: clock)
-    signingKeys = SigningKeys(keyRing: keyRing)
-    products = Products(store: store, clock: clock)
-    productVersions = ProductVersions(store: store, clock: clock)
-    policies = Policies(store: store, clock: clock)
-    features = Features(store: store, clock: clock)
-    customers = Customers(store: store, clock: clock)
-    orders = Orders(store: store, clock: clock)
-    subscriptions = Subscriptions(store: store, clock: clock)
-    licenses = Licenses(store: store, clock: clock)
-    issuing = LicenseIssuing(store: store, clock: clock, keyRing: keyRing)
-    renewal = LicenseRenewal(store: store, clock: clock)
-    licenseFeatures = LicenseFeatures(store: store, clock: clock)
-    devices = Devices(store: store, clock: clock)
-    customFieldDefinitions = CustomFieldDefinitions(store: store, clock: clock)
-    customFieldValues = CustomFieldValues(store: store, clock: clock)
-    apiKeys = APIKeys(store: store, clock: clock)
-    events = Events(store: store)
-    runtime = Runtime(
-      store: store, clock: clock, signingKeys: signingKeys,
-      validations: ValidationBatch(client: store.client, logger: store.logger))
-    floating = Floating(runtime: runtime, keyRing: keyRing)
-    offline = OfflineLicenses(runtime: runtime)
-    webhooks = WebhookEndpoints(store: store, clock: clock, keyRing: keyRing, destinations: destinations)
-    webhookDeliveries = WebhookDeliveries(store: store, wakeUp: WakeUp())
-    webhookHealth = WebhookHealth(store: store, clock: clock)
-    activityRecorder = ActivityRecorder(clock: clock)
-    activities = Activities(store: store)
-    usageReports = UsageReports(store: store, clock: clock)
-    subjectReports = SubjectReports(store: store, clock: clock)
-    reportExports = ReportExports(store: store, clock: clock, usage: usageReports, subjects: subjectReports)
-    operationsReports = OperationsReports(store: store, clock: clock)
+extension LicenseServer {
+  /// The server's part of the database.
+  /// - Parameter migrations: the folder that holds the migrations of all parts.
+  package static func schema(in migrations: String) -> Schema {
+    Schema(directory: "\(migrations)/\(migrationsDirectory)", roles: DatabaseRole.allCases.map(\.rawValue))
   }
 }

@@ -1,22 +1,25 @@
-public import Foundation
-public import HTTPTransport
+package import Foundation
+package import HTTPTransport
 import Identity
-public import LicenseKitAPI
-public import Logging
-public import Postgres
-public import Redis
-public import ServerKit
-public import ServiceLifecycle
+package import LicenseKitAPI
+package import Logging
+package import Postgres
+import Queue
+package import Redis
+package import ServerKit
+package import ServiceLifecycle
 import Storage
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// The Stripe integration, put together: the one place that shows what it consists of.
-public struct IntegrationServer: Sendable {
+package struct IntegrationServer: Sendable {
   /// The directory of the schema's migrations.
-  public static let migrationsDirectory = "integration"
+  package static let migrationsDirectory = "integration"
 
   /// What a replica does; apart, each can be scaled by itself.
-  public enum Role: String, Sendable, CaseIterable {
+  package enum Role: String, Sendable, CaseIterable {
     /// Answers HTTP.
     case web
     /// Routes events and reconciles purchases.
@@ -47,7 +50,7 @@ public struct IntegrationServer: Sendable {
   ///   - licenseKit: the service-wide LicenseKit.
   ///   - licenseKitClient: the service-wide LicenseKit with a connection's own token.
   ///   - clock: the time that decisions are made by.
-  public init(
+  package init(
     configuration: IntegrationConfiguration, postgres: PostgresClient, redis: RedisClient?, transport: HTTPTransport,
     licenseKit: any LicenseKitClient,
     licenseKitClient: @escaping @Sendable (_ token: String) -> (any LicenseKitClient)?,
@@ -57,6 +60,7 @@ public struct IntegrationServer: Sendable {
     let wakeUp = WakeUp()
     let recent = RecentEvents(redis: redis)
     let caution = Caution.from()
+    let alerts = HealthAlerts(database: database, logger: logger)
     let keys = KeyVault(keyRing: configuration.keyRing)
     let connections = ConnectionStore(database: database, keyRing: configuration.keyRing)
     let tokens = TokenVault(
@@ -75,7 +79,7 @@ public struct IntegrationServer: Sendable {
     inbox = InboxWriter(client: postgres, logger: logger)
     receiver = WebhookReceiver(
       secrets: configuration.webhookSecrets.checking(), inbox: inbox, recent: recent,
-      developerEvents: DeveloperEvents(database: database, logger: logger), wakeUp: wakeUp, clock: clock, logger: logger
+      developerEvents: DeveloperEvents(database: database, alerts: alerts), wakeUp: wakeUp, clock: clock, logger: logger
     )
     connectionRoutes = ConnectionRoutes(
       configuration: configuration, store: connections, transport: transport, redis: redis)
@@ -98,13 +102,13 @@ public struct IntegrationServer: Sendable {
       }, logger: logger)
     workers = Workers(
       router: EventRouter(
-        database: database, application: application, recent: recent, logger: logger, caution: caution),
-      turns: Turns(database: database),
+        database: database, application: application, alerts: alerts, recent: recent, logger: logger, caution: caution),
+      queue: PurchaseQueue(database: database), breaker: CircuitBreaker(database: database),
       thinEvents: ThinEvents(
         database: database, stripe: tokens, recent: recent, wakeUp: wakeUp, logger: logger),
       reconciler: Reconciler(
         database: database, stripe: tokens, licenseKit: directory, vault: keys, redis: redis, recent: recent,
-        clock: clock, logger: logger, caution: caution),
+        listeners: Self.stepListeners, clock: clock, logger: logger, caution: caution),
       parking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 8, pollInterval: .seconds(1),
       logger: logger)
     keepAlive = KeepAlive(vault: tokens, logger: logger)
@@ -132,7 +136,7 @@ public struct IntegrationServer: Sendable {
   }
 
   /// Accepted deliveries come by the thousand and are counted, not logged; the story of each is in the inbox.
-  public static let accessLog = AccessLogMiddleware(
+  package static let accessLog = AccessLogMiddleware(
     quietRoutes: ["/health", "/healthz", "/readyz", "/metrics", "/stripe/webhook"])
 
   /// What one address may do where anybody can call. An installation takes two requests.
@@ -149,7 +153,7 @@ public struct IntegrationServer: Sendable {
   ]
 
   /// The routes under `/stripe`.
-  public func addRoutes(to router: AppRouter) {
+  package func addRoutes(to router: AppRouter) {
     for rule in Self.addressLimits { router.limit(rule, by: limiter) }
     receiver.addRoutes(to: router)
     connectionRoutes.addRoutes(to: router)
@@ -158,7 +162,7 @@ public struct IntegrationServer: Sendable {
   }
 
   /// The background work of a replica in this role.
-  public func services(for role: Role) -> [any Service] {
+  package func services(for role: Role) -> [any Service] {
     guard role != .web else { return [] }
     let services: [any Service] = [
       workers, delivery.service, keepAlive, retention, licenseWatch, installWatch, jobRunner, queueMetrics,
@@ -167,7 +171,7 @@ public struct IntegrationServer: Sendable {
   }
 
   /// Writes what waits; to be called when no request is under way any more.
-  public func shutdown() async {
+  package func shutdown() async {
     delivery.shutdown()
     await inbox.shutdown()
   }
@@ -175,7 +179,7 @@ public struct IntegrationServer: Sendable {
   /// Seals every secret at rest anew under the first of the configured keys, so that an older one can be taken away. Safe
   /// beside live work, and to repeat.
   /// - Returns: how many secrets were sealed anew; the tokens of one connection count as one.
-  public func reseal() async throws -> Int {
+  package func reseal() async throws -> Int {
     var count = 0
     var cursor: String?
     repeat {
@@ -191,14 +195,14 @@ public struct IntegrationServer: Sendable {
   }
 
   /// What an operator does by hand from the command line.
-  public var tools: OperatorTools {
+  package var tools: OperatorTools {
     OperatorTools(
       database: database, stripe: adminRoutes.stripe, router: workers.router, reconciler: workers.reconciler,
       clock: adminRoutes.clock)
   }
 
   /// Whether the integration can do its work.
-  public var readinessCheck: ReadinessCheck {
+  package var readinessCheck: ReadinessCheck {
     ReadinessCheck("stripe_integration") { [database] in
       do {
         try await database.transaction(as: .operatorPages) { transaction in
@@ -208,4 +212,21 @@ public struct IntegrationServer: Sendable {
       } catch { return "unavailable" }
     }
   }
+}
+
+extension IntegrationServer {
+  /// Who hears of each step of a purchase, in the transaction that records it.
+  static let stepListeners: [any StepListener] = [NoticeListener(), LicenseWatchListener()]
+
+  /// The integration's part of the database.
+  /// - Parameter migrations: the folder that holds the migrations of all parts.
+  package static func schema(in migrations: String) -> Schema {
+    Schema(directory: "\(migrations)/\(migrationsDirectory)", roles: TenantDatabase.Role.allCases.map(\.rawValue))
+  }
+
+  /// What a client is told when the storage behind a route is in trouble. Other errors have no such answer.
+  package static func apiFailure(for error: any Error) -> APIFailure? { .storage(error) }
+
+  /// What is to be known of the app's installations, for the doctor; empty while all is well.
+  package func installReport() async throws -> [String] { try await InstallListStore(database: database).report() }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import IntegrationCommands
+import StripeAPI
 
 /// The LicenseKit server, with the Stripe integration mounted where it is configured.
 @main

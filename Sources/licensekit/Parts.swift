@@ -1,12 +1,14 @@
 import HTTPTransport
 import IntegrationCommands
 import LicenseKitAPI
+import LicenseKitHTTP
 import LicenseServer
 import Logging
 import Postgres
 import ServerKit
 import ServiceLifecycle
 import Storage
+import StripeAPI
 import StripeIntegration
 
 /// The program on one page: what it is made of, and in which order it starts and ends.

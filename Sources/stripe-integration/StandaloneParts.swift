@@ -1,9 +1,11 @@
 import IntegrationCommands
 import LicenseKitAPI
+import LicenseKitHTTP
 import Logging
 import Postgres
 import ServerKit
 import ServiceLifecycle
+import StripeAPI
 import StripeIntegration
 
 /// The program on one page: what it is made of, and in which order it starts and ends.

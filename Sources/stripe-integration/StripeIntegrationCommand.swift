@@ -1,5 +1,6 @@
 import ArgumentParser
 import IntegrationCommands
+import StripeAPI
 
 /// The Stripe integration alone, driving a LicenseKit elsewhere.
 @main

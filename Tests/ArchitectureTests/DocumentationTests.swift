@@ -12,7 +12,7 @@ struct DocumentationTests {
 
     /// Reads the `switch` of the table's source.
     init() throws {
-      let code = try SourceTree.File(path: "Sources/StripeIntegration/Webhooks/EventTable.swift").code
+      let code = try SourceTree.File(path: "Sources/Purchases/Events/EventTable.swift").code
       let table = code[(code.range(of: "switch event.type")?.upperBound ?? code.startIndex)...]
       let cases = table.matches(of: /case\s+((?:"[a-z_.]+"\s*,?\s*)+):([\s\S]*?)(?=\n\s*(?:case\s+"|default:))/)
       for entry in cases {
@@ -49,7 +49,7 @@ struct DocumentationTests {
 
   @Test("every event type of the license server is in docs/webhooks.md, and no other")
   func licenseServerEvents() throws {
-    let code = try SourceTree.File(path: "Sources/LicenseServer/Store/EventLog.swift").code
+    let code = try SourceTree.File(path: "Sources/LicenseServer/Trail/EventLog.swift").code
     let kinds = Set(code.matches(of: /case \w+ = "([a-z_]+\.[a-z_]+)"/).map { String($0.1) })
     #expect(kinds.count > 20)
     expectEqual(kinds, try firstColumn(of: "docs/webhooks.md", under: "Events"))
@@ -108,7 +108,24 @@ struct DocumentationTests {
       "\(documented.subtracting(given).subtracting(example).sorted())")
   }
 
-  @Test("a link between documents leads to a file", arguments: ["README.md", "loadtest/README.md"] + documents)
+  // MARK: Documents
+
+  /// Every document, from the package's root: those beside the manifest, and those in these folders.
+  private static func documents() throws -> [String] {
+    let files = FileManager.default
+    var found = try files.contentsOfDirectory(atPath: SourceTree.root.path)
+    for folder in ["docs", "examples", "loadtest"] {
+      let walk = files.enumerator(atPath: SourceTree.root.appendingPathComponent(folder).path)
+      while let name = walk?.nextObject() as? String {
+        // What was built beside an example.
+        if name.hasSuffix(".build") { walk?.skipDescendants() }
+        found.append("\(folder)/\(name)")
+      }
+    }
+    return found.filter { $0.hasSuffix(".md") }.sorted()
+  }
+
+  @Test("a link between documents leads to a file", arguments: try documents())
   func links(_ document: String) throws {
     let folder = (document as NSString).deletingLastPathComponent
     for link in try SourceTree.text(document).matches(of: /\]\(([^)#:]+)(?:#[^)]*)?\)/) {
@@ -117,10 +134,21 @@ struct DocumentationTests {
     }
   }
 
-  private static let documents = [
-    "architecture", "configuration", "events", "operating", "security", "api", "delivery", "simulator",
-    "runtime", "offline", "webhooks", "scale",
-  ].map { "docs/\($0).md" }
+  @Test("every document is found, in whatever folder it lies")
+  func documentsAreFound() throws {
+    let found = try Self.documents()
+    #expect(found.contains("README.md"))
+    #expect(found.contains("docs/decisions/README.md"))
+    #expect(found.contains("examples/webhook-receiver/README.md"))
+  }
+
+  @Test("the glossary stays under thirty words, in the order of the alphabet")
+  func glossary() throws {
+    let lines = try SourceTree.text("docs/glossary.md").split(separator: "\n")
+    let words = lines.compactMap { $0.firstMatch(of: /^\| \*\*(.+?)\*\* \|/).map { String($0.1) } }
+    #expect((10..<30).contains(words.count))
+    #expect(words == words.sorted { $0.lowercased() < $1.lowercased() })
+  }
 
   private func expectEqual(
     _ code: Set<String>, _ document: Set<String>, sourceLocation: SourceLocation = #_sourceLocation

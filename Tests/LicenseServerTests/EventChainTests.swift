@@ -2,6 +2,7 @@ import Cryptography
 import Foundation
 import Identity
 import LicenseKitAPI
+import LicenseKitHTTP
 import Logging
 import Postgres
 import ServerKit

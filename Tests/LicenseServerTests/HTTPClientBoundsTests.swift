@@ -2,6 +2,7 @@ import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Testing
 
 @Suite("What is kept of a server's answers is bounded where they are read")

@@ -1,6 +1,7 @@
 import HTTPTransport
 import Identity
 import LicenseKitAPI
+import LicenseKitHTTP
 import Testing
 
 @Suite("The client over HTTP")

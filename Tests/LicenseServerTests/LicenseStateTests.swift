@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import LicenseKitAPI
+import LicenseKitHTTP
 import Testing
 
 @testable import LicenseServer

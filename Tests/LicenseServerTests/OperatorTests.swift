@@ -3,6 +3,7 @@ import HTTPTypes
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Postgres
 import ServerKit
 import TestSupport

@@ -3,6 +3,7 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import LicenseServer
 import Postgres
 import ServerKit

@@ -4,6 +4,7 @@ import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Logging
 import Networks
 import Postgres

@@ -1,3 +1,4 @@
+import TestRandom
 import Testing
 
 @testable import Postgres
@@ -141,7 +142,7 @@ import Testing
   @Test("whatever happens in whatever order, every caller is answered exactly once and the limit holds")
   func anyOrder() {
     for seed in 0..<300 {
-      var random = SplitMix(state: UInt64(seed))
+      var random = SeededRandom(seed: UInt64(seed))
       var pool = machine(maximum: 3)
       var now = start
       var opening: Set<Int> = []
@@ -192,17 +193,5 @@ import Testing
       #expect(answers.count == asked)
       #expect(answers.values.allSatisfy { $0 == 1 })
     }
-  }
-}
-
-/// A small repeatable generator.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import JSON
+import TestRandom
 import StripeAPI
 import Testing
 

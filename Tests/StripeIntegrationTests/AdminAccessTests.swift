@@ -3,7 +3,6 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Postgres
-import StripeAPI
 import Testing
 
 @testable import StripeIntegration

@@ -3,7 +3,6 @@ import HTTPTransport
 import JSON
 import LicenseKitAPI
 import Postgres
-import StripeAPI
 import TestSupport
 import Testing
 

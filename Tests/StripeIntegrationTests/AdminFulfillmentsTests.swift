@@ -3,10 +3,11 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Postgres
-import StripeAPI
+import Purchases
 import Testing
 
 @testable import StripeIntegration
+@testable import Tenancy
 
 @Suite("Fulfillments and events through the admin routes")
 struct AdminFulfillmentsTests {
@@ -107,7 +108,7 @@ struct AdminFulfillmentsTests {
     try await Office.open { office in
       let ids = try await office.shop.database.transaction(for: office.shop.tenant) { transaction in
         let index = PurchaseIndex(tenant: office.shop.tenant, transaction: transaction)
-        try await index.lock()
+        try await TenantLock.take(index.tenant, in: index.transaction)
         let first = try await index.purchase(of: ["pi_7"], creating: true)
         let second = try await index.purchase(of: ["cs_test_7"], creating: true)
         let kept = try await index.purchase(of: ["pi_7", "cs_test_7"], creating: true)

@@ -2,8 +2,8 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Postgres
-import StripeAPI
 import Testing
 
 @testable import StripeIntegration

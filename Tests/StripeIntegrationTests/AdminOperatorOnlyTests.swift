@@ -4,6 +4,7 @@ import Identity
 import JSON
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
 
 @Suite("What only the operator's token may do")

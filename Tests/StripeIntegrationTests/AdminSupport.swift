@@ -9,9 +9,11 @@ import Postgres
 import Redis
 import ServerKit
 import StripeAPI
+import StripeHTTP
 import TestSupport
 
 @testable import StripeIntegration
+@testable import Tenancy
 
 /// A shop with its admin routes and Dashboard views behind a port, and a second vendor beside it.
 struct Office: Sendable {
@@ -148,7 +150,7 @@ struct Office: Sendable {
     let tenant = tenant ?? shop.tenant
     try await shop.database.transaction(for: tenant) { transaction in
       let index = PurchaseIndex(tenant: tenant, transaction: transaction)
-      try await index.lock()
+      try await TenantLock.take(index.tenant, in: index.transaction)
       for number in range { _ = try await index.purchase(of: ["cs_test_many\(number)"], creating: true) }
     }
   }

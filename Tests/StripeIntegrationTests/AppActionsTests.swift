@@ -4,9 +4,11 @@ import JSON
 import LicenseKitAPI
 import Postgres
 import StripeAPI
+import StripeHTTP
 import Testing
 
 @testable import StripeIntegration
+@testable import Tenancy
 
 @Suite("Actions of the Dashboard app")
 struct AppActionsTests {

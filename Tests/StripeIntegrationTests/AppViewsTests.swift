@@ -4,7 +4,9 @@ import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import StripeAPI
+import StripeHTTP
 import Testing
 
 @testable import StripeIntegration

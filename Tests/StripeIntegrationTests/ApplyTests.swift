@@ -2,11 +2,14 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Postgres
 import ServerKit
 import StripeAPI
+import Tenancy
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
 
 private typealias Event = StripeFixture.Event

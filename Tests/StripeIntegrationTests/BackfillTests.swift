@@ -4,8 +4,11 @@ import JSON
 import LicenseKitAPI
 import Logging
 import Postgres
+import Purchases
 import Redis
 import StripeAPI
+import StripeHTTP
+import Tenancy
 import TestSupport
 import Testing
 
@@ -247,7 +250,7 @@ struct BackfillTests {
       }
       let waiting = try await old.shop.purchases().filter { $0.status == "pending" }.count
       #expect(waiting == BackfillWork.mostWaiting)
-      #expect(waiting <= Turns.length)
+      #expect(waiting <= PurchaseQueue.length)
       try await old.settle()
       for _ in 0..<6 {
         try await old.shop.makeJobsDue()

@@ -2,10 +2,12 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Logging
 import Postgres
 import ServerKit
 import StripeAPI
+import Tenancy
 import Testing
 
 @testable import StripeIntegration

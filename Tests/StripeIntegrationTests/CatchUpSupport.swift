@@ -7,8 +7,11 @@ import Logging
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
 import Synchronization
+import Tenancy
 
+@testable import Purchases
 @testable import StripeIntegration
 
 /// A Stripe account with a history: objects in lists, newest first, with Stripe's filters and pages.
@@ -324,7 +327,8 @@ struct OldShop: Sendable {
           reconciler: Reconciler(
             database: shop.database, stripe: FakeAccess(account: account),
             licenseKit: FixedLicenseKit(client: shop.licenseKit), vault: shop.vault, redis: nil,
-            recent: RecentEvents(redis: nil), clock: { Shop.now }, logger: logger)))
+            recent: RecentEvents(redis: nil), listeners: IntegrationServer.stepListeners, clock: { Shop.now },
+            logger: logger)))
     }
   }
 

@@ -2,9 +2,11 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Postgres
 import ServerKit
 import StripeAPI
+import Tenancy
 import Testing
 
 @testable import StripeIntegration

@@ -1,5 +1,6 @@
 import ServerKit
 import StripeAPI
+import StripeHTTP
 import Testing
 
 @testable import StripeIntegration

@@ -6,6 +6,7 @@ import JSON
 import Redis
 import ServerKit
 import StripeAPI
+import StripeHTTP
 import Synchronization
 import Testing
 

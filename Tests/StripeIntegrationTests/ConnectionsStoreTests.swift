@@ -3,13 +3,17 @@ import Foundation
 import HTTPTransport
 import Identity
 import LicenseKitAPI
+import LicenseKitHTTP
 import Logging
 import Postgres
 import StripeAPI
+import StripeHTTP
 import TestSupport
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
+@testable import Tenancy
 
 @Suite("Stored connections")
 struct ConnectionsStoreTests {

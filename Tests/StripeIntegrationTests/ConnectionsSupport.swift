@@ -10,10 +10,12 @@ import Postgres
 import Redis
 import ServerKit
 import StripeAPI
+import StripeHTTP
 import Synchronization
 import TestSupport
 
 @testable import StripeIntegration
+@testable import Tenancy
 
 /// Lets a test hold somebody up: it waits until they have arrived, and opens when it wants.
 final class Gate: Sendable {

@@ -6,8 +6,11 @@ import Postgres
 import Redis
 import ServerKit
 import StripeAPI
+import StripeHTTP
+import Tenancy
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
 
 @Suite("The token vault")

@@ -5,9 +5,11 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Postgres
+import Tenancy
 import TestSupport
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
 
 @Suite("What a vendor is told of")

@@ -11,6 +11,7 @@ import Networks
 import Postgres
 import ServerKit
 import Synchronization
+import Tenancy
 import TestSupport
 
 @testable import StripeIntegration

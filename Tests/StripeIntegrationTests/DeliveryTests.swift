@@ -11,6 +11,7 @@ import TestSupport
 import Testing
 
 @testable import StripeIntegration
+@testable import Tenancy
 
 @Suite("Deliveries")
 struct DeliveryTests {

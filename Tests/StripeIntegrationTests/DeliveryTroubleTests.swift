@@ -9,6 +9,7 @@ import TestSupport
 import Testing
 
 @testable import StripeIntegration
+@testable import Tenancy
 
 @Suite("Deliveries that this service itself cannot make, or must not")
 struct DeliveryTroubleTests {

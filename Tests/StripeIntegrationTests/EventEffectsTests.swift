@@ -2,7 +2,10 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
+import Purchases
 import StripeAPI
+import Tenancy
 import Testing
 
 @testable import StripeIntegration

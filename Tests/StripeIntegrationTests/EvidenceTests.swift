@@ -6,6 +6,7 @@ import LicenseKitAPI
 import StripeAPI
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
 
 @Suite("Evidence in words")

@@ -4,7 +4,9 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Postgres
+import Purchases
 import StripeAPI
+import StripeHTTP
 import Testing
 
 @testable import StripeIntegration

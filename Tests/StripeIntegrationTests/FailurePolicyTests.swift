@@ -5,6 +5,8 @@ import Postgres
 import StripeAPI
 import Testing
 
+@testable import Purchases
+@testable import StripeHTTP
 @testable import StripeIntegration
 
 @Suite("What is done about a failure")
@@ -32,9 +34,9 @@ struct FailurePolicyTests {
   }
 
   private static func stripe(
-    _ status: Int?, _ retry: RetryClass, code: String? = nil, _ message: String = "no", cause: (any Error)? = nil
+    _ status: Int?, _ retry: RetryClass, code: String? = nil, _ message: String = "no"
   ) -> StripeError {
-    StripeError(status: status, code: code, message: message, requestID: "req_1", retry: retry, cause: cause)
+    StripeError(status: status, code: code, message: message, requestID: "req_1", retry: retry)
   }
 
   private static func licenseKit(_ status: Int, _ code: String, detail: String? = nil) -> LicenseKitError {
@@ -44,7 +46,7 @@ struct FailurePolicyTests {
   static let rows: [Row] = [
     Row(
       what: "a connection to Stripe that breaks",
-      error: stripe(nil, .retry(after: nil), cause: HTTPTransportError.timeout), expected: .outage(.stripe)),
+      error: StripeError(HTTPTransportError.timeout), expected: .outage(.stripe)),
     Row(what: "Stripe 503", error: stripe(503, .retry(after: nil)), expected: .outage(.stripe)),
     Row(
       what: "Stripe 429 for the rate", error: stripe(429, .rateLimited(reason: "global-rate", after: nil)),
@@ -95,7 +97,7 @@ struct FailurePolicyTests {
       expected: .again(0.75...1.25)),
     Row(
       what: "this service's own limit of calls under way",
-      error: stripe(nil, .retry(after: nil), cause: HTTPTransportError.overloaded), expected: .again(0.75...1.25)),
+      error: StripeError(HTTPTransportError.overloaded), expected: .again(0.75...1.25)),
     Row(what: "LicenseKit 503", error: licenseKit(503, "UNAVAILABLE"), expected: .outage(.licenseKit)),
     Row(what: "LicenseKit 429", error: licenseKit(429, "RATE_LIMITED"), expected: .outage(.licenseKit)),
     Row(what: "LicenseKit 500", error: licenseKit(500, "INTERNAL_ERROR"), expected: .again(0.75...1.25)),

@@ -8,9 +8,12 @@ import LicenseServer
 import Logging
 import Postgres
 import StripeAPI
+import StripeHTTP
 import TestSupport
 
+@testable import Purchases
 @testable import StripeIntegration
+@testable import Tenancy
 
 /// What the version before the ledger of paid time had stored for twenty-five accounts with a story each, migrated to the
 /// newest tables, with a real LicenseKit on the same database and a Stripe that still answers. `Fixtures/README.md` tells
@@ -181,7 +184,7 @@ struct FormerVersion: Sendable {
   func reconcileAll() async throws -> [Change] {
     let reconciler = Reconciler(
       database: database, stripe: stripe, licenseKit: FixedLicenseKit(client: licenseKit), vault: vault, redis: nil,
-      recent: RecentEvents(redis: nil), clock: clock,
+      recent: RecentEvents(redis: nil), listeners: IntegrationServer.stepListeners, clock: clock,
       logger: Logger(label: "former", factory: { _ in SwiftLogNoOpLogHandler() }))
     var changes: [Change] = []
     for story in stories {

@@ -3,11 +3,15 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Postgres
 import StripeAPI
 import Testing
 
+@testable import Purchases
+@testable import Queue
 @testable import StripeIntegration
+@testable import Tenancy
 
 private typealias Event = StripeFixture.Event
 
@@ -125,7 +129,7 @@ struct FulfillmentTests {
         _ = try await transaction.query("UPDATE stripe_integration.purchases SET lease_until = '-infinity'")
       }
       try await shop.settle()
-      await #expect(throws: PurchaseLease.Lost.self) {
+      await #expect(throws: LeaseLost.self) {
         try await shop.database.transaction(for: shop.tenant) { try await lease.hold(in: $0) }
       }
       #expect(try await shop.licenses().count == 1)
@@ -373,10 +377,10 @@ struct TurnsTests {
   @Test("go round: a tenant that was served waits behind those that were not")
   func fairness() async throws {
     try await Shop.open { shop in
-      let turns = Turns(database: shop.database)
+      let queue = PurchaseQueue(database: shop.database)
       // The shop's own tenant was given a turn when it was connected; it has nothing to do and is not due again.
-      let own = try #require(try await turns.claim())
-      try await turns.end(of: own)
+      let own = try #require(try await queue.tenants.claim())
+      try await queue.release(own)
       let tenants = ["acct_a", "acct_b", "acct_c"].map { Tenant(account: .init($0), livemode: false) }
       for tenant in tenants {
         try await shop.database.transaction(for: tenant) { transaction in
@@ -392,10 +396,10 @@ struct TurnsTests {
       }
       var served: [String] = []
       for _ in 0..<6 {
-        let tenant = try #require(try await turns.claim())
+        let tenant = try #require(try await queue.tenants.claim())
         served.append(tenant.account.rawValue)
-        #expect(try await turns.work(of: tenant).purchases.count == 1)
-        try await turns.end(of: tenant)
+        #expect(try await queue.work(of: tenant).purchases.count == 1)
+        try await queue.release(tenant)
       }
       #expect(Set(served.prefix(3)).count == 3)
       #expect(Array(served.prefix(3)) == Array(served.suffix(3)))
@@ -413,11 +417,11 @@ struct TurnsTests {
       try await shop.database.transaction(for: shop.tenant) { transaction in
         _ = try await transaction.query("UPDATE stripe_integration.connections SET parked_reason = 'stripe_permission'")
       }
-      let turns = Turns(database: shop.database)
-      let tenant = try #require(try await turns.claim())
-      #expect(try await turns.work(of: tenant).purchases.isEmpty)
-      try await turns.end(of: tenant)
-      #expect(try await turns.claim() == nil)
+      let queue = PurchaseQueue(database: shop.database)
+      let tenant = try #require(try await queue.tenants.claim())
+      #expect(try await queue.work(of: tenant).purchases.isEmpty)
+      try await queue.release(tenant)
+      #expect(try await queue.tenants.claim() == nil)
     }
   }
 }

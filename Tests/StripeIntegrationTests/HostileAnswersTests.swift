@@ -3,7 +3,10 @@ import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Postgres
+import StripeAPI
+import Tenancy
 import Testing
 
 @testable import StripeIntegration

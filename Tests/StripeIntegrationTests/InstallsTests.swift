@@ -4,10 +4,13 @@ import Identity
 import JSON
 import Postgres
 import StripeAPI
+import StripeHTTP
 import Synchronization
+import Tenancy
 import TestSupport
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
 
 @Suite("How Stripe sees the installations")

@@ -3,8 +3,11 @@ import Identity
 import JSON
 import Logging
 import Postgres
+import StripeAPI
 import Synchronization
+import Tenancy
 
+@testable import Queue
 @testable import StripeIntegration
 
 /// Work that does what a test says, and remembers which pieces it was asked for.
@@ -67,7 +70,7 @@ extension Shop {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         "UPDATE stripe_integration.jobs SET due_at = now(), lease_until = '-infinity' WHERE finished_at IS NULL")
-      try await JobTurns.give(to: tenant, in: transaction)
+      try await TenantQueue.enqueue(tenant, in: .jobs, transaction)
       try await transaction.query("UPDATE stripe_integration.job_turns SET claimed_until = '-infinity'")
     }
   }

@@ -4,8 +4,11 @@ import JSON
 import Logging
 import Postgres
 import StripeAPI
+import StripeHTTP
+import Tenancy
 import Testing
 
+@testable import Queue
 @testable import StripeIntegration
 
 @Suite("Long work is done in pieces, by whoever comes to it")
@@ -61,7 +64,7 @@ struct JobsTests {
       #expect(try await JobLease.take([.backfill], of: shop.tenant, in: shop.database) == nil)
       try await shop.makeJobsDue()
       try await shop.work([.backfill: ScriptedWork.counting(to: 3)])
-      await #expect(throws: JobLease.Lost.self) {
+      await #expect(throws: LeaseLost.self) {
         try await shop.database.transaction(for: shop.tenant) { try await dead.succeed(["steps": 100], in: $0) }
       }
       #expect(try await shop.job(job.id)?.progress["steps"] == 3)

@@ -3,6 +3,7 @@ import Identity
 import Postgres
 import Postgres
 import StripeAPI
+import Tenancy
 import Testing
 
 @testable import StripeIntegration

@@ -4,14 +4,17 @@ import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Logging
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
 import TestSupport
 import Testing
 
 @testable import StripeIntegration
+@testable import Tenancy
 
 @Suite("What the signing secrets of each mode vouch for")
 struct ModeSecretsTests {

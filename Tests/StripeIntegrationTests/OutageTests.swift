@@ -7,8 +7,12 @@ import Logging
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
+import Tenancy
 import Testing
 
+@testable import Purchases
+@testable import Queue
 @testable import StripeIntegration
 
 private typealias Event = StripeFixture.Event
@@ -18,11 +22,13 @@ struct OutageTests {
   private func workers(_ shop: Shop) -> Workers {
     let logger = Logger(label: "outage", factory: { _ in SwiftLogNoOpLogHandler() })
     return Workers(
-      router: shop.router, turns: Turns(database: shop.database), thinEvents: shop.thinEvents,
+      router: shop.router, queue: PurchaseQueue(database: shop.database),
+      breaker: CircuitBreaker(database: shop.database), thinEvents: shop.thinEvents,
       reconciler: Reconciler(
         database: shop.database, stripe: FixedStripe(objects: shop.stripe),
         licenseKit: FixedLicenseKit(client: shop.licenseKit),
-        vault: shop.vault, redis: nil, recent: RecentEvents(redis: nil), clock: { Date() }, logger: logger),
+        vault: shop.vault, redis: nil, recent: RecentEvents(redis: nil), listeners: IntegrationServer.stepListeners,
+        clock: { Date() }, logger: logger),
       parking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
       pollInterval: .milliseconds(10), logger: logger)
   }
@@ -109,9 +115,9 @@ struct OutageTests {
       let workers = workers(shop)
       _ = try await workers.serveTurn()
       // Longer than a busy machine takes for what follows.
-      try await Turns(database: shop.database)
-        .pause(shop.tenant, for: Outage(side: .licenseKit, detail: "away", atLeast: 600))
-      try await Turns(database: shop.database).end(of: shop.tenant)
+      try await CircuitBreaker(database: shop.database)
+        .open(shop.tenant, for: Outage(side: .licenseKit, detail: "away", atLeast: 600))
+      try await PurchaseQueue(database: shop.database).release(shop.tenant)
       let rows = try await shop.database.transaction(for: shop.tenant) { transaction in
         try await FulfillmentReader(tenant: shop.tenant, transaction: transaction).page(.init(), after: nil, limit: 10)
       }
@@ -134,25 +140,26 @@ struct OutageTests {
   func probes() async throws {
     try await Shop.open { shop in
       try await sell(shop, 3)
-      let turns = Turns(database: shop.database)
+      let queue = PurchaseQueue(database: shop.database)
+      let breaker = CircuitBreaker(database: shop.database)
       let outage = Outage(side: .licenseKit, detail: "away")
       for expected in [1.0, 2, 4, 8] {
-        try await turns.pause(shop.tenant, for: outage, jitter: 0.5)
+        try await breaker.open(shop.tenant, for: outage, jitter: 0.5)
         #expect(try await pauseLength(shop) == expected)
-        #expect(try await turns.work(of: shop.tenant).purchases.count == 1)
+        #expect(try await queue.work(of: shop.tenant).purchases.count == 1)
       }
-      try await turns.resume(shop.tenant)
-      try await turns.end(of: shop.tenant)
+      try await breaker.close(shop.tenant)
+      try await queue.release(shop.tenant)
       #expect(try await secondsToNextTurn(shop) == 0)
-      let work = try await turns.work(of: shop.tenant)
+      let work = try await queue.work(of: shop.tenant)
       #expect(work.purchases.count == 3 && !work.isProbe)
-      try await turns.pause(shop.tenant, for: outage, jitter: 0.5)
+      try await breaker.open(shop.tenant, for: outage, jitter: 0.5)
       #expect(try await pauseLength(shop) == 4)
       // What comes in meanwhile waits as well.
-      try await turns.pause(shop.tenant, for: Outage(side: .licenseKit, detail: "away", atLeast: 600))
-      try await turns.end(of: shop.tenant)
+      try await breaker.open(shop.tenant, for: Outage(side: .licenseKit, detail: "away", atLeast: 600))
+      try await queue.release(shop.tenant)
       try await shop.database.transaction(for: shop.tenant) { transaction in
-        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).giveTurn()
+        try await TenantQueue.enqueue(shop.tenant, in: .purchases, transaction)
       }
       #expect(try await secondsToNextTurn(shop) > 300)
     }
@@ -207,10 +214,12 @@ struct OutageTests {
       let stop = RefusingStripe(objects: shop.stripe, refused: "cs_test_1")
       let logger = Logger(label: "parked", factory: { _ in SwiftLogNoOpLogHandler() })
       let workers = Workers(
-        router: shop.router, turns: Turns(database: shop.database), thinEvents: shop.thinEvents,
+        router: shop.router, queue: PurchaseQueue(database: shop.database),
+        breaker: CircuitBreaker(database: shop.database), thinEvents: shop.thinEvents,
         reconciler: Reconciler(
           database: shop.database, stripe: stop, licenseKit: FixedLicenseKit(client: shop.licenseKit),
-          vault: shop.vault, redis: nil, recent: RecentEvents(redis: nil), clock: { Date() }, logger: logger),
+          vault: shop.vault, redis: nil, recent: RecentEvents(redis: nil), listeners: IntegrationServer.stepListeners,
+          clock: { Date() }, logger: logger),
         parking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
         pollInterval: .milliseconds(10), logger: logger)
       #expect(try await workers.serveTurn())

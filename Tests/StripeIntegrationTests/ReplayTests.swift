@@ -3,7 +3,7 @@ import Identity
 import JSON
 import Postgres
 import ServerKit
-import StripeAPI
+import Tenancy
 import Testing
 
 @testable import StripeIntegration

@@ -1,9 +1,10 @@
 import Foundation
 import Identity
 import Postgres
-import StripeAPI
+import Tenancy
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
 
 @Suite("A run whose transaction the database undoes for the sake of another")

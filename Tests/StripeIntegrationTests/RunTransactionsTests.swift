@@ -2,13 +2,15 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Logging
 import Postgres
 import ServerKit
-import StripeAPI
 import Synchronization
+import Tenancy
 import Testing
 
+@testable import Queue
 @testable import StripeIntegration
 
 private typealias Event = StripeFixture.Event
@@ -17,7 +19,8 @@ private typealias Event = StripeFixture.Event
 struct RunTransactionsTests {
   private func workers(_ shop: Shop) -> Workers {
     Workers(
-      router: shop.router, turns: Turns(database: shop.database), thinEvents: shop.thinEvents,
+      router: shop.router, queue: PurchaseQueue(database: shop.database),
+      breaker: CircuitBreaker(database: shop.database), thinEvents: shop.thinEvents,
       reconciler: shop.reconciler,
       parking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
       pollInterval: .milliseconds(10), logger: Logger(label: "run", factory: { _ in SwiftLogNoOpLogHandler() }))
@@ -48,12 +51,12 @@ struct RunTransactionsTests {
       shop.transactions.reset()
       #expect(try await shop.router.routeBatch(of: shop.tenant) == 1)
       // As `Workers` serve a turn; on a busy machine those hold it for longer in between.
-      let turns = Turns(database: shop.database)
-      let tenant = try #require(try await turns.claim())
-      for purchase in try await turns.work(of: tenant).purchases {
+      let queue = PurchaseQueue(database: shop.database)
+      let tenant = try #require(try await queue.tenants.claim())
+      for purchase in try await queue.work(of: tenant).purchases {
         try await shop.reconciler.reconcile(purchase, of: tenant)
       }
-      try await turns.end(of: tenant)
+      try await queue.release(tenant)
       #expect(shop.transactions.value == 13)
       #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
       #expect(try await shop.usableLicenses().count == 1)

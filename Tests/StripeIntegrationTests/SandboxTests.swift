@@ -6,6 +6,8 @@ import Postgres
 import ServerKit
 import Storage
 import StripeAPI
+import StripeHTTP
+import Tenancy
 import TestSupport
 import Testing
 

@@ -5,6 +5,7 @@ import Logging
 import Postgres
 import Redis
 import StripeAPI
+import Tenancy
 import TestSupport
 import Testing
 
@@ -87,7 +88,8 @@ struct SetAsideTests {
       while (try? await redis.ping()) == nil { await Task.yield() }
       let recent = RecentEvents(redis: redis)
       let router = EventRouter(
-        database: shop.database, application: shop.router.application, recent: recent, logger: shop.router.logger)
+        database: shop.database, application: shop.router.application, alerts: shop.router.alerts,
+        recent: recent, logger: shop.router.logger)
       let body = other.json(account: shop.tenant.account.rawValue).encoded()
       let item = InboxItem(
         tenant: shop.tenant, envelope: try EventEnvelope(scanning: body), body: String(decoding: body, as: UTF8.self))

@@ -4,15 +4,19 @@ import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import LicenseServer
 import Logging
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
 import Synchronization
 import TestSupport
 
+@testable import Purchases
 @testable import StripeIntegration
+@testable import Tenancy
 
 /// A vendor with a real LicenseKit server behind HTTP, real tables, and a Stripe that answers from a dictionary.
 struct Shop: Sendable {
@@ -76,12 +80,14 @@ struct Shop: Sendable {
     self.keyEntry = keyEntry
     vault = KeyVault(keyRing: keyRing)
     router = EventRouter(
-      database: database, application: ApplicationEvents(logger: logger), recent: RecentEvents(redis: nil),
+      database: database, application: ApplicationEvents(logger: logger),
+      alerts: HealthAlerts(database: database, logger: logger), recent: RecentEvents(redis: nil),
       logger: logger)
     inbox = InboxWriter(client: client, logger: logger)
     reconciler = Reconciler(
       database: database, stripe: FixedStripe(objects: stripe), licenseKit: FixedLicenseKit(client: licenseKit),
-      vault: vault, redis: nil, recent: RecentEvents(redis: nil), clock: { Shop.now }, logger: logger)
+      vault: vault, redis: nil, recent: RecentEvents(redis: nil), listeners: IntegrationServer.stepListeners,
+      clock: { Shop.now }, logger: logger)
     let made = try await licenseKit.createProduct(ProductCreateRequest(name: "App", code: "app"))
     product = made.id
     policies = (

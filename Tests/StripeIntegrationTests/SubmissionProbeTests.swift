@@ -2,6 +2,7 @@ import Foundation
 import HTTPTransport
 import JSON
 import StripeAPI
+import StripeHTTP
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import StripeAPI
+import StripeHTTP
 import TestSupport
 import Testing
 
@@ -244,7 +245,7 @@ struct SubmissionReasonsTests {
 
   @Test("the permissions that count as used are those of the calls that the client has")
   func usedPermissions() throws {
-    let folder = PackageRoot.path + "/Sources/StripeAPI/Client"
+    let folder = PackageRoot.path + "/Sources/StripeHTTP/Client"
     var (read, written): (Set<String>, Set<String>) = ([], [])
     for name in try FileManager.default.contentsOfDirectory(atPath: folder) where name.hasPrefix("StripeSession") {
       let code = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)

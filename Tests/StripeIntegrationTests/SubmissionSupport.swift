@@ -1,7 +1,7 @@
 import Cryptography
 import Foundation
 import JSON
-import StripeAPI
+import StripeHTTP
 import TestSupport
 
 @testable import StripeIntegration

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import StripeAPI
 import TestSupport
 import Testing
 

@@ -3,7 +3,9 @@ import Identity
 import JSON
 import Logging
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 import TestSupport
 import Testing
 

@@ -3,8 +3,10 @@ import Identity
 import JSON
 import Postgres
 import StripeAPI
+import Tenancy
 import Testing
 
+@testable import Purchases
 @testable import StripeIntegration
 
 /// Every table of the schema is asked from the catalog, so that a new one is tested from the day it is made.

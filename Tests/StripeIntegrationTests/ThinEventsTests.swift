@@ -5,6 +5,8 @@ import Logging
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
+import Tenancy
 import TestSupport
 import Testing
 
@@ -213,7 +215,7 @@ struct ThinEventsTests {
   @Test("are due with the tenant's next turn, and not before their time")
   func turn() async throws {
     try await OldShop.open { old in
-      let turns = Turns(database: old.shop.database)
+      let queue = PurchaseQueue(database: old.shop.database)
       func due() async throws -> Date? {
         try await old.shop.database.transaction(for: old.shop.tenant) { transaction in
           try await transaction.query("SELECT NULLIF(due_at, 'infinity') AS due_at FROM stripe_integration.turns")
@@ -226,7 +228,7 @@ struct ThinEventsTests {
       try await old.shop.database.transaction(for: old.shop.tenant) { transaction in
         _ = try await transaction.query("UPDATE stripe_integration.inbox SET fetch_at = now() + interval '1 hour'")
       }
-      try await turns.end(of: old.shop.tenant)
+      try await queue.release(old.shop.tenant)
       let later = try #require(try await due())
       #expect(later > .now.addingTimeInterval(3_000) && later < .now.addingTimeInterval(4_000))
       #expect(try await thinEvents(old).serve(old.shop.tenant).completed == 0)

@@ -2,7 +2,7 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
-import StripeAPI
+import LicenseKitHTTP
 import Testing
 
 @testable import StripeIntegration

@@ -124,3 +124,35 @@ extension LicenseFeature {
   /// Switched on and not ended.
   func isUsable(at now: Date) -> Bool { entitlement(at: now).enabled }
 }
+
+extension RuntimeLicense {
+  /// The end of a lease that begins or is extended now.
+  var leaseEnd: Date { FloatingLease.end(policy, record.lifecycle, at: now) }
+
+  /// Extends the lease of a device that was just heard of, under a policy that does not insist on heartbeats.
+  /// - Throws: 404 when the device ran by a lease that was ended meanwhile.
+  func keepingLease(of device: BoundDevice, in transaction: PostgresTransaction) async throws -> BoundDevice {
+    guard let lease = device.lease, now < lease.expiresAt, !policy.requireHeartbeat else { return device }
+    var kept = device
+    kept.lease = try await extend(lease, of: device.id, in: transaction)
+    guard kept.holdsSeat || kept.lease != nil else { throw APIFailure.notFound("device") }
+    return kept
+  }
+
+  /// Extends a lease that has not run out; it never gets shorter. Safe without a lock on the license: the condition is asked
+  /// again once the row is free.
+  /// - Returns: nil when there is no such lease any more.
+  private func extend(
+    _ lease: FloatingLease, of device: DeviceID, in transaction: PostgresTransaction
+  ) async throws -> FloatingLease? {
+    let rows = try await transaction.query(
+      """
+      UPDATE license_server.devices
+         SET lease_expires_at = greatest(lease_expires_at, \(leaseEnd))
+       WHERE tenant_id = \(caller.tenant) AND license_id = \(id) AND id = \(device)
+         AND lease_id = \(lease.id) AND lease_expires_at > \(now)
+      RETURNING lease_expires_at
+      """)
+    return try rows.first.map { FloatingLease(id: lease.id, expiresAt: try $0.get("lease_expires_at")) }
+  }
+}

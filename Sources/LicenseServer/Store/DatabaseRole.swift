@@ -1,5 +1,5 @@
 import LicenseKitAPI
-public import Postgres
+import Postgres
 
 /// The database roles of `migrations/server`, each with just its rights. Rows are shown to nobody who has not taken one on.
 enum DatabaseRole: String, Sendable, CaseIterable {
@@ -24,14 +24,6 @@ enum DatabaseRole: String, Sendable, CaseIterable {
   var transaction: TransactionOptions { TransactionOptions(role: rawValue) }
 }
 
-extension LicenseServer {
-  /// The server's part of the database.
-  /// - Parameter migrations: the folder that holds the migrations of all parts.
-  public static func schema(in migrations: String) -> Schema {
-    Schema(directory: "\(migrations)/\(migrationsDirectory)", roles: DatabaseRole.allCases.map(\.rawValue))
-  }
-}
-
 extension TenantStore {
   /// Runs `body` with the rights of a role. It throws errors of the database unchanged, since no client reads them.
   @discardableResult
@@ -39,19 +31,5 @@ extension TenantStore {
     as role: DatabaseRole, _ body: @Sendable (PostgresTransaction) async throws -> T
   ) async throws -> T {
     try await client.transaction(role.transaction, body)
-  }
-}
-
-extension TenantAdministration {
-  /// Runs `body` with the rights of the operator's commands.
-  @discardableResult
-  func transaction<T: Sendable>(_ body: (PostgresTransaction) async throws -> T) async throws -> T {
-    try await client.transaction(DatabaseRole.operatorCommands.transaction, body)
-  }
-
-  /// Runs one statement with the rights of the operator's commands.
-  @discardableResult
-  func query(_ query: PostgresQuery) async throws -> PostgresRows {
-    try await transaction { transaction in try await transaction.query(query) }
   }
 }

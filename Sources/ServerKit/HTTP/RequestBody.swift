@@ -68,6 +68,17 @@ public enum JSONBody {
     }
   }
 
+  /// For the fields of a body that was read before.
+  public static func decode<T: Decodable>(
+    _ type: T.Type = T.self, from fields: JSONObject
+  ) throws(APIFailure) -> T {
+    do {
+      return try JSONCoding.decode(type, from: .object(fields), unknownFields: .reject)
+    } catch {
+      throw apiFailure(for: error)
+    }
+  }
+
   /// Refuses texts with the character NUL, wherever they stand: they can be stored nowhere, and no text has a use for it.
   ///
   /// - Throws: 422 `VALIDATION_ERROR` that names the field.

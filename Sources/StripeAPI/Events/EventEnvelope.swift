@@ -47,7 +47,7 @@ public struct EventEnvelope: Hashable, Sendable {
       created = try ThinEvent.second(found[5]?.string)
       objectID = found[10]
     }
-    self.objectID = objectID?.string.flatMap { Self.isPlain($0) ? $0 : nil }
+    self.objectID = objectID?.string.flatMap { Stripe.isPlain($0) ? $0 : nil }
   }
 
   /// `values` come in this order.
@@ -74,7 +74,7 @@ public struct EventEnvelope: Hashable, Sendable {
   }
 
   static func type(_ text: String?) throws(StripeEventError) -> StripeEventType {
-    guard let text, isPlain(text) else { throw .missing("type") }
+    guard let text, Stripe.isPlain(text) else { throw .missing("type") }
     return StripeEventType(text)
   }
 
@@ -84,17 +84,14 @@ public struct EventEnvelope: Hashable, Sendable {
   }
 
   static func eventID(_ text: String?) throws(StripeEventError) -> Stripe.EventID {
-    guard let text, isPlain(text) else { throw .missing("id") }
+    guard let text, Stripe.isPlain(text) else { throw .missing("id") }
     return Stripe.EventID(text)
   }
 
   static func accountID(_ value: JSONValue?, former: JSONValue?) throws(StripeEventError) -> Stripe.AccountID? {
     guard let value = [value, former].lazy.compactMap({ $0 }).first(where: { !$0.isNull }) else { return nil }
-    guard let text = value.string, isPlain(text) else { throw .missing("account") }
+    guard let text = value.string, Stripe.isPlain(text) else { throw .missing("account") }
     return Stripe.AccountID(text)
   }
 
-  static func isPlain(_ text: String) -> Bool {
-    (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
-  }
 }

@@ -39,7 +39,7 @@ public struct ThinEvent: Hashable, Sendable {
     type = try Self.type(event["type"]?.string)
     created = try Self.second(event["created"]?.string)
     let (object, kind) = (event["related_object"]?["id"]?.string, event["related_object"]?["type"]?.string)
-    if let object, let kind, EventEnvelope.isPlain(object), EventEnvelope.isPlain(kind) {
+    if let object, let kind, Stripe.isPlain(object), Stripe.isPlain(kind) {
       relatedObject = RelatedObject(id: object, type: kind)
     } else {
       relatedObject = nil
@@ -49,7 +49,7 @@ public struct ThinEvent: Hashable, Sendable {
 
   static func key(ownID: String?, snapshotEvent: String?) throws(StripeEventError) -> Stripe.EventID {
     if let snapshotEvent {
-      guard EventEnvelope.isPlain(snapshotEvent) else { throw .missing("snapshot_event") }
+      guard Stripe.isPlain(snapshotEvent) else { throw .missing("snapshot_event") }
       return Stripe.EventID(snapshotEvent)
     }
     return try EventEnvelope.eventID(ownID)
@@ -58,13 +58,13 @@ public struct ThinEvent: Hashable, Sendable {
   /// The tenant is in `context`: an account, or the path to one within an organisation.
   static func account(_ context: JSONValue?) throws(StripeEventError) -> Stripe.AccountID? {
     guard let context, !context.isNull else { return nil }
-    guard let text = context.string, let last = text.split(separator: "/").last, EventEnvelope.isPlain(String(last))
+    guard let text = context.string, let last = text.split(separator: "/").last, Stripe.isPlain(String(last))
     else { throw .missing("context") }
     return Stripe.AccountID(String(last))
   }
 
   static func type(_ text: String?) throws(StripeEventError) -> StripeEventType {
-    guard let text, EventEnvelope.isPlain(text), text != versionPrefix else { throw .missing("type") }
+    guard let text, Stripe.isPlain(text), text != versionPrefix else { throw .missing("type") }
     return StripeEventType(text.hasPrefix(versionPrefix) ? String(text.dropFirst(versionPrefix.count)) : text)
   }
 

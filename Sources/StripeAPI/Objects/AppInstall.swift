@@ -40,10 +40,10 @@ public struct AppInstall: Hashable, Sendable {
   public init(_ value: JSONValue) throws(StripeObjectError) {
     let kind = "apps.install"
     let reader = try ObjectReader(value, kind: kind)
-    guard let id = reader.string("id"), EventEnvelope.isPlain(id) else {
+    guard let id = reader.string("id"), Stripe.isPlain(id) else {
       throw StripeObjectError(object: kind, field: "id")
     }
-    guard let app = reader.string("app") ?? reader["app"]?["id"]?.string, EventEnvelope.isPlain(app) else {
+    guard let app = reader.string("app") ?? reader["app"]?["id"]?.string, Stripe.isPlain(app) else {
       throw StripeObjectError(object: kind, field: "app")
     }
     guard let livemode = reader["livemode"]?.bool else { throw StripeObjectError(object: kind, field: "livemode") }
@@ -51,12 +51,12 @@ public struct AppInstall: Hashable, Sendable {
     self.app = app
     self.livemode = livemode
     account = reader.id("account")
-    status = Status(rawValue: reader.string("status").flatMap { EventEnvelope.isPlain($0) ? $0 : nil } ?? "unknown")
+    status = Status(rawValue: reader.string("status").flatMap { Stripe.isPlain($0) ? $0 : nil } ?? "unknown")
     created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
-    channel = reader.string("channel").flatMap { EventEnvelope.isPlain($0) ? $0 : nil }
+    channel = reader.string("channel").flatMap { Stripe.isPlain($0) ? $0 : nil }
     func words(_ field: String) -> [String] {
       (reader[field]?.array ?? []).prefix(Self.mostEntries).compactMap { entry in
-        entry.string.flatMap { EventEnvelope.isPlain($0) ? $0 : nil }
+        entry.string.flatMap { Stripe.isPlain($0) ? $0 : nil }
       }
     }
     permissionsGranted = words("permissions_granted")

@@ -58,3 +58,9 @@ public enum Stripe {
   /// `li_…`, `il_…` or `si_…`: one line of a purchase.
   public typealias LineID = ID<LineTag>
 }
+
+extension Stripe {
+  package static func isPlain(_ text: String) -> Bool {
+    (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+  }
+}

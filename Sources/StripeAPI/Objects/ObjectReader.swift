@@ -1,6 +1,6 @@
 import Foundation
-import Identity
-import JSON
+package import Identity
+package import JSON
 
 /// Why a JSON object is not the Stripe object it was taken for.
 public struct StripeObjectError: Error, Hashable, CustomStringConvertible {
@@ -14,7 +14,7 @@ public struct StripeObjectError: Error, Hashable, CustomStringConvertible {
 
 /// Reads one Stripe object leniently where Stripe is lenient (a field absent, null, an id or the expanded object) and
 /// strictly where a decision depends on it.
-struct ObjectReader {
+package struct ObjectReader {
   let object: JSONObject
   let kind: String
 
@@ -34,7 +34,7 @@ struct ObjectReader {
     Self.id(self[field])
   }
 
-  static func id<Subject>(_ value: JSONValue?, as type: ID<Subject>.Type = ID<Subject>.self) -> ID<Subject>? {
+  package static func id<Subject>(_ value: JSONValue?, as type: ID<Subject>.Type = ID<Subject>.self) -> ID<Subject>? {
     (value?.saying ?? value?["id"]?.saying).map { ID($0) }
   }
 

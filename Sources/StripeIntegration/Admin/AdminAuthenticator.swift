@@ -5,6 +5,7 @@ import Hummingbird
 import Identity
 import ServerKit
 import StripeAPI
+import Tenancy
 
 /// Tells who a bearer token belongs to.
 struct AdminAuthenticator: Sendable {

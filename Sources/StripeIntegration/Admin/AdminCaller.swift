@@ -4,6 +4,7 @@ import Identity
 import JSON
 import ServerKit
 import StripeAPI
+import Tenancy
 
 /// Who calls an admin route.
 enum AdminCaller: Hashable, Sendable {
@@ -55,15 +56,7 @@ struct AdminCall: Sendable {
 
   /// The body as a value, strictly; see `Request.decodeBody`.
   func decodeBody<T: Decodable>(_ type: T.Type = T.self) throws(APIFailure) -> T {
-    try Self.decode(type, from: body)
-  }
-
-  static func decode<T: Decodable>(_ type: T.Type = T.self, from body: JSONObject) throws(APIFailure) -> T {
-    do {
-      return try JSONCoding.decode(type, from: .object(body), unknownFields: .reject)
-    } catch {
-      throw JSONBody.apiFailure(for: error)
-    }
+    try JSONBody.decode(type, from: body)
   }
 
   /// A path parameter that names a record; what cannot be an id is not found.
@@ -77,20 +70,5 @@ struct AdminCall: Sendable {
   func entry(_ action: String, _ target: String, detail: String? = nil) -> AuditLog.Entry {
     AuditLog.Entry(
       actor: caller.actor, action: action, target: target, requestID: context.requestID, detail: detail)
-  }
-}
-
-/// Texts that may be ids: of Stripe (which promises at most 255 characters), LicenseKit or this service.
-enum StripeIDText {
-  static func isPlausible(_ text: String) -> Bool {
-    (1...255).contains(text.utf8.count)
-      && text.utf8.allSatisfy { byte in
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."):
-          true
-        default: false
-        }
-      }
   }
 }

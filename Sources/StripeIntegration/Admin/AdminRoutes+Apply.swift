@@ -4,7 +4,10 @@ import Hummingbird
 import Identity
 import JSON
 import Postgres
+import Purchases
 import ServerKit
+import StripeAPI
+import Tenancy
 
 extension AdminRoutes {
   /// Brings a changed mapping to purchases that were fulfilled under its earlier terms; or says what that would change.

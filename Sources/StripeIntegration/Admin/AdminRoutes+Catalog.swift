@@ -1,9 +1,12 @@
 import Foundation
 import Hummingbird
 import Identity
+import JSON
 import LicenseKitAPI
+import Purchases
 import ServerKit
 import StripeAPI
+import Tenancy
 
 extension AdminRoutes {
   /// What the vendor sells at Stripe, each product and price with what it gives.

@@ -5,7 +5,7 @@ import Identity
 import JSON
 import Postgres
 import ServerKit
-import StripeAPI
+import Tenancy
 
 // Catching up: with what was sold before the app was installed, and with what webhooks have lost.
 

@@ -5,7 +5,7 @@ import Identity
 import JSON
 import Postgres
 import ServerKit
-import StripeAPI
+import Tenancy
 
 // Where notices go, and what became of each.
 

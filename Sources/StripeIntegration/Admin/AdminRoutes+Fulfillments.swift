@@ -4,6 +4,8 @@ import Identity
 import LicenseKitAPI
 import Postgres
 import ServerKit
+import StripeAPI
+import Tenancy
 
 extension AdminRoutes {
   func listFulfillments(_ call: AdminCall) async throws -> Response {
@@ -38,7 +40,7 @@ extension AdminRoutes {
       let reader = FulfillmentReader(tenant: call.tenant, transaction: transaction)
       guard let purchase = try await reader.purchase(of: id) else { return nil }
       let index = PurchaseIndex(tenant: call.tenant, transaction: transaction)
-      try await index.lock()
+      try await TenantLock.take(index.tenant, in: index.transaction)
       try await index.mark(purchase, inspecting: true)
       try await Timeline(tenant: call.tenant, purchase: purchase, transaction: transaction)
         .add(.note, "Replay asked for.", detail: call.caller.actor)
@@ -58,7 +60,7 @@ extension AdminRoutes {
       let reader = FulfillmentReader(tenant: call.tenant, transaction: transaction)
       guard let purchase = try await reader.purchase(of: id) else { return nil }
       let index = PurchaseIndex(tenant: call.tenant, transaction: transaction)
-      try await index.lock()
+      try await TenantLock.take(index.tenant, in: index.transaction)
       let released = try await transaction.query(
         """
         UPDATE stripe_integration.units

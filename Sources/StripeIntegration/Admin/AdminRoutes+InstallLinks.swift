@@ -13,7 +13,7 @@ extension AdminRoutes {
     guard asked.account == nil else {
       throw APIFailure.validation(field: "account_id", "must be left out: the first account that uses the link has it")
     }
-    let body = try AdminCall.decode(InstallLinkBody.self, from: asked.body)
+    let body = try JSONBody.decode(InstallLinkBody.self, from: asked.body)
     let environment = body.environment ?? asked.livemode.map(StripeEnvironment.init(livemode:))
     guard asked.livemode ?? environment?.livemode == environment?.livemode else {
       throw APIFailure.validation(field: "environment", "must be of the mode that livemode names")

@@ -5,6 +5,7 @@ import JSON
 import Postgres
 import ServerKit
 import StripeAPI
+import Tenancy
 
 // Long work: what runs, how far it has come, and what it found.
 

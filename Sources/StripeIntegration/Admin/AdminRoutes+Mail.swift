@@ -2,9 +2,11 @@ import Foundation
 import HTTPTransport
 import Hummingbird
 import Identity
+import JSON
 import Postgres
 import ServerKit
 import StripeAPI
+import Tenancy
 
 // The vendor's mail to buyers.
 

@@ -4,8 +4,10 @@ import Hummingbird
 import Identity
 import JSON
 import LicenseKitAPI
+import Purchases
 import ServerKit
 import StripeAPI
+import Tenancy
 
 extension AdminRoutes {
   func listMappings(_ call: AdminCall) async throws -> Response {

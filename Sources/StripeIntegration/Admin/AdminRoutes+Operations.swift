@@ -3,9 +3,12 @@ import HTTPTransport
 import HTTPTypes
 import Hummingbird
 import Identity
+import JSON
 import Postgres
+import Purchases
 import ServerKit
 import StripeAPI
+import Tenancy
 
 // Connections, tokens and the audit log.
 

@@ -4,7 +4,10 @@ import Hummingbird
 import Identity
 import JSON
 import Postgres
+import Purchases
 import ServerKit
+import StripeAPI
+import Tenancy
 
 // Replays of many, and letting many connections go on.
 
@@ -129,7 +132,7 @@ extension AdminRoutes {
       return try await unparkConnection(try await call(asked, context))
     }
     try await countRequest(of: asked.caller, about: nil)
-    let body = try AdminCall.decode(UnparkBody.self, from: asked.body)
+    let body = try JSONBody.decode(UnparkBody.self, from: asked.body)
     guard let reason = body.reason else {
       throw APIFailure.validation(field: "reason", "or account_id and livemode are required")
     }

@@ -2,8 +2,10 @@ import Foundation
 import Hummingbird
 import Identity
 import JSON
+import Purchases
 import ServerKit
 import StripeAPI
+import Tenancy
 
 extension AdminRoutes {
   /// What the vendor has chosen for the whole account.

@@ -10,6 +10,7 @@ import Redis
 import ServerKit
 import Storage
 import StripeAPI
+import Tenancy
 
 /// The routes for vendors and for the operator: what is mapped, what became of each sale and why, and what can be done
 /// about it.

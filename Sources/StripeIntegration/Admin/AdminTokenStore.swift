@@ -1,7 +1,9 @@
 import Foundation
 import Identity
+import JSON
 import Postgres
 import StripeAPI
+import Tenancy
 
 /// Vendors' tokens for the admin routes. Only hashes are stored: a token is shown once, when it is made.
 struct AdminTokenStore: Sendable {

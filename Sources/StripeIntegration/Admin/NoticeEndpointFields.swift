@@ -47,7 +47,7 @@ extension NoticeEndpointFields {
   func patched(with patch: JSONObject) throws -> NoticeEndpointFields {
     guard var merged = try JSONCoding.encode(self).object else { return self }
     for (key, value) in patch.elements { merged[key] = value.isNull ? nil : value }
-    return try AdminCall.decode(NoticeEndpointFields.self, from: merged)
+    return try JSONBody.decode(NoticeEndpointFields.self, from: merged)
   }
 }
 

@@ -4,8 +4,11 @@ import Hummingbird
 import Identity
 import JSON
 import LicenseKitAPI
+import Purchases
 import ServerKit
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// What a person wants done, with what it takes.
 enum AppAction: Hashable, Sendable {
@@ -74,7 +77,7 @@ struct AppActionRequest: Sendable {
     fields["stripe_roles"] = nil
     fields["user_id"] = nil
     fields["account_id"] = nil
-    let body = try AdminCall.decode(Body.self, from: fields)
+    let body = try JSONBody.decode(Body.self, from: fields)
     user = verified.identity.userID
     signedFor = verified.signedFor
     tenant = Tenant(account: verified.identity.accountID, livemode: body.livemode)

@@ -6,6 +6,8 @@ import Metrics
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// The one route through which the Dashboard app changes something.
 ///

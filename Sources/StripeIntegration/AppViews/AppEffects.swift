@@ -2,8 +2,10 @@ import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
+import Purchases
 import ServerKit
 import StripeAPI
+import Tenancy
 
 /// Does what a person asked for in the Dashboard. Each may be asked for again: none adds up.
 struct AppEffects: Sendable {

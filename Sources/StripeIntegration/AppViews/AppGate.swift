@@ -5,6 +5,8 @@ import Metrics
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// What every request of the Dashboard app passes: Stripe's signature, the limit, and that the account is connected.
 struct AppGate: Sendable {

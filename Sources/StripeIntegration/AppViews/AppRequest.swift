@@ -6,6 +6,7 @@ import Identity
 import JSON
 import ServerKit
 import StripeAPI
+import StripeHTTP
 
 /// A question of the Dashboard app that Stripe vouches for: who asks, in which mode, and what else was signed.
 struct AppQuestion: Sendable {

@@ -1,5 +1,7 @@
 import Identity
 import Postgres
+import StripeAPI
+import Tenancy
 
 /// The requests of the Dashboard app that changed something, within a transaction of their tenant.
 ///

@@ -1,8 +1,10 @@
 import Foundation
 import Hummingbird
 import Identity
+import JSON
 import LicenseKitAPI
 import Postgres
+import Purchases
 import ServerKit
 import StripeAPI
 
@@ -143,7 +145,7 @@ struct AppSettings: Sendable {
       let quantity: Terms.Quantity
       @OrNull var warning: String?
 
-      init(_ mapping: StripeIntegration.Mapping, _ names: [String: String], warning: String?) {
+      init(_ mapping: Purchases.Mapping, _ names: [String: String], warning: String?) {
         id = mapping.id
         stripeID = mapping.reference.stripeID
         product = .init(id: mapping.terms.product.rawValue, name: names[mapping.terms.product.rawValue])

@@ -2,7 +2,9 @@ import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 
 /// A license as this service has it on record.
 struct StoredLicense: Sendable {

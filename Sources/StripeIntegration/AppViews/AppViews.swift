@@ -2,13 +2,16 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import Identity
+import JSON
 import LicenseKitAPI
 import Logging
 import Postgres
+import Purchases
 import Redis
 import ServerKit
 import Storage
 import StripeAPI
+import Tenancy
 
 /// The routes that the Dashboard app calls from the merchant's browser: the licenses beside the payment, the settings, the
 /// evidence for disputes, and what a person has done there. They never show a key.

@@ -1,6 +1,8 @@
 import Foundation
 import Identity
 import LicenseKitAPI
+import Purchases
+import StripeAPI
 
 /// Shows licenses as they are at LicenseKit now, as far as it answers in time; the others as they are on record here.
 struct LiveLicenses: Sendable {

@@ -2,7 +2,10 @@ import Foundation
 import Identity
 import JSON
 import Postgres
+import Purchases
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// One page of a backfill.
 struct BackfillPiece {

@@ -1,7 +1,10 @@
 import Foundation
 import Identity
 import Postgres
+import Purchases
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// Finds out all that is needed to decide about one object, in memory: what Stripe says now, whether its money moved back,
 /// and what follows from it. Nothing is written, so that a dry run and a real one see the same.

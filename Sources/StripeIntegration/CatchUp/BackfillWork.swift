@@ -3,6 +3,8 @@ import Identity
 import JSON
 import Postgres
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// Takes up what was sold before the app was installed: reads Stripe's lists from the newest object on and hands each to
 /// the same path that events take. What is issued for it is the reconciler's work.

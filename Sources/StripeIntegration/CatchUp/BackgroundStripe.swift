@@ -1,5 +1,6 @@
 import Redis
 import StripeAPI
+import StripeHTTP
 
 /// Stripe for work that nobody waits for: its calls wait for an allowance of their own before they count against the
 /// tenant's, so that a sale finds at least half of that free.

@@ -2,16 +2,18 @@ import Foundation
 import JSON
 import Logging
 import Postgres
+import Queue
 import StripeAPI
+import Tenancy
 
 /// Takes in Stripe's alerts that it could not make events.
-struct HealthAlerts: Sendable {
+struct HealthAlerts: AlertHandling {
   let database: TenantDatabase
   let logger: Logger
 
   /// Has the list of one account read at once, the newest events included: what is missing is older than the alert, and no
   /// webhook is on its way with it.
-  static func raised(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
+  func raised(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
     do {
       try await JobStore(tenant: tenant, transaction: transaction)
         .create(
@@ -19,7 +21,7 @@ struct HealthAlerts: Sendable {
           by: SweepSchedule.actor)
     } catch is JobStore.AlreadyOpen {
       // It may have read past what this alert is about: the next one is soon.
-      try await SweepStore(tenant: tenant, transaction: transaction).ask()
+      try await EventSyncQueue.enqueue(tenant, in: transaction)
     }
   }
 

@@ -4,6 +4,7 @@ import Logging
 import Postgres
 import ServiceLifecycle
 import StripeAPI
+import Tenancy
 
 /// Plans a sweep of each connected tenant, again and again. Every replica runs it: what is due is taken by one.
 struct SweepSchedule: Service {

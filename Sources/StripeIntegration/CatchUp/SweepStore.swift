@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import Postgres
+import StripeAPI
 
 /// How far Stripe's list of events has been read for a tenant, within a transaction of that tenant.
 struct SweepStore {
@@ -28,25 +29,6 @@ struct SweepStore {
 
   let tenant: Tenant
   let transaction: PostgresTransaction
-
-  /// Has the tenant's events read soon: it was connected, or can be served again.
-  ///
-  /// What a first installation finds before itself is no gap: whether that is licensed is the vendor's choice, by a
-  /// backfill. After a later one the reading goes on where it stopped.
-  func ask() async throws {
-    try await transaction.query(
-      """
-      INSERT INTO stripe_integration.sweeps AS s (account_id, livemode, due_at, read_up_to)
-      SELECT account_id, livemode, now(), COALESCE(installed_at, now())
-        FROM stripe_integration.connections
-       WHERE account_id = \(tenant.account)
-         AND livemode   = \(tenant.livemode)
-         AND status     = 'connected'
-      ON CONFLICT (account_id, livemode) DO UPDATE
-         SET due_at  = LEAST(s.due_at, excluded.due_at),
-             problem = NULL
-      """)
-  }
 
   /// Adds a tenant that was connected before there were sweeps; the first is at any time within the interval.
   func adopt(within interval: Duration) async throws {

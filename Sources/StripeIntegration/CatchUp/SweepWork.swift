@@ -6,6 +6,8 @@ import Metrics
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// Reads Stripe's list of events and puts those into the inbox that no webhook has brought. From there on they are events
 /// like all others.

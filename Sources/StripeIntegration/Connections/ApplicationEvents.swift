@@ -1,7 +1,8 @@
-public import Foundation
-public import Logging
-public import Postgres
-public import StripeAPI
+package import Foundation
+package import Logging
+package import Postgres
+import Purchases
+package import StripeAPI
 
 /// What the installation and the removal of the app, as Stripe announces them, mean to a connection. Works within the
 /// transaction that marks the event as handled; calls nobody, since the tokens are dead when a removal is announced.
@@ -9,7 +10,7 @@ public import StripeAPI
 /// Stripe tells one happening by two events, `account.application.*` and `apps.install.*`, in any order: either is enough,
 /// and the second changes nothing. The former names no app and goes to the app's own developer only; the latter names it,
 /// and may be about another app of the same account.
-public struct ApplicationEvents: Sendable {
+package struct ApplicationEvents: Sendable {
   private let apiAccess: IntegrationConfiguration.APIAccess
   private let environments: [StripeEnvironment]
   private let appID: String
@@ -18,7 +19,7 @@ public struct ApplicationEvents: Sendable {
   /// - Parameters:
   ///   - environments: those that are configured.
   ///   - appID: the app, by the id in its manifest.
-  public init(
+  package init(
     apiAccess: IntegrationConfiguration.APIAccess = .oauth, environments: [StripeEnvironment] = [.live, .test],
     appID: String = IntegrationConfiguration.defaultAppID, logger: Logger
   ) {
@@ -31,7 +32,7 @@ public struct ApplicationEvents: Sendable {
   /// The app was installed: carries no tokens and comes before, during or after the exchange of the code. With tokens it
   /// makes at most a pending row; with the developer's key it is the connection.
   /// - Parameter signedFor: the only environment that the signature vouches for; nil for every one of the mode.
-  public func authorized(
+  package func authorized(
     _ tenant: Tenant, created: Date, signedFor: StripeEnvironment? = nil, in transaction: PostgresTransaction
   ) async throws {
     let environment = announced(tenant, signedFor)
@@ -55,7 +56,7 @@ public struct ApplicationEvents: Sendable {
 
   /// The app was uninstalled: ends the connection, unless it was installed again after the event was made.
   /// - Parameter signedFor: as of ``authorized(_:created:signedFor:in:)``.
-  public func deauthorized(
+  package func deauthorized(
     _ tenant: Tenant, created: Date, signedFor: StripeEnvironment? = nil, in transaction: PostgresTransaction
   ) async throws {
     switch try await ConnectionStore.uninstalled(

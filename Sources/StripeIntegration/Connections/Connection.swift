@@ -1,8 +1,9 @@
-public import Foundation
-public import StripeAPI
+package import Foundation
+import Purchases
+package import StripeAPI
 
 /// Where an installation of the app stands.
-public enum ConnectionStatus: String, Sendable, Hashable, Codable, CaseIterable {
+package enum ConnectionStatus: String, Sendable, Hashable, Codable, CaseIterable {
   /// Stripe announced the installation; the browser has not come back with a code yet.
   case pending
   case connected
@@ -17,60 +18,60 @@ enum ConnectionEnd: Hashable, Sendable {
 }
 
 /// An installation as the operator's pages show it: no token is in it.
-public struct ConnectionSummary: Sendable, Hashable, Codable {
-  public let accountID: Stripe.AccountID
-  public let livemode: Bool
+package struct ConnectionSummary: Sendable, Hashable, Codable {
+  package let accountID: Stripe.AccountID
+  package let livemode: Bool
   /// What the account is installed in, or was last.
-  public let environment: StripeEnvironment
-  public let status: ConnectionStatus
-  public let installedAt: Date?
-  public let uninstalledAt: Date?
-  public let accessTokenExpiresAt: Date?
+  package let environment: StripeEnvironment
+  package let status: ConnectionStatus
+  package let installedAt: Date?
+  package let uninstalledAt: Date?
+  package let accessTokenExpiresAt: Date?
   /// Nil when the service-wide LicenseKit is used.
-  public let licensekitBaseURL: String?
+  package let licensekitBaseURL: String?
   /// Why nothing is done for the account until a person acts; nil while all is well.
-  public let parkedReason: String?
-  public let parkedDetail: String?
-  public let parkedAt: Date?
+  package let parkedReason: String?
+  package let parkedDetail: String?
+  package let parkedAt: Date?
   /// When the newest backfill ended; nil when existing sales were never taken up.
-  public let backfilledAt: Date?
+  package let backfilledAt: Date?
   /// Nil before the first installation is complete.
-  public let sweep: Sweep?
+  package let sweep: Sweep?
   /// What the app asks for and the vendor has not approved; nil while nothing is asked.
-  public let pendingApproval: PendingApproval?
-  public let createdAt: Date
-  public let updatedAt: Date
+  package let pendingApproval: PendingApproval?
+  package let createdAt: Date
+  package let updatedAt: Date
 
   /// How it stands with the search for events that no webhook brought.
-  public struct Sweep: Sendable, Hashable, Codable {
+  package struct Sweep: Sendable, Hashable, Codable {
     /// Every event made before is known.
-    public let readUpTo: Date
-    public let sweptAt: Date?
+    package let readUpTo: Date
+    package let sweptAt: Date?
     /// Nil while none is planned.
-    public let nextAt: Date?
+    package let nextAt: Date?
     /// Events that no webhook had brought, over all sweeps: more than a few say that the webhooks do not work.
-    public let found: Int64
-    public let foundAt: Date?
+    package let found: Int64
+    package let foundAt: Date?
     /// Why sweeps do not work; nil while they do.
-    public let problem: String?
+    package let problem: String?
     /// A time whose events Stripe listed no more; a backfill caught up with it.
-    public let gapFrom: Date?
-    public let gapTo: Date?
+    package let gapFrom: Date?
+    package let gapTo: Date?
   }
 
   /// The tenant this row is about.
-  public var tenant: Tenant { Tenant(account: accountID, livemode: livemode) }
+  package var tenant: Tenant { Tenant(account: accountID, livemode: livemode) }
 }
 
 /// Which connections a list shows.
-public struct ConnectionFilter: Sendable, Hashable {
-  public var status: ConnectionStatus?
-  public var livemode: Bool?
-  public var environment: StripeEnvironment?
+package struct ConnectionFilter: Sendable, Hashable {
+  package var status: ConnectionStatus?
+  package var livemode: Bool?
+  package var environment: StripeEnvironment?
   /// True for the parked ones only, false for the others only.
-  public var isParked: Bool?
+  package var isParked: Bool?
 
-  public init(
+  package init(
     status: ConnectionStatus? = nil, livemode: Bool? = nil, environment: StripeEnvironment? = nil,
     isParked: Bool? = nil
   ) {
@@ -82,12 +83,12 @@ public struct ConnectionFilter: Sendable, Hashable {
 }
 
 /// The LicenseKit that a connection brings along.
-public struct ConnectionLicenseKit: Sendable, Hashable {
+package struct ConnectionLicenseKit: Sendable, Hashable {
   /// Nil: the service's own address.
-  public let baseURL: String?
-  public let token: String
+  package let baseURL: String?
+  package let token: String
 
-  public init(baseURL: String?, token: String) {
+  package init(baseURL: String?, token: String) {
     self.baseURL = baseURL
     self.token = token
   }
@@ -95,8 +96,8 @@ public struct ConnectionLicenseKit: Sendable, Hashable {
 
 extension ConnectionLicenseKit: CustomStringConvertible, CustomReflectable {
   /// The address, without the token.
-  public var description: String { "LicenseKit at \(baseURL ?? "the service's address")" }
-  public var customMirror: Mirror { Mirror(self, children: ["baseURL": baseURL as Any]) }
+  package var description: String { "LicenseKit at \(baseURL ?? "the service's address")" }
+  package var customMirror: Mirror { Mirror(self, children: ["baseURL": baseURL as Any]) }
 }
 
 /// The tokens of a connection as they are stored, opened.

@@ -1,15 +1,16 @@
-public import HTTPTransport
+package import HTTPTransport
 import HTTPTypes
 import Hummingbird
 import Identity
 import Logging
 import Postgres
-public import Redis
-public import ServerKit
-import StripeAPI
+package import Redis
+package import ServerKit
+package import StripeAPI
+import StripeHTTP
 
 /// The routes a vendor's browser takes to install the app.
-public struct ConnectionRoutes: Sendable {
+package struct ConnectionRoutes: Sendable {
   private let configuration: IntegrationConfiguration
   private let installation: Installation
   private let connected: @Sendable (Tenant) async throws -> [SetCookie]
@@ -19,7 +20,7 @@ public struct ConnectionRoutes: Sendable {
   ///   - keyPrefix: before every key in Redis.
   ///   - connected: called when an installation is stored: the place to wake the workers, and to give the browser a session
   ///     with the console, since its user has just shown at Stripe to administer the account.
-  public init(
+  package init(
     configuration: IntegrationConfiguration, store: ConnectionStore, transport: any HTTPSending, redis: RedisClient?,
     keyPrefix: String = "", connected: @escaping @Sendable (Tenant) async throws -> [SetCookie] = { _ in [] }
   ) {
@@ -36,7 +37,7 @@ public struct ConnectionRoutes: Sendable {
       endpoint: TokenEndpoint(oauth: oauth, configuration: configuration))
   }
 
-  public func addRoutes(to router: AppRouter) {
+  package func addRoutes(to router: AppRouter) {
     router.get("stripe/oauth/install") { request, context in await install(request, context) }
     router.get("stripe/oauth/callback") { request, context in await callback(request, context) }
     router.get("stripe/pages.css") { _, _ in

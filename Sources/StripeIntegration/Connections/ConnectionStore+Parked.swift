@@ -1,6 +1,8 @@
 import Identity
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 
 extension ConnectionStore {
   /// Tenants that are parked for a reason, in the order of their ids.

@@ -1,7 +1,8 @@
 import Foundation
 import Identity
 import Postgres
-import StripeAPI
+package import StripeAPI
+import Tenancy
 
 extension ConnectionStore {
   private static let summaryColumns: PostgresQuery = """
@@ -19,7 +20,7 @@ extension ConnectionStore {
     """
 
   /// One tenant's connection, or nil.
-  public func connection(of tenant: Tenant) async throws -> ConnectionSummary? {
+  package func connection(of tenant: Tenant) async throws -> ConnectionSummary? {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
@@ -35,7 +36,7 @@ extension ConnectionStore {
   /// Connections of all tenants, in the order of their ids, for the operator.
   ///
   /// - Parameter cursor: `next` of the page before; one that is no cursor begins at the start.
-  public func list(
+  package func list(
     _ filter: ConnectionFilter = ConnectionFilter(), after cursor: String? = nil, limit: Int = 50
   ) async throws -> (items: [ConnectionSummary], next: String?) {
     let after = cursor.flatMap(Self.tenant(ofCursor:))

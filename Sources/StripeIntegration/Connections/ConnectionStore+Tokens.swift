@@ -2,7 +2,11 @@ import Cryptography
 import Foundation
 import Identity
 import Postgres
-import StripeAPI
+import Purchases
+import Queue
+package import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// The right to roll the tokens of one connection, for a while.
 struct RefreshLease: Sendable {
@@ -116,7 +120,7 @@ extension ConnectionStore {
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
         """)
-      if stored.parkedReason == .stripeCredential { try await Self.resume(tenant, in: transaction) }
+      if stored.parkedReason == .stripeCredential { try await Resumption.begin(for: tenant, in: transaction) }
       return StoredTokens(
         status: .connected, environment: stored.environment, generation: lease.generation + 1,
         access: grant.accessToken, refresh: grant.refreshToken, remaining: TokenGrant.accessTokenLifetime,
@@ -184,7 +188,7 @@ extension ConnectionStore {
 
   /// Seals a connection's secrets anew under the first key of the ring, where another key sealed them.
   /// - Returns: whether anything was sealed anew.
-  public func reseal(_ tenant: Tenant) async throws -> Bool {
+  package func reseal(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
       var didReseal = false
       let row = try await transaction.query(

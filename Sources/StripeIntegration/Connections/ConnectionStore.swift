@@ -1,15 +1,19 @@
-public import Cryptography
+package import Cryptography
 import Foundation
 import Identity
 import Postgres
-public import StripeAPI
+package import Purchases
+import Queue
+package import StripeAPI
+package import StripeHTTP
+package import Tenancy
 
 /// The installations of the app: one row for each tenant, with its tokens sealed.
-public struct ConnectionStore: Sendable {
+package struct ConnectionStore: Sendable {
   let database: TenantDatabase
   let seals: ConnectionSeals
 
-  public init(database: TenantDatabase, keyRing: KeyRing) {
+  package init(database: TenantDatabase, keyRing: KeyRing) {
     self.database = database
     seals = ConnectionSeals(keyRing: keyRing)
   }
@@ -24,7 +28,7 @@ public struct ConnectionStore: Sendable {
   ///   - licenseKit: the vendor's own; nil leaves what was stored before.
   /// - Throws: ``OtherEnvironment`` for an account that is connected in another environment of the same mode: nothing is
   ///   stored then. After it was uninstalled there it may come in either.
-  public func connect(
+  package func connect(
     _ grant: TokenGrant, in environment: StripeEnvironment? = nil, licenseKit: ConnectionLicenseKit? = nil,
     apiAccess: IntegrationConfiguration.APIAccess = .oauth
   ) async throws {
@@ -34,7 +38,7 @@ public struct ConnectionStore: Sendable {
     let refresh = try seals.seal(grant.refreshToken, .refreshToken, of: tenant)
     let licensekitToken = try licenseKit.map { try seals.seal($0.token, .licensekitToken, of: tenant) }
     try await database.transaction(for: tenant) { transaction in
-      try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
+      try await TenantLock.take(tenant, in: transaction)
       let stored = try await transaction.query(
         """
         INSERT INTO stripe_integration.connections AS c
@@ -73,14 +77,14 @@ public struct ConnectionStore: Sendable {
       guard stored.affectedRows > 0 else {
         throw OtherEnvironment(connected: try await ConnectionStanding.read(of: tenant, in: transaction).environment)
       }
-      try await Self.resume(tenant, in: transaction)
+      try await Resumption.begin(for: tenant, in: transaction)
     }
   }
 
   /// The account is connected in another environment of the same mode.
-  public struct OtherEnvironment: Error, Hashable {
+  package struct OtherEnvironment: Error, Hashable {
     /// The one that it is connected in.
-    public let connected: StripeEnvironment
+    package let connected: StripeEnvironment
   }
 
   /// What ``ConnectionStanding/environment`` is in SQL, of a row `c`.
@@ -134,7 +138,7 @@ public struct ConnectionStore: Sendable {
               OR \(fragment: environmentOfRow) <> excluded.environment)
       """)
     guard connected.affectedRows > 0 else { return }
-    try await resume(tenant, in: transaction)
+    try await Resumption.begin(for: tenant, in: transaction)
   }
 
   /// Ends a connection that Stripe says was uninstalled at `moment`, and removes its tokens. One that was installed after
@@ -182,7 +186,7 @@ public struct ConnectionStore: Sendable {
   /// Ends a connection because a person asked for it, and removes its tokens.
   /// - Returns: whether there was one to end.
   @discardableResult
-  public func disconnect(_ tenant: Tenant) async throws -> Bool {
+  package func disconnect(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
@@ -200,7 +204,7 @@ public struct ConnectionStore: Sendable {
 
   /// Stops the tenant's queue until a person acts; a later reason replaces an earlier one.
   @discardableResult
-  public func park(_ tenant: Tenant, _ reason: TenantUnavailable.Reason, detail: String) async throws -> Bool {
+  package func park(_ tenant: Tenant, _ reason: TenantUnavailable.Reason, detail: String) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
@@ -220,9 +224,9 @@ public struct ConnectionStore: Sendable {
   /// Lets the tenant's queue move again: what waited is taken up at once.
   /// - Returns: whether it stood still.
   @discardableResult
-  public func unpark(_ tenant: Tenant) async throws -> Bool {
+  package func unpark(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
-      try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
+      try await TenantLock.take(tenant, in: transaction)
       let moved = try await transaction.query(
         """
         UPDATE stripe_integration.connections
@@ -235,10 +239,10 @@ public struct ConnectionStore: Sendable {
            AND parked_reason IS NOT NULL
         """)
       guard moved.affectedRows > 0 else {
-        try await Self.endPause(of: tenant, in: transaction)
+        try await CircuitBreaker.reset(tenant, in: transaction)
         return false
       }
-      try await Self.resume(tenant, in: transaction)
+      try await Resumption.begin(for: tenant, in: transaction)
       return true
     }
   }
@@ -246,35 +250,8 @@ public struct ConnectionStore: Sendable {
   /// Lets a tenant go on that was left in peace because of an outage.
   func endPause(of tenant: Tenant) async throws {
     try await database.transaction(for: tenant) { transaction in
-      try await Self.endPause(of: tenant, in: transaction)
+      try await CircuitBreaker.reset(tenant, in: transaction)
     }
-  }
-
-  private static func endPause(of tenant: Tenant, in transaction: PostgresTransaction) async throws {
-    try await Turns.endPause(of: tenant, in: transaction)
-    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
-  }
-
-  /// Events that waited for the account are new again, and the tenant and its jobs are due.
-  static func resume(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
-    try await transaction.query(
-      """
-      UPDATE stripe_integration.inbox
-         SET state      = 'new',
-             outcome    = NULL,
-             handled_at = NULL
-       WHERE account_id = \(tenant.account)
-         AND livemode   = \(tenant.livemode)
-         AND state      = 'waiting'
-         AND EXISTS (SELECT FROM stripe_integration.connections c
-                      WHERE c.account_id = \(tenant.account)
-                        AND c.livemode   = \(tenant.livemode)
-                        AND c.status     = 'connected')
-      """)
-    try await Turns.endPause(of: tenant, in: transaction)
-    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
-    try await JobTurns.give(to: tenant, in: transaction)
-    try await SweepStore(tenant: tenant, transaction: transaction).ask()
   }
 
   // MARK: The vendor's LicenseKit
@@ -283,7 +260,7 @@ public struct ConnectionStore: Sendable {
   /// - Parameter byOperator: whether the operator chose the address; one that a vendor chose must be public.
   /// - Returns: whether there is such a connection.
   @discardableResult
-  public func setLicenseKit(
+  package func setLicenseKit(
     _ licenseKit: ConnectionLicenseKit?, of tenant: Tenant, byOperator: Bool = true
   ) async throws -> Bool {
     let token = try licenseKit.map { try seals.seal($0.token, .licensekitToken, of: tenant) }

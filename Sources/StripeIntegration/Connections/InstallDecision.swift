@@ -1,4 +1,6 @@
+import Purchases
 import StripeAPI
+import StripeHTTP
 
 /// What a browser brings to the callback.
 struct CallbackRequest: Hashable, Sendable {

@@ -1,27 +1,27 @@
-public import Cryptography
-public import Foundation
+package import Cryptography
+package import Foundation
 import JSON
-public import Redis
+package import Redis
 import ServerKit
-public import StripeAPI
+package import StripeAPI
 
 /// A link that installs the app for one vendor, with the vendor's own LicenseKit.
-public struct InstallLink: Sendable {
+package struct InstallLink: Sendable {
   /// What the vendor opens; whoever has it can use it, once.
-  public let url: String
-  public let expiresAt: Date
+  package let url: String
+  package let expiresAt: Date
 }
 
 /// One-time links that bind an installation to a LicenseKit: what they carry is kept in Redis, sealed, for seven days, and
 /// found only by who has the link.
-public struct InstallLinks: Sendable {
+package struct InstallLinks: Sendable {
   /// A link cannot be made or used.
-  public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+  package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The address is not HTTPS (HTTP is accepted on loopback).
     case invalidURL
     case emptyToken
 
-    public var description: String {
+    package var description: String {
       switch self {
       case .invalidURL: "the address of LicenseKit must be an https URL (http only on loopback)"
       case .emptyToken: "the LicenseKit token is empty"
@@ -30,14 +30,14 @@ public struct InstallLinks: Sendable {
   }
 
   /// How long a link can be used.
-  public static let lifetime: Duration = .seconds(7 * 86_400)
+  package static let lifetime: Duration = .seconds(7 * 86_400)
 
   private let redis: RedisClient?
   private let keyRing: KeyRing
   private let publicBaseURL: String
   private let keyPrefix: String
 
-  public init(redis: RedisClient?, keyRing: KeyRing, publicBaseURL: String, keyPrefix: String = "") {
+  package init(redis: RedisClient?, keyRing: KeyRing, publicBaseURL: String, keyPrefix: String = "") {
     self.redis = redis
     self.keyRing = keyRing
     self.publicBaseURL = publicBaseURL
@@ -56,7 +56,7 @@ public struct InstallLinks: Sendable {
   ///   - licensekitToken: what the vendor's LicenseKit is called with.
   ///   - environment: what it installs in; nil leaves it to the installation's default.
   /// - Throws: `Failure`, or `RedisError`.
-  public func create(
+  package func create(
     licensekitBaseURL: String?, licensekitToken: String, environment: StripeEnvironment? = nil
   ) async throws -> InstallLink {
     let baseURL = try licensekitBaseURL.map { text in

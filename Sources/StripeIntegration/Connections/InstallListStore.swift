@@ -1,6 +1,7 @@
 import Foundation
 public import Postgres
-public import StripeAPI
+package import StripeAPI
+import Tenancy
 
 /// When the lists of installations are read, and what came of it: one row for each environment of the app.
 struct InstallListStore {

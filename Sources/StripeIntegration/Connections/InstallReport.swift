@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import Postgres
 import StripeAPI
+import Tenancy
 
 extension InstallListStore {
   /// More accounts are not named.
@@ -32,9 +33,4 @@ extension InstallListStore {
     return problems + pending.prefix(Self.mostNamed)
       + (pending.count > Self.mostNamed ? ["more accounts must approve what the app asks for"] : [])
   }
-}
-
-extension IntegrationServer {
-  /// What is to be known of the app's installations, for the doctor; empty while all is well.
-  public func installReport() async throws -> [String] { try await InstallListStore(database: database).report() }
 }

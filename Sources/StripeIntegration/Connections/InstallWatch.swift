@@ -3,9 +3,12 @@ import Identity
 import JSON
 import Logging
 import Postgres
+import Purchases
 import ServerKit
 import ServiceLifecycle
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// Reads, every night, how Stripe sees the installations of the app: an uninstallation whose event was lost is found, and
 /// what waits for a vendor's approval is known before a call fails for it. Every replica runs it: a list that is due is
@@ -108,7 +111,7 @@ struct InstallWatch: Service {
     else { return }
     let tenant = Tenant(account: account, livemode: install.livemode)
     try await database.transaction(for: tenant, attempts: 3) { transaction in
-      try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
+      try await TenantLock.take(tenant, in: transaction)
       try await InstallStore(tenant: tenant, transaction: transaction).note(install, asOf: moment)
       // An installation whose event was lost. What was ended here since it was made stays so.
       if install.status == .installed {
@@ -129,7 +132,7 @@ struct InstallWatch: Service {
       for tenant in tenants {
         if await isRefused(tenant) {
           try await database.transaction(for: tenant, attempts: 3) { transaction in
-            try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
+            try await TenantLock.take(tenant, in: transaction)
             try await application.deauthorized(
               tenant, created: begun, signedFor: environment, in: transaction)
           }

@@ -2,6 +2,7 @@ import Cryptography
 import Logging
 import Redis
 import StripeAPI
+import StripeHTTP
 
 /// Carries an installation through: from the install route to Stripe, and from the callback to a stored connection.
 struct Installation: Sendable {

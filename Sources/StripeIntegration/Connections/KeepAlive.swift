@@ -1,22 +1,22 @@
-public import Logging
-public import ServiceLifecycle
+package import Logging
+import ServiceLifecycle
 
 /// Refreshes connections that nobody used for a month, so that no chain of tokens reaches the year after which it ends.
 /// Every replica runs it: a connection that one has refreshed is not idle for the next.
-public struct KeepAlive: Service {
+package struct KeepAlive: Service {
   private let vault: TokenVault
   private let interval: Duration
   private let logger: Logger
 
   /// - Parameter interval: between two looks; each replica spreads its own a little.
-  public init(vault: TokenVault, interval: Duration = .seconds(3_600), logger: Logger) {
+  package init(vault: TokenVault, interval: Duration = .seconds(3_600), logger: Logger) {
     self.vault = vault
     self.interval = interval
     self.logger = logger
   }
 
   /// Looks again and again until it is stopped.
-  public func run() async throws {
+  package func run() async throws {
     await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
         do {

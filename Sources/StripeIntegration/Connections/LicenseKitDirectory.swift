@@ -1,10 +1,13 @@
-public import HTTPTransport
-public import LicenseKitAPI
+package import HTTPTransport
+package import LicenseKitAPI
+import LicenseKitHTTP
+import Purchases
 import ServerKit
+package import StripeAPI
 import Synchronization
 
 /// Finds the LicenseKit of a tenant: the one its connection brought along, else the service's, which no vendor binds itself.
-public struct LicenseKitDirectory: LicenseKitAccess {
+package struct LicenseKitDirectory: LicenseKitAccess {
   private let store: ConnectionStore
   private let service: any LicenseKitClient
   private let serviceClient: @Sendable (String) -> (any LicenseKitClient)?
@@ -18,7 +21,7 @@ public struct LicenseKitDirectory: LicenseKitAccess {
   ///     there is no way to make one.
   ///   - transport: carries calls to connections' own servers.
   ///   - destinations: where the servers may be that vendors choose themselves.
-  public init(
+  package init(
     store: ConnectionStore, service: any LicenseKitClient,
     serviceClient: @escaping @Sendable (_ token: String) -> (any LicenseKitClient)?, transport: any HTTPSending,
     destinations: AddressPolicy = .publicOnly()
@@ -31,14 +34,14 @@ public struct LicenseKitDirectory: LicenseKitAccess {
   }
 
   /// A directory whose service-wide LicenseKit is reached over HTTP.
-  public init(store: ConnectionStore, baseURL: String, token: String, transport: any HTTPSending) {
+  package init(store: ConnectionStore, baseURL: String, token: String, transport: any HTTPSending) {
     self.init(
       store: store, service: LicenseKitHTTPClient(baseURL: baseURL, token: token, transport: transport),
       serviceClient: { LicenseKitHTTPClient(baseURL: baseURL, token: $0, transport: transport) }, transport: transport)
   }
 
   /// - Throws: `TenantUnavailable` when the account has no connection, or one whose LicenseKit cannot be called.
-  public func client(for tenant: Tenant) async throws -> any LicenseKitClient {
+  package func client(for tenant: Tenant) async throws -> any LicenseKitClient {
     if let client = cache.client(of: tenant) { return client }
     let client = try await makeClient(for: tenant)
     cache.remember(client, of: tenant)

@@ -1,14 +1,15 @@
-public import Foundation
+package import Foundation
 import Postgres
+import StripeAPI
 
 /// What a version of the app asks for and a vendor has not approved: calls that need it fail until then.
-public struct PendingApproval: Hashable, Sendable, Codable {
+package struct PendingApproval: Hashable, Sendable, Codable {
   /// Stripe's names of the permissions; empty where only the version as such is to be approved.
-  public let permissions: [String]
+  package let permissions: [String]
   /// Addresses that the app wants to call.
-  public let endpoints: [String]
+  package let endpoints: [String]
   /// Since when, by Stripe's clock.
-  public let since: Date
+  package let since: Date
 
   static let columns: PostgresQuery = "permissions_pending, endpoints_pending, pending_since"
 
@@ -27,7 +28,7 @@ public struct PendingApproval: Hashable, Sendable, Codable {
   }
 
   /// For the vendor, in plain words.
-  public var sentence: String {
+  package var sentence: String {
     "The app waits for your approval in the Stripe Dashboard: \(asked). What needs it fails until then."
   }
 }

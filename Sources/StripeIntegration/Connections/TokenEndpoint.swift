@@ -1,4 +1,5 @@
 import StripeAPI
+import StripeHTTP
 
 /// Stripe's token endpoint with the developer's keys of each environment.
 struct TokenEndpoint: Sendable {

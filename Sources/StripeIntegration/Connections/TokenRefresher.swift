@@ -2,7 +2,9 @@ import Identity
 import Logging
 import Metrics
 import Postgres
+import Purchases
 import StripeAPI
+import StripeHTTP
 import Synchronization
 
 /// Rolls the tokens of a connection: one at a time in this process by a shared task, one at a time over all replicas by a

@@ -1,16 +1,18 @@
 import Foundation
-public import HTTPTransport
+package import HTTPTransport
 import Identity
-public import Logging
-public import Redis
-public import StripeAPI
+package import Logging
+import Purchases
+package import Redis
+package import StripeAPI
+package import StripeHTTP
 import Synchronization
 
 /// Hands out sessions with Stripe whose credential is valid now, and keeps the tokens of every connection alive.
 ///
 /// Opened tokens stay in this process for a minute at most before the database is asked again, so that a session costs no
 /// query and a connection that ended is not used for long. How tokens are refreshed stands in ``TokenRefresher``.
-public struct TokenVault: StripeAccess {
+package struct TokenVault: StripeAccess {
   private let store: ConnectionStore
   private let client: StripeClient
   private let endpoint: TokenEndpoint
@@ -24,7 +26,7 @@ public struct TokenVault: StripeAccess {
   ///   - oauth: the token endpoint; its deadline should be about ten seconds.
   ///   - redis: where replicas share each tenant's budget of calls; without it each keeps its own.
   ///   - keyPrefix: before every key in Redis.
-  public init(
+  package init(
     configuration: IntegrationConfiguration, store: ConnectionStore, client: StripeClient, oauth: StripeOAuth,
     redis: RedisClient?, keyPrefix: String = "", logger: Logger
   ) {
@@ -37,7 +39,7 @@ public struct TokenVault: StripeAccess {
   }
 
   /// The vault of a service, calling Stripe where the configuration says.
-  public init(
+  package init(
     configuration: IntegrationConfiguration, store: ConnectionStore, transport: any HTTPSending, redis: RedisClient?,
     keyPrefix: String = "", logger: Logger
   ) {
@@ -51,7 +53,7 @@ public struct TokenVault: StripeAccess {
       redis: redis, keyPrefix: keyPrefix, logger: logger)
   }
 
-  public func session(for tenant: Tenant, replacing rejected: StripeSession?) async throws -> StripeSession {
+  package func session(for tenant: Tenant, replacing rejected: StripeSession?) async throws -> StripeSession {
     switch apiAccess {
     case .oauth:
       let token = try await accessToken(of: tenant, insteadOf: rejected?.credential)
@@ -123,7 +125,7 @@ public struct TokenVault: StripeAccess {
   // MARK: Keeping alive
 
   /// How old a refresh token becomes before it is rolled without need. It lives a year from its issue.
-  public static let idleLimit: Duration = .seconds(30 * 86_400)
+  package static let idleLimit: Duration = .seconds(30 * 86_400)
 
   /// Rolls the tokens of connections that nobody used for long, oldest first, one after another.
   ///
@@ -131,7 +133,7 @@ public struct TokenVault: StripeAccess {
   ///   - limit: the most that one call takes up.
   /// - Returns: how many were refreshed.
   @discardableResult
-  public func refreshIdleConnections(olderThan age: Duration = TokenVault.idleLimit, limit: Int = 200) async throws
+  package func refreshIdleConnections(olderThan age: Duration = TokenVault.idleLimit, limit: Int = 200) async throws
     -> Int
   {
     guard apiAccess == .oauth else { return 0 }

@@ -2,6 +2,8 @@ import Delivery
 import Foundation
 import Identity
 import Postgres
+import Purchases
+import StripeAPI
 
 /// One attempt to deliver something, which is this worker's alone.
 struct DeliveryAttempt: Sendable {

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTransport
 import Logging
 import ServerKit
+import Tenancy
 
 /// What the admin routes need to arrange deliveries.
 struct DeliveryDesk: Sendable {

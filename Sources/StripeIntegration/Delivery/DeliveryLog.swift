@@ -1,7 +1,10 @@
 import Cryptography
 import Foundation
 import Identity
+import JSON
 import Postgres
+import StripeAPI
+import Tenancy
 
 /// Deliveries as people see them, within a transaction of their tenant.
 struct DeliveryLog {

@@ -1,5 +1,7 @@
 import Identity
 import Postgres
+import StripeAPI
+import Tenancy
 
 /// Removes the log of deliveries whose time is over, and notices that nothing refers to any more.
 struct DeliveryRetention: RetentionRule {

@@ -2,6 +2,8 @@ import Delivery
 import Foundation
 import Identity
 import Postgres
+import StripeAPI
+import Tenancy
 
 /// One receiver of one tenant: an endpoint, or the tenant's mail.
 struct DeliveryLane: Hashable, Sendable {

@@ -2,9 +2,12 @@ import Delivery
 import Foundation
 import HTTPTransport
 import Identity
+import JSON
 import LicenseKitAPI
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 
 /// The operator's way to send mail.
 struct MailOffice: Sendable {

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTransport
 import Identity
 import Postgres
+import StripeAPI
 
 /// A vendor's mail to buyers.
 struct MailSettings: Hashable, Sendable {

@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import LicenseKitAPI
+import Purchases
 
 enum NoticeTag {}
 /// `ntc_…`: one thing that happened to a license. The same for every receiver and every attempt.

@@ -3,7 +3,9 @@ import Identity
 import JSON
 import LicenseKitAPI
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 
 /// The body of a notice. It is made anew for each attempt, out of the records and the key vault: a license key is never
 /// stored in the clear, and two attempts at the same notice have the same bytes unless the records have changed.

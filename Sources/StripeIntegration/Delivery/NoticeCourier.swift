@@ -5,6 +5,8 @@ import Identity
 import JSON
 import Logging
 import Postgres
+import StripeAPI
+import Tenancy
 
 /// Makes one attempt to bring a notice to an endpoint.
 struct NoticeCourier: Sendable {

@@ -2,6 +2,8 @@ import Cryptography
 import Foundation
 import Identity
 import Postgres
+import StripeAPI
+import Tenancy
 
 /// An endpoint of a vendor, without its secrets.
 struct NoticeEndpoint: Sendable {
@@ -97,7 +99,7 @@ struct NoticeEndpointStore: Sendable {
     let sealed = try keyRing.seal(secret, context: Self.context(id, tenant))
     let endpoint = try await database.transaction(for: tenant) { transaction -> NoticeEndpoint? in
       // Serialised with other changes of this tenant, so that the count holds.
-      try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
+      try await TenantLock.take(tenant, in: transaction)
       let row = try await transaction.query(
         """
         INSERT INTO stripe_integration.notice_endpoints

@@ -3,6 +3,8 @@ import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
+import Purchases
+import StripeAPI
 
 /// Puts what is to be told in line, in the transaction that records what happened: nothing is told that did not happen, and
 /// nothing that happened is forgotten.
@@ -110,5 +112,13 @@ struct NoticeOutbox {
       ON CONFLICT (account_id, livemode, lane_id) DO UPDATE
          SET due_at = GREATEST(LEAST(l.due_at, excluded.due_at), l.paused_until)
       """)
+  }
+}
+
+/// Puts what a step has changed in line.
+struct NoticeListener: StepListener {
+  func recorded(_ step: RecordedStep, in transaction: PostgresTransaction) async throws {
+    try await NoticeOutbox(tenant: step.tenant, purchase: step.purchase, transaction: transaction)
+      .note(step.step, before: step.before, after: step.after)
   }
 }

@@ -4,6 +4,7 @@ import Identity
 import JSON
 import ServerKit
 import StripeAPI
+import StripeHTTP
 
 /// The dispute of a payment as Stripe has it now, with what is written on it.
 struct EvidenceDispute: Sendable, Hashable {

@@ -1,7 +1,6 @@
 import Foundation
 import Identity
 import PDFDocuments
-import StripeAPI
 
 extension EvidencePack {
   /// The evidence as a document to attach, in the order of the sections.

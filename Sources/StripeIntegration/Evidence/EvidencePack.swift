@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import LicenseKitAPI
+import Purchases
 import StripeAPI
 
 /// Everything on record that answers a dispute: what was bought, how the key reached the buyer, where it was activated,

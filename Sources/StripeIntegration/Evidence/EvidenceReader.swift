@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
+import Purchases
 import StripeAPI
 
 /// Reads what this service has on record about a disputed payment, within a transaction of its tenant.

@@ -2,7 +2,9 @@ import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 
 /// Brings the terms of a changed mapping to one purchase that was fulfilled under its earlier ones, within a transaction of
 /// the tenant. Nothing is called: the reconciler takes the steps.

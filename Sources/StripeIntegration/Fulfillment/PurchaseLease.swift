@@ -1,13 +1,13 @@
 import Foundation
 import Identity
 import Postgres
+import Purchases
+import Queue
+import StripeAPI
 
 /// The right to work on a purchase, for a while. Another worker can take it over when it has expired; the fencing number
 /// then makes every later write of this one fail.
 struct PurchaseLease: Sendable {
-  /// This lease was taken over, or its purchase turned out to be another one.
-  struct Lost: Error {}
-
   /// Longer than any single call may take, and no longer than a buyer should wait for another replica when one died.
   static let duration = "60 seconds"
 
@@ -77,7 +77,7 @@ struct PurchaseLease: Sendable {
   }
 
   /// Keeps the lease for another while; every transaction of a run begins with it.
-  /// - Throws: `Lost`.
+  /// - Throws: `LeaseLost`.
   func hold(in transaction: PostgresTransaction) async throws {
     let held = try await transaction.query(
       """
@@ -88,7 +88,7 @@ struct PurchaseLease: Sendable {
          AND purchase_id = \(purchase)
          AND fence       = \(fence)
       """)
-    guard held.affectedRows == 1 else { throw Lost() }
+    guard held.affectedRows == 1 else { throw LeaseLost() }
   }
 
   /// Shows the state of the purchase while the run still goes on.
@@ -161,9 +161,9 @@ struct PurchaseLease: Sendable {
          AND purchase_id = \(purchase)
          AND fence       = \(fence)
       """)
-    guard ended.affectedRows == 1 else { throw Lost() }
+    guard ended.affectedRows == 1 else { throw LeaseLost() }
     if let nextLook = ending.nextLook {
-      try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn(at: nextLook)
+      try await TenantQueue.enqueue(tenant, in: .purchases, at: nextLook, transaction)
     }
   }
 
@@ -183,6 +183,6 @@ struct PurchaseLease: Sendable {
          AND purchase_id = \(purchase)
          AND fence       = \(fence)
       """)
-    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn(at: retryAt)
+    try await TenantQueue.enqueue(tenant, in: .purchases, at: retryAt, transaction)
   }
 }

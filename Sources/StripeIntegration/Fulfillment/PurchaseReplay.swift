@@ -2,7 +2,10 @@ import Foundation
 import Identity
 import JSON
 import Postgres
+import Purchases
+import Queue
 import StripeAPI
+import Tenancy
 
 /// Which purchases are to be looked at again. What is left out matches everything; at least one thing is named.
 struct PurchaseFilter: Codable, Hashable, Sendable {
@@ -97,7 +100,7 @@ struct PurchaseReplay {
       SELECT \(tenant.account)::text, \(tenant.livemode)::boolean, purchase_id, 'note', 'Replay asked for.', \(actor)::text
         FROM unnest(\(ids)::text[]) AS purchase_id
       """)
-    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
+    try await TenantQueue.enqueue(tenant, in: .purchases, transaction)
   }
 
   /// Nil when nothing can match.

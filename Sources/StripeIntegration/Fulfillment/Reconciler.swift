@@ -3,20 +3,24 @@ import Identity
 import LicenseKitAPI
 import Logging
 import Postgres
+import Purchases
 import Redis
 import StripeAPI
+import Tenancy
 
 /// Makes what exists at LicenseKit equal to what a purchase entitles to.
 ///
 /// What is done, and in which order, is decided by `Reconciliation`; `ReconcilerRun` performs it. A run may be stopped
 /// between any two actions: the next one goes on from what was recorded.
-public struct Reconciler: Sendable {
+package struct Reconciler: Sendable {
   let database: TenantDatabase
   let stripe: any StripeAccess
   let licenseKit: any LicenseKitAccess
   let vault: KeyVault
   let redis: RedisClient?
   let recent: RecentEvents
+  /// Who hears of each step that was done.
+  let listeners: [any StepListener]
   let clock: @Sendable () -> Date
   let logger: Logger
   var caution = Caution.none

@@ -2,7 +2,11 @@ import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
+import Purchases
+import Queue
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// Performs one run over one purchase, under its lease: carries out what the value wants done, and tells it what came of it.
 /// Nothing is decided here.
@@ -86,7 +90,7 @@ struct ReconcilerRun {
         let input = await performOutside(action)
         action = run.next(input, now: reconciler.clock())
       }
-      TurnProgress.note?()
+      ClaimProgress.note?()
     }
   }
 
@@ -96,7 +100,7 @@ struct ReconcilerRun {
     do {
       let done = try await Self.shielded { [reconciler, lease, run, action, entry] in
         try await reconciler.database.transaction(for: lease.tenant, attempts: Self.attempts) { transaction in
-          if action.mayLink { try await PurchaseIndex(tenant: lease.tenant, transaction: transaction).lock() }
+          if action.mayLink { try await TenantLock.take(lease.tenant, in: transaction) }
           try await lease.hold(in: transaction)
           var part = RunTransaction(reconciler, lease, transaction, run, entry: entry)
           let next = try await part.perform(action)
@@ -104,7 +108,7 @@ struct ReconcilerRun {
         }
       }
       (run, entry, action) = (done.run, done.entry, done.next)
-    } catch is PurchaseLease.Lost {
+    } catch is LeaseLost {
       action = run.next(.leaseLost, now: reconciler.clock())
     } catch {
       if run.isEnding { throw error }

@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import LicenseKitAPI
+import Purchases
 import StripeAPI
 
 /// A run that changes nothing: the same value as a real one, performed by reading alone, as if each step succeeded.

@@ -2,6 +2,8 @@ import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
+import Purchases
+import Queue
 import StripeAPI
 
 /// The part of a run that one transaction carries out: all that the value wants of the database one after another.
@@ -129,12 +131,14 @@ struct RunTransaction {
     _ step: Step, _ outcome: StepOutcome, _ before: Recorded, _ after: Recorded
   ) async throws {
     try await records.record(step, outcome.result, after: after, keyHint: outcome.keyHint)
-    try await NoticeOutbox(tenant: tenant, purchase: lease.purchase, transaction: transaction)
-      .note(step, before: before, after: after)
+    var isIssue = false
     if let key = outcome.key, case .license(let id) = outcome.result {
       try await reconciler.vault.store(key, of: id, for: tenant, in: transaction)
-      try await LicenseWatch.begin(for: tenant, in: transaction)
+      isIssue = true
     }
+    let recorded = RecordedStep(
+      tenant: tenant, purchase: lease.purchase, step: step, before: before, after: after, isIssue: isIssue)
+    for listener in reconciler.listeners { try await listener.recorded(recorded, in: transaction) }
     try await finishEntry(outcome.isLeftOut ? .failed : .succeeded, outcome.note)
   }
 

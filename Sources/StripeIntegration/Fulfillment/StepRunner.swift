@@ -3,6 +3,7 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import Purchases
 import StripeAPI
 
 /// Takes one step at LicenseKit. Every step can be repeated: what is already so is left so.

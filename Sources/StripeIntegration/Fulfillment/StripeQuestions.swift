@@ -1,7 +1,10 @@
 import Foundation
 import Identity
 import JSON
+import Purchases
+import ServerKit
 import StripeAPI
+import StripeHTTP
 
 /// Asks Stripe what a decision needs.
 struct StripeQuestions {

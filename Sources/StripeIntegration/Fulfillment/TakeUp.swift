@@ -1,7 +1,9 @@
 import Foundation
 import Identity
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 
 /// Takes in what Stripe said when it was asked about an object that no event brought, as events are taken in: facts, the
 /// ids that link them, and a look at the purchase.
@@ -16,7 +18,7 @@ struct TakeUp {
   func take(_ facts: [Fact], note: (title: String, detail: String)) async throws -> PurchaseID? {
     guard let first = facts.first else { return nil }
     let index = PurchaseIndex(tenant: tenant, transaction: transaction)
-    try await index.lock()
+    try await TenantLock.take(index.tenant, in: index.transaction)
     let store = FactStore(tenant: tenant, transaction: transaction)
     var isNews = false
     for fact in facts where try await store.learn(fact) { isNews = true }

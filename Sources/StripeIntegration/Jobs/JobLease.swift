@@ -2,13 +2,13 @@ import Foundation
 import Identity
 import JSON
 import Postgres
+import Queue
+import StripeAPI
+import Tenancy
 
 /// The right to work on a job, for a while; as `PurchaseLease` is for a purchase. What a run records under a lease that was
 /// taken over, or of a job that was cancelled, is refused.
 struct JobLease: Sendable {
-  /// The lease was taken over, or its job was cancelled.
-  struct Lost: Error {}
-
   /// Held on to while a piece runs; a replica that died keeps the job waiting for this long.
   static let duration = "30 seconds"
   /// How often a run asks for more time.
@@ -33,11 +33,7 @@ struct JobLease: Sendable {
              AND due_at      <= now()
              AND lease_until <= now()
              AND kind = ANY(\(kinds.map(\.rawValue)))
-             AND EXISTS (SELECT FROM stripe_integration.connections c
-                          WHERE c.account_id = \(tenant.account)
-                            AND c.livemode   = \(tenant.livemode)
-                            AND c.parked_reason IS NULL
-                            AND c.status     = 'connected')
+             AND \(fragment: TenantQueue.isConnected(tenant))
            ORDER BY due_at, job_id
            LIMIT 1
              FOR UPDATE SKIP LOCKED
@@ -59,14 +55,14 @@ struct JobLease: Sendable {
   }
 
   /// Keeps the lease for another while.
-  /// - Throws: `Lost`.
+  /// - Throws: `LeaseLost`.
   func hold(in transaction: PostgresTransaction) async throws {
     try await update("lease_until = now() + \(Self.duration)::text::interval", in: transaction)
   }
 
   /// Records a piece and goes on to the next under the same lease.
   /// - Returns: the lease with the job as it is now.
-  /// - Throws: `Lost`.
+  /// - Throws: `LeaseLost`.
   func advance(to cursor: JSONValue, _ counts: [String: Int], in transaction: PostgresTransaction) async throws
     -> JobLease
   {
@@ -78,7 +74,7 @@ struct JobLease: Sendable {
   }
 
   /// Records the last piece.
-  /// - Throws: `Lost`.
+  /// - Throws: `LeaseLost`.
   func succeed(_ counts: [String: Int], in transaction: PostgresTransaction) async throws {
     try await update(
       """
@@ -88,14 +84,14 @@ struct JobLease: Sendable {
   }
 
   /// Ends the job for want of a way to do it.
-  /// - Throws: `Lost`.
+  /// - Throws: `LeaseLost`.
   func fail(reason: String, in transaction: PostgresTransaction) async throws {
     try await update(
       "state = 'failed', reason = \(reason), finished_at = now(), lease_until = '-infinity'", in: transaction)
   }
 
   /// Gives the job back, to go on at once behind the tenant's other jobs, or after a pause.
-  /// - Throws: `Lost`.
+  /// - Throws: `LeaseLost`.
   func release(
     after pause: TimeInterval = 0, attempts: Int? = nil, reason: String? = nil, in transaction: PostgresTransaction
   ) async throws {
@@ -126,7 +122,7 @@ struct JobLease: Sendable {
       RETURNING \(fragment: JobStore.columns)
       """
     ).first
-    guard let row else { throw Lost() }
+    guard let row else { throw LeaseLost() }
     return JobLease(job: try JobStore.job(from: row, of: tenant), fence: fence)
   }
 }

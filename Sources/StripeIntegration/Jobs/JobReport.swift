@@ -1,6 +1,7 @@
 import Identity
 import JSON
 import Postgres
+import StripeAPI
 
 /// What a job found out about each object it looked at, within a transaction of its tenant.
 struct JobReport {

@@ -1,5 +1,7 @@
 import Identity
 import Postgres
+import StripeAPI
+import Tenancy
 
 /// Removes jobs that ended long ago, with their reports.
 struct JobRetention: RetentionRule {

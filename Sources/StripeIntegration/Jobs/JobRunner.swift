@@ -2,7 +2,11 @@ import Foundation
 import Identity
 import Logging
 import Postgres
+import Purchases
+import Queue
 import ServiceLifecycle
+import StripeAPI
+import Tenancy
 
 /// Does the jobs of all tenants, piece by piece. Any number of replicas run it side by side; what is to be done and how far
 /// it has come stands in the database.
@@ -20,7 +24,7 @@ struct JobRunner: Service {
   /// A turn begins no further piece after this, so that long work of one tenant keeps nobody waiting.
   static let turn: Duration = .seconds(5)
 
-  private var turns: JobTurns { JobTurns(database: database, kinds: Array(works.keys)) }
+  private var tenants: TenantQueue { TenantQueue(.jobs, database: database) }
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
@@ -51,7 +55,7 @@ struct JobRunner: Service {
   /// Serves the tenant that waits longest.
   /// - Returns: whether there was one.
   func serveTurn() async throws -> Bool {
-    guard let tenant = try await turns.claim() else { return false }
+    guard let tenant = try await tenants.claim() else { return false }
     do {
       try await serve(tenant)
     } catch {
@@ -64,7 +68,21 @@ struct JobRunner: Service {
 
   /// A turn ends properly even when the service is being stopped, so that no other replica waits for it to expire.
   private func endTurn(of tenant: Tenant) async throws {
-    try await Task { try await turns.end(of: tenant) }.value
+    try await Task { try await release(tenant) }.value
+  }
+
+  /// A kind of job that this replica does not know is left to a newer one, which may take it at any time.
+  private func release(_ tenant: Tenant) async throws {
+    try await tenants.release(
+      tenant, isBlocked: "NOT \(fragment: TenantQueue.isConnected(tenant))",
+      nextDue: """
+        (SELECT min(CASE WHEN kind = ANY(\(works.keys.map(\.rawValue))) THEN GREATEST(due_at, lease_until)
+                         ELSE now() + interval '30 seconds' END)
+           FROM stripe_integration.jobs
+          WHERE account_id = \(tenant.account)
+            AND livemode   = \(tenant.livemode)
+            AND state IN ('queued', 'running'))
+        """)
   }
 
   private func serve(_ tenant: Tenant) async throws {
@@ -97,7 +115,7 @@ struct JobRunner: Service {
           try await Task.sleep(for: JobLease.renewal)
           try await database.transaction(for: lease.job.tenant) { transaction in
             try await lease.hold(in: transaction)
-            try await JobTurns.hold(lease.job.tenant, in: transaction)
+            try await TenantQueue.extend(.jobs, lease.job.tenant, in: transaction)
           }
         }
       }
@@ -116,7 +134,7 @@ struct JobRunner: Service {
     case .more(let cursor, let counts):
       return try await database.transaction(for: lease.job.tenant) { transaction in
         let next = try await lease.advance(to: cursor, counts, in: transaction)
-        try await JobTurns.hold(lease.job.tenant, in: transaction)
+        try await TenantQueue.extend(.jobs, lease.job.tenant, in: transaction)
         return next
       }
     case .later(let cursor, let counts, let pause):
@@ -139,13 +157,13 @@ struct JobRunner: Service {
   private func handle(_ error: any Error, _ lease: JobLease) async throws {
     do {
       switch error {
-      case is JobLease.Lost: return
+      case is LeaseLost: return
       case let failure as JobFailure: try await fail(lease, failure.reason)
       default:
         try await respond(
           to: policy.response(to: error, attempts: lease.job.attempts, jitter: .random(in: 0..<1)), lease)
       }
-    } catch is JobLease.Lost {
+    } catch is LeaseLost {
       // Cancelled, or taken over: there is nothing to record any more.
     }
   }

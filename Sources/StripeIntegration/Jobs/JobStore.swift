@@ -3,6 +3,9 @@ import Foundation
 import Identity
 import JSON
 import Postgres
+import Queue
+import StripeAPI
+import Tenancy
 
 /// The jobs of one tenant, within a transaction of that tenant.
 struct JobStore {
@@ -37,7 +40,7 @@ struct JobStore {
         """
       ).first
       if let made {
-        try await JobTurns.give(to: tenant, in: transaction)
+        try await TenantQueue.enqueue(tenant, in: .jobs, transaction)
         return try Self.job(from: made, of: tenant)
       }
       // The one in the way may end between the two statements: then there is room for this one.
@@ -73,7 +76,7 @@ struct JobStore {
 
   /// For the transactions of a piece: nothing is written for a job that was cancelled, and none is cancelled before what
   /// is under way is written.
-  /// - Throws: `JobLease.Lost`.
+  /// - Throws: `LeaseLost`.
   func requireRunning(_ id: JobID) async throws {
     let isRunning = try await transaction.query(
       """
@@ -84,7 +87,7 @@ struct JobStore {
          AND state      = 'running'
          FOR SHARE
       """)
-    guard isRunning.count == 1 else { throw JobLease.Lost() }
+    guard isRunning.count == 1 else { throw LeaseLost() }
   }
 
   struct Filter: Sendable {

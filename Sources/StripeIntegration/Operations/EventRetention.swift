@@ -1,5 +1,7 @@
 import Identity
 import Postgres
+import StripeAPI
+import Tenancy
 
 /// Removes events whose time is over: what is older than Stripe itself could deliver again.
 ///

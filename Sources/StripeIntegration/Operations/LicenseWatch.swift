@@ -3,9 +3,12 @@ import Identity
 import LicenseKitAPI
 import Logging
 import Postgres
+import Purchases
+import Queue
 import ServerKit
 import ServiceLifecycle
 import StripeAPI
+import Tenancy
 
 /// Sees what people change of licenses at LicenseKit itself: reads each tenant's trail of events there and has the
 /// purchases looked at whose licenses are not as this service left them.
@@ -256,13 +259,16 @@ struct LicenseWatch: Service {
         """)
     }
   }
+}
 
-  /// Begins to watch a tenant's LicenseKit, when the first license is issued there.
-  static func begin(for tenant: Tenant, in transaction: PostgresTransaction) async throws {
+/// Begins to watch a tenant's LicenseKit when the first license is issued there.
+struct LicenseWatchListener: StepListener {
+  func recorded(_ step: RecordedStep, in transaction: PostgresTransaction) async throws {
+    guard step.isIssue else { return }
     try await transaction.query(
       """
       INSERT INTO stripe_integration.license_watches (account_id, livemode)
-      VALUES (\(tenant.account), \(tenant.livemode))
+      VALUES (\(step.tenant.account), \(step.tenant.livemode))
       ON CONFLICT DO NOTHING
       """)
   }

@@ -2,7 +2,9 @@ import Foundation
 import Identity
 import JSON
 import Postgres
+import Purchases
 import ServerKit
+import Tenancy
 
 /// Applies a changed mapping to the purchases that it has reached, a few at a time.
 struct MappingApplyWork: JobWork {

@@ -1,12 +1,15 @@
-public import Foundation
+package import Foundation
 import Identity
 import JSON
 import Postgres
-import StripeAPI
+package import Purchases
+import Queue
+package import StripeAPI
+import Tenancy
 
 /// What an operator does by hand from the command line: each prints what happened and says by its exit code whether all is
 /// well. They work on the database directly, beside a running service.
-public struct OperatorTools: Sendable {
+package struct OperatorTools: Sendable {
   let database: TenantDatabase
   let stripe: any StripeAccess
   let router: EventRouter
@@ -14,7 +17,7 @@ public struct OperatorTools: Sendable {
   let clock: @Sendable () -> Date
 
   /// How a tool ended, for the program's exit code.
-  public enum Outcome: Int32, Sendable {
+  package enum Outcome: Int32, Sendable {
     case done = 0
     /// Something waits for a person, or was not found.
     case needsAttention = 1
@@ -23,23 +26,23 @@ public struct OperatorTools: Sendable {
   }
 
   /// What is to be replayed: one purchase or event, or a filter.
-  public struct ReplayRequest: Sendable {
+  package struct ReplayRequest: Sendable {
     /// Any id of a purchase, or of an event.
-    public var id: String?
+    package var id: String?
     /// Purchases in this state.
-    public var status: PurchaseStatus?
+    package var status: PurchaseStatus?
     /// Purchases whose reason has this in it.
-    public var reason: String?
+    package var reason: String?
     /// Events in this state: `failed`, `waiting`, `ignored`, `done`.
-    public var eventState: String?
+    package var eventState: String?
     /// Events of this type.
-    public var eventType: String?
-    public var from: Date?
-    public var to: Date?
+    package var eventType: String?
+    package var from: Date?
+    package var to: Date?
     /// Only says what would be replayed.
-    public var isDry = false
+    package var isDry = false
 
-    public init() {}
+    package init() {}
 
     fileprivate var subject: ReplaySubject? {
       if eventState != nil || eventType != nil {
@@ -54,7 +57,7 @@ public struct OperatorTools: Sendable {
     }
 
     /// What is wrong with it, in words for the command line; nil when it can be done.
-    public var problem: String? {
+    package var problem: String? {
       if let eventState, InboxReader.State(rawValue: eventState) == nil {
         return "'\(eventState)' is no state of an event; expected one of "
           + InboxReader.State.allCases.map(\.rawValue).joined(separator: ", ")
@@ -67,7 +70,7 @@ public struct OperatorTools: Sendable {
   // MARK: Explain
 
   /// "Why is there (no) license for this?", on a terminal.
-  public func explain(
+  package func explain(
     _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     let explanation = try await Explainer(
@@ -84,7 +87,7 @@ public struct OperatorTools: Sendable {
   // MARK: Buyers
 
   /// Prints everything that is kept about a buyer, as JSON.
-  public func exportBuyer(
+  package func exportBuyer(
     _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     let export = try await BuyerDesk(database: database, licenseKit: reconciler.licenseKit)
@@ -98,7 +101,7 @@ public struct OperatorTools: Sendable {
   }
 
   /// Takes a buyer's name and addresses away.
-  public func eraseBuyer(
+  package func eraseBuyer(
     _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     let erasure = try await BuyerDesk(database: database, licenseKit: reconciler.licenseKit)
@@ -120,7 +123,7 @@ public struct OperatorTools: Sendable {
   // MARK: Replay
 
   /// Lets purchases be looked at, or events be routed, again. A running service does it.
-  public func replay(
+  package func replay(
     _ request: ReplayRequest, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     if let id = request.id, id.hasPrefix("evt_") { return try await replayEvent(id, request.isDry, tenant, print) }
@@ -168,7 +171,7 @@ public struct OperatorTools: Sendable {
 
   /// Routes the events of a tenant and looks at its purchases, or at one, here and now, until nothing is due.
   /// - Parameter all: at all of them, also where nothing is known to be due.
-  public func reconcile(
+  package func reconcile(
     _ tenant: Tenant, only id: String? = nil, all: Bool = false, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     while try await router.routeBatch(of: tenant) > 0 {}
@@ -207,7 +210,7 @@ public struct OperatorTools: Sendable {
            AND livemode   = \(tenant.livemode)
            AND merged_into IS NULL
         """)
-      try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
+      try await TenantQueue.enqueue(tenant, in: .purchases, transaction)
     }
   }
 

@@ -2,7 +2,9 @@ import Foundation
 import Logging
 import Metrics
 import Postgres
+import Purchases
 import ServiceLifecycle
+import Tenancy
 
 /// Counts what waits, over all tenants, and shows it as metrics: refreshed on a timer, so that a scrape costs nothing.
 ///

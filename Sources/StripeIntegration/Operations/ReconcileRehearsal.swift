@@ -2,7 +2,10 @@ import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
-import StripeAPI
+import Purchases
+import Queue
+package import StripeAPI
+import Tenancy
 
 extension OperatorTools {
   /// Says of each purchase which steps a reconciler would take now, and why. Stripe is asked and LicenseKit looked at as a
@@ -10,7 +13,7 @@ extension OperatorTools {
   /// - Parameters:
   ///   - id: only this purchase, by any of its ids.
   ///   - all: also those that nothing is known to be due for.
-  public func rehearse(
+  package func rehearse(
     _ tenant: Tenant, only id: String? = nil, all: Bool, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     let standstill = try await database.transaction(for: tenant) { transaction in

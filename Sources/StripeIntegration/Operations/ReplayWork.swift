@@ -3,6 +3,8 @@ import Identity
 import JSON
 import Postgres
 import ServerKit
+import StripeAPI
+import Tenancy
 
 /// What is to be looked at, or routed, again.
 enum ReplaySubject: Hashable, Sendable {
@@ -87,7 +89,7 @@ struct Replay: Sendable {
     try await database.transaction(for: tenant) { transaction in
       switch subject {
       case .fulfillments(let filter):
-        try await PurchaseIndex(tenant: tenant, transaction: transaction).lock()
+        try await TenantLock.take(tenant, in: transaction)
         let replay = PurchaseReplay(filter: filter, tenant: tenant, transaction: transaction)
         let found = try await replay.page(after: cursor, limit: Self.batch)
         try await replay.mark(found.map(\.id), by: actor)

@@ -2,17 +2,20 @@ import Foundation
 import Identity
 import Logging
 import Postgres
+import Purchases
+import Queue
 import ServerKit
-public import ServiceLifecycle
+import ServiceLifecycle
 import StripeAPI
 
 /// The background work of one replica: routes events and reconciles purchases until it is stopped.
 ///
 /// Any number of replicas run it side by side. None holds anything another could miss: what is to be done stands in the
 /// database, and a wake-up only shortens the wait for the next look.
-public struct Workers: Service {
+package struct Workers: Service {
   let router: EventRouter
-  let turns: Turns
+  let queue: PurchaseQueue
+  let breaker: CircuitBreaker
   let thinEvents: ThinEvents
   let reconciler: Reconciler
   let parking: any TenantParking
@@ -21,11 +24,11 @@ public struct Workers: Service {
   let concurrencyPerTenant: Int
   /// Tenants that workers serve at the same time; those whose servers keep them waiting go on beside them.
   let concurrency: Int
-  var slow = SlowTurns()
+  var slow = SlowClaims()
   let pollInterval: Duration
   let logger: Logger
 
-  public func run() async throws {
+  package func run() async throws {
     await cancelWhenGracefulShutdown {
       await withTaskGroup(of: Void.self) { group in
         group.addTask { await self.routeContinuously() }
@@ -80,8 +83,8 @@ public struct Workers: Service {
   private func serveContinuously(_ number: Int) async {
     await withDiscardingTaskGroup { group in
       await loop("reconciler \(number)") {
-        guard let tenant = try await turns.claim() else { return false }
-        let turn = TurnUnderWay(slow)
+        guard let tenant = try await queue.tenants.claim() else { return false }
+        let turn = ClaimUnderWay(slow)
         group.addTask { await self.seeThrough(tenant, turn) }
         try await turn.wait()
         return true
@@ -89,9 +92,9 @@ public struct Workers: Service {
     }
   }
 
-  private func seeThrough(_ tenant: Tenant, _ turn: TurnUnderWay) async {
+  private func seeThrough(_ tenant: Tenant, _ turn: ClaimUnderWay) async {
     do {
-      try await TurnProgress.$note.withValue(turn.progressed) { try await serveTurn(of: tenant) }
+      try await ClaimProgress.$note.withValue(turn.progressed) { try await serveTurn(of: tenant) }
       _ = turn.end(nil)
     } catch {
       if !turn.end(error), !Task.isCancelled {
@@ -103,7 +106,7 @@ public struct Workers: Service {
   /// Serves the tenant that waits longest, to the end of its turn.
   /// - Returns: whether there was one.
   func serveTurn() async throws -> Bool {
-    guard let tenant = try await turns.claim() else { return false }
+    guard let tenant = try await queue.tenants.claim() else { return false }
     try await serveTurn(of: tenant)
     return true
   }
@@ -123,9 +126,9 @@ public struct Workers: Service {
   private func holding(_ tenant: Tenant, _ work: () async throws -> Void) async throws {
     try await withThrowingDiscardingTaskGroup { group in
       group.addTask {
-        for _ in 0..<Turns.longestHeld {
-          guard (try? await Task.sleep(for: Turns.claim / 4)) != nil else { return }
-          try? await turns.hold(tenant)
+        for _ in 0..<PurchaseQueue.mostExtensions {
+          guard (try? await Task.sleep(for: queue.tenants.kind.claim / 4)) != nil else { return }
+          try? await queue.tenants.extend(tenant)
         }
       }
       defer { group.cancelAll() }
@@ -135,7 +138,7 @@ public struct Workers: Service {
 
   /// A turn ends properly even when the service is being stopped, so that no other replica waits for it to expire.
   private func endTurn(of tenant: Tenant) async throws {
-    try await Task { try await turns.end(of: tenant) }.value
+    try await Task { try await queue.release(tenant) }.value
   }
 
   /// How one purchase of a turn ended.
@@ -153,12 +156,12 @@ public struct Workers: Service {
   }
 
   private func serve(_ tenant: Tenant) async throws {
-    let work = try await turns.work(of: tenant)
+    let work = try await queue.work(of: tenant)
     // First, since a sale may be among them that nobody here knows yet.
     if work.hasThinEvents, try await !fetch(of: tenant) { return }
     var outage: Outage?
     var isParked = false
-    try await Turns.work(through: work.purchases, width: concurrencyPerTenant) { purchase in
+    try await BoundedWork.run(through: work.purchases, width: concurrencyPerTenant) { purchase in
       try await reconcile(purchase, of: tenant)
     } goesOn: { ended in
       switch ended {
@@ -173,7 +176,7 @@ public struct Workers: Service {
     if let outage {
       try await pause(tenant, for: outage)
     } else if work.isProbe, !work.purchases.isEmpty {
-      try await turns.resume(tenant)
+      try await breaker.close(tenant)
     }
   }
 
@@ -186,7 +189,7 @@ public struct Workers: Service {
         try await pause(tenant, for: outage)
         return false
       }
-      if served.completed > 0 { try await turns.resume(tenant) }
+      if served.completed > 0 { try await breaker.close(tenant) }
       return true
     } catch let unavailable as TenantUnavailable {
       try await park(tenant, unavailable)
@@ -196,16 +199,11 @@ public struct Workers: Service {
 
   private func pause(_ tenant: Tenant, for outage: Outage) async throws {
     logger.warning("tenant is left in peace for a while", metadata: ["tenant": "\(tenant)", "reason": "\(outage)"])
-    try await turns.pause(tenant, for: outage)
+    try await breaker.open(tenant, for: outage)
   }
 
   private func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {
     logger.warning("tenant is parked", metadata: ["tenant": "\(tenant)", "reason": "\(unavailable.reason.rawValue)"])
     try await parking.park(tenant, unavailable)
   }
-}
-
-/// Stops a tenant's queue, with the reason shown, until a person has acted.
-protocol TenantParking: Sendable {
-  func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws
 }

@@ -1,14 +1,14 @@
-public import Foundation
+package import Foundation
 
 /// The Dashboard extension as it is submitted: manifests, listing and sources. Read only; pictures and documents that the
 /// listing names may lie outside of it.
-public struct ExtensionFolder: Sendable {
+package struct ExtensionFolder: Sendable {
   private let read: @Sendable (String) -> [UInt8]?
   /// The manifests, the listing and the sources, by their path in the folder.
   let texts: [String]
 
   /// A folder on disk.
-  public init(_ folder: URL) {
+  package init(_ folder: URL) {
     read = { path in (try? Data(contentsOf: folder.appendingPathComponent(path))).map { [UInt8]($0) } }
     let top = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     let sources = FileManager.default.enumerator(atPath: folder.appendingPathComponent("src").path)
@@ -30,7 +30,7 @@ public struct ExtensionFolder: Sendable {
   }
 
   /// The file at a path from the folder; nil for one that is not there.
-  public func bytes(_ path: String) -> [UInt8]? { read(path) }
+  package func bytes(_ path: String) -> [UInt8]? { read(path) }
 
   func text(_ path: String) -> String? { read(path).map { String(decoding: $0, as: UTF8.self) } }
 

@@ -1,11 +1,11 @@
 /// One thing that Stripe's review looks at (Stripe Apps docs, "App review requirements", "Listing guidelines").
-public struct SubmissionFinding: Hashable, Sendable {
+package struct SubmissionFinding: Hashable, Sendable {
   /// The part of the review: `OAuth`, `Permissions`, `Listing`, …
-  public let area: String
+  package let area: String
   /// What is asked for.
-  public let requirement: String
+  package let requirement: String
   /// What is missing or wrong; nil when it is as it should be.
-  public let problem: String?
+  package let problem: String?
 
   init(_ area: String, _ requirement: String, problem: String?) {
     self.area = area

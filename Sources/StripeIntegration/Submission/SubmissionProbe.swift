@@ -1,17 +1,18 @@
-public import Foundation
-public import HTTPTransport
+package import Foundation
+package import HTTPTransport
 import JSON
 import StripeAPI
+import StripeHTTP
 
 /// Asks the running service, at its public address, what a reviewer's browser, the Dashboard and Stripe would ask it. It
 /// leaves nothing behind there; the service reads Stripe's list of installations once more.
-public struct SubmissionProbe: Sendable {
+package struct SubmissionProbe: Sendable {
   let configuration: IntegrationConfiguration
   let transport: any HTTPSending
   let now: @Sendable () -> Date
 
   /// - Parameter now: what a delivery is signed for.
-  public init(
+  package init(
     configuration: IntegrationConfiguration, transport: any HTTPSending,
     now: @escaping @Sendable () -> Date = { Date() }
   ) {
@@ -23,7 +24,7 @@ public struct SubmissionProbe: Sendable {
   private var publicBaseURL: String { configuration.publicBaseURL }
 
   /// Each probe's result; a service that does not answer fails them all.
-  public func findings() async -> [SubmissionFinding] {
+  package func findings() async -> [SubmissionFinding] {
     var findings: [SubmissionFinding] = []
     for probe in probes {
       let problem: String?

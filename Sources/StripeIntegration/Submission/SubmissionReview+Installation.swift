@@ -1,6 +1,8 @@
 import Foundation
 import JSON
+import Purchases
 import StripeAPI
+import StripeHTTP
 
 /// How a vendor comes to the app, and how it is left.
 extension SubmissionReview {

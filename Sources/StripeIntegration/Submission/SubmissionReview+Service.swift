@@ -1,5 +1,6 @@
 import JSON
 import StripeAPI
+import StripeHTTP
 
 /// What the configuration says about the service: where it is found, and that nothing stands open.
 extension SubmissionReview {

@@ -1,11 +1,11 @@
-public import JSON
+package import JSON
 import Foundation
 
 /// What is reviewed: the manifest, what the listing will say, the extension's sources and pictures, and how the service is
 /// configured. Pure; the running service is asked by ``SubmissionProbe``.
 ///
 /// It looks above all for what real apps were sent back for; `docs/stripe-app.md` lists it.
-public struct SubmissionReview: Sendable {
+package struct SubmissionReview: Sendable {
   /// `stripe-app.json`
   let manifest: JSONValue
   /// `listing.json`: what is typed into the Dashboard's submission form.
@@ -15,8 +15,9 @@ public struct SubmissionReview: Sendable {
   /// Whether an event of this type ends a connection.
   let endsConnection: @Sendable (String) -> Bool
 
-  public init(manifest: JSONValue, listing: JSONValue, configuration: IntegrationConfiguration, folder: ExtensionFolder)
-  {
+  package init(
+    manifest: JSONValue, listing: JSONValue, configuration: IntegrationConfiguration, folder: ExtensionFolder
+  ) {
     self.init(
       manifest: manifest, listing: listing, configuration: configuration, folder: folder,
       endsConnection: { Self.uninstalls($0) })
@@ -34,7 +35,7 @@ public struct SubmissionReview: Sendable {
   }
 
   /// Everything that was looked at, in the order of the review.
-  public var findings: [SubmissionFinding] {
+  package var findings: [SubmissionFinding] {
     access + channelLinks + endpoints + defaults + uninstalling + views + permissions + name + texts + features
       + people + pricing + testPlan + account
   }

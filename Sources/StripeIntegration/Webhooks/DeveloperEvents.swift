@@ -1,4 +1,4 @@
-import Logging
+import Tenancy
 import Postgres
 import StripeAPI
 
@@ -6,12 +6,12 @@ import StripeAPI
 /// them is kept.
 struct DeveloperEvents: Sendable {
   let database: TenantDatabase
-  let logger: Logger
+  let alerts: any AlertHandling
 
   /// - Parameter signedFor: the only environment that the signature vouches for; nil for every one of its mode.
   func take(_ event: EventEnvelope, signedFor: StripeEnvironment?) async throws {
     if ThinEventTable.isHealthAlert(event.type) {
-      try await HealthAlerts(database: database, logger: logger).raised(livemode: event.livemode)
+      try await alerts.raised(livemode: event.livemode)
     } else if event.type.currentName.hasPrefix("apps.install.") {
       let environments = signedFor.map { [$0] } ?? StripeEnvironment.all(livemode: event.livemode)
       try await InstallListStore(database: database).ask(environments)

@@ -3,6 +3,7 @@ import Identity
 import JSON
 import Postgres
 import StripeAPI
+import Tenancy
 
 /// Which stored events are to be routed again. What is left out matches everything; at least one thing is named.
 struct EventFilter: Codable, Hashable, Sendable {

@@ -2,13 +2,16 @@ import Foundation
 import Identity
 import Logging
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 
 /// Turns stored events into facts and marks the purchases they concern. Everything one batch does is one transaction: an
 /// event is marked as handled by the transaction that has its effect, and by no other.
 struct EventRouter: Sendable {
   let database: TenantDatabase
   let application: any ApplicationEventHandling
+  let alerts: any AlertHandling
   let recent: RecentEvents
   let logger: Logger
   var caution = Caution.none
@@ -68,7 +71,7 @@ struct EventRouter: Sendable {
   private func routeBatch(of tenant: Tenant, eachApart: Bool) async throws -> (count: Int, isAnyBegun: Bool) {
     try await database.transaction(for: tenant) { transaction in
       let index = PurchaseIndex(tenant: tenant, transaction: transaction)
-      try await index.lock()
+      try await TenantLock.take(index.tenant, in: index.transaction)
       let rows = try await transaction.query(
         """
         SELECT event_id, body, environment,
@@ -118,7 +121,7 @@ struct EventRouter: Sendable {
   private func routeBegun(_ id: String, times begun: Int, of tenant: Tenant) async throws {
     try await database.transaction(for: tenant) { transaction in
       let index = PurchaseIndex(tenant: tenant, transaction: transaction)
-      try await index.lock()
+      try await TenantLock.take(index.tenant, in: index.transaction)
       let rows = try await transaction.query(
         """
         SELECT event_id, body, environment
@@ -380,7 +383,7 @@ struct EventRouter: Sendable {
       guard standing.isConnected else {
         return Outcome(.ignored, "The account is not connected: its events are read then.")
       }
-      try await HealthAlerts.raised(tenant, in: index.transaction)
+      try await alerts.raised(tenant, in: index.transaction)
       return Outcome(.done, "Stripe could not make events: its list of events is read.")
     case .ignore(let reason):
       return Outcome(.ignored, reason)
@@ -467,22 +470,4 @@ struct EventRouter: Sendable {
     try await index.mark(purchase)
     return Outcome(.done, "Purchase \(purchase)")
   }
-}
-
-/// What the installation of the app means to the connections.
-protocol ApplicationEventHandling: Sendable {
-  /// - Parameters:
-  ///   - moment: when Stripe made the event.
-  ///   - signedFor: the only environment that its signature vouches for; nil for every one of its mode.
-  func handle(
-    _ change: EventEffect.Application, at moment: Date, signedFor: StripeEnvironment?, of tenant: Tenant,
-    in transaction: PostgresTransaction
-  ) async throws -> ApplicationOutcome
-}
-
-/// The outcome of an event about an installation, as the list of events shows it.
-enum ApplicationOutcome: Hashable, Sendable {
-  case taken(String)
-  /// It is about another app in the same account.
-  case notOurs(String)
 }

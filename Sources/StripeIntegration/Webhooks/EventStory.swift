@@ -1,4 +1,5 @@
 import Identity
+import Purchases
 import StripeAPI
 
 /// What an event told, in plain words, for the timeline of its purchase.

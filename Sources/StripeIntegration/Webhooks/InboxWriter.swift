@@ -4,6 +4,7 @@ import Logging
 import Postgres
 import ServiceLifecycle
 import StripeAPI
+import Tenancy
 
 /// One delivery on its way into the inbox.
 struct InboxItem: Sendable {

@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import Postgres
+import Queue
 import StripeAPI
 
 /// Thin events whose objects are to be asked for, within a transaction of their tenant. They stand in the inbox as
@@ -29,7 +30,7 @@ struct ThinEventQueue {
          AND livemode   = \(tenant.livemode)
          AND event_id   = ANY(\(events))
       """)
-    try await PurchaseIndex(tenant: tenant, transaction: transaction).giveTurn()
+    try await TenantQueue.enqueue(tenant, in: .purchases, transaction)
   }
 
   func isAnyDue() async throws -> Bool {
@@ -55,11 +56,7 @@ struct ThinEventQueue {
          AND livemode   = \(tenant.livemode)
          AND state      = 'waiting'
          AND fetch_at  <= now()
-         AND EXISTS (SELECT FROM stripe_integration.connections c
-                      WHERE c.account_id = \(tenant.account)
-                        AND c.livemode   = \(tenant.livemode)
-                        AND c.parked_reason IS NULL
-                        AND c.status     = 'connected')
+         AND \(fragment: TenantQueue.isConnected(tenant))
        ORDER BY fetch_at
        LIMIT \(limit)
       """

@@ -1,3 +1,4 @@
+import Purchases
 import StripeAPI
 
 /// What a thin event does, before its object is known.

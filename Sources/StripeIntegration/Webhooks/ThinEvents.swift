@@ -3,8 +3,12 @@ import Identity
 import JSON
 import Logging
 import Postgres
+import Purchases
+import Queue
 import ServerKit
 import StripeAPI
+import StripeHTTP
+import Tenancy
 
 /// Asks Stripe for the objects of thin events, in the turns of their tenants, and makes of each the snapshot event that tells
 /// the same. From there on they are events like all others.
@@ -51,7 +55,7 @@ struct ThinEvents: Sendable {
     }
     var served = Served()
     var unavailable: TenantUnavailable?
-    try await Turns.work(through: groups, width: Self.width) { group in
+    try await BoundedWork.run(through: groups, width: Self.width) { group in
       try await look(at: group, tenant)
     } goesOn: { looked in
       switch looked {
@@ -105,7 +109,7 @@ struct ThinEvents: Sendable {
     } catch {
       return try await handle(error, group, tenant)
     }
-    TurnProgress.note?()
+    ClaimProgress.note?()
     let failed = rows.filter { found.bodies[$0] == nil }
     try await change(tenant) { queue in
       try await queue.complete(found.bodies)

@@ -8,6 +8,7 @@ import Metrics
 import Postgres
 import ServerKit
 import StripeAPI
+import StripeHTTP
 
 /// Takes in what Stripe delivers: checks the signature over the bytes as they came, stores the event, and answers 200
 /// when it is durable and not before. What the event means is worked out later.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Identity
 import JSON
 import LicenseServer
+import StripeAPI
 
 extension Admin {
   struct CreateTenant: AsyncParsableCommand {

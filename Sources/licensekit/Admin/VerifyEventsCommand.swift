@@ -1,7 +1,7 @@
-public import ArgumentParser
+import ArgumentParser
 import Identity
 import LicenseKitAPI
-public import LicenseServer
+import LicenseServer
 
 extension Admin {
   /// `licensekit admin verify-events`: whether the audit trail is as it was written.

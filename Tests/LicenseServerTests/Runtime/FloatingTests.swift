@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Postgres
 import TestSupport
 import Testing

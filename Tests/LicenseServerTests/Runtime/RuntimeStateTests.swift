@@ -2,6 +2,8 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
+import TestRandom
 import Testing
 
 @testable import LicenseServer
@@ -165,7 +167,7 @@ struct RuntimeStateTests {
     "the moment of the next check is after now, never after the interval, and never after a change that is to come",
     arguments: 0..<200)
   func nextCheckProperty(_ seed: Int) {
-    var random = SeededGenerator(seed: UInt64(seed))
+    var random = SeededRandom(seed: UInt64(seed))
     let now = Date(timeIntervalSince1970: 1_774_310_400)
     let changes: [Date?] = (0..<Int.random(in: 0...4, using: &random)).map { _ in
       Bool.random(using: &random) ? nil : now + Double(Int.random(in: -1_000...1_000, using: &random))
@@ -177,20 +179,5 @@ struct RuntimeStateTests {
     #expect(moment <= now + interval)
     for change in changes.compactMap({ $0 }) where change > now { #expect(moment <= change) }
     if let lease { #expect(moment <= lease) }
-  }
-}
-
-/// The same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -3,6 +3,7 @@ import HTTPTransport
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import LicenseServer
 import Testing
 

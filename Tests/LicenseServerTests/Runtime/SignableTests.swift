@@ -3,7 +3,9 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import LicenseKitHTTP
 import Postgres
+import TestRandom
 import ServerKit
 import TestSupport
 import Testing
@@ -70,7 +72,7 @@ struct SignableTests {
 
   @Test("any valid payload is plain ASCII, and parsing and serialising it again gives its bytes", arguments: 0..<300)
   func fuzz(_ seed: Int) throws {
-    var random = SeededGenerator(seed: UInt64(seed))
+    var random = SeededRandom(seed: UInt64(seed))
     let payload = RandomPayload(&random)
     for bytes in try [
       SignedPayload.bytes(of: payload.entitlement), SignedPayload.bytes(of: payload.deactivation),
@@ -182,7 +184,7 @@ struct RandomPayload {
   var checkout: FloatingCheckoutResponseData
   var lease: FloatingLeaseResponseData
 
-  init(_ random: inout SeededGenerator) {
+  init(_ random: inout SeededRandom) {
     func text(_ first: String, _ others: String, most: Int) -> String {
       let length = Int.random(in: 0..<most, using: &random)
       return String(first.randomElement(using: &random) ?? "a")

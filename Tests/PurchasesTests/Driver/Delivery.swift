@@ -1,7 +1,9 @@
-import Identity
 import Foundation
+import Identity
+import TestRandom
+import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// How the events of a history reach the service, and when it works and dies.
 enum Delivery: Hashable, Sendable {
@@ -57,7 +59,7 @@ struct Outcome {
 
 struct DeliveryRun {
   var service: Service
-  private var random: SplitMix64
+  private var random: SeededRandom
   private let moments: [StripeModel]
   private var position = 0
   private var stripe: StripeModel
@@ -78,7 +80,7 @@ struct DeliveryRun {
     case .wild(let value), .lossy(let value), .troubled(let value): seed = value
     case .prompt, .backwards, .dying: break
     }
-    random = SplitMix64(seed: seed)
+    random = SeededRandom(seed: seed)
     service = Service(
       tenant: tenant, mappings: history.offer.mappings, isIdempotent: delivery == .prompt || seed % 2 == 0)
     stripe = moments[0]

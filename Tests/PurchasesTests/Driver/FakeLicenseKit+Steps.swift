@@ -1,8 +1,9 @@
 import Foundation
 import Identity
 import LicenseKitAPI
+import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 extension FakeLicenseKit {
   static let gone = LicenseKitError(status: 404, code: "NOT_FOUND", message: "no such record")

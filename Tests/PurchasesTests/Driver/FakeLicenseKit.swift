@@ -1,8 +1,9 @@
 import Foundation
 import Identity
 import LicenseKitAPI
+import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// What LicenseKit keeps, with its refusals; a value.
 struct FakeLicenseKit {

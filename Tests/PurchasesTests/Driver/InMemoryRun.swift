@@ -1,9 +1,8 @@
 import Foundation
 import Identity
 import LicenseKitAPI
-import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 extension Service {
   /// Performs one run over a purchase, in memory, to its end or to a crash.

@@ -4,7 +4,7 @@ import JSON
 import LicenseKitAPI
 import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// The service without its database: facts, aliases, purchases and their records as values, by the same rules as
 /// `EventRouter`, `PurchaseIndex` and `RunTransaction`. Its runs are those that ship (`InMemoryRun.swift`).

@@ -1,9 +1,8 @@
 import Foundation
 import Identity
 import LicenseKitAPI
-import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// Tells one example: things happen at Stripe, the service hears of them at once and acts.
 struct Story {

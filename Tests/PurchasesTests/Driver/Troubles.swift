@@ -1,15 +1,16 @@
 import Foundation
 import Identity
 import LicenseKitAPI
+import TestRandom
 import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// What goes wrong on the way of a run, by seed. The same seed makes the same trouble.
 struct Troubles {
-  private var random: SplitMix64
+  private var random: SeededRandom
 
-  init(seed: UInt64) { random = SplitMix64(seed: seed) }
+  init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   /// How a call to LicenseKit goes wrong.
   enum Call {

@@ -2,10 +2,10 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
-import StripeAPI
+import TestRandom
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// A course of things, to be told in many orders.
 struct Course: Sendable, CustomTestStringConvertible {
@@ -153,7 +153,7 @@ struct AnyOrderTests {
       let expected = Self.usable(&prompt)
       #expect(prompt.problems.isEmpty)
 
-      var random = SplitMix64(seed: 7)
+      var random = SeededRandom(seed: 7)
       for round in 0..<12 {
         var story = Story(course.offer, shape: shape)
         story.sets(course.settings)

@@ -4,7 +4,7 @@ import LicenseKitAPI
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Payments of a form of the vendor's own")
 struct BarePaymentTests {

@@ -5,7 +5,7 @@ import LicenseKitAPI
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Checkout, event by event")
 struct CheckoutEventTests {

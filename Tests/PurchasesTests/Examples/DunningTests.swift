@@ -4,7 +4,7 @@ import LicenseKitAPI
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Payments that do not come")
 struct DunningTests {

@@ -1,9 +1,8 @@
 import Identity
 import LicenseKitAPI
-import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Warnings of fraud")
 struct FraudWarningTests {

@@ -2,7 +2,7 @@ import Foundation
 import Identity
 import JSON
 
-@testable import StripeIntegration
+@testable import Purchases
 
 // What happens in the examples beyond the changes that random histories are made of.
 

@@ -4,7 +4,7 @@ import LicenseKitAPI
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Money that moves back")
 struct MoneyBackTests {

@@ -1,10 +1,9 @@
 import Foundation
 import Identity
 import LicenseKitAPI
-import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("One-time sales")
 struct OneTimeTests {

@@ -4,7 +4,7 @@ import LicenseKitAPI
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Periods that last, and plans that change")
 struct PeriodsThatLastTests {

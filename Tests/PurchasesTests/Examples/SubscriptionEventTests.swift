@@ -5,7 +5,7 @@ import LicenseKitAPI
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Subscriptions, event by event")
 struct SubscriptionEventTests {

@@ -4,7 +4,7 @@ import JSON
 import LicenseKitAPI
 import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// What Stripe tells in single events, and what is decided on it: for objects that the model has no words for.
 struct Told {

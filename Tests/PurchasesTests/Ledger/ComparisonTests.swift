@@ -4,7 +4,7 @@ import JSON
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("How a subscribed price compares with one that was charged")
 struct ComparisonTests {

@@ -3,7 +3,7 @@ import Identity
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("What a credit leaves of what was charged")
 struct CreditTests {

@@ -4,7 +4,7 @@ import JSON
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("How far an invoice is paid")
 struct InvoiceCoverageTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Sums of amounts from outside")
 struct SaturatedSumTests {

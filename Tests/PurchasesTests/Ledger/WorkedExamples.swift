@@ -4,7 +4,7 @@ import JSON
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// The worked examples of `docs/entitlement.md`, as they stand in `docs/entitlement/examples.json`.
 struct WorkedExample: Decodable, Sendable, CustomTestStringConvertible {
@@ -121,8 +121,8 @@ struct WorkedExample: Decodable, Sendable, CustomTestStringConvertible {
   /// How many units of a price are granted on a day.
   func granted(_ price: String, day: Double) throws -> Int {
     let subscription = try subscription()
-    let lineage = StripeIntegration.Lineage(names: ["si_1"], item: subscription.items.first, entries: ledger)
-    let time = StripeIntegration.PaidTime(
+    let lineage = Purchases.Lineage(names: ["si_1"], item: subscription.items.first, entries: ledger)
+    let time = Purchases.PaidTime(
       lineage: lineage, others: [], subscription: subscription,
       terms: Offer.terms("lk") { $0.graceDays = grace_days }, isCurrent: price == item.price,
       gives: { wanted, _ in wanted?.rawValue == price }, now: Self.date(day))

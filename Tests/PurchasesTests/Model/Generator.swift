@@ -1,15 +1,15 @@
 import Identity
 import LicenseKitAPI
-import StripeAPI
+import TestRandom
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// Random histories; the same seed makes the same history. What happens is played while it is chosen, so that most of it
 /// takes effect.
 struct Generator {
-  var random: SplitMix64
+  var random: SeededRandom
 
-  init(seed: UInt64) { random = SplitMix64(seed: seed) }
+  init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   static func history(seed: UInt64) -> History {
     var generator = Generator(seed: seed)

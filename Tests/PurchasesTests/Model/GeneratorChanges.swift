@@ -1,3 +1,5 @@
+import TestRandom
+
 /// Which changes a history is made of, and how often.
 extension Generator {
   mutating func oneTimeChange() -> Change {

@@ -1,8 +1,7 @@
 import Identity
 import LicenseKitAPI
-import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// What the vendor has mapped.
 struct Offer: Hashable, Sendable, CustomStringConvertible {

@@ -2,7 +2,7 @@ import Identity
 import JSON
 import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 extension StripeModel {
   /// What Stripe answers at this moment, read as `StripeQuestions` reads it.

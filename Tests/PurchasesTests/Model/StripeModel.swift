@@ -1,9 +1,9 @@
-import Identity
 import Foundation
+import Identity
 import JSON
 import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// One event as it was made: what it says never changes, however late it is delivered.
 struct ModelEvent: Sendable {

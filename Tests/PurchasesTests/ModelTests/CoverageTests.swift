@@ -1,7 +1,8 @@
 import Foundation
+import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("Random histories contain everything that happens at Stripe")
 struct CoverageTests {

@@ -4,7 +4,7 @@ import JSON
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("The model tells what Stripe tells")
 struct ModelTests {

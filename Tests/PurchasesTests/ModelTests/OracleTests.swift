@@ -1,7 +1,8 @@
 import LicenseKitAPI
+import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// What the oracle says of stories whose right end is known: `exactly` units must be usable, or what may be.
 @Suite("The oracle knows what is right")

@@ -1,6 +1,6 @@
 import JSON
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// A few things happen at Stripe, one after the other; for tests of the model and of the oracle.
 struct Play {

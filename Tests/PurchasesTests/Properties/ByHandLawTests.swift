@@ -3,7 +3,7 @@ import Identity
 import LicenseKitAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("The law of changes made by hand: no event overwrites them")
 struct ByHandLawTests {

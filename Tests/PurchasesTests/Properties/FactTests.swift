@@ -2,10 +2,11 @@ import Foundation
 import Identity
 import JSON
 import LicenseKitAPI
+import TestRandom
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("What is known, what follows from it, and what is left to do")
 struct FactTests {
@@ -72,7 +73,7 @@ struct FactTests {
       let history = Generator.history(seed: seed)
       var run = DeliveryRun(history, moments: history.moments(), .prompt)
       let outcome = run.run()
-      var random = SplitMix64(seed: seed)
+      var random = SeededRandom(seed: seed)
       for (id, purchase) in outcome.service.purchases {
         let decider = Decider(
           tenant: Tenant(account: "acct_1", livemode: true), mappings: history.offer.mappings,

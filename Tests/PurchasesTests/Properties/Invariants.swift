@@ -1,7 +1,7 @@
 import Identity
 import LicenseKitAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// What must hold of every history once the queue is empty, each for itself.
 enum Invariant: String, CaseIterable {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("The law: any order, any repetition, any split over crashes ends in the same licenses")
 struct LawTests {

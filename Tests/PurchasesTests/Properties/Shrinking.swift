@@ -1,7 +1,7 @@
 import Identity
 import LicenseKitAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// Makes a failing history as small as it goes while it fails in some way.
 func shrunk(_ history: History, while fails: (History) -> Bool) -> History {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// For who changes the engine: not the first failing history only, but the smallest of each kind. `PROPERTY_SURVEY` is how
 /// many seeds to look at; each history is told promptly only.

@@ -1,9 +1,10 @@
 import Foundation
 import Identity
+import TestRandom
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// Several vendors whose sales go through one service and one LicenseKit at the same time. Stripe's ids of one may be
 /// those of another: accounts and modes are numbered alike.
@@ -17,7 +18,7 @@ private struct Market: Hashable, CustomStringConvertible {
   var vendors: [Int: History]
 
   init(seed: UInt64) {
-    var random = SplitMix64(seed: seed)
+    var random = SeededRandom(seed: seed)
     let count = 2 + random.below(2)
     // Every second market sells the same to all: then all their ids are the same.
     let isUniform = random.once(in: 2)
@@ -45,7 +46,7 @@ struct VendorsTests {
   }
 
   private func faults(in market: Market, seed: UInt64) -> [String] {
-    var random = SplitMix64(seed: seed)
+    var random = SeededRandom(seed: seed)
     var kit = FakeLicenseKit(isIdempotent: seed % 2 == 0)
     var runs: [Int: DeliveryRun] = [:]
     for (place, history) in market.vendors {

@@ -4,7 +4,7 @@ import LicenseKitAPI
 import StripeAPI
 import Testing
 
-@testable import StripeIntegration
+@testable import Purchases
 
 @Suite("A run, told as a value")
 struct ReconciliationTests {

@@ -3,7 +3,7 @@ import Identity
 import LicenseKitAPI
 import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// Drives one run by hand: everything succeeds until the test takes over.
 struct Walk {

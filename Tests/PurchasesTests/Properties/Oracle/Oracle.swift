@@ -1,8 +1,7 @@
 import Identity
 import LicenseKitAPI
-import StripeAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// What the buyers of a history are entitled to at a time, told from the model's own state and not from any event. Written
 /// from Stripe's documentation and from what a mapping promises, by who has not read how the product decides.

@@ -1,4 +1,4 @@
-@testable import StripeIntegration
+@testable import Purchases
 
 /// Where the money of an invoice or a payment is.
 extension Oracle {

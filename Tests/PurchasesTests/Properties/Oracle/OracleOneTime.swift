@@ -1,7 +1,7 @@
 import Identity
 import LicenseKitAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// Sales of one time: by Checkout, by invoice, and beside a subscription.
 extension Oracle {

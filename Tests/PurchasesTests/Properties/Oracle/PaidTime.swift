@@ -1,7 +1,7 @@
 import Identity
 import LicenseKitAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// What one place among a subscription's items gives of one LicenseKit product at the time: claims of paid time, of which
 /// credits take, and what goes on without being paid yet.

@@ -1,6 +1,6 @@
 import LicenseKitAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// Whether what an invoice bills is in force at the time.
 extension SubscriptionOracle {

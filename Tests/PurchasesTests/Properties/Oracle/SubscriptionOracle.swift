@@ -1,7 +1,7 @@
 import Identity
 import LicenseKitAPI
 
-@testable import StripeIntegration
+@testable import Purchases
 
 /// One subscription at one time.
 struct SubscriptionOracle {

@@ -1,0 +1,39 @@
+import Identity
+package import StripeAPI
+
+extension Snapshot {
+  /// Objects that many purchases have in common, and whose facts this one needs: the buyer, the price of a payment that
+  /// names what it sells, and an invoice that bills several subscriptions.
+  package var shared: [FactKey] {
+    var keys = customer.map { [FactKey($0)] } ?? []
+    if case .subscription(let subscription) = self, let latest = subscription.latestInvoice {
+      keys.append(FactKey(latest))
+    }
+    if case .paymentIntent(let payment) = self, let price = payment.sale?.price { keys.append(FactKey(price)) }
+    return keys
+  }
+
+  /// Whether the product or price is offered no more.
+  var isWithdrawn: Bool {
+    switch self {
+    case .product(let product): product.isDeleted || !product.isActive
+    case .price(let price): price.isDeleted || !price.isActive
+    default: false
+    }
+  }
+
+  /// The buyer that the object names.
+  package var customer: Stripe.CustomerID? {
+    switch self {
+    case .checkoutSession(let object): object.customer
+    case .subscription(let object): object.customer
+    case .invoice(let object): object.customer
+    case .paymentIntent(let object): object.customer
+    case .charge(let object): object.customer
+    case .customer(let object): object.id
+    case .invoicePayment, .refund, .dispute, .fraudWarning, .creditNote, .product, .price, .paymentFailed, .lineItems,
+      .sessions, .sessionsBehind, .refunds, .invoicePayments, .invoices, .invoiceShare, .creditNotes, .missing:
+      nil
+    }
+  }
+}

@@ -1,0 +1,119 @@
+package import Foundation
+import Identity
+package import LicenseKitAPI
+
+/// What a person, or another system, changed of a license at LicenseKit itself.
+///
+/// A license that was changed by hand is flagged and left as it is: events do not overwrite it. What still reaches it:
+/// it is revoked when the money went back or the mapping asks for it, its time is extended by what is paid, and its
+/// features follow what is sold. A release by a person, or undoing the change at LicenseKit, gives it back.
+package enum ByHand: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
+  case suspended
+  case reinstated
+  case revoked
+  /// Its expiry was moved beyond what this service had set.
+  case extended
+
+  /// In plain words, as the end of "License … was …".
+  package var sentence: String {
+    switch self {
+    case .suspended: "suspended by hand"
+    case .reinstated: "reinstated by hand"
+    case .revoked: "revoked by hand"
+    case .extended: "extended by hand"
+    }
+  }
+
+  package static func < (a: ByHand, b: ByHand) -> Bool { a.rawValue < b.rawValue }
+}
+
+extension Recorded.Unit {
+  /// Compares the license as LicenseKit has it with what this service has left, and takes over what differs as a change
+  /// made by hand.
+  ///
+  /// Nothing but a revocation is concluded while a change of our own is in doubt, and nothing from a state that time
+  /// brings about by itself (`expired`, `grace_period`), or from an earlier expiry: LicenseKit moves it forward only.
+  /// - Returns: what was changed by hand since the last look.
+  package mutating func observe(_ observed: LicenseStatus, expiresAt: Date?) -> Set<ByHand> {
+    guard case .issued(let id, var status, var known, let features) = license else { return [] }
+    if observed == .revoked, let doubted = unsettled, doubted != .revoke, status != .revoked {
+      // Whatever was begun, it cannot be finished any more. A revocation is, by its own step, which is then told of.
+      unsettled = nil
+      license = .issued(id, status: .revoked, expiresAt: known, features: features)
+      byHand = [.revoked]
+      return byHand
+    }
+    if observed != .revoked, status == .revoked, byHand.remove(.revoked) != nil {
+      // LicenseKit takes no revocation back: what it had said was not so.
+      status = observed == .suspended ? .suspended : .active
+      license = .issued(id, status: status, expiresAt: known, features: features)
+      return []
+    }
+    guard unsettled == nil else { return [] }
+    let before = byHand
+    switch (observed, status) {
+    case (.revoked, .active), (.revoked, .suspended):
+      status = .revoked
+      byHand = [.revoked]
+    case (.suspended, .active):
+      status = .suspended
+      if byHand.remove(.reinstated) == nil { byHand.insert(.suspended) }
+    case (.active, .suspended), (.gracePeriod, .suspended):
+      status = .active
+      if byHand.remove(.suspended) == nil { byHand.insert(.reinstated) }
+    default: break
+    }
+    // Whole seconds: LicenseKit may keep no finer time.
+    if status != .revoked, let mine = known, let expiresAt, expiresAt.timeIntervalSince(mine) >= 1 {
+      known = expiresAt
+      byHand.insert(.extended)
+    }
+    license = .issued(id, status: status, expiresAt: known, features: features)
+    return byHand.subtracting(before)
+  }
+
+  /// Whether a suspension for these causes, or the end of what was paid (nil), is left undone for what was changed by
+  /// hand. Time that a person gave outlasts what lapsed; it does not outlast money that moves back.
+  func holdsAgainstSuspension(for causes: Set<Cause>?) -> Bool {
+    if byHand.contains(.reinstated) { return true }
+    guard byHand.contains(.extended) else { return false }
+    return causes?.isSubset(of: Cause.lapses) ?? true
+  }
+}
+
+extension Cause {
+  /// What comes of money that did not come, in contrast to money that moves back.
+  static let lapses: Set<Cause> = [
+    .pastDue, .unpaid, .paused, .collectionPaused, .canceled, .termOver, .unlicensedTrial,
+  ]
+}
+
+extension Decision {
+  /// The decision as people see it: with what a person changed by hand, which is left so.
+  package func told(with recorded: Recorded, now: Date) -> Decision {
+    let units = lines.flatMap(\.units).map(\.key)
+    let changed = recorded.units.sorted { $0.key < $1.key }.filter { !$0.value.byHand.isEmpty }
+    guard isComplete, !changed.isEmpty else { return self }
+    var told = self
+    var notes: [String] = []
+    for (key, unit) in changed {
+      let what = unit.byHand.sorted().map(\.sentence).joined(separator: " and ")
+      notes.append("License \(key.ordinal) of line \(key.line) was \(what) at LicenseKit and is left so.")
+    }
+    told.reason = ([reason].compactMap { $0 } + Knowledge.unique(notes)).joined(separator: " ")
+    switch status {
+    case .fulfilled where !units.contains { recorded.units[$0]?.isUsable(at: now) ?? false }:
+      told.status = changed.contains { $0.value.byHand.contains(.suspended) } ? .suspended : .ended
+    case .suspended, .ended: if changed.contains(where: { $0.value.isUsable(at: now) }) { told.status = .fulfilled }
+    default: break
+    }
+    return told
+  }
+}
+
+extension Recorded.Unit {
+  fileprivate func isUsable(at now: Date) -> Bool {
+    guard case .issued(_, .active, let expiresAt, _) = license else { return false }
+    return expiresAt.map { $0 > now } ?? true
+  }
+}

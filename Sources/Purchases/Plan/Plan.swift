@@ -1,0 +1,232 @@
+package import Foundation
+import Identity
+import LicenseKitAPI
+import StripeAPI
+
+/// `desired − recorded → steps`.
+package struct Plan: Hashable, Sendable {
+  package var steps: [Step] = []
+  /// When a unit that is sold no more comes to the end of what was paid for it.
+  package var nextLook: Date?
+
+  /// - Parameter now: used where the decision does not say for which moment it is.
+  package init(_ decision: Decision, recorded: Recorded, now: Date) {
+    guard decision.isComplete else { return }
+    let now = decision.asOf ?? now
+    let lines = decision.lines
+    let sells = lines.contains { !$0.units.isEmpty }
+    let grants = lines.contains { $0.units.contains { $0.access == .active } } || !recorded.units.isEmpty
+    guard sells, grants else {
+      planForRest(decision, recorded, now)
+      return
+    }
+    if let customer = decision.customer, recorded.customers[customer.code] == nil {
+      steps.append(.createCustomer(customer))
+    } else if let customer = decision.customer, customer.isFollowed,
+      recorded.contacts[customer.code] != customer.contact
+    {
+      steps.append(.updateCustomer(customer))
+    }
+    for line in lines { planRecords(of: line, recorded) }
+    for line in lines {
+      for unit in line.units { plan(unit, line, recorded, reason: decision.reason, now: now) }
+    }
+    planForRest(decision, recorded, now)
+    for line in lines { planOrderStatus(of: line, recorded) }
+    planWriteBack(decision, recorded)
+  }
+
+  private static func key(_ line: DesiredLine, _ externalID: String) -> Recorded.RecordKey {
+    .init(product: line.key.product, externalID: externalID)
+  }
+
+  /// The commerce records that licenses refer to come before the licenses.
+  private mutating func planRecords(of line: DesiredLine, _ recorded: Recorded) {
+    let hasLicense = recorded.units.keys.contains { $0.line == line.key.line && $0.product == line.key.product }
+    guard hasLicense || line.units.contains(where: { $0.access == .active }) else { return }
+    if let record = line.subscription {
+      switch recorded.subscriptions[Self.key(line, record.externalID)] {
+      case nil: steps.append(.createSubscription(record))
+      case let known? where known.applied != record: steps.append(.updateSubscription(record))
+      default: break
+      }
+    }
+    for order in line.orders where recorded.orders[Self.key(line, order.externalID)] == nil {
+      steps.append(.createOrder(order))
+    }
+  }
+
+  private mutating func plan(
+    _ unit: DesiredUnit, _ line: DesiredLine, _ recorded: Recorded, reason: String?, now: Date
+  ) {
+    let policy = line.agreement.terms.policy
+    guard let known = recorded.units[unit.key] else {
+      // Nothing is issued to be taken away at once.
+      if unit.access == .active, unit.expiresAt.map({ $0 > now }) ?? true {
+        steps.append(.issue(unit, policy: policy, generation: 1))
+        steps += unit.features.map { .assignFeature(unit.key, $0) }
+      }
+      return
+    }
+    guard case .issued(_, let status, let expiresAt, let features) = known.license else {
+      // An attempt to issue was cut off. It is finished even when the sale is over by now: only then is there a license
+      // to revoke, and no key at large that nobody knows of.
+      steps.append(.issue(unit, policy: policy, generation: known.generation))
+      if unit.access == .active { steps += unit.features.map { .assignFeature(unit.key, $0) } }
+      return
+    }
+
+    defer { planReplaced(unit.key, known) }
+    if known.unsettled == .revoke, status != .revoked {
+      // It may be revoked already, and that cannot be undone: first it is so for certain.
+      steps.append(.revoke(unit.key, because: "it was being revoked"))
+      return
+    }
+    let isCertain = known.unsettled == nil
+    var access = unit.access
+    if access == .active, let until = unit.expiresAt, expiresAt.map({ $0 > until }) ?? true {
+      // An expiry is never moved back: a license that would outlive what is paid for is stopped when that ends.
+      if until <= now { access = .ended } else { nextLook = min(nextLook ?? until, until) }
+    }
+    switch (access, status) {
+    case (_, .revoked) where known.byHand.contains(.revoked): break
+    case (.revoked, .revoked): break
+    case (.revoked, _): steps.append(.revoke(unit.key, because: reason ?? "the sale was undone"))
+    case (.active, _) where known.isUnderAnotherPolicy(than: policy) && unit.expiresAt.map({ $0 > now }) ?? true:
+      // No call changes the policy of a license (LicenseKit contract): the new one exists before the old one ends.
+      steps.append(.issue(unit, policy: policy, generation: known.generation + 1))
+      steps += unit.features.map { .assignFeature(unit.key, $0) }
+    case (.active, .revoked):
+      steps.append(.issue(unit, policy: policy, generation: known.generation + 1))
+      steps += unit.features.map { .assignFeature(unit.key, $0) }
+    case (.active, _):
+      planFeatures(unit, known: features)
+      planRenewal(unit, expiresAt: expiresAt)
+      // What has expired cannot be reinstated; it comes back by its renewal.
+      let isOver = expiresAt.map { max($0, unit.expiresAt ?? $0) <= now } ?? false
+      let isWanted = !known.byHand.contains(.suspended)
+      // That a person reinstated it was only seen. Now that it is due anyway it is made so: the next trouble is another
+      // one, and should what was seen not be true, the license is back all the same.
+      let isOvertaken = known.byHand.contains(.reinstated) && line.causes.isEmpty
+      if status == .suspended || !isCertain || isOvertaken, !isOver, isWanted { steps.append(.reinstate(unit.key)) }
+    case (_, .revoked): break
+    case (.suspended, _), (.ended, _):
+      if status == .suspended, isCertain { break }
+      if isCertain, known.holdsAgainstSuspension(for: line.causes.isEmpty ? nil : line.causes) { break }
+      // An expired license needs no suspension to be over, and one that is to come back is reinstated by its renewal.
+      if access == .ended, isCertain, let expiresAt, expiresAt <= now { break }
+      steps.append(.suspend(unit.key, because: reason ?? "access is withheld"))
+    }
+  }
+
+  /// What a new license has taken the place of ends once that one exists.
+  private mutating func planReplaced(_ key: UnitKey, _ known: Recorded.Unit) {
+    steps += known.replaced.map { .revokeReplaced(key, $0) }
+  }
+
+  private mutating func planRenewal(_ unit: DesiredUnit, expiresAt: Date?) {
+    guard let until = unit.expiresAt, let expiresAt, until > expiresAt else { return }
+    steps.append(.renew(unit.key, until: until, order: unit.order, subscription: unit.subscription))
+  }
+
+  private mutating func planFeatures(_ unit: DesiredUnit, known: [Terms.FeatureGrant]) {
+    for grant in unit.features where !known.contains(grant) { steps.append(.assignFeature(unit.key, grant)) }
+    for grant in known where !unit.features.contains(where: { $0.featureID == grant.featureID }) {
+      steps.append(.removeFeature(unit.key, grant.featureID))
+    }
+  }
+
+  /// Units recorded for what is sold no more: a removed line, a lowered quantity, a plan changed for another product.
+  ///
+  /// They end at once, after their replacements exist: Stripe credits the rest of the period, seats shrink at once too,
+  /// and a purchase that was first looked at after the change has never had them.
+  private mutating func planForRest(_ decision: Decision, _ recorded: Recorded, _ now: Date) {
+    let wanted = Set(decision.lines.flatMap { $0.units.map(\.key) })
+    let unpaid = decision.lines.reduce(into: [LineKey: DesiredLine.Unpaid]()) { $0[$1.key] = $1.unpaid }
+    let causes = decision.lines.reduce(into: Set<Cause>()) { $0.formUnion($1.causes) }
+    let isUndone = decision.lines.contains { line in
+      !line.units.isEmpty && line.units.allSatisfy { $0.access == .revoked }
+    }
+    for (key, unit) in recorded.units.sorted(by: { $0.key < $1.key }) where !wanted.contains(key) {
+      let line = LineKey(line: key.line, product: key.product)
+      guard unpaid[line] != .leavesIssued, let terms = recorded.agreed[line]?.terms else { continue }
+      guard case .issued(_, let status, let expiresAt, _) = unit.license else {
+        // Cut off while it was issued: only a license that is known can be ended.
+        steps.append(.issue(Self.unsold(key, decision, recorded), policy: terms.policy, generation: unit.generation))
+        continue
+      }
+      planReplaced(key, unit)
+      if status == .revoked { continue }
+      if terms.onCancel == .revoke || unit.unsettled == .revoke || (isUndone && !unit.byHand.isEmpty) {
+        steps.append(.revoke(key, because: "it is sold no more"))
+      } else if status == .active || unit.unsettled != nil {
+        if unit.unsettled == nil, let expiresAt, expiresAt <= now { continue }
+        if unit.unsettled == nil, unit.holdsAgainstSuspension(for: causes.isEmpty ? nil : causes) { continue }
+        steps.append(.suspend(key, because: unpaid[line] == nil ? "it is sold no more" : "nothing is paid for it"))
+      }
+    }
+  }
+
+  /// A unit that nothing is wanted of any more, under the records it was begun with.
+  static func unsold(_ key: UnitKey, _ decision: Decision, _ recorded: Recorded) -> DesiredUnit {
+    let name = "\(decision.root?.stripeID ?? ""):\(key.line)"
+    let record = Recorded.RecordKey(product: key.product, externalID: name)
+    return DesiredUnit(
+      key: key, access: .ended, startsAt: nil, expiresAt: nil, features: [],
+      order: recorded.orders[record] == nil ? nil : name,
+      subscription: recorded.subscriptions[record] == nil ? nil : name)
+  }
+
+  /// An order is fulfilled when its licenses exist, and refunded when its money went back.
+  private mutating func planOrderStatus(of line: DesiredLine, _ recorded: Recorded) {
+    let areIssued = line.units.allSatisfy { recorded.licenseID($0.key) != nil }
+    for order in line.orders {
+      guard let known = recorded.orders[Self.key(line, order.externalID)] else { continue }
+      let target: OrderStatus =
+        order.isVoided ? .canceled : order.isRefunded ? .refunded : areIssued ? .fulfilled : .paid
+      if known.status != target { steps.append(.setOrderStatus(order, target)) }
+    }
+  }
+
+  /// Metadata on Stripe's objects points back at LicenseKit; it is never read as the truth.
+  private mutating func planWriteBack(_ decision: Decision, _ recorded: Recorded) {
+    guard let root = decision.root else { return }
+    let licenses = decision.lines.flatMap { $0.units.compactMap { recorded.licenseID($0.key) } }
+    guard !licenses.isEmpty else { return }
+    var metadata: [String: String] = ["licensekit_license_id": Self.fitted(licenses.map(\.rawValue))]
+    let orders = decision.lines.flatMap { line in
+      line.orders.compactMap { recorded.orders[Self.key(line, $0.externalID)]?.id.rawValue }
+    }
+    if !orders.isEmpty { metadata["licensekit_order_id"] = Self.fitted(orders) }
+    let customer = decision.customer.flatMap { recorded.customers[$0.code] }
+    if let customer { metadata["licensekit_customer_id"] = customer.rawValue }
+    var wanted: [(MetadataTarget, [String: String])] = []
+    switch root {
+    case .subscription(let id): wanted.append((.subscription(id), metadata))
+    case .checkout(let id): wanted.append((.checkoutSession(id), metadata))
+    case .invoice(let id): wanted.append((.invoice(id), metadata))
+    case .payment: break
+    }
+    if let payment = decision.payment { wanted.append((.paymentIntent(payment), metadata)) }
+    if let customer, let stripeCustomer = decision.customer?.stripeCustomer {
+      wanted.append((.customer(stripeCustomer), ["licensekit_customer_id": customer.rawValue]))
+    }
+    for (target, metadata) in wanted where recorded.writeBacks[target.stripeID] != metadata {
+      steps.append(.writeBack(target, metadata))
+    }
+  }
+
+  /// Comma-separated while they fit into one metadata value (500 characters), then the first and how many there are.
+  static func fitted(_ ids: [String]) -> String {
+    let joined = ids.joined(separator: ",")
+    return joined.count <= 500 ? joined : "\(ids[0]) and \(ids.count - 1) more"
+  }
+}
+
+extension Recorded.Unit {
+  /// Whether the license was issued under a policy that is not the one wanted, and nobody has taken it in hand.
+  fileprivate func isUnderAnotherPolicy(than wanted: PolicyID) -> Bool {
+    guard let policy, policy != wanted else { return false }
+    return byHand.isDisjoint(with: [.suspended, .revoked, .extended])
+  }
+}

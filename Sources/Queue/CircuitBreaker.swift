@@ -1,0 +1,81 @@
+import Foundation
+import Identity
+package import Postgres
+package import Purchases
+package import StripeAPI
+package import Tenancy
+
+/// Leaves a tenant's purchases in peace while Stripe or its LicenseKit is away: each purchase that asked would find only the
+/// same.
+///
+/// After a pause one purchase tells whether the trouble is over; see ``Purchases/Outage``.
+package struct CircuitBreaker: Sendable {
+  package let database: TenantDatabase
+
+  package init(database: TenantDatabase) { self.database = database }
+
+  /// Begins a pause. The longer the outage lasts, the longer the pause.
+  /// - Parameter jitter: 0 to 1, spreads the tenants of one outage.
+  package func open(_ tenant: Tenant, for outage: Outage, jitter: Double = .random(in: 0..<1)) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      guard
+        let row = try await transaction.query(
+          """
+          SELECT pauses, COALESCE(paused_at > now() - \("\(OutagePause.memory) seconds")::text::interval, false) AS goes_on
+            FROM stripe_integration.turns
+           WHERE account_id = \(tenant.account)
+             AND livemode   = \(tenant.livemode)
+             FOR UPDATE
+          """
+        ).first
+      else { return }
+      let goesOn: Bool = try row.get("goes_on")
+      let number = goesOn ? try row.get("pauses", as: Int.self) : 0
+      let length = OutagePause.length(number, jitter: jitter, atLeast: outage.atLeast)
+      try await transaction.query(
+        """
+        UPDATE stripe_integration.turns
+           SET paused_until = now() + make_interval(secs => \(length)::double precision),
+               paused_at    = now(),
+               paused_since = CASE WHEN \(goesOn) THEN COALESCE(paused_since, now()) ELSE now() END,
+               pauses       = \(number + 1),
+               pause_reason = \(outage.sentence)
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+        """)
+    }
+  }
+
+  /// Ends the pauses, because a purchase went through. It may be one that needed nothing of the side that is away: another
+  /// pause that begins soon does not begin at the shortest.
+  package func close(_ tenant: Tenant) async throws {
+    try await database.transaction(for: tenant) { transaction in
+      _ = try await transaction.query(
+        """
+        UPDATE stripe_integration.turns
+           SET paused_until = '-infinity',
+               paused_since = NULL,
+               pause_reason = NULL,
+               pauses       = pauses / 2
+         WHERE account_id = \(tenant.account)
+           AND livemode   = \(tenant.livemode)
+           AND paused_until > '-infinity'
+        """)
+    }
+  }
+
+  /// Ends the pauses, because a person says that the trouble is over, and makes the tenant due.
+  package static func reset(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.turns
+         SET paused_until = '-infinity',
+             paused_since = NULL,
+             pause_reason = NULL,
+             pauses       = 0
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+      """)
+    try await TenantQueue.enqueue(tenant, in: .purchases, transaction)
+  }
+}

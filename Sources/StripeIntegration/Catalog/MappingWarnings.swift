@@ -1,0 +1,48 @@
+import Foundation
+import Identity
+import Postgres
+import Purchases
+import StripeAPI
+import Tenancy
+
+/// What Stripe has said of the products and prices that mappings are about: a mapping of what cannot be sold any more is
+/// broken, and says so. What was issued under it stays.
+struct MappingWarnings {
+  private var sentences: [String: String] = [:]
+
+  init(
+    about mappings: [StoredMapping], of tenant: Tenant, in transaction: PostgresTransaction
+  ) async throws {
+    let ids = Set(mappings.map(\.mapping.reference.stripeID))
+    guard !ids.isEmpty else { return }
+    let facts = try await transaction.query(
+      """
+      SELECT fact_key, snapshot::text AS snapshot
+        FROM stripe_integration.facts
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND fact_key   = ANY(\(ids.sorted()))
+      """)
+    for row in facts {
+      let snapshot = try StoredJSON.value(Snapshot.self, from: try row.get("snapshot"))
+      sentences[try row.get("fact_key")] = Self.sentence(on: snapshot)
+    }
+  }
+
+  subscript(_ mapping: StoredMapping) -> String? { sentences[mapping.mapping.reference.stripeID] }
+
+  /// Nil while everything is as it should be.
+  static func sentence(on snapshot: Snapshot) -> String? {
+    switch snapshot {
+    case .product(let product) where product.isDeleted:
+      "The Stripe product was deleted: nothing more is sold of it. Licenses that exist stay."
+    case .product(let product) where !product.isActive:
+      "The Stripe product is archived: nothing new is sold of it. Licenses that exist stay and are renewed."
+    case .price(let price) where price.isDeleted:
+      "The Stripe price was deleted: nothing more is sold by it. Licenses that exist stay."
+    case .price(let price) where !price.isActive:
+      "The Stripe price is archived: nothing new is sold by it. Licenses that exist stay and are renewed."
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import Postgres
+import Redis
+package import ServerKit
+
+extension EnvironmentReader {
+  /// Notes a problem when `DATABASE_URL` or `REDIS_URL` is set to something that its client cannot read, so that the start
+  /// stops with the other problems and a message that names the variable.
+  package mutating func checkServiceAddresses() {
+    _ = value(
+      "DATABASE_URL", expected: "a PostgreSQL URL or libpq keywords",
+      example: "postgres://licensekit@127.0.0.1:5432/licensekit", isSecret: true
+    ) { try? PostgresConfiguration(url: $0) }
+    _ = value(
+      "REDIS_URL", expected: "a Redis URL, over TCP or a socket", example: "redis://127.0.0.1:6379 or unix:///path",
+      isSecret: true
+    ) { try? RedisConfiguration(url: $0) }
+  }
+}

@@ -1,0 +1,202 @@
+import Foundation
+import Identity
+import Purchases
+import Queue
+import StripeAPI
+
+/// The short answer, out of what was found. Pure.
+enum ExplainVerdict {
+  typealias Verdict = Explanation.Verdict
+  typealias Action = Explanation.Action
+
+  // MARK: Purchases
+
+  static func of(_ rows: [PurchaseRow], _ standstill: Standstill?, object: String) -> (Verdict, [Action]) {
+    guard rows.count == 1, let row = rows.first else { return several(rows, object: object) }
+    if row.isDue, let standstill {
+      return (
+        of(standstill, besides: "Purchase \(row.id) is \(row.status), and has news that nobody may look at."),
+        actions(standstill)
+      )
+    }
+    let because = row.reason.map { " \($0)" } ?? ""
+    let status = PurchaseStatus(rawValue: row.status) ?? .pending
+    switch status {
+    case .fulfilled:
+      return (.init(code: .licensed, sentence: "This sale is licensed.\(because)"), [])
+    case .suspended:
+      return (
+        .init(code: .suspended, sentence: "Its licenses are withheld.\(because)"),
+        [.init("Nothing here: they come back when the cause is gone.")]
+      )
+    case .ended:
+      return (.init(code: .ended, sentence: "It gives no access, or none any more.\(because)"), [])
+    case .waitingPayment:
+      return (
+        .init(code: .waitingPayment, sentence: "It is not paid yet.\(because)"),
+        [.init("Nothing here: it is fulfilled when Stripe says that the money is there.")]
+      )
+    case .waitingMapping:
+      return (
+        .init(code: .waitingMapping, sentence: "What was sold has no mapping.\(because)"),
+        [.init("Add a mapping; this sale is fulfilled by it.", "POST", "/stripe/admin/mappings")]
+      )
+    case .failed:
+      return (
+        .init(code: .failed, sentence: "It needs a person.\(because)"),
+        [
+          .init(
+            "Correct the cause, then let it be looked at again.", "POST", "/stripe/admin/fulfillments/\(row.id)/replay")
+        ]
+      )
+    case .pending:
+      let next = row.attentionAt.map { " The next look is due \($0.inWords)." } ?? ""
+      return (
+        .init(code: .inProgress, sentence: "It is being worked on.\(because)\(next)"),
+        [.init("Wait; it is tried again by itself.")]
+      )
+    }
+  }
+
+  private static func several(_ rows: [PurchaseRow], object: String) -> (Verdict, [Action]) {
+    var counts: [String: Int] = [:]
+    for row in rows { counts[row.status, default: 0] += 1 }
+    let words = counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    return (
+      .init(code: .several, sentence: "\(rows.count) purchases belong to it: \(words)."),
+      rows.filter { $0.status != PurchaseStatus.fulfilled.rawValue }.prefix(5).map { explainOne($0.id.rawValue) }
+    )
+  }
+
+  static func explainOne(_ id: String) -> Action {
+    .init("Ask about one of them.", "GET", "/stripe/admin/explain?object=\(id)")
+  }
+
+  static func of(_ standstill: Standstill, besides: String) -> Verdict {
+    let code: Explanation.Code =
+      switch standstill.code {
+      case "outage": .outage
+      case TenantUnavailable.Reason.notConnected.rawValue: .notConnected
+      default: .parked
+      }
+    return .init(code: code, sentence: "\(besides) \(standstill.why)")
+  }
+
+  static func actions(_ standstill: Standstill) -> [Action] {
+    switch standstill.code {
+    case "outage", TenantUnavailable.Reason.notConnected.rawValue: [.init(standstill.whatToDo.sentenceCased)]
+    default:
+      [
+        .init(standstill.whatToDo.sentenceCased),
+        .init("Let the queue go on when that is done.", "POST", "/stripe/admin/connections/unpark"),
+      ]
+    }
+  }
+
+  /// What was sold, and by which mapping it is licensed.
+  static func mappings(_ knowledge: Knowledge, _ mappings: [Mapping]) -> [Explanation.Reason] {
+    var sold: [(price: Stripe.PriceID?, product: Stripe.ProductID?)] = []
+    for snapshot in knowledge.facts.values.sorted(by: { $0.key < $1.key }).map(\.snapshot) {
+      switch snapshot {
+      case .lineItems(_, let lines): sold += lines.map { ($0.price, $0.product) }
+      case .subscription(let subscription): sold += subscription.items.map { ($0.price, $0.product) }
+      case .invoice(let invoice): sold += invoice.lines.filter { !$0.isProration }.map { ($0.price, $0.product) }
+      default: break
+      }
+    }
+    var told: [Explanation.Reason] = []
+    var seen: Set<String> = []
+    for (price, product) in sold {
+      let name = [price?.rawValue, product.map { "of \($0)" }].compactMap { $0 }.joined(separator: " ")
+      guard !name.isEmpty, seen.insert(name).inserted else { continue }
+      let applying = Mapping.applying(to: price, product: product, among: mappings)
+      told.append(
+        .init(
+          .mapping,
+          applying.isEmpty
+            ? "\(name): no mapping."
+            : "\(name): " + applying.map { "mapping \($0.id) (\($0.terms.sentence))" }.joined(separator: "; ") + "."))
+    }
+    return told
+  }
+
+  // MARK: Never seen
+
+  static func wrongMode(_ object: ExplainedObject, livemode: Bool) -> Verdict {
+    let (is_, asked) = livemode ? ("live", "test") : ("test", "live")
+    return .init(
+      code: .wrongMode,
+      sentence:
+        "This \(object.noun) is of \(is_) mode, and was asked for in \(asked) mode. Ask with livemode=\(livemode).")
+  }
+
+  /// - Parameters:
+  ///   - made: events that Stripe has made; nil when it could not be asked.
+  ///   - here: those that came.
+  static func whyUnseen(made: [StripeEventNotice]?, here: [Explanation.Event]) -> String {
+    let missing = (made ?? []).filter { event in !here.contains { $0.id == event.id } }
+    if missing.contains(where: { $0.pendingWebhooks > 0 }) {
+      return "Stripe's webhook has not been delivered: Stripe still tries."
+    }
+    if !missing.isEmpty {
+      return
+        "Stripe's webhook was not delivered here: the endpoint may lack the type, or did not answer for three days."
+    }
+    if !here.isEmpty { return "Events about it came and had no effect: \(here.map { "\($0.id) \($0.state)" }.listed)." }
+    guard made != nil else {
+      return
+        "No webhook of it came; whether Stripe sent one cannot be asked (the app may not read events, or it is too long ago)."
+    }
+    return "Stripe lists no event of it; they are kept for 30 days."
+  }
+
+  /// - Parameter isOlder: than the installation.
+  static func of(
+    _ finding: LiveLook.Finding, _ object: ExplainedObject, why: String, isOlder: Bool
+  ) -> (Verdict, [Action]) {
+    let takeUp = Action(
+      "Take it up now.", "POST", "/stripe/admin/explain/fetch?object=\(object.id)")
+    let more = [
+      takeUp,
+      isOlder
+        ? Action("Take up everything that was sold before the app was installed.", "POST", "/stripe/admin/backfill")
+        : Action("Catch up with everything that was missed.", "POST", "/stripe/admin/sweep"),
+    ]
+    guard let decision = finding.decision else {
+      return (.init(code: .notSeen, sentence: "Stripe has this \(object.noun). \(why)"), [takeUp])
+    }
+    let reason = decision.reason.map { " \($0)" } ?? ""
+    switch decision.status {
+    case .ended:
+      return (
+        .init(
+          code: decision.lines.isEmpty ? .sellsNothing : .ended,
+          sentence: "Nothing is to be licensed for this \(object.noun).\(reason)"), []
+      )
+    case .waitingPayment:
+      return (
+        .init(code: .waitingPayment, sentence: "It is not paid.\(reason)"), [.init("Nothing: nothing was missed yet.")]
+      )
+    case .waitingMapping:
+      return (
+        .init(code: .waitingMapping, sentence: "It has not been heard of here. \(why) And it has no mapping.\(reason)"),
+        [.init("Add a mapping.", "POST", "/stripe/admin/mappings")] + more
+      )
+    case .fulfilled, .suspended, .pending, .failed:
+      return (
+        .init(code: .notSeen, sentence: "Stripe has this sale, and nothing of it has been heard of here. \(why)"), more
+      )
+    }
+  }
+
+  static func outlook(_ decision: Decision, _ steps: [Step]) -> Explanation.Outlook {
+    .init(
+      status: decision.status, reason: decision.reason, lines: decision.lines.prefix(20).map(\.story),
+      steps: steps.prefix(50).map(\.sentence))
+  }
+}
+
+extension String {
+  /// With a capital letter.
+  fileprivate var sentenceCased: String { prefix(1).uppercased() + dropFirst() }
+}

@@ -1,0 +1,85 @@
+import Cryptography
+import Foundation
+import Identity
+import LicenseKitAPI
+import Postgres
+import StripeAPI
+import Tenancy
+
+/// License keys at rest: sealed under the key ring, bound to the tenant and the license, readable by this service only.
+struct KeyVault: Sendable {
+  let keyRing: KeyRing
+
+  private func context(_ tenant: Tenant, _ license: LicenseID) -> [String] {
+    ["license_key", tenant.account.rawValue, tenant.livemode ? "live" : "test", license.rawValue]
+  }
+
+  /// Stores the key in the transaction that marks the license as issued: LicenseKit never tells it again.
+  func store(_ key: String, of license: LicenseID, for tenant: Tenant, in transaction: PostgresTransaction) async throws
+  {
+    let sealed = try keyRing.seal(Array(key.utf8), context: context(tenant, license))
+    try await transaction.query(
+      """
+      INSERT INTO stripe_integration.license_keys (account_id, livemode, license_id, sealed_key)
+      VALUES (\(tenant.account), \(tenant.livemode), \(license), \(sealed))
+      ON CONFLICT (account_id, livemode, license_id) DO UPDATE
+         SET sealed_key = excluded.sealed_key
+      """)
+  }
+
+  /// Seals the tenant's keys anew that another key than the ring's first has sealed. Safe beside live work, and to repeat.
+  /// - Returns: how many were sealed anew.
+  func reseal(_ tenant: Tenant, in database: TenantDatabase) async throws -> Int {
+    var count = 0
+    var last: LicenseID = ""
+    while true {
+      let page = try await database.transaction(for: tenant) { [last] transaction in
+        try await resealPage(of: tenant, after: last, in: transaction)
+      }
+      count += page.changed
+      guard let next = page.last else { return count }
+      last = next
+    }
+  }
+
+  private func resealPage(
+    of tenant: Tenant, after last: LicenseID, in transaction: PostgresTransaction
+  ) async throws -> (changed: Int, last: LicenseID?) {
+    let rows = try await transaction.query(
+      """
+      SELECT license_id, sealed_key
+        FROM stripe_integration.license_keys
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND license_id > \(last)
+       ORDER BY license_id
+       LIMIT 200
+         FOR UPDATE
+      """)
+    var changed = 0
+    for row in rows {
+      let license: LicenseID = try row.get("license_id")
+      let sealed: [UInt8] = try row.get("sealed_key")
+      guard keyRing.needsResealing(sealed) else { continue }
+      let key = try keyRing.open(sealed, context: context(tenant, license))
+      try await store(String(decoding: key, as: UTF8.self), of: license, for: tenant, in: transaction)
+      changed += 1
+    }
+    return (changed, try rows.last?.get("license_id"))
+  }
+
+  /// The key in the clear. Whoever calls this writes an audit entry in the same transaction.
+  func reveal(_ license: LicenseID, of tenant: Tenant, in transaction: PostgresTransaction) async throws -> String? {
+    let sealed: [UInt8]? = try await transaction.query(
+      """
+      SELECT sealed_key
+        FROM stripe_integration.license_keys
+       WHERE account_id = \(tenant.account)
+         AND livemode   = \(tenant.livemode)
+         AND license_id = \(license)
+      """
+    ).first?.get("sealed_key")
+    guard let sealed else { return nil }
+    return String(decoding: try keyRing.open(sealed, context: context(tenant, license)), as: UTF8.self)
+  }
+}

@@ -1,0 +1,76 @@
+import Identity
+package import Logging
+import ServiceLifecycle
+package import StripeAPI
+
+/// What is kept for a while only.
+package protocol RetentionRule: Sendable {
+  /// In the plural, for the log.
+  var subject: String { get }
+
+  /// The next tenant that may have some of it, in the order of their ids.
+  func tenant(after last: Tenant?) async throws -> Tenant?
+
+  /// - Returns: how many were removed.
+  func removeOld(of tenant: Tenant) async throws -> Int
+}
+
+/// Removes what its rules say is over, tenant by tenant, in small steps that keep each transaction short.
+package struct Retention: Service {
+  package static let batch = 1_000
+
+  package let rules: [any RetentionRule]
+  package let interval: Duration
+  package let logger: Logger
+
+  package init(rules: [any RetentionRule], interval: Duration, logger: Logger) {
+    self.rules = rules
+    self.interval = interval
+    self.logger = logger
+  }
+
+  package func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        for rule in rules { await apply(rule) }
+        try? await Task.sleep(for: interval)
+      }
+    }
+  }
+
+  /// One that fails keeps the others from nothing.
+  private func apply(_ rule: any RetentionRule) async {
+    do {
+      let removed = try await rule.sweep()
+      if removed > 0 {
+        logger.info("removed what was old", metadata: ["of": "\(rule.subject)", "count": "\(removed)"])
+      }
+    } catch {
+      logger.warning("removing what is old failed", metadata: ["of": "\(rule.subject)", "error": "\(error)"])
+    }
+  }
+}
+
+extension RetentionRule {
+  /// Goes through all tenants.
+  /// - Returns: how many were removed.
+  package func sweep() async throws -> Int {
+    var removed = 0
+    var last: Tenant?
+    while !Task.isCancelled, let tenant = try await tenant(after: last) {
+      removed += try await removeOld(of: tenant)
+      last = tenant
+    }
+    return removed
+  }
+
+  /// Repeats a step until it finds less than a batch.
+  package func inBatches(_ step: () async throws -> Int) async throws -> Int {
+    var removed = 0
+    while true {
+      let count = try await step()
+      removed += count
+      if count < Retention.batch { return removed }
+    }
+  }
+}
