@@ -57,13 +57,17 @@ supervised() {
   return "$status"
 }
 
-# with_progress LOG COMMAND...: output goes to LOG; its newest line is shown every few seconds, its end on failure.
+# Set by a command that tells nothing of what goes well.
+quiet=
+
+# with_progress LOG COMMAND...: output goes to LOG; its newest line is shown every few seconds, its end on failure, without
+# the lines in which a build counts what it compiles.
 with_progress() {
   local log=$1 status=0 began=$SECONDS shown=$SECONDS
   shift
   "$@" >"$log" 2>&1 </dev/null &
   running=$!
-  while kill -0 "$running" 2>/dev/null; do
+  while [[ -z $quiet ]] && kill -0 "$running" 2>/dev/null; do
     sleep 0.3
     if ((SECONDS - shown >= 10)); then
       shown=$SECONDS
@@ -74,8 +78,8 @@ with_progress() {
   running=
   if ((status != 0)); then
     printf '\n--- the end of %s ---\n' "$log" >&2
-    tail -n 80 "$log" >&2
-  else
+    { grep -avE '^\[[0-9]+/[0-9]+\] ' "$log" || true; } | tail -n 300 >&2
+  elif [[ -z $quiet ]]; then
     note "done in $((SECONDS - began)) s"
   fi
   return "$status"
