@@ -1,6 +1,6 @@
 import Identity
 package import Logging
-import ServiceLifecycle
+import ServerKit
 package import StripeAPI
 
 /// What is kept for a while only.
@@ -16,7 +16,7 @@ package protocol RetentionRule: Sendable {
 }
 
 /// Removes what its rules say is over, tenant by tenant, in small steps that keep each transaction short.
-package struct Retention: Service {
+package struct Retention: PeriodicService {
   package static let batch = 1_000
 
   package let rules: [any RetentionRule]
@@ -29,13 +29,10 @@ package struct Retention: Service {
     self.logger = logger
   }
 
-  package func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        for rule in rules { await apply(rule) }
-        try? await Task.sleep(for: interval)
-      }
-    }
+  package var name: String { "removing what is old" }
+
+  package func work() async throws {
+    for rule in rules where !Task.isCancelled { await apply(rule) }
   }
 
   /// One that fails keeps the others from nothing.

@@ -1,30 +1,22 @@
 import Foundation
 import Logging
 import Postgres
-import ServiceLifecycle
+import ServerKit
 
 /// Makes the missing ledger entries of uses that have none: those from before the ledger, and those that a replica of an
 /// older version counts during an upgrade. In small batches, from any number of replicas at once; when nothing is
 /// missing it costs one look at an empty index.
-struct LedgerBackfill: Service {
+struct LedgerBackfill: PeriodicService {
   static let batch = 500
-  static let interval = Duration.seconds(60)
+  let interval = Duration.seconds(60)
 
   let client: PostgresClient
   let logger: Logger
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          while try await step() == Self.batch, !Task.isCancelled {}
-        } catch is CancellationError {
-        } catch {
-          logger.warning("ledger entries could not be made", metadata: ["error": "\(error)"])
-        }
-        try? await Task.sleep(for: Self.interval)
-      }
-    }
+  var name: String { "making ledger entries" }
+
+  func work() async throws {
+    while try await step() == Self.batch, !Task.isCancelled {}
   }
 
   /// One batch.

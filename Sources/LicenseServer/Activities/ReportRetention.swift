@@ -3,34 +3,26 @@ import Identity
 import LicenseKitAPI
 import Logging
 import Postgres
-import ServiceLifecycle
+import ServerKit
 
 /// Removes what reports no longer need: activities, counts and exports after 400 days, so that a year can be compared with
 /// the one before; the usage ledger after 1 100 days, three years of settlement. Once an hour, tenant by tenant, in batches,
 /// and by one replica at a time.
-struct ReportRetention: Service {
+struct ReportRetention: PeriodicService {
   static let days = 400
   static let ledgerDays = 1_100
   static let batch = 1_000
-  static let interval = Duration.seconds(3_600)
+  let interval = Duration.seconds(3_600)
 
   let client: PostgresClient
   let clock: ServerClock
   let logger: Logger
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          let removed = try await sweep()
-          if removed > 0 { logger.info("removed old report data", metadata: ["count": "\(removed)"]) }
-        } catch is CancellationError {
-        } catch {
-          logger.warning("removing old report data failed", metadata: ["error": "\(error)"])
-        }
-        try? await Task.sleep(for: Self.interval)
-      }
-    }
+  var name: String { "removing old report data" }
+
+  func work() async throws {
+    let removed = try await sweep()
+    if removed > 0 { logger.info("removed old report data", metadata: ["count": "\(removed)"]) }
   }
 
   /// Goes through all tenants.

@@ -2,11 +2,11 @@ import Foundation
 import Identity
 import Logging
 import Postgres
-import ServiceLifecycle
+import ServerKit
 
 /// Writes down which leases ran out, with an event each. Nothing that is answered depends on it: a lease ends by the time it
 /// names. Any number of replicas may do it at once.
-struct LeaseSweep: Service {
+struct LeaseSweep: PeriodicService {
   let client: PostgresClient
   let store: TenantStore
   let clock: ServerClock
@@ -17,18 +17,11 @@ struct LeaseSweep: Service {
   /// Transactions of one round, over all tenants; the rest waits for the next.
   var batches = 50
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          let ended = try await sweep()
-          if ended > 0 { logger.info("floating leases ran out", metadata: ["count": "\(ended)"]) }
-        } catch {
-          if !Task.isCancelled { logger.warning("clearing leases away failed", metadata: ["error": "\(error)"]) }
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
+  var name: String { "clearing leases away" }
+
+  func work() async throws {
+    let ended = try await sweep()
+    if ended > 0 { logger.info("floating leases ran out", metadata: ["count": "\(ended)"]) }
   }
 
   /// One round.

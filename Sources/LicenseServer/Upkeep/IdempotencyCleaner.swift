@@ -1,14 +1,14 @@
 import Foundation
 import Logging
 import Postgres
-import ServiceLifecycle
+import ServerKit
 
 /// Clears away the answers kept for idempotency keys once their time is over, for all tenants, whether or not they call again.
 ///
 /// Nothing depends on it but space: an answer out of time is not given any more, cleared away or not. One replica at a time
 /// does it, in batches that keep each transaction short, under a role that can do nothing else. Without anything to clear
 /// away it costs one look at an index a minute.
-struct IdempotencyCleaner: Service {
+struct IdempotencyCleaner: PeriodicService {
   let client: PostgresClient
   let clock: ServerClock
   let logger: Logger
@@ -16,19 +16,11 @@ struct IdempotencyCleaner: Service {
   /// Rows of one transaction.
   var batch = 1_000
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          let removed = try await sweep()
-          if removed > 0 { logger.debug("cleared away answers out of time", metadata: ["count": "\(removed)"]) }
-        } catch {
-          guard !Task.isCancelled else { break }
-          logger.warning("answers out of time could not be cleared away", metadata: ["error": "\(error)"])
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
+  var name: String { "clearing answers away" }
+
+  func work() async throws {
+    let removed = try await sweep()
+    if removed > 0 { logger.debug("cleared away answers out of time", metadata: ["count": "\(removed)"]) }
   }
 
   /// Removes batch after batch until one is not full, or another replica is at it.

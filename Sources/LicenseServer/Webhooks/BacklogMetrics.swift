@@ -2,10 +2,9 @@ import Logging
 import Metrics
 import Postgres
 import ServerKit
-import ServiceLifecycle
 
 /// Shows how far linking and delivering are behind, over all tenants. Every replica shows the same.
-struct BacklogMetrics: Service {
+struct BacklogMetrics: PeriodicService {
   let store: TenantStore
   let interval: Duration
   let logger: Logger
@@ -13,19 +12,12 @@ struct BacklogMetrics: Service {
   /// Counting stops here.
   static let most = 10_000
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          let backlog = try await backlog()
-          Gauge(label: "license_server_events_unlinked").record(backlog.unlinked)
-          Gauge(label: "license_server_webhooks_late_seconds").record(backlog.late)
-        } catch {
-          if !Task.isCancelled { logger.warning("the backlog is not counted", metadata: ["error": "\(error)"]) }
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
+  var name: String { "counting the backlog" }
+
+  func work() async throws {
+    let backlog = try await backlog()
+    Gauge(label: "license_server_events_unlinked").record(backlog.unlinked)
+    Gauge(label: "license_server_webhooks_late_seconds").record(backlog.late)
   }
 
   /// - Returns: events without a link, and for how many seconds the endpoint that waits longest has been due.

@@ -2,10 +2,9 @@ import Identity
 import Logging
 import Postgres
 import ServerKit
-import ServiceLifecycle
 
 /// Removes the log of deliveries whose time is over, tenant by tenant, in small steps that keep each transaction short.
-struct WebhookRetention: Service {
+struct WebhookRetention: PeriodicService {
   let store: TenantStore
   let interval: Duration
   let logger: Logger
@@ -15,20 +14,11 @@ struct WebhookRetention: Service {
   /// Deliveries that one step looks at.
   var batch = 1_000
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          let removed = try await sweep()
-          if removed > 0 { logger.info("removed old webhook deliveries", metadata: ["count": "\(removed)"]) }
-        } catch {
-          if !Task.isCancelled {
-            logger.warning("removing old webhook deliveries failed", metadata: ["error": "\(error)"])
-          }
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
+  var name: String { "removing old webhook deliveries" }
+
+  func work() async throws {
+    let removed = try await sweep()
+    if removed > 0 { logger.info("removed old webhook deliveries", metadata: ["count": "\(removed)"]) }
   }
 
   /// Goes through all tenants.

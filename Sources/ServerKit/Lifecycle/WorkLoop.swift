@@ -8,7 +8,8 @@ public struct WorkLoop: Sendable {
   let pollInterval: Duration
   let logger: Logger
 
-  /// - Parameter pollInterval: how long to wait, when there was nothing to do, before looking again without a call.
+  /// - Parameter pollInterval: how long to wait, when there was nothing to do, before looking again without a call; a quarter
+  ///   more or less, so that the looks of replicas are spread.
   public init(name: String, wakeUp: WakeUp, pollInterval: Duration, logger: Logger) {
     self.name = name
     self.wakeUp = wakeUp
@@ -24,7 +25,7 @@ public struct WorkLoop: Sendable {
       do {
         let didWork = try await work()
         failures = 0
-        if !didWork { await wakeUp.wait(atMost: pollInterval) }
+        if !didWork { await wakeUp.wait(atMost: pollInterval * Double.random(in: 0.75...1.25)) }
       } catch is CancellationError {
         return
       } catch {

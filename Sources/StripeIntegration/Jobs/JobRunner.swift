@@ -4,6 +4,7 @@ import Logging
 import Postgres
 import Purchases
 import Queue
+import ServerKit
 import ServiceLifecycle
 import StripeAPI
 import Tenancy
@@ -35,20 +36,8 @@ struct JobRunner: Service {
   }
 
   private func loop() async {
-    var failures = 0
-    while !Task.isCancelled {
-      do {
-        let didWork = try await serveTurn()
-        failures = 0
-        // The replicas' looks are spread a little.
-        if !didWork { try await Task.sleep(for: pollInterval * Double.random(in: 0.75...1.25)) }
-      } catch is CancellationError {
-        return
-      } catch {
-        failures += 1
-        if !Task.isCancelled { logger.error("jobs failed", metadata: ["error": "\(error)"]) }
-        try? await Task.sleep(for: .milliseconds(min(100 << min(failures, 8), 10_000)))
-      }
+    await WorkLoop(name: "jobs", wakeUp: WakeUp(), pollInterval: pollInterval, logger: logger).run {
+      try await serveTurn()
     }
   }
 

@@ -48,13 +48,12 @@ struct LicenseWatch: Service {
   }
 
   private func watchContinuously() async {
-    while !Task.isCancelled {
-      do {
-        while !Task.isCancelled, let tenant = try await claim() { await look(at: tenant) }
-      } catch {
-        logger.warning("watching licenses failed", metadata: ["error": "\(type(of: error))"])
-      }
-      try? await Task.sleep(for: min(interval, .seconds(30)) * Double.random(in: 0.75...1.25))
+    await WorkLoop(
+      name: "watching licenses", wakeUp: WakeUp(), pollInterval: min(interval, .seconds(30)), logger: logger
+    ).run {
+      guard let tenant = try await claim() else { return false }
+      await look(at: tenant)
+      return true
     }
   }
 

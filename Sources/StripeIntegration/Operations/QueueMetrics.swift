@@ -3,14 +3,14 @@ import Logging
 import Metrics
 import Postgres
 import Purchases
-import ServiceLifecycle
+import ServerKit
 import Tenancy
 
 /// Counts what waits, over all tenants, and shows it as metrics: refreshed on a timer, so that a scrape costs nothing.
 ///
 /// Each count is bounded, whatever the number of tenants and of rows: it stops at a limit and says so by staying there. No
 /// tenant is named.
-struct QueueMetrics: Service {
+struct QueueMetrics: PeriodicService {
   let database: TenantDatabase
   let interval: Duration
   let logger: Logger
@@ -30,17 +30,10 @@ struct QueueMetrics: Service {
     var tenantsInOutage = 0
   }
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          show(try await count())
-        } catch {
-          if !Task.isCancelled { logger.warning("counting for metrics failed", metadata: ["error": "\(error)"]) }
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
+  var name: String { "counting for metrics" }
+
+  func work() async throws {
+    show(try await count())
   }
 
   /// A reason that nobody has any more is shown as 0, not as it was last.
