@@ -52,14 +52,14 @@ struct RunDeadlockTests {
     }
   }
 
+  /// Locks are looked at and not activities: of those a transaction goes on seeing what was when it first looked.
   private func somebodyWaits(_ transaction: PostgresTransaction) async throws -> Bool {
     try await !transaction.query(
       """
-      SELECT l.pid
-        FROM pg_locks l
-        JOIN pg_stat_activity a ON a.pid = l.pid
-       WHERE NOT l.granted
-         AND a.datname = current_database()
+      SELECT pid
+        FROM pg_locks
+       WHERE NOT granted
+         AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
       """
     ).isEmpty
   }
