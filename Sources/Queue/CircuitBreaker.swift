@@ -5,8 +5,8 @@ package import Purchases
 package import StripeAPI
 package import Tenancy
 
-/// Leaves a tenant's purchases in peace while Stripe or its LicenseKit is away: each purchase that asked would find only the
-/// same.
+/// Stops work on a tenant's purchases while Stripe or the tenant's LicenseKit does not answer: each purchase that asked would
+/// find the same.
 ///
 /// After a pause one purchase tells whether the trouble is over; see ``Purchases/Outage``.
 package struct CircuitBreaker: Sendable {
@@ -46,8 +46,8 @@ package struct CircuitBreaker: Sendable {
     }
   }
 
-  /// Ends the pauses, because a purchase went through. It may be one that needed nothing of the side that is away: another
-  /// pause that begins soon does not begin at the shortest.
+  /// Ends the pauses, because a purchase went through. That purchase may have needed nothing of the side that does
+  /// not answer, so another pause that begins soon is not the shortest.
   package func close(_ tenant: Tenant) async throws {
     try await database.transaction(for: tenant) { transaction in
       _ = try await transaction.query(

@@ -129,7 +129,7 @@ package struct DesiredLine: Hashable, Sendable {
   package let unpaid: Unpaid?
   /// Everything that withholds or has ended access, also what alone would change nothing any more.
   package var causes: Set<Cause> = []
-  /// The end of what is paid for; nil for ever, and where nothing is.
+  /// The end of what is paid for. Nil when it never ends, and when nothing is paid for.
   package var paidThrough: Date?
 }
 

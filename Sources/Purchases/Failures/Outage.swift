@@ -7,7 +7,7 @@ extension Outage {
   /// anybody. A 500 may be about the one request that it answers.
   package static let statuses: Set<Int> = [429, 502, 503, 504]
 
-  /// What breaks on the way to a server that is away (the transport's own codes): not what was given up here, and not what
+  /// What breaks on the way to a server that does not answer (the transport's own codes): not what was given up here, and not what
   /// is wrong with one answer.
   static let transportCodes: Set<String> = [
     "connection", "tls", "connect_timeout", "timeout", "connection_lost", "invalid_response",

@@ -63,7 +63,7 @@ package struct Standing: Hashable {
   package var causes: Set<Cause> = []
   /// The one that has ended access.
   var endedBy: Cause?
-  /// The end of what is paid for; nil for ever.
+  /// The end of what is paid for; nil when it never ends.
   var paidThrough: Date?
   /// The moment that the grace is added to, where that is later than what is paid: an invoice that was sent is not late
   /// before it is due. Nil: `paidThrough`.

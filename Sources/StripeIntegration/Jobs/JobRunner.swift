@@ -55,7 +55,8 @@ struct JobRunner: Service {
     return true
   }
 
-  /// A turn ends properly even when the service is being stopped, so that no other replica waits for it to expire.
+  /// A claim is released even when the service is being stopped, so that no other replica waits for it to expire. The task is
+  /// awaited here; it only keeps the cancellation of the work from the release.
   private func endTurn(of tenant: Tenant) async throws {
     try await Task { try await release(tenant) }.value
   }

@@ -103,7 +103,7 @@ package struct Workers: Service {
     }
   }
 
-  /// Serves the tenant that waits longest, to the end of its turn.
+  /// Serves the tenant that waits longest, to the end of its claim.
   /// - Returns: whether there was one.
   func serveTurn() async throws -> Bool {
     guard let tenant = try await queue.tenants.claim() else { return false }
@@ -121,8 +121,8 @@ package struct Workers: Service {
     try await endTurn(of: tenant)
   }
 
-  /// Keeps the turn during the work, for a minute at most: one purchase may take longer, and its vendor's other buyers do
-  /// not wait for it. A hold that fails is not reported, because the work meets the same database.
+  /// Extends the claim during the work, for a minute at most: one purchase may take longer, and its vendor's other buyers do
+  /// not wait for it. An extension that fails is not reported, because the work meets the same database.
   private func holding(_ tenant: Tenant, _ work: () async throws -> Void) async throws {
     try await withThrowingDiscardingTaskGroup { group in
       group.addTask {
@@ -136,12 +136,13 @@ package struct Workers: Service {
     }
   }
 
-  /// A turn ends properly even when the service is being stopped, so that no other replica waits for it to expire.
+  /// A claim is released even when the service is being stopped, so that no other replica waits for it to expire. The task is
+  /// awaited here; it only keeps the cancellation of the work from the release.
   private func endTurn(of tenant: Tenant) async throws {
     try await Task { try await queue.release(tenant) }.value
   }
 
-  /// How one purchase of a turn ended.
+  /// How one purchase of a claim ended.
   private enum Ended: Sendable {
     case went(Outage?)
     case parked(TenantUnavailable)
