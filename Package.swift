@@ -30,8 +30,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
   .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
-/// `TEST_TARGETS=PurchasesTests swift test` builds and runs only these test targets and what they need: a rule of what is sold
-/// is tested without libpq, libcurl and every package. Unset: everything.
+/// `TEST_TARGETS=PurchasesTests swift build --build-tests` builds only these test targets and what they need: a rule of what is
+/// sold is tested without libpq, libcurl and every package. Unset: everything.
 let chosenTests = Context.environment["TEST_TARGETS"].map { Set($0.split(separator: ",").map(String.init)) }
 
 /// What only `loadtest/` builds: `LOADTEST=1`.
