@@ -195,9 +195,21 @@ import Testing
     let database = try await TestDatabase.make()
     let client = database.client
     try await client.query("SELECT 1")
-    let running = Task { try await client.query("SELECT pg_sleep(0.2), 7 AS n").first?.get("n") as Int? }
-    try await expectEventually { client.poolCounts.idle == 0 }
-    await client.close()
+    let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+    let (released, release) = AsyncStream.makeStream(of: Void.self)
+    let running = Task {
+      try await client.transaction { transaction in
+        begin.finish()
+        for await _ in released {}
+        return try await transaction.query("SELECT 7").value(Int.self)
+      }
+    }
+    for await _ in begun {}
+    let closing = Task { await client.close() }
+    // Work that came a moment before the end may still be done; from some moment on all of it is refused.
+    try await expectEventually { await failure { try await client.query("SELECT 1") }?.code == .closed }
+    release.finish()
+    await closing.value
     #expect(try await running.value == 7)
     #expect(await failure { try await client.query("SELECT 1") }?.code == .closed)
     #expect(client.poolCounts.connections == 0)
