@@ -31,8 +31,9 @@ extension Recorded.Unit {
   /// Compares the license as LicenseKit has it with what this service has left, and takes over what differs as a change
   /// made by hand.
   ///
-  /// Nothing but a revocation is concluded while a change of our own is in doubt, and nothing from a state that time
-  /// brings about by itself (`expired`, `grace_period`), or from an earlier expiry: LicenseKit moves it forward only.
+  /// While a change of our own is in doubt, nothing is concluded but a revocation, and a later expiry is taken for that
+  /// of our own renewal. Nothing is concluded from a state that time brings about by itself (`expired`, `grace_period`),
+  /// or from an earlier expiry: LicenseKit moves it forward only.
   /// - Returns: what was changed by hand since the last look.
   package mutating func observe(_ observed: LicenseStatus, expiresAt: Date?) -> Set<ByHand> {
     guard case .issued(let id, var status, var known, let features) = license else { return [] }
@@ -49,7 +50,14 @@ extension Recorded.Unit {
       license = .issued(id, status: status, expiresAt: known, features: features)
       return []
     }
-    guard unsettled == nil else { return [] }
+    guard unsettled == nil else {
+      // A renewal may be among what was begun. Its end is then the license's: asked for an earlier one, LicenseKit keeps
+      // the later, so that only what is known of it can stop the license when less is paid.
+      if let mine = known, let expiresAt, expiresAt > mine {
+        license = .issued(id, status: status, expiresAt: expiresAt, features: features)
+      }
+      return []
+    }
     let before = byHand
     switch (observed, status) {
     case (.revoked, .active), (.revoked, .suspended):

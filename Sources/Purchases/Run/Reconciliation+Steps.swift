@@ -53,7 +53,8 @@ extension Reconciliation {
       let before = recorded.units[key]
       let changes = recorded.units[key]?.observe(license.status, expiresAt: license.expiresAt) ?? []
       guard recorded.units[key] != before else { continue }
-      writes += [.observe(key, recorded), .noteChange(key, license.id, changes)]
+      writes.append(.observe(key, recorded))
+      if recorded.units[key]?.byHand != before?.byHand { writes.append(.noteChange(key, license.id, changes)) }
     }
     guard let refusal else {
       seen.formUnion(keys)

@@ -7,7 +7,7 @@ import LicenseKitAPI
 /// Tells one example: things happen at Stripe, the service hears of them at once and acts.
 struct Story {
   private(set) var stripe: StripeModel
-  private(set) var service: Service
+  var service: Service
   private var heard = 0
   private var root = ""
   /// Events wait until `deliver` when set.

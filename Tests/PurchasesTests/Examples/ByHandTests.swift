@@ -122,6 +122,32 @@ struct ByHandTests {
     #expect(unit.observe(.suspended, expiresAt: nil).isEmpty)
     #expect(unit.byHand.isEmpty)
   }
+
+  @Test("A later end is our own while a change is in doubt, an earlier one is none", arguments: [-30, 0, 30])
+  func laterEndInDoubt(days: Int) {
+    let end = Date(timeIntervalSince1970: 1_000_000)
+    for doubt in [Recorded.Unit.Unsettled.renew, .reinstate, .suspend] {
+      var unit = Recorded.Unit(
+        generation: 1, license: .issued("lic_1", status: .active, expiresAt: end, features: []), unsettled: doubt)
+      let seen = end.addingTimeInterval(TimeInterval(days) * 86_400)
+      #expect(unit.observe(.active, expiresAt: seen).isEmpty)
+      #expect(unit.license == .issued("lic_1", status: .active, expiresAt: max(end, seen), features: []))
+      #expect(unit.unsettled == doubt)
+    }
+  }
+
+  @Test("A renewal that was done and not recorded does not outlive what is paid for when less is")
+  func doneAndNotRecorded() throws {
+    var story = subscribed()
+    story.passes(31)
+    story.then(.renew)
+    // The records are those of the moment at which the renewal was asked for and no answer came.
+    story.service.doubtsRenewal()
+    story.then(.refund(payment: 0, part: false, pending: false))
+    #expect(story.licenses == ["lk_a suspended"])
+    #expect(story.problems == [])
+    #expect(story.service.waiting == [])
+  }
 }
 
 @Suite("A plan whose policy is another")
