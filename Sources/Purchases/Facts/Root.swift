@@ -38,6 +38,8 @@ package enum RootFinding: Hashable {
   case ask([Question])
   /// A payment that no Checkout, Payment Link, subscription or invoice is behind: it names no product.
   case barePayment
+  /// The payment of an invoice that bills several subscriptions, each of which is a purchase of its own.
+  case sharedInvoice(Stripe.Invoice)
   /// Nothing that sells anything (a session in setup mode, say).
   case nothing
 }
@@ -49,12 +51,15 @@ extension Knowledge {
   /// the invoice it may have made: such an invoice names no subscription and looks like one written by hand, so that the
   /// session must be looked for before anything is issued for the invoice (Stripe docs, "Checkout: invoice creation").
   package func findRoot() -> RootFinding {
-    let named =
-      subscriptions.map(\.id) + sessions.compactMap(\.subscription) + invoices.compactMap(\.subscription)
+    var named = subscriptions.map(\.id) + sessions.compactMap(\.subscription)
+    named += invoices.filter { !$0.isShared }.compactMap(\.subscription)
+    for case .invoiceShare(let subscription, _) in snapshots { named.append(subscription) }
     if let subscription = named.sorted().first { return .found(.subscription(subscription)) }
     if let session = sessions.filter({ $0.mode == .payment }).map(\.id).sorted().first {
       return .found(.checkout(session))
     }
+
+    if let invoice = sharedInvoices.first { return .sharedInvoice(invoice) }
 
     var questions: [Question] = []
     for snapshot in snapshots {

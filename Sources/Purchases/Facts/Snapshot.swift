@@ -182,7 +182,7 @@ extension Snapshot {
   /// Of an invoice that bills several subscriptions: what it bills each of them. Empty for anything else.
   package var shares: [Snapshot] {
     guard case .invoice(let invoice) = self, invoice.isShared else { return [] }
-    return Set(invoice.lines.compactMap(\.subscription)).sorted().map { .invoiceShare(of: $0, invoice) }
+    return invoice.subscriptions.sorted().map { .invoiceShare(of: $0, invoice) }
   }
 
   /// How far the object has come, by what only ever moves one way in it: it decides between two versions of the same

@@ -73,16 +73,6 @@ extension Ledger {
   }
 }
 
-extension Stripe.Invoice {
-  /// The lines that are about a subscription. An invoice can bill several.
-  package func lines(of id: Stripe.SubscriptionID) -> [Line] {
-    lines.filter { ($0.subscription ?? subscription) == id }
-  }
-
-  /// Whether it bills several subscriptions: then it links nothing, and each of them has its lines.
-  package var isShared: Bool { Set(lines.compactMap(\.subscription)).count > 1 }
-}
-
 extension Stripe.Invoice.Line {
   /// The line for nothing with which a trial begins: it sells nothing.
   fileprivate func isFreeTrial(of subscription: Stripe.Subscription) -> Bool {

@@ -176,7 +176,8 @@ package struct Reconciliation: Sendable {
       recorded.customers[code] = customer.id
       recorded.contacts[code] = customer.contact
     }
-    let writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
+    var writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
+    if !decision.sharers.isEmpty { writes.append(.tell(decision.sharers)) }
     recorded.agree(to: decision.linesToAgree)
     return goOn(writes)
   }
