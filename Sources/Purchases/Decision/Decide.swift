@@ -8,18 +8,18 @@ package import StripeAPI
 package struct Decider: Sendable {
   package let tenant: Tenant
   package let mappings: [Mapping]
-  /// The terms under which lines of this purchase were fulfilled before: they hold, whatever the mapping says now.
+  /// The terms under which lines of this purchase were fulfilled before. They hold, whatever the mapping says now.
   package let agreed: [LineKey: Agreement]
   package let settings: TenantSettings
   package let now: Date
 
   package struct Agreement: Hashable, Sendable {
     package let mappingID: String
-    /// The price the line had then.
+    /// The price that the line had then.
     package let price: Stripe.PriceID?
     package let terms: Terms
-    /// The purchase failed before anything was issued under these terms, and other parts of the line were issued: the
-    /// part is still sold, under the mapping as it stands now.
+    /// The purchase failed before anything was issued under these terms, while other parts of the line were issued. This part
+    /// is still sold, under the mapping as it stands now.
     package var isOpen: Bool
 
     package init(mappingID: String, price: Stripe.PriceID?, terms: Terms, isOpen: Bool = false) {
@@ -40,7 +40,7 @@ package struct Decider: Sendable {
     self.now = now
   }
 
-  /// More units than this in one line are a mistake until a person says otherwise.
+  /// More units than this in one line count as a mistake until a person says otherwise.
   package static let maximumUnitsPerLine = 1_000
 
   package func decide(_ knowledge: Knowledge) -> Decision {
@@ -52,7 +52,7 @@ package struct Decider: Sendable {
     let decider = Decider(tenant: tenant, mappings: mappings, agreed: agreed, settings: settings, now: clock)
     var decision = decider.decideNow(knowledge)
     decision.asOf = clock
-    // Only news of Stripe move a test clock on.
+    // Only news from Stripe moves a test clock forward.
     decision.nextLook = nil
     return decision
   }
@@ -90,7 +90,7 @@ package struct Decider: Sendable {
     }
   }
 
-  /// Applies the terms to every line that was bought once and sums the purchase up.
+  /// Applies the terms to every one-time line and sums the purchase up.
   package func decision(
     lines sold: [SoldLine], customer: DesiredCustomer?, detail: (SoldLine, Agreement) -> LineOutcome
   ) -> Decision {
@@ -113,7 +113,7 @@ package struct Decider: Sendable {
   package func decision(
     _ outcomes: [LineOutcome], unmapped: [String], excess: Excess?, customer: DesiredCustomer?
   ) -> Decision {
-    // Nothing is begun that looks like a mistake. What was begun goes on: who paid keeps what they have.
+    // Nothing that looks like a mistake is begun. What was begun goes on: buyers who paid keep what they have.
     if let excess, !excess.isBegun { return Decision(status: .failed, reason: excess.reason) }
     let standings = outcomes.map(\.standing)
     let lines = outcomes.map { outcome in
@@ -132,7 +132,7 @@ package struct Decider: Sendable {
     return decision
   }
 
-  /// More units than one line gives.
+  /// A line that has more units than one line gives.
   package struct Excess {
     package let reason: String
     let isBegun: Bool
@@ -152,9 +152,9 @@ package struct Decider: Sendable {
     package let standing: Standing
   }
 
-  /// The terms a line is under: those agreed when it was first fulfilled. A line that changed its price is sold anew,
-  /// under what the mapping says now. Where the new price has no mapping, who pays keeps what they had last, as the paid
-  /// invoices tell it: what was recorded on the way would depend on the order in which the news came.
+  /// The terms of a line: those agreed when it was first fulfilled. A line whose price changed is sold again, under the
+  /// current mapping. If the new price has no mapping, the buyer keeps what they had last according to paid invoices;
+  /// recorded terms would depend on the order in which the news came.
   package func terms(of line: SoldLine) -> (agreements: [Agreement], areCurrent: Bool) {
     let names = line.formerKeys + [line.key]
     let current = agreements(names, line.price, line.product)
@@ -168,11 +168,11 @@ package struct Decider: Sendable {
     return (Set(kept.map(\.price)).count == 1 ? kept : [], false)
   }
 
-  /// What a price gives in a line, under whichever of its names: as it was agreed, else as the mappings say now.
+  /// What a price gives in a line, under any of the line's names: as agreed, else as the mappings say now.
   package func agreements(_ names: [String], _ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
     var kept: [ProductID: Agreement] = [:]
     var open: Set<String> = []
-    // Of a bundle, what went on under a former price while that was still paid.
+    // The parts of a bundle that went on under a former price while that was still paid.
     var former: Set<ProductID> = []
     for name in names {
       for (key, agreement) in agreed where key.line == name {
@@ -186,7 +186,7 @@ package struct Decider: Sendable {
     }
     let mapped = mapped(price, product)
     if kept.isEmpty { return mapped }
-    // A mapping may have been corrected by deleting it and adding another.
+    // A vendor may have corrected a mapping by deleting it and adding another.
     let areThere = open.isSubset(of: mapped.map(\.mappingID))
     for agreement in mapped where kept[agreement.terms.product] == nil {
       let isOpen = !open.isEmpty && (!areThere || open.contains(agreement.mappingID))
@@ -222,7 +222,7 @@ package struct Decider: Sendable {
     for case .awaitingPayment(let reason) in standings.map(\.access) { return (.waitingPayment, reason) }
     for standing in standings {
       guard case .ended(_, let reason) = standing.access else { continue }
-      // What else holds is told as well: it would still stand in the way if this were undone.
+      // The other causes are told as well: they would still stand in the way if this one were undone.
       let others = standing.causes.subtracting(standing.endedBy.map { [$0] } ?? [])
       return (.ended, others.isEmpty ? reason : "\(reason) Besides: \(Cause.sentences(others)).")
     }
@@ -236,12 +236,12 @@ package struct Decider: Sendable {
     package var subscription: String?
   }
 
-  /// The units of a line under its terms. What was never paid sells none.
+  /// The units of a line under its terms. A line that was never paid sells none.
   ///
-  /// Each unit has its own end: of three that are paid for, one may be renewed and two not.
+  /// Each unit has its own end: of three paid units, one may be renewed and two not.
   /// - Parameters:
-  ///   - finding: of a subscription's line; nil for what is bought once.
-  ///   - late: what it is called when a unit is not paid any more.
+  ///   - finding: of a subscription's line; nil for a one-time line.
+  ///   - late: the cause that a unit gets when it is no longer paid.
   package func units(
     _ line: LineKey, _ agreement: Agreement, quantity: Int, _ standing: Standing,
     finding: PaidTime.Finding? = nil, late: Cause = .pastDue, _ records: Records
@@ -249,7 +249,7 @@ package struct Decider: Sendable {
     let terms = agreement.terms
     if standing.awaitsPayment { return [] }
     let claims = finding?.claims ?? []
-    // A feature that counts seats follows what is granted.
+    // A feature that counts seats follows the number of units granted.
     let seats = claims.map(\.quantity).max() ?? quantity
     var features = terms.features
     if terms.quantity == .seats, let feature = terms.seatsFeature {
@@ -280,7 +280,7 @@ package struct Decider: Sendable {
   package func customer(
     stripe id: Stripe.CustomerID?, guest: String, email: String?, name: String?, known: Snapshot?
   ) -> DesiredCustomer {
-    // Facts that were kept before blank texts counted as absent still hold them.
+    // Older facts were stored before blank texts counted as absent, so they may still hold them.
     var (email, name) = (BlankText.said(email), BlankText.said(name))
     var isFollowed = false
     var isDeleted = false
@@ -288,7 +288,7 @@ package struct Decider: Sendable {
       isDeleted = customer.isDeleted
       isFollowed = settings.updateCustomers && !isDeleted
       let (itsEmail, itsName) = (BlankText.said(customer.email), BlankText.said(customer.name))
-      // What the buyer typed when buying goes before what the vendor's records say, unless those are followed.
+      // What the buyer typed at the sale goes before the vendor's records, unless the records are followed.
       email = isFollowed ? itsEmail ?? email : email ?? itsEmail
       name = isFollowed ? itsName ?? name : name ?? itsName
     }

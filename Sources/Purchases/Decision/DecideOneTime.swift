@@ -4,9 +4,9 @@ import LicenseKitAPI
 import StripeAPI
 
 extension Decider {
-  /// How long after a free invoice was made its Checkout Session, if it has one, is sure to be found, in seconds.
+  /// How many seconds after a free invoice was made its Checkout Session, if it has one, is sure to be found.
   static let patienceForSessions: TimeInterval = 120
-  /// As long as it takes a session that nobody can be asked for to tell of itself.
+  /// How many seconds the event of a session may take if there is no buyer by whom Stripe could be asked for it.
   static let patienceForEvents: TimeInterval = 900
 
   /// A one-time sale through Checkout or a Payment Link.
@@ -66,7 +66,7 @@ extension Decider {
     var questions = knowledge.moneyQuestions + knowledge.unlinkedPaymentQuestions
     questions += knowledge.staleInvoiceQuestions(now: now)
     if invoice.hasMoreLines { questions.append(.invoice(id)) }
-    // An invoice that a Checkout Session made looks the same; its payment tells.
+    // An invoice that a Checkout Session made looks the same; only its payment shows the difference.
     if invoice.status == .paid, invoice.total > 0, knowledge.paymentsNamed.isEmpty, !knowledge.isMissing(FactKey(id)) {
       if !knowledge.hasFetched(FactKey(id)) { questions.append(.invoice(id)) }
     }
@@ -94,9 +94,9 @@ extension Decider {
     }
   }
 
-  /// An invoice without anything to pay has no payment to ask by, and one that a Checkout Session made must not be sold
-  /// beside it. The session is looked for by its buyer: at once, and when that finds none, again when it must be there.
-  /// - Returns: what to do meanwhile; nil when it is known that there is none.
+  /// An invoice without anything to pay has no payment to ask by, and an invoice that a Checkout Session made must not be
+  /// sold as well. So the session is looked for by its buyer: at once, and if that finds none, again when it must be there.
+  /// - Returns: what to do meanwhile; nil once it is known that there is no session.
   private func searchForSession(behind invoice: Stripe.Invoice, _ knowledge: Knowledge) -> Decision? {
     let reason = "Waits a while for a Checkout Session that may have made this free invoice."
     guard
@@ -115,8 +115,8 @@ extension Decider {
     return Decision(status: .pending, reason: reason, nextLook: due)
   }
 
-  /// A sale for a term starts with the money, which for delayed payment methods is later than the session: the charge
-  /// says when.
+  /// A sale for a term starts with the money. With delayed payment methods that is later than the session, and only the
+  /// charge says when.
   func paymentDateQuestions(
     _ payment: Stripe.PaymentIntentID?, _ lines: [SoldLine], _ knowledge: Knowledge
   ) -> [Question] {

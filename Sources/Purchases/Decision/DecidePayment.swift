@@ -4,11 +4,11 @@ import LicenseKitAPI
 import StripeAPI
 
 extension Decider {
-  /// A payment that nothing of Stripe's is behind, of a vendor whose own integration says in its metadata what it sells.
-  /// - Returns: nil when such payments are no sales for this vendor, or this one names nothing.
+  /// A payment without any Stripe object behind it, from a vendor whose own integration says in the metadata what it sells.
+  /// - Returns: nil if such payments are no sales for this vendor, or if this one names nothing.
   func decideBarePayment(_ knowledge: Knowledge) -> Decision? {
     let payments = knowledge.paymentsNamed
-    // What was sold once stays sold when the vendor turns the setting off.
+    // A sale stays a sale when the vendor turns the setting off.
     let wasSold = payments.contains { payment in agreed.keys.contains { $0.line == payment.rawValue } }
     guard settings.barePayments || wasSold else { return nil }
     let unknown = payments.filter { knowledge[FactKey($0)] == nil }
@@ -19,8 +19,8 @@ extension Decider {
     return decision
   }
 
-  /// A payment of an invoice that bills several subscriptions sells nothing by itself. What became of its money is found
-  /// out once, here, and then judged in the purchase of each subscription.
+  /// A payment of an invoice that bills several subscriptions sells nothing by itself. What became of its money is found out
+  /// once, here, and judged in the purchase of each subscription.
   func decideSharedInvoice(_ invoice: Stripe.Invoice, _ knowledge: Knowledge) -> Decision {
     var questions = knowledge.moneyQuestions + knowledge.unlinkedPaymentQuestions
     if invoice.hasMoreLines { questions.append(.invoice(invoice.id)) }
@@ -49,7 +49,7 @@ extension Decider {
           "The payment's metadata has a \(Stripe.NamedSale.quantityKey) that is not a whole number of one or more.")
     }
     var questions = knowledge.moneyQuestions
-    // Mappings are of products mostly; the metadata may name the price alone.
+    // Most mappings are of products, but the metadata may name only the price.
     if let price = sale.price, sale.product == nil, knowledge[FactKey(price)] == nil { questions.append(.price(price)) }
     if let customer = intent.customer, knowledge[FactKey(customer)] == nil { questions.append(.customer(customer)) }
     let line = SoldLine(

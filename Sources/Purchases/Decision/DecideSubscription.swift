@@ -12,7 +12,7 @@ extension Decider {
     }
     var questions = knowledge.moneyQuestions + knowledge.unlinkedPaymentQuestions
     if subscription.hasMoreItems { questions.append(.subscription(id)) }
-    // What is paid is told by invoices: the newest one decides between "paid" and "due".
+    // Invoices tell what is paid; the newest one decides between "paid" and "due".
     if let latest = subscription.latestInvoice, subscription.status != .incompleteExpired,
       knowledge.invoice(latest) == nil, !knowledge.isMissing(FactKey(latest))
     {
@@ -43,11 +43,11 @@ extension Decider {
     return decision
   }
 
-  /// How long what Stripe has answered stands before it is asked again about what cannot be interpreted.
+  /// How long Stripe's answer about something that cannot be interpreted stands before Stripe is asked again.
   private static let doubtStands: TimeInterval = 3_600
 
-  /// What cannot be interpreted never takes anything away: Stripe is asked, and if its answer is the same, the purchase
-  /// keeps what it has until a person has looked or Stripe says something else.
+  /// What cannot be interpreted never takes anything away. Stripe is asked, and if its answer is the same, the purchase keeps
+  /// what it has until a person has looked or Stripe says something else.
   func doubtful(_ ledger: Ledger, _ knowledge: Knowledge) -> Decision? {
     guard !ledger.doubts.isEmpty else { return nil }
     let stale = ledger.doubts.map(\.invoice).filter { invoice in
@@ -66,14 +66,14 @@ extension Decider {
   }
 }
 
-/// The lines of a subscription under the mappings: each lineage under each LicenseKit product that it gives, and what was
-/// bought once beside it.
+/// The lines of a subscription under the mappings: each lineage under each LicenseKit product that it gives, and the one-time
+/// lines beside it.
 private struct SubscriptionLines {
   private(set) var outcomes: [Decider.LineOutcome] = []
   private(set) var unmapped: [String] = []
   private(set) var excess: Decider.Excess?
   private(set) var notes: [String] = []
-  /// What must be known before access that is not covered may be withheld.
+  /// What must be known before uncovered access may be withheld.
   private(set) var missingHistory: Question?
 
   private let subscription: Stripe.Subscription
@@ -124,7 +124,7 @@ private struct SubscriptionLines {
       products.insert(agreement.terms.product)
       add(lineage, agreement, isCurrent: true, fallback: current?.areCurrent == false, beside: others)
     }
-    // What was paid for a former price and not credited goes on until it ends.
+    // Time that was paid for a former price and not credited goes on until it ends.
     for former in lineage.pricesPaid where former.price != lineage.item?.price {
       for agreement in decider.agreements(lineage.names, former.price, former.product)
       where products.insert(agreement.terms.product).inserted {
@@ -164,8 +164,8 @@ private struct SubscriptionLines {
       .init(line: line(lineage, agreement, quantity, finding, standing, gives, pause), standing: standing))
   }
 
-  /// Asks Stripe before access goes on without news of the period that has begun, and before access is refused because
-  /// money is missing: the subscription may be older than the installation, and its first invoices unknown.
+  /// Asks Stripe before access goes on without news of the current period, and before access is refused because money is
+  /// missing. The subscription may be older than the installation, so that its first invoices are unknown.
   private mutating func askForHistory(_ finding: PaidTime.Finding) {
     if finding.isSilent, !knowledge.hasFetched(FactKey(subscription.id)) {
       missingHistory = .subscription(subscription.id)
@@ -178,7 +178,7 @@ private struct SubscriptionLines {
       return
     }
     let known = ledger.entries.compactMap { $0.span?.start }.min() ?? .distantFuture
-    // An invoice for which no event came, a draft or a paid one, may cover the period.
+    // An invoice without an event, a draft or a paid one, may cover the period.
     let isRefused = finding.granted < finding.wanted && finding.lapse == .late && !subscription.status.isTerminal
     guard isRefused || known > subscription.created.addingTimeInterval(86_400) || finding.hasGap else { return }
     askForInvoices()
@@ -239,7 +239,7 @@ private struct SubscriptionLines {
   private func desiredRecord(
     _ externalID: String, product: ProductID, item: Stripe.Subscription.Item?, paidThrough: Date?, startsAt: Date
   ) -> DesiredSubscription {
-    // An item that was removed has no more periods: its record ends with what is paid.
+    // A removed item has no more periods: its record ends with its paid time.
     let status: SubscriptionStatus = item == nil ? .canceled : subscription.recordStatus
     let start = item == nil ? startsAt : item?.currentPeriodStart ?? subscription.created
     let end =
@@ -254,7 +254,7 @@ private struct SubscriptionLines {
 
   // MARK: What is bought once
 
-  /// One-time prices that were sold with a subscription: they are on its invoices and on none of its items (Stripe docs,
+  /// One-time prices that were sold with a subscription: they are on its invoices but on none of its items (Stripe docs,
   /// "Checkout: one-time prices in subscription mode").
   private mutating func add(_ once: [Ledger.Entry], beside lineages: [Lineage]) {
     for entry in once where entry.direction == .charge && !entry.isChange && entry.price != nil {
@@ -280,7 +280,7 @@ private struct SubscriptionLines {
     notes = Knowledge.unique(notes)
   }
 
-  /// A setup fee is a one-time price of a product that the subscription sells when it is charged.
+  /// A setup fee is a one-time price of a product that the subscription already sells when the fee is charged.
   private func isFee(_ line: SoldLine, on entry: Ledger.Entry, beside lineages: [Lineage]) -> Bool {
     let isSubscribedTo = lineages.contains { lineage in
       lineage.entries.contains { $0.product == line.product && $0.billed <= entry.billed }
@@ -293,7 +293,7 @@ private struct SubscriptionLines {
 }
 
 extension Stripe.Subscription {
-  /// What a line of it does with issued units while nothing was paid for it.
+  /// What happens to issued units of a line while nothing was paid for it.
   fileprivate var unpaid: DesiredLine.Unpaid {
     switch status {
     case .incomplete, .trialing, .unknown: .leavesIssued

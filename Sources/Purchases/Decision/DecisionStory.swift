@@ -44,8 +44,8 @@ extension PurchaseStatus {
 extension Decision {
   static let mostLinesTold = 20
 
-  /// Why it was decided so: the reason, then for each line its mapping, the terms, what it entitles to and until when. Equal
-  /// for equal decisions, so that an unchanged one is not told again.
+  /// Why it was decided so: the reason, then for each line its mapping, terms, entitlement and end. Equal decisions give
+  /// equal text, so that an unchanged one is not told again.
   package var story: String? {
     var parts = [reason].compactMap { $0 }
     parts += lines.prefix(Self.mostLinesTold).map(\.story)

@@ -3,8 +3,8 @@ import Identity
 package import LicenseKitAPI
 package import StripeAPI
 
-/// Names one license that a purchase sells: (line, LicenseKit product, ordinal) within the purchase. Unique, so that a
-/// unit can never have two.
+/// Names one license that a purchase sells by line, LicenseKit product and ordinal. It is unique within the purchase, so that
+/// a unit can never have two licenses.
 package struct UnitKey: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
   /// `li_…`, `si_…` or `il_…`
   package let line: String
@@ -24,7 +24,7 @@ package struct UnitKey: Hashable, Sendable, Codable, Comparable, CustomStringCon
   }
 }
 
-/// What a license is to be.
+/// The state that a license should be in.
 package enum DesiredAccess: Hashable, Sendable {
   case active
   case suspended(Set<Cause>)
@@ -37,26 +37,26 @@ package struct DesiredUnit: Hashable, Sendable {
   package let key: UnitKey
   package let access: DesiredAccess
   package let startsAt: Date?
-  /// At least this long; an expiry is only ever moved forward. Nil where the license has none.
+  /// The license lasts at least this long; an expiry is only ever moved forward. Nil if the license has none.
   package let expiresAt: Date?
   package let features: [Terms.FeatureGrant]
-  /// The order and subscription record the license is made for, by their external ids.
+  /// The order and subscription record that the license is made for, by their external ids.
   package let order: String?
   package let subscription: String?
 }
 
 /// The customer record of the buyer.
 package struct DesiredCustomer: Hashable, Sendable {
-  /// Unique at LicenseKit: holds the account, since a server may serve several.
+  /// Unique at LicenseKit: it contains the account, since a LicenseKit server may serve several.
   package let code: String
   package let name: String
   package let email: String?
-  /// Nil for guests, and once the customer was deleted at Stripe.
+  /// Nil for guests, and after the customer was deleted at Stripe.
   package let stripeCustomer: Stripe.CustomerID?
-  /// Whether a change of name or address is taken over to the record that exists.
+  /// Whether a change of name or address is copied to the existing record.
   package var isFollowed = false
 
-  /// Names a buyer who is no customer of Stripe's, by what was bought.
+  /// Names a buyer who is no Stripe customer by what was bought.
   package static func guest(_ id: String) -> String { "guest-\(id)" }
 
   /// - Parameter subject: the id of a Stripe customer, or of a guest.
@@ -64,10 +64,10 @@ package struct DesiredCustomer: Hashable, Sendable {
     "stripe-\(tenant.account)-\(subject)\(tenant.livemode ? "" : "-test")"
   }
 
-  /// How somebody is called who has told neither name nor address.
+  /// What a buyer is called who gave neither name nor address.
   package static func name(of subject: String) -> String { "Stripe \(subject)" }
 
-  /// What is taken over.
+  /// What is copied to the record.
   package struct Contact: Hashable, Sendable, Codable {
     package let name: String
     package let email: String?
@@ -96,20 +96,20 @@ package struct DesiredSubscription: Hashable, Sendable, Codable {
 package struct DesiredOrder: Hashable, Sendable, Codable {
   package let externalID: String
   package let product: ProductID
-  /// Refunded, or else fulfilled as soon as its licenses exist.
+  /// Refunded; otherwise it is fulfilled as soon as its licenses exist.
   package let isRefunded: Bool
-  /// Called off without money that moved back: a voided invoice.
+  /// Called off without any money going back: a voided invoice.
   package var isVoided = false
   package let subscription: String?
   package let periodStart: Date?
   package let periodEnd: Date?
-  /// What was sold, in Stripe's words; told at LicenseKit with the order.
+  /// What was sold, in Stripe's words; LicenseKit gets it with the order.
   package var price: Stripe.PriceID?
   package var stripeProduct: Stripe.ProductID?
 }
 
 package struct DesiredLine: Hashable, Sendable {
-  /// What becomes of units that are issued already, in a line that nothing was paid for.
+  /// What happens to units that are already issued in a line that nothing was paid for.
   package enum Unpaid: Hashable, Sendable {
     /// They stay as they are: the first payment is open, or a trial runs that gives nothing by itself.
     case leavesIssued
@@ -125,11 +125,11 @@ package struct DesiredLine: Hashable, Sendable {
   package let subscription: DesiredSubscription?
   package let orders: [DesiredOrder]
   package let units: [DesiredUnit]
-  /// Set while nothing was paid for it: then nothing is issued.
+  /// Set while nothing was paid for the line; then nothing is issued.
   package let unpaid: Unpaid?
-  /// Everything that withholds or has ended access, also what alone would change nothing any more.
+  /// Everything that withholds or has ended access, including causes that alone would no longer change anything.
   package var causes: Set<Cause> = []
-  /// The end of what is paid for. Nil when it never ends, and when nothing is paid for.
+  /// The end of the paid time. Nil if it never ends, and if nothing is paid.
   package var paidThrough: Date?
 }
 
@@ -148,7 +148,7 @@ package enum PurchaseStatus: String, Hashable, Sendable, Codable, CaseIterable {
 package struct Decision: Hashable, Sendable {
   package var root: Root?
   package var status: PurchaseStatus
-  /// Why it is so, in plain words; nil when there is nothing to explain.
+  /// Why the status is what it is, in plain words; nil if there is nothing to explain.
   package var reason: String?
   /// What Stripe must be asked before more can be decided.
   package var questions: [Question] = []
@@ -156,15 +156,15 @@ package struct Decision: Hashable, Sendable {
   package var lines: [DesiredLine] = []
   /// The payment whose page in the Dashboard shows the sale.
   package var payment: Stripe.PaymentIntentID?
-  /// Of a payment that paid for several subscriptions: these. What is known of it concerns their purchases.
+  /// The subscriptions that share this payment, if it paid for several. What is known of it concerns their purchases.
   package var sharers: [Stripe.SubscriptionID] = []
   /// Stripe products and prices of lines that no mapping applies to.
   package var unmapped: [String] = []
-  /// The lines are all that was sold: a unit recorded for a line that is not among them was sold no more.
+  /// The lines are all that was sold: a unit recorded for any other line is no longer sold.
   package var isComplete = false
-  /// When the answer may next be another one without any event.
+  /// When the answer may next change without any event.
   package var nextLook: Date?
-  /// The moment it holds for: now, or what the test clock of the purchase says.
+  /// The moment that the decision is for: now, or the time of the purchase's test clock.
   package var asOf: Date?
 
   package init(

@@ -11,22 +11,22 @@ package struct Knowledge: Hashable, Sendable {
     for fact in facts { learn(fact) }
   }
 
-  /// Takes in one more version; see `Fact.joined(with:)`.
+  /// Adds one more version; see `Fact.joined(with:)`.
   package mutating func learn(_ fact: Fact) {
     facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
   }
 
-  /// Takes in Stripe's answer to a question that was asked with this knowledge.
+  /// Adds Stripe's answer to a question that was asked with this knowledge.
   package mutating func learnAnswer(_ answer: Snapshot, answeredAt: Date) {
     let newest = newest
-    // The shares of other subscriptions are not this purchase's.
+    // The shares of other subscriptions do not belong to this purchase.
     for snapshot in answer.withShares where snapshot.key == answer.key || facts[snapshot.key] != nil {
       facts[snapshot.key] = .fetched(
         snapshot, answeredAt: answeredAt, knowing: facts[snapshot.key], newestKnown: newest)
     }
   }
 
-  /// The newest second that anything here was true in: an answer to a question asked now is not older.
+  /// The newest second of any fact here. An answer to a question asked now is not older.
   package var newest: Date? { facts.values.map(\.asOf).max() }
 
   /// All Stripe ids of this purchase that the facts name.
@@ -36,7 +36,7 @@ package struct Knowledge: Hashable, Sendable {
 
   func isMissing(_ key: FactKey) -> Bool { if case .missing = facts[key]?.snapshot { true } else { false } }
 
-  /// Sorted by key, so that whatever is derived from them does not depend on the order of arrival.
+  /// Sorted by key, so that nothing derived from them depends on the order of arrival.
   package var snapshots: [Snapshot] { facts.values.sorted { $0.key < $1.key }.map(\.snapshot) }
 
   package var contested: [FactKey] { facts.values.filter(\.isContested).map(\.key).sorted() }
@@ -47,7 +47,8 @@ package struct Knowledge: Hashable, Sendable {
   package var subscriptions: [Stripe.Subscription] {
     snapshots.compactMap { if case .subscription(let value) = $0 { value } else { nil } }
   }
-  /// Each invoice in its newest version, from an event or answer about the invoice or from the list of its subscription.
+  /// Each invoice in its newest version, which comes from an event or answer about the invoice, or from its subscription's
+  /// list.
   package var invoices: [Stripe.Invoice] {
     var newest: [Stripe.InvoiceID: (asOf: Date, invoice: Stripe.Invoice)] = [:]
     for fact in facts.values {
@@ -58,8 +59,7 @@ package struct Knowledge: Hashable, Sendable {
         default: []
         }
       for invoice in invoices {
-        // Of two versions with the same time, the one from an event of the invoice or an answer about it has its payments;
-        // the one from a list has not.
+        // Of two versions with the same time, the one about the invoice itself has its payments; the one from a list has not.
         let isAlone = invoices.count == 1 && fact.key.rawValue == invoice.id.rawValue
         if let known = newest[invoice.id], known.asOf > fact.asOf || (known.asOf == fact.asOf && !isAlone) { continue }
         newest[invoice.id] = (fact.asOf, invoice)
@@ -73,7 +73,7 @@ package struct Knowledge: Hashable, Sendable {
   package var refunds: [Stripe.Refund] {
     snapshots.compactMap { if case .refund(let value) = $0 { value } else { nil } }
   }
-  /// Each dispute in its newest version, whether that names it or, as old versions do, only its charge.
+  /// Each dispute in its newest version, including old versions that name only the charge.
   package var disputes: [Stripe.Dispute] {
     let told = facts.values.compactMap { fact -> (dispute: Stripe.Dispute, fact: Fact)? in
       if case .dispute(let dispute) = fact.snapshot { (dispute, fact) } else { nil }
@@ -160,7 +160,7 @@ package struct Knowledge: Hashable, Sendable {
   package func invoicePayments(of payment: Stripe.PaymentIntentID) -> [Stripe.InvoicePayment]? {
     if case .invoicePayments(_, let value) = self[.invoicePayments(of: payment)] { value } else { nil }
   }
-  /// The sessions that made an invoice without anything to pay; nil when that was not asked.
+  /// The sessions that made an invoice without anything to pay; nil if Stripe was not asked.
   package func sessions(behind search: SessionSearch) -> [Stripe.CheckoutSessionID]? {
     if case .sessionsBehind(_, let value) = self[.sessions(behind: search)] { value } else { nil }
   }

@@ -2,7 +2,7 @@ import Foundation
 import Identity
 package import StripeAPI
 
-/// What is known of money that moved back, for a set of payments.
+/// What is known of money that went back, for a set of payments.
 package struct MoneyBack: Hashable {
   /// All of it was returned.
   var isFullyRefunded = false
@@ -13,7 +13,7 @@ package struct MoneyBack: Hashable {
   /// Disputes under which the money is withdrawn.
   var openDisputes: [Stripe.DisputeID] = []
   var lostDisputes: [Stripe.DisputeID] = []
-  /// Warnings of fraud about which something can still be done.
+  /// Fraud warnings that can still be acted on.
   var openWarnings: [Stripe.FraudWarningID] = []
 
   /// Lost in a dispute.
@@ -21,8 +21,8 @@ package struct MoneyBack: Hashable {
 }
 
 extension Knowledge {
-  /// What must be asked before money that moved back can be judged: a refund or dispute is only a hint, the charge has
-  /// the absolute amounts. A charge that was seen before the refund's last change is asked for again.
+  /// What must be asked before returned money can be judged. A refund or dispute is only a hint; the charge has the absolute
+  /// amounts. A charge that was seen before the refund's last change is asked for again.
   var moneyQuestions: [Question] {
     var questions: [Question] = []
     for refund in refunds {
@@ -39,7 +39,7 @@ extension Knowledge {
     where self[FactKey(charge)] == nil {
       questions.append(.charge(charge))
     }
-    // A credit note names the refunds made with it, which else are known only when their own events arrive.
+    // A credit note names the refunds made with it. Otherwise those become known only when their own events arrive.
     for refund in creditNotes.flatMap(\.refunds) where self[FactKey(refund)] == nil {
       questions.append(.refund(refund))
     }
@@ -48,7 +48,7 @@ extension Knowledge {
     return Self.unique(questions)
   }
 
-  /// An invoice says how much of it was credited after its payment; the credit notes say whether that was money.
+  /// An invoice says how much of it was credited after payment; only the credit notes say whether that was money.
   private func creditNoteQuestion(_ invoice: Stripe.Invoice) -> Question? {
     guard let credited = invoice.creditedAfterPayment else { return nil }
     let known = creditNotes(of: invoice.id).filter { !$0.isVoid }.reduce(Int64(0)) { $0.addingSaturated($1.amount) }
@@ -58,8 +58,8 @@ extension Knowledge {
     return .creditNotes(of: invoice.id)
   }
 
-  /// A charge counts a refund as returned while it is still under way and may fail. What would end a license for good is
-  /// not concluded from the charge alone: the refunds that make up its amount are known first.
+  /// A charge counts a refund as returned while the refund is still under way and may fail. So a charge alone never ends a
+  /// license for good: the refunds that make up its amount must be known first.
   private func pendingRefundQuestions(_ charge: Stripe.Charge) -> [Question] {
     guard charge.isPaid, charge.isFullyRefunded else { return [] }
     let known = refunds.filter { $0.charge == charge.id && $0.stands }
@@ -72,9 +72,9 @@ extension Knowledge {
     return ids.filter { self[FactKey($0)] == nil }.map(Question.refund)
   }
 
-  /// Within one second only the amounts tell whether a charge was seen before or after what is known of its refunds: it
-  /// has at least what was refunded, and no more once a refund is known to have failed. Where they disagree, either may
-  /// be the older, so both are asked for; what Stripe has answered about all of them stands.
+  /// Within one second, only amounts tell whether a charge was seen before or after its refunds. It must show at least the
+  /// amount refunded, and no more once a refund is known to have failed. If they disagree, either may be older, so both are
+  /// asked for. What Stripe has answered about all of them stands.
   private func refundQuestions(_ id: Stripe.ChargeID) -> [Question] {
     guard let charge = charge(id) else { return [] }
     let own = refunds.filter { $0.charge == id }
@@ -86,14 +86,14 @@ extension Knowledge {
     return [.charge(id)] + own.map { .refund($0.id) }
   }
 
-  /// Judges what was paid for an invoice. Several payments may have paid it, and money outside Stripe, which goes back
-  /// outside Stripe too and stands in a credit note then: all of it was returned when the sum of what went back is what
+  /// Judges what was paid for an invoice. Several payments may have paid it, and so may money outside Stripe; that goes back
+  /// outside Stripe too, and then a credit note says so. All of it was returned when the sum of what went back equals what
   /// was paid.
   func moneyBack(of invoice: Stripe.Invoice) -> MoneyBack {
     moneyBack(of: invoice, paidBy: charges(paying: invoice), whole: invoice.amountPaid)
   }
 
-  /// - Parameter paid: what was paid for it: of a hold that was captured in part, the part.
+  /// - Parameter paid: what was paid for it. If a hold was captured in part, the captured part.
   private func moneyBack(of invoice: Stripe.Invoice, paidBy charges: [Stripe.Charge], whole paid: Int64) -> MoneyBack {
     var result = moneyBack(on: charges)
     let outside = creditNotes(of: invoice.id).filter { !$0.isVoid }
@@ -101,7 +101,7 @@ extension Knowledge {
     let taken = charges.filter(\.isPaid)
     let returned = taken.reduce(outside) { $0.addingSaturated($1.amountReturned) }
     result.hasReturns = returned > 0
-    // An invoice without an amount that says more is judged by its charges alone.
+    // An invoice whose amount says nothing more is judged by its charges alone.
     let whole = paid > 0 ? paid : outside > 0 ? invoice.total : 0
     guard whole > 0 else { return result }
     let unsettled = pendingAmount(on: taken)
@@ -110,20 +110,20 @@ extension Knowledge {
     return result
   }
 
-  /// Judges what was paid for a Checkout Session; it may have made an invoice, which is what credit notes are for.
+  /// Judges what was paid for a Checkout Session. Credit notes refer to the invoice that it may have made.
   func moneyBack(of session: Stripe.CheckoutSession, _ charges: [Stripe.Charge]) -> MoneyBack {
     guard let invoice = session.invoice.flatMap({ invoice($0) }) else { return moneyBack(on: charges) }
     let taken = charges.filter(\.isPaid).reduce(Int64(0)) { $0.addingSaturated($1.amountCaptured) }
     return moneyBack(of: invoice, paidBy: charges, whole: taken > 0 ? taken : invoice.amountPaid)
   }
 
-  /// How much of what is shown as returned is still under way.
+  /// How much of the amount shown as returned is still under way.
   private func pendingAmount(on charges: [Stripe.Charge]) -> Int64 {
     refunds.filter { refund in refund.isUnderWay && charges.contains { $0.isConcerned(by: refund) } }
       .reduce(Int64(0)) { $0.addingSaturated($1.amount) }
   }
 
-  /// Judges a set of charges by their absolute amounts; amounts are never added up over events.
+  /// Judges a set of charges by their absolute amounts. Amounts are never added up over events.
   func moneyBack(on charges: [Stripe.Charge]) -> MoneyBack {
     var result = MoneyBack()
     let paid = charges.filter(\.isPaid)
@@ -143,7 +143,7 @@ extension Knowledge {
       }
     }
     for warning in fraudWarnings where warning.isActionable {
-      // A full refund answers a warning; Stripe says so of the warning only by and by.
+      // A full refund settles a warning, but Stripe updates the warning only later.
       let concerns = charges.contains { charge in
         !charge.isFullyRefunded
           && (charge.id == warning.charge
@@ -169,7 +169,7 @@ extension Knowledge {
     }
   }
 
-  /// Payments behind charges on which money moved back, that no known invoice claims.
+  /// Asks for the payments behind charges that money went back on, if no known invoice claims them.
   var unlinkedPaymentQuestions: [Question] {
     var questions: [Question] = []
     let linked = Set(invoices.flatMap { charges(paying: $0) }.map(\.id))

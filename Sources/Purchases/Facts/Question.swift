@@ -17,10 +17,10 @@ package enum Question: Hashable, Sendable {
   case refunds(of: Stripe.ChargeID)
   case sessions(of: Stripe.PaymentIntentID)
   case invoicePayments(of: Stripe.PaymentIntentID)
-  /// All of them: what a subscription was asked for before this service was there.
+  /// All of them, including those from before this service was installed.
   case invoices(of: Stripe.SubscriptionID)
   case creditNotes(of: Stripe.InvoiceID)
-  /// There is no filter by invoice: the sessions of that time are asked for by their buyer.
+  /// Stripe has no filter by invoice, so the sessions around that time are asked for by their buyer.
   case sessionsBehind(SessionSearch, Buyer, around: Date)
 
   /// How a buyer is found.
@@ -70,8 +70,8 @@ package enum Question: Hashable, Sendable {
     case .invoices(let subscription, _): .invoices(of: subscription)
     case .invoiceShare(_, let invoice): .invoice(invoice.id)
     case .creditNotes(let invoice, _): .creditNotes(of: invoice)
-    // What differs between two versions of these moves one way, so that they are never contested; or there is no such
-    // call, as for a dispute that was told without an id.
+    // Two versions of these differ only in what moves one way, so that they are never contested; or Stripe has no such call,
+    // as for a dispute that came without an id.
     case .fraudWarning, .creditNote, .product, .paymentFailed, .sessionsBehind, .invoicePayment, .missing: nil
     }
   }

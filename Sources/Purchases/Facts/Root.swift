@@ -2,13 +2,13 @@ import Foundation
 import Identity
 package import StripeAPI
 
-/// What a purchase is at its root: the Stripe object whose lines are what was sold.
+/// The root of a purchase: the Stripe object whose lines are what was sold.
 package enum Root: Hashable, Sendable {
   case subscription(Stripe.SubscriptionID)
   case checkout(Stripe.CheckoutSessionID)
   /// An invoice without subscription and without Checkout: sent by hand or from a quote.
   case invoice(Stripe.InvoiceID)
-  /// A payment of an integration of the vendor's own, whose metadata names what it sells.
+  /// A payment made by the vendor's own integration, whose metadata names what it sells.
   case payment(Stripe.PaymentIntentID)
 
   /// The word for it in the admin API.
@@ -31,25 +31,25 @@ package enum Root: Hashable, Sendable {
   }
 }
 
-/// How much is known of what a purchase is.
+/// How much is known of a purchase's root.
 package enum RootFinding: Hashable {
   case found(Root)
   /// These answers are needed first.
   case ask([Question])
-  /// A payment that no Checkout, Payment Link, subscription or invoice is behind: it names no product.
+  /// A payment without Checkout, Payment Link, subscription or invoice: it names no product.
   case barePayment
-  /// The payment of an invoice that bills several subscriptions, each of which is a purchase of its own.
+  /// The payment of an invoice that bills several subscriptions. Each of those is a purchase of its own.
   case sharedInvoice(Stripe.Invoice)
-  /// Nothing that sells anything (a session in setup mode, say).
+  /// Nothing that sells anything, for example a session in setup mode.
   case nothing
 }
 
 extension Knowledge {
-  /// Works out what the purchase is at its root.
+  /// Works out what the root of the purchase is.
   ///
-  /// A subscription comes before all, since its sessions and invoices only belong to it. A Checkout Session comes before
-  /// the invoice it may have made: such an invoice names no subscription and looks like one written by hand, so that the
-  /// session must be looked for before anything is issued for the invoice (Stripe docs, "Checkout: invoice creation").
+  /// A subscription comes before all others, since its sessions and invoices only belong to it. A Checkout Session comes
+  /// before the invoice that it may have made: such an invoice names no subscription and looks like one written by hand. So
+  /// the session must be looked for before anything is issued for the invoice (Stripe docs, "Checkout: invoice creation").
   package func findRoot() -> RootFinding {
     var named = subscriptions.map(\.id) + sessions.compactMap(\.subscription)
     named += invoices.filter { !$0.isShared }.compactMap(\.subscription)
@@ -93,7 +93,7 @@ extension Knowledge {
     }
     if !questions.isEmpty { return .ask(Self.unique(questions)) }
 
-    // A refund, dispute or warning may name a charge only; the charge names its payment.
+    // A refund, dispute or warning may name only a charge; the charge names its payment.
     for charge in (refunds.compactMap(\.charge) + disputes.compactMap(\.charge) + fraudWarnings.compactMap(\.charge))
     where self[FactKey(charge)] == nil {
       questions.append(.charge(charge))

@@ -2,8 +2,8 @@ import Identity
 package import StripeAPI
 
 extension Snapshot {
-  /// Objects that many purchases have in common, and whose facts this one needs: the buyer, the price of a payment that
-  /// names what it sells, and an invoice that bills several subscriptions.
+  /// Objects that several purchases share and whose facts this purchase needs: the buyer, the price that a payment names, and
+  /// an invoice that bills several subscriptions.
   package var shared: [FactKey] {
     var keys = customer.map { [FactKey($0)] } ?? []
     if case .subscription(let subscription) = self, let latest = subscription.latestInvoice {
@@ -18,7 +18,7 @@ extension Snapshot {
     return keys
   }
 
-  /// Whether the product or price is offered no more.
+  /// Whether the product or price is no longer offered.
   var isWithdrawn: Bool {
     switch self {
     case .product(let product): product.isDeleted || !product.isActive

@@ -2,16 +2,16 @@ import Foundation
 import Identity
 package import StripeAPI
 
-// An invoice that bills several subscriptions is paid by one payment. Each subscription stays a purchase of its own, and
-// so does the payment: what is known of it, and of what went back of it, belongs to the payment's purchase. The
-// subscriptions borrow it to judge their lines, and are told when something changes.
+// One payment pays an invoice that bills several subscriptions. Each subscription is a purchase of its own, and so is the
+// payment: what is known of it and its returns belongs to the payment's purchase. The subscriptions borrow those facts to
+// judge their lines, and are told when something changes.
 
 extension Knowledge {
   /// The invoices that bill several subscriptions.
   package var sharedInvoices: [Stripe.Invoice] { invoices.filter(\.isShared) }
 
-  /// The ids of shared invoices, of what paid them and of what went back: they lead to the purchase of the payment, and make
-  /// none of the subscriptions another one.
+  /// The ids of shared invoices, of their payments and of what went back. They lead to the payment's purchase, and do not
+  /// make the subscriptions one purchase.
   package var sharedIDs: Set<String> {
     var ids: Set<String> = []
     for invoice in sharedInvoices {
@@ -31,7 +31,7 @@ extension Knowledge {
   package func money(of invoice: Stripe.Invoice) -> [Fact] {
     let ids = paymentIDs(of: invoice)
     let told = facts.values.filter { $0.snapshot.isOfMoney && !ids.isDisjoint(with: $0.snapshot.aliases) }
-    // What Stripe does not have is named by nothing but itself.
+    // An object that Stripe does not have is named only by its own id.
     let named = ids.union(told.flatMap(\.snapshot.aliases))
     return told
       + facts.values.filter { fact in
@@ -58,14 +58,14 @@ extension Knowledge {
     return ids
   }
 
-  /// Takes in what other purchases know of the payments of invoices that this one shares with them.
+  /// Adds what other purchases know of the payments of invoices that this one shares with them.
   package mutating func borrow(from lenders: Knowledge) {
     for fact in sharedInvoices.flatMap(lenders.money) { learn(fact) }
   }
 }
 
 extension Snapshot {
-  /// Whether it is about a payment or what went back of it.
+  /// Whether it is about a payment, or about what went back of one.
   fileprivate var isOfMoney: Bool {
     switch self {
     case .invoicePayment, .paymentIntent, .charge, .refund, .dispute, .fraudWarning, .creditNote, .refunds,
@@ -77,7 +77,7 @@ extension Snapshot {
     }
   }
 
-  /// What an answer or event of an invoice says: of the invoice, and of the share of each subscription that it bills.
+  /// What an answer or event about an invoice says: the invoice, and the share of each subscription that it bills.
   package var withShares: [Snapshot] { [self] + shares }
 }
 
@@ -92,6 +92,6 @@ extension Stripe.Invoice {
     Set(lines.compactMap(\.subscription) + [subscription].compactMap { $0 })
   }
 
-  /// Whether it bills several subscriptions: then it links nothing, and each of them has its lines.
+  /// Whether it bills several subscriptions. Then it links nothing, and each subscription has its own lines.
   package var isShared: Bool { subscriptions.count > 1 }
 }

@@ -2,10 +2,10 @@ import Foundation
 package import Identity
 package import StripeAPI
 
-/// What was said of one Stripe object, or answered to one question about it, in the form that decisions read.
+/// What Stripe said of one object, or answered to one question about it, in the form that decisions read.
 ///
-/// Only what decisions need is kept: both object shapes become the same snapshot, so that the same purchase told twice is
-/// recognised, and no more of a buyer's data is stored than is used.
+/// Only what decisions need is kept. Both API shapes of an object become the same snapshot, so that repeated news of a
+/// purchase is recognised, and no more of a buyer's data is stored than is used.
 package enum Snapshot: Hashable, Sendable {
   case checkoutSession(Stripe.CheckoutSession)
   case subscription(Stripe.Subscription)
@@ -22,23 +22,23 @@ package enum Snapshot: Hashable, Sendable {
   case price(Stripe.Price)
   /// The delayed payment of a session has failed. The session itself does not say so: it stays complete and unpaid.
   case paymentFailed(FailedPayment)
-  /// All lines of a Checkout Session: never in an event, always asked for.
+  /// All lines of a Checkout Session. They are never in an event, so Stripe is always asked.
   case lineItems(of: Stripe.CheckoutSessionID, [Stripe.LineItem])
-  /// Which Checkout Sessions a payment belongs to; empty when none.
+  /// Which Checkout Sessions a payment belongs to; empty if none.
   case sessions(of: Stripe.PaymentIntentID, [Stripe.CheckoutSessionID])
   /// All refunds of a charge.
   case refunds(of: Stripe.ChargeID, [Stripe.RefundID])
-  /// Which Checkout Sessions made an invoice without anything to pay, for which no payment can be asked; empty when none.
+  /// Which Checkout Sessions made an invoice without anything to pay, which has no payment to ask by; empty if none.
   case sessionsBehind(SessionSearch, [Stripe.CheckoutSessionID])
-  /// Which invoices a payment paid; empty when none.
+  /// Which invoices a payment paid; empty if none.
   case invoicePayments(of: Stripe.PaymentIntentID, [Stripe.InvoicePayment])
   /// The newest invoices of a subscription, whatever became of them.
   case invoices(of: Stripe.SubscriptionID, [Stripe.Invoice])
-  /// What an invoice that bills several subscriptions bills one of them.
+  /// The share of one subscription in an invoice that bills several.
   case invoiceShare(of: Stripe.SubscriptionID, Stripe.Invoice)
   /// The credit notes of an invoice.
   case creditNotes(of: Stripe.InvoiceID, [Stripe.CreditNote])
-  /// Stripe was asked and has no such object (deleted, or of another mode).
+  /// Stripe was asked and has no such object: it was deleted, or belongs to another mode.
   case missing(FactKey)
 }
 
@@ -49,14 +49,14 @@ package struct FailedPayment: Hashable, Sendable, Codable {
   package let subscription: Stripe.SubscriptionID?
 }
 
-/// A look for the Checkout Session that made an invoice.
+/// A search for the Checkout Session that made an invoice.
 package struct SessionSearch: Hashable, Sendable, Codable {
   package let invoice: Stripe.InvoiceID
-  /// Whether it took place when the session must have been there, if there is one.
+  /// Whether the search took place late enough that the session, if there is one, must have been found.
   package let isLast: Bool
 }
 
-/// Names a fact: the object's id, or the id and what was asked about it.
+/// Names a fact: the object's id, or the id and the question about it.
 package struct FactKey: RawRepresentable, Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
   package let rawValue: String
   package init(rawValue: String) { self.rawValue = rawValue }
@@ -136,7 +136,7 @@ extension Snapshot {
     case .checkoutSession(let s):
       return s.mode == .setup || s.mode == .other
         ? [] : ids(s.id.rawValue, s.subscription?.rawValue, s.paymentIntent?.rawValue, s.invoice?.rawValue)
-    // Its newest invoice may bill other subscriptions too; an invoice names its subscriptions itself.
+    // A subscription's newest invoice may bill other subscriptions too. An invoice names its subscriptions itself.
     case .subscription(let s):
       return [s.id.rawValue]
     case .invoice(let i):
@@ -179,14 +179,14 @@ extension Snapshot {
     }
   }
 
-  /// Of an invoice that bills several subscriptions: what it bills each of them. Empty for anything else.
+  /// What an invoice that bills several subscriptions bills each of them. Empty for anything else.
   package var shares: [Snapshot] {
     guard case .invoice(let invoice) = self, invoice.isShared else { return [] }
     return invoice.subscriptions.sorted().map { .invoiceShare(of: $0, invoice) }
   }
 
-  /// How far the object has come, by what only ever moves one way in it: it decides between two versions of the same
-  /// second.
+  /// How far the object has progressed, by those of its values that only ever move one way. It decides between two versions
+  /// of the same second.
   package var progress: [Int64] {
     switch self {
     case .checkoutSession(let s):
@@ -198,7 +198,7 @@ extension Snapshot {
         case .incomplete, .unknown: 0
         default: 1
         }
-      // Neither an end nor a start of periods only moves forward: a change from year to month makes the end an earlier one.
+      // Neither start nor end of a period only moves forward: a change from yearly to monthly moves the end back.
       return [stage]
     case .invoice(let i), .invoiceShare(_, let i):
       let stage: Int64 =

@@ -31,8 +31,8 @@ extension Snapshot {
     }
   }
 
-  /// What is known of the object, in plain words and without a buyer's name, address or any amount of money. Nil where the
-  /// noun says it all.
+  /// What is known of the object, in plain words and without a buyer's name, address or any amount of money. Nil if the noun
+  /// says it all.
   package var state: String? {
     switch self {
     case .checkoutSession(let session): session.story
@@ -79,7 +79,7 @@ extension Snapshot {
 }
 
 extension [String] {
-  /// Comma-separated; of many, the first and how many more.
+  /// Comma-separated; a long list is cut to its first elements and the number of the others.
   package var listed: String {
     count <= 20 ? joined(separator: ", ") : prefix(20).joined(separator: ", ") + " and \(count - 20) more"
   }

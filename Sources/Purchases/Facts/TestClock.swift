@@ -2,11 +2,11 @@ import Foundation
 import StripeAPI
 
 extension Knowledge {
-  /// The time of the test clock of the purchase: the newest time in events, and in what the objects say has happened. Nil
+  /// The time of the purchase's test clock: the newest time among its events and the past times that its objects state. Nil
   /// for a purchase without a test clock.
   ///
-  /// What is planned (the end of a period, a cancellation to come) is not told as having happened. Answers count for
-  /// their objects only: they carry the real time.
+  /// Planned times (the end of a period, a future cancellation) do not count. The time of an answer does not count either,
+  /// because answers carry the real time; only the times inside the answered object do.
   var testClock: Date? {
     let isOnClock = facts.values.contains { fact in
       switch fact.snapshot {
@@ -18,7 +18,7 @@ extension Knowledge {
     }
     guard isOnClock else { return nil }
     return facts.values.flatMap { fact -> [Date] in
-      // A buyer's record is shared with purchases of other clocks.
+      // A buyer's record is shared with purchases on other clocks.
       if case .customer = fact.snapshot { return [] }
       return (fact.source == .event ? [fact.asOf] : []) + fact.snapshot.happened
     }.max()
@@ -26,7 +26,7 @@ extension Knowledge {
 }
 
 extension Snapshot {
-  /// The moments at which something happened to the object, as it says itself.
+  /// The moments at which something happened to the object, according to the object.
   fileprivate var happened: [Date] {
     let moments: [Date?] =
       switch self {

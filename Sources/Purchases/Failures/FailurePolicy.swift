@@ -8,12 +8,12 @@ package struct FailurePolicy: Sendable {
   package init() {
   }
   static let maximumAttempts = RetryPause.maximumAttempts
-  /// Stripe is at work on the object for somebody else; it is free again within seconds.
+  /// Stripe is working on the object for another request; it is free again within seconds.
   static let longestPauseForLock: TimeInterval = 30
-  /// How often records that LicenseKit says are gone are looked up.
+  /// How many times records that LicenseKit calls gone are looked up.
   static let maximumLookUps = 5
 
-  /// Of a purchase.
+  /// The response to a failure of a purchase.
   /// - Parameters:
   ///   - attempts: failures in a row before this one.
   ///   - jitter: 0 to 1, spreads the retries of many purchases.
@@ -29,8 +29,8 @@ package struct FailurePolicy: Sendable {
     return .response(response(to: error, attempts: attempts, jitter: jitter))
   }
 
-  /// Of anything that is tried again.
-  /// - Parameters: as of `failure`.
+  /// The response to a failure of anything else that is tried again.
+  /// - Parameters: as for `failure`.
   package func response(to error: any Error, attempts: Int, jitter: Double) -> FailureResponse {
     switch error {
     case let error as any FailureResponding: return error.failureResponse(attempts: attempts, jitter: jitter)
@@ -99,7 +99,7 @@ package struct FailurePolicy: Sendable {
 }
 
 extension FailurePolicy {
-  /// What a run is told of something that went wrong.
+  /// Describes to a run what went wrong.
   package func refusal(_ error: any Error, attempts: Int, jitter: Double) -> Refusal {
     let detail: String =
       switch error {
@@ -113,13 +113,13 @@ extension FailurePolicy {
   }
 }
 
-/// How long a tenant is left in peace when the other side is away.
+/// How long a tenant is not served while the other side is down.
 package enum OutagePause {
   package static let longest: TimeInterval = 300
-  /// A pause that begins within this time after the one before is one of the same outage, and longer.
+  /// A pause that begins within this time after the last one belongs to the same outage, and is longer.
   package static let memory: TimeInterval = 900
 
-  /// - Parameter number: how many pauses of this outage there were before.
+  /// - Parameter number: how many pauses this outage has had so far.
   package static func length(_ number: Int, jitter: Double, atLeast: TimeInterval) -> TimeInterval {
     max(RetryPause.length(number, jitter, longest: longest), atLeast)
   }

@@ -3,12 +3,12 @@ import LicenseKitAPI
 import StripeAPI
 
 extension Outage {
-  /// The answers of something that stands in front of a server which is away, or that it gives when it is too busy for
-  /// anybody. A 500 may be about the one request that it answers.
+  /// The answers of a proxy whose server is down, or of a server that is too busy for any request. A 500 may concern only the
+  /// one request that it answers.
   package static let statuses: Set<Int> = [429, 502, 503, 504]
 
-  /// What breaks on the way to a server that does not answer (the transport's own codes): not what was given up here, and not what
-  /// is wrong with one answer.
+  /// The transport's own codes for a call to a server that does not answer. Calls that we gave up, and single bad answers,
+  /// are not among them.
   static let transportCodes: Set<String> = [
     "connection", "tls", "connect_timeout", "timeout", "connection_lost", "invalid_response",
   ]
@@ -27,7 +27,7 @@ extension Outage {
         let broke = error.transportCode.map { Self.transportCodes.contains($0) } ?? false
         guard broke || error.status.map({ Self.statuses.contains($0) }) ?? false else { return nil }
         self.init(side: .stripe, detail: error.description, atLeast: Self.seconds(after))
-      // This service's own measure of calls is full: no sign that Stripe is in trouble.
+      // Our own rate limit is used up, which is no sign of trouble at Stripe.
       case .rateLimited("budget", _): return nil
       case .rateLimited(_, let after):
         self.init(side: .stripe, detail: error.description, atLeast: Self.seconds(after))
@@ -37,7 +37,7 @@ extension Outage {
     }
   }
 
-  /// No longer than an hour: whoever asks for more is asked again all the same.
+  /// An hour at most: a server that asks for a longer pause is called again after an hour nevertheless.
   private static func seconds(_ duration: Duration?) -> TimeInterval {
     min(duration.map { $0 / .seconds(1) } ?? 0, RetryPause.longest)
   }

@@ -2,53 +2,53 @@ package import Foundation
 package import LicenseKitAPI
 package import StripeAPI
 
-/// Something outside said no, or nothing at all: what a run has to know of it.
+/// Something outside refused or did not answer: what a run must know about it.
 package struct Refusal: Error, Hashable, Sendable {
-  /// What the published rules make of it.
+  /// The response by the published rules.
   package let failure: PurchaseFailure
   /// In the other side's words, for the entry of the step that was refused.
   package let detail: String
-  /// When it was LicenseKit that refused.
+  /// Set if LicenseKit refused.
   package var licenseKit: LicenseKitError?
-  /// When it was Stripe that refused: what a caller can do about it.
+  /// Set if Stripe refused: what a caller can do about it.
   package var stripe: RetryClass?
 }
 
-/// What to do about a purchase that a run failed for.
+/// What to do about a purchase whose run failed.
 package enum PurchaseFailure: Hashable, Sendable {
-  /// The other side is away: not this purchase's fault, and not counted as such.
+  /// The other side is down: that is not this purchase's fault and does not count as its failure.
   case outage(Outage, after: TimeInterval)
-  /// LicenseKit has no such record: what is on record here is looked up, and made anew where it is gone.
+  /// LicenseKit has no such record. The records on our side are looked up, and made again if they are gone.
   case gone(String)
   case response(FailureResponse)
 }
 
-/// What to do about a failure: its kind decides, not the place where it happened.
+/// What to do about a failure. Its kind decides, not the place where it happened.
 package enum FailureResponse: Hashable, Sendable {
-  /// Passing trouble: again after a pause.
+  /// A passing failure: try again after a pause.
   case retry(after: TimeInterval, reason: String)
-  /// The tenant's queue stands still until a person acts.
+  /// The tenant's queue is blocked until a person acts.
   case park(TenantUnavailable)
-  /// This needs a person; the reason says for what.
+  /// A person must act; the reason says how.
   case fail(reason: String)
-  /// Somebody else works on it.
+  /// Another worker has it.
   case yield
-  /// The work was broken off here, whatever for: it goes on at the next turn. That is no attempt, and nothing to tell.
+  /// The work was interrupted on our side. It continues at its next turn; that counts as no attempt and is not reported.
   case interrupted
 }
 
-/// An error of a room above that says itself what is to be done about it.
+/// An error of a higher layer that says itself what to do about it.
 package protocol FailureResponding: Error {
-  /// - Parameters: as of `FailurePolicy.failure`.
+  /// - Parameters: as for `FailurePolicy.failure`.
   func failureResponse(attempts: Int, jitter: Double) -> FailureResponse
 }
 
-/// How long is waited before something is tried again, and how often it is.
+/// How long to wait before something is tried again, and how many times.
 package enum RetryPause {
   /// With the pauses below, about three days: as long as Stripe itself retries a delivery.
   static let maximumAttempts = 90
   package static let longest: TimeInterval = 3_600
-  /// An outage raises the attempts up to here and no further, so that it uses none of those that count.
+  /// An outage raises the number of attempts to this and no further, so that it uses up none of those that count.
   static let attemptsOfOutage = 9
 
   /// One second, two, four, … up to the longest, a quarter more or less.
@@ -58,7 +58,7 @@ package enum RetryPause {
     min(pow(2, Double(min(max(attempts, 0), 20))), longest) * (0.75 + jitter / 2)
   }
 
-  /// Passing trouble is tried again, and not for ever.
+  /// A passing failure is tried again, but not forever.
   package static func response(
     _ reason: String, attempts: Int, jitter: Double, atLeast: TimeInterval = 0,
     longest: TimeInterval = RetryPause.longest
@@ -70,10 +70,10 @@ package enum RetryPause {
   }
 }
 
-/// The other side does not answer at all, whoever asks: what concerns one purchase concerns every other of the tenant.
+/// The other side does not answer anybody, so the failure of one purchase concerns all others of the tenant too.
 ///
-/// The tenant is left in peace for a while then, and asked with one purchase whether the trouble is over. So an outage costs
-/// a few hundred calls a day, however many purchases wait, and none of them fails by it.
+/// The tenant is then not served for a while; after that one purchase tries whether the trouble is over. So an outage costs a
+/// few hundred calls a day, however many purchases wait, and none of them fails because of it.
 package struct Outage: Error, Hashable, Sendable {
   package enum Side: String, Hashable, Sendable {
     case stripe = "Stripe"
@@ -81,9 +81,9 @@ package struct Outage: Error, Hashable, Sendable {
   }
 
   let side: Side
-  /// What was answered, or what broke; without any secret.
+  /// The answer, or what broke; without any secret.
   package let detail: String
-  /// How long the other side asked to be left alone.
+  /// How long the other side asked us to wait.
   package let atLeast: TimeInterval
 
   package init(side: Side, detail: String, atLeast: TimeInterval = 0) {
@@ -98,18 +98,18 @@ package struct Outage: Error, Hashable, Sendable {
   }
 }
 
-/// Nothing can be done for a tenant until a person acts; its queue stands still and shows why.
+/// A person must act before anything can be done for a tenant. Its queue is blocked and shows why.
 package struct TenantUnavailable: Error, Hashable, Sendable, CustomStringConvertible {
   /// Who must act, and where.
   package enum Reason: String, Hashable, Sendable, Codable, CaseIterable {
     case notConnected = "not_connected"
-    /// Stripe refuses the connection's tokens: the vendor authorizes the app again.
+    /// Stripe refuses the connection's tokens: the vendor must authorize the app again.
     case stripeCredential = "stripe_credential"
-    /// The app lacks a permission: the vendor reviews the app's permissions.
+    /// The app lacks a permission: the vendor must review the app's permissions.
     case stripePermission = "stripe_permission"
     /// The account no longer gives access.
     case stripeAccountGone = "stripe_account_gone"
-    /// LicenseKit refuses the token: the vendor gives a new one.
+    /// LicenseKit refuses the token: the vendor must give a new one.
     case licensekitCredential = "licensekit_credential"
     case licensekitMissing = "licensekit_missing"
   }

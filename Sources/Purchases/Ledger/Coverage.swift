@@ -3,24 +3,25 @@ import Identity
 package import StripeAPI
 
 extension Ledger.Coverage {
-  /// How long a delayed payment of a subscription that Stripe calls active may take. Bank debits take up to fourteen
-  /// business days (Stripe docs, "ACH Direct Debit", "SEPA Direct Debit"); what has not come three weeks after it was asked
-  /// for does not count as being on its way.
+  /// How long a delayed payment of a subscription that Stripe calls active may take. Bank debits take up to fourteen business
+  /// days (Stripe docs, "ACH Direct Debit", "SEPA Direct Debit"). Money that has not come three weeks after Stripe asked for
+  /// it counts as late.
   static let longestDelay: TimeInterval = 21 * 86_400
 
   /// How far an invoice is paid.
   ///
   /// - Parameters:
-  ///   - status: of the subscription that it belongs to; nil for none. Stripe says `past_due` when money is late: an open
-  ///     invoice of an active subscription is on its way.
-  ///   - paidAt: when its money came, where the invoice does not say that itself.
+  /// - status: of the subscription that the invoice belongs to; nil for none. Stripe says `past_due` when money is late, so
+  ///   an open invoice of an active subscription is on its way.
+  /// - paidAt: when its money came, if the invoice does not say that itself.
   init(_ invoice: Stripe.Invoice, of status: Stripe.Subscription.Status?, paidAt: Date?) {
     let isRunning = status.map { !$0.isTerminal } ?? false
     switch invoice.status {
     case .paid where invoice.isCreditedInFull: self = isRunning ? .waived : .void
     case .paid: self = .paid(at: invoice.paidAt ?? paidAt ?? invoice.created)
     case .void: self = isRunning ? .waived : .void
-    // What was never tried belongs to a pause that let the period pass. A sent invoice is asked for without attempts.
+    // An invoice that Stripe never tried to collect belongs to a pause that let the period pass. A sent invoice never has
+    // attempts, so their number says nothing about it.
     case .uncollectible:
       self = !invoice.isSent && invoice.attemptCount == 0 && isRunning ? .waived : .givenUp(since: invoice.due)
     // Drafts are not asked for, except that Stripe leaves invoices of an unpaid subscription as drafts.
@@ -37,9 +38,9 @@ extension Ledger.Coverage {
 }
 
 extension Stripe.Invoice {
-  /// Whether it is sent to the buyer, and not charged: only such an invoice has a due date.
+  /// Whether the invoice is sent to the buyer instead of charged. Only a sent invoice has a due date.
   var isSent: Bool { collectionMethod == .sendInvoice || dueDate != nil }
 
-  /// When it was to be paid: a sent invoice at its due date, any other as soon as it could be.
+  /// When the invoice had to be paid: a sent invoice at its due date, any other as soon as it could be.
   package var due: Date { (isSent ? dueDate : nil) ?? finalizedAt ?? created }
 }

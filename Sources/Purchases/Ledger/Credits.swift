@@ -2,21 +2,21 @@ import Foundation
 import Identity
 
 extension Ledger {
-  /// The charges among the entries, each for as long and for as many units as was not credited again.
+  /// The charges among the entries, each without the time and units that were credited again.
   ///
-  /// A credit gives back the rest of one charge of the same price: the one with the same quantity, else the newest. Only a
-  /// credit that was settled counts: one on an invoice that is not paid belongs to a change that has not come about, and
-  /// so does one whose invoice was paid back.
+  /// A credit gives back the rest of one charge of the same price: the charge with the same quantity, else the newest. Only a
+  /// settled credit counts. A credit on an unpaid invoice belongs to a change that has not come about, and so does a credit
+  /// on an invoice whose money went back.
   package static func charges(among entries: [Entry], keepingReturned keeps: Bool) -> [Entry] {
     charges(among: entries) { $0.isPaid(keepingReturned: keeps) }
   }
 
-  /// As the bills say it, whether or not they are paid.
+  /// The charges as billed, whether or not they are paid.
   static func billed(among entries: [Entry]) -> [Entry] {
     charges(among: entries.filter { $0.coverage != .void }) { _ in true }
   }
 
-  /// Whether something is given back that no entry charges.
+  /// Whether an entry gives back time that no entry charges.
   var hasCreditWithoutCharge: Bool {
     entries.contains { credit in
       guard credit.direction == .credit, let rest = credit.span else { return false }
@@ -54,14 +54,14 @@ extension Ledger {
 }
 
 extension [Ledger.Entry] {
-  /// Which charge a credit gives back the rest of.
+  /// Finds the charge whose rest a credit gives back.
   fileprivate func indexOfCharge(creditedBy credit: Ledger.Entry, _ rest: Span) -> Int? {
     let candidates = indices.filter { index in
       let charge = self[index]
       guard let span = charge.span, charge.price == credit.price, span.start <= rest.start, rest.start < span.end else {
         return false
       }
-      // What an invoice credits it does not charge from the same moment on.
+      // An invoice that credits a price does not charge that price again from the same moment.
       return charge.invoice == credit.invoice ? span.start < rest.start : charge.billed <= credit.billed
     }
     return candidates.max { a, b in

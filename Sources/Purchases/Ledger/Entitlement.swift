@@ -4,7 +4,7 @@ import JSON
 package import StripeAPI
 
 extension Knowledge {
-  /// What a line of a subscription entitles to: what is found of its paid time, and what else speaks against access.
+  /// What a line of a subscription entitles to: the units found in its paid time, and what speaks against access.
   package func standing(
     of finding: PaidTime.Finding, in subscription: Stripe.Subscription, _ ledger: Ledger, terms: Terms,
     pause: Stripe.Subscription.Pause, now: Date
@@ -46,8 +46,8 @@ extension Knowledge {
     }
   }
 
-  /// A dispute and a warning concern the buyer: an open one withholds whichever payment it is about, a setup fee's in a
-  /// trial too; a lost one ends, unless something was paid since it was begun.
+  /// A dispute or fraud warning concerns the buyer. While it is open it withholds access, whichever payment it is about, even
+  /// a setup fee's in a trial. A lost dispute ends access, unless something was paid after it was opened.
   private func judgeDisputes(_ ledger: Ledger, terms: Terms, _ judgment: inout Standing.Judgment) {
     let everything = moneyBack(on: charges)
     let newest = ledger.entries.filter { $0.amount > 0 }.compactMap(\.paidAt).max() ?? .distantPast
@@ -57,7 +57,8 @@ extension Knowledge {
     if !everything.openWarnings.isEmpty, terms.onFraudWarning == .suspend { judgment.withhold(.fraudWarning) }
   }
 
-  /// Why the subscribed units are not granted. Units that are granted stay so: the cause is of the others.
+  /// Judges why the subscribed units are not granted. If any unit is granted, it stays granted: the cause concerns the
+  /// others.
   private func judge(
     _ lapse: PaidTime.Lapse?, of subscription: Stripe.Subscription, _ finding: PaidTime.Finding, terms: Terms,
     _ judgment: inout Standing.Judgment
@@ -130,7 +131,7 @@ extension Knowledge {
 }
 
 extension Stripe.Subscription {
-  /// What it is called when a unit is not paid any more; nil where its end has a word of its own.
+  /// The cause that fits a unit that is no longer paid; nil if the end of the subscription has a cause of its own.
   func lateCause(_ pause: Pause) -> Cause? {
     switch status {
     case .trialing: .unlicensedTrial
@@ -143,9 +144,9 @@ extension Stripe.Subscription {
 }
 
 extension Knowledge {
-  /// What something that is bought once entitles to (Stripe docs, "Fulfill orders").
+  /// What a one-time purchase entitles to (Stripe docs, "Fulfill orders").
   ///
-  /// - Parameter money: of the payments it was bought with.
+  /// - Parameter money: what went back of the payments that bought it.
   package func standing(of entry: Ledger.Entry, money: MoneyBack, terms: Terms, now: Date) -> Standing {
     let paidAt: Date
     switch entry.coverage {
@@ -176,7 +177,7 @@ extension Knowledge {
     if !money.openWarnings.isEmpty, terms.onFraudWarning == .suspend { judgment.withhold(.fraudWarning) }
     let end = terms.termDays.map { paidAt.addingTimeInterval(TimeInterval($0) * 86_400) }
     if let end {
-      // What is withheld stays so when its term is over as well.
+      // A license that is withheld stays withheld when its term ends.
       if end > now {
         judgment.changes(at: end)
       } else if judgment.causes.isEmpty {

@@ -8,7 +8,7 @@ package import StripeAPI
 /// that is still there (`docs/entitlement.md`).
 package struct Ledger: Hashable, Sendable {
   package var entries: [Entry] = []
-  /// What in the objects cannot be interpreted. While there is any, nothing is concluded.
+  /// What in the objects cannot be interpreted. While there is any doubt, nothing is concluded.
   var doubts: [Doubt] = []
 
   /// One line: of an invoice, of a Checkout Session, or a payment that names what it sells.
@@ -32,9 +32,9 @@ package struct Ledger: Hashable, Sendable {
     /// The time that the line is about; nil for what is bought once.
     var span: Span?
     let direction: Direction
-    /// It bills a change in the middle of a period (Stripe's word is proration).
+    /// It bills a change in the middle of a period; Stripe calls that proration.
     let isChange: Bool
-    /// When the invoice was made: the order of lines among themselves, and nothing else.
+    /// When the invoice was made. It only orders the lines among themselves.
     let billed: Date
     let coverage: Coverage
     let returned: Returned
@@ -43,12 +43,12 @@ package struct Ledger: Hashable, Sendable {
   /// How far an entry is paid.
   enum Coverage: Hashable, Sendable {
     case paid(at: Date)
-    /// Not paid, and nobody has to: the vendor gave it away, or never asked for it.
+    /// Not paid, and nobody has to pay: the vendor gave it away, or never asked for it.
     case waived
-    /// Not paid, and not late: a draft, a delayed payment on its way, a sent invoice before its due date. Without news it
-    /// is late from a moment on; nil for never.
+    /// Not paid and not late: a draft, a delayed payment on its way, a sent invoice before its due date. If no news comes, it
+    /// becomes late at that moment; nil means never.
     case underWay(lateFrom: Date?)
-    /// Late since that moment: its grace runs from there.
+    /// Late since that moment; its grace begins there.
     case owed(since: Date)
     /// Late, and Stripe has stopped asking. It can still be paid.
     case givenUp(since: Date)
@@ -80,7 +80,7 @@ extension Ledger.Entry {
   var paidAt: Date? { if case .paid(let date) = coverage { date } else { nil } }
   var isWaived: Bool { coverage == .waived }
 
-  /// From when it is late; nil for what is paid, waived, void or never late.
+  /// When it becomes late; nil if it is paid, waived, void or never late.
   var lateFrom: Date? {
     switch coverage {
     case .underWay(let date): date
@@ -97,7 +97,7 @@ extension Ledger.Entry {
     }
   }
 
-  /// Whether Stripe says that it is late, in contrast to "not there yet".
+  /// Whether Stripe says that it is late, and not only that it is not paid yet.
   var isOwed: Bool {
     switch coverage {
     case .owed, .givenUp: true
@@ -105,7 +105,8 @@ extension Ledger.Entry {
     }
   }
 
-  /// Whether its money is there and stays there. What is returned still counts where the vendor keeps it so.
+  /// Whether its money is there and stays there. Returned money still counts if the vendor's terms keep access after a
+  /// refund.
   package func isPaid(keepingReturned keeps: Bool) -> Bool {
     guard case .paid = coverage else { return false }
     switch returned {

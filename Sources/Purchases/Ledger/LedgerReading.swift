@@ -3,7 +3,7 @@ import Identity
 package import StripeAPI
 
 extension Ledger {
-  /// The entries of one subscription: of every invoice line that is about it, whichever invoice it stands on.
+  /// The entries of one subscription: every invoice line that is about it, on whichever invoice it stands.
   init(of subscription: Stripe.Subscription, in knowledge: Knowledge) {
     let metered = Set(subscription.items.filter(\.isMetered).map(\.id))
     let meteredPrices = Set(subscription.items.filter(\.isMetered).map(\.price))
@@ -31,7 +31,7 @@ extension Ledger {
     }
   }
 
-  /// The entries of an invoice that belongs to no subscription. What is on it is bought once, whatever its dates say.
+  /// The entries of an invoice that belongs to no subscription. Each line is a one-time purchase, whatever its dates say.
   init(of invoice: Stripe.Invoice, in knowledge: Knowledge) {
     let returns = Returns(of: invoice, in: knowledge)
     let coverage = Coverage(invoice, of: nil, paidAt: knowledge.moneyCame(for: invoice))
@@ -61,7 +61,7 @@ extension Ledger {
       }
       span = Span(start: start, end: end)
     }
-    // A negative line that is no proration takes nothing back that was sold: a discount, an adjustment.
+    // A negative line that is no proration is a discount or an adjustment: it takes back nothing that was sold.
     let isCredit = line.isProration && (line.amount < 0 || line.creditsLines == true)
     if line.amount < 0, !isCredit { return }
     entries.append(
@@ -74,7 +74,7 @@ extension Ledger {
 }
 
 extension Stripe.Invoice.Line {
-  /// The line for nothing with which a trial begins: it sells nothing.
+  /// The line of amount zero with which a trial begins: it sells nothing.
   fileprivate func isFreeTrial(of subscription: Stripe.Subscription) -> Bool {
     guard amount == 0, !isProration, let start = periodStart else { return false }
     if let trialEnd = subscription.trialEnd, start < trialEnd { return true }

@@ -3,26 +3,26 @@ import Identity
 package import LicenseKitAPI
 package import StripeAPI
 
-/// What one unit of a subscription was over time: a subscription item, and the items whose place it took.
+/// What one unit of a subscription was over time: a subscription item, and the items that it replaced.
 ///
 /// Stripe replaces items (a schedule's next phase, a change in the portal, one deleted and another added), and a buyer who
-/// continues to pay keeps the license. So paid time belongs to the lineage, and not to the item's id.
+/// continues to pay keeps the license. So paid time belongs to the lineage, not to the item's id.
 package struct Lineage: Hashable {
-  /// The items it was, the first one first: names under which its units may be recorded.
+  /// The ids of its items, oldest first. Its units may be recorded under any of them.
   package let names: [String]
-  /// The item that is subscribed to now; nil where it was removed and nothing took its place.
+  /// The item that is subscribed to now; nil if it was removed and nothing replaced it.
   package let item: Stripe.Subscription.Item?
   package let entries: [Ledger.Entry]
 
-  /// Under which of its names the units of a product are recorded: the one that was licensed for it last, else the one
-  /// that was licensed last for anything, else the first.
+  /// The name under which the units of a product are recorded: the newest that was licensed for this product, else the newest
+  /// that was licensed for any product, else the first.
   package func name(for product: ProductID, recorded: some Sequence<LineKey>) -> String {
     let own = recorded.filter { names.contains($0.line) }
     return names.last { name in own.contains { $0.line == name && $0.product == product } }
       ?? names.last { name in own.contains { $0.line == name } } ?? names.first ?? ""
   }
 
-  /// The prices it had, newest first, as paid entries tell them.
+  /// The prices it had, newest first, according to its paid entries.
   var pricesPaid: [SoldLine.Former] {
     let paid = entries.filter { $0.direction == .charge && $0.paidAt != nil }
       .sorted { ($0.span?.start ?? $0.billed, $0.billed, $0.id) > ($1.span?.start ?? $1.billed, $1.billed, $1.id) }
@@ -32,7 +32,7 @@ package struct Lineage: Hashable {
 
 /// Sorts the entries of a subscription into lineages.
 struct Lineages {
-  /// What a price gives at LicenseKit; empty where no mapping applies.
+  /// One LicenseKit product and policy that a price gives.
   struct Offer: Hashable {
     let product: ProductID
     let policy: PolicyID
@@ -40,9 +40,9 @@ struct Lineages {
 
   let subscription: Stripe.Subscription
   let ledger: Ledger
-  /// What a line with this price and product gives.
+  /// What a line with this price and product gives; empty if no mapping applies.
   let offers: (Stripe.PriceID?, Stripe.ProductID?) -> Set<Offer>
-  /// The lines that licenses are recorded for, with what they were agreed for last.
+  /// The lines that have recorded licenses, with the prices and products that those were last agreed for.
   let recorded: [String: Agreed]
 
   struct Agreed: Hashable {
@@ -54,14 +54,13 @@ struct Lineages {
     let id: String
     var item: Stripe.Subscription.Item?
     var entries: [Ledger.Entry] = []
-    /// What was billed for it and not credited.
+    /// The charges that were billed for it and not credited.
     var billed: [Ledger.Entry] = []
-    /// What was paid for it and not credited.
+    /// The charges that were paid for it and not credited.
     var paid: [Ledger.Entry] = []
     var birth = Date.distantFuture
 
-    /// Of items of one moment, what was removed comes first, and what was billed for it takes its place before what was
-    /// not.
+    /// Orders items that began at the same moment: removed items first, then billed ones, then those not billed yet.
     var rank: Int { item == nil ? 0 : billed.isEmpty ? 2 : 1 }
     var price: Stripe.PriceID? { item?.price ?? entries.last?.price }
     var product: Stripe.ProductID? { item?.product ?? entries.last?.product }
@@ -73,12 +72,12 @@ struct Lineages {
     var members = items.map { Member(id: $0.id.rawValue, item: $0) }
     var once: [Ledger.Entry] = []
     for entry in ledger.entries { if let item = entry.item { members.add(entry, to: item.rawValue) } }
-    // Of an item that is there no more, what is recorded may be all that is known.
+    // For an item that no longer exists, its recorded license may be all that is known.
     for id in recorded.keys.sorted() where id.hasPrefix("si_") && !members.contains(where: { $0.id == id }) {
       members.append(Member(id: id))
     }
     let prices = Set(members.flatMap { [$0.item?.price] + $0.entries.map(\.price) }.compactMap { $0 })
-    // A change is told by a credit and the charge in its place, one after the other.
+    // A change appears as a credit, followed by the charge that replaces it.
     var credited: (invoice: Stripe.InvoiceID?, start: Date?, member: String)?
     for entry in ledger.entries where entry.item == nil {
       let isRecurring = entry.price.map(prices.contains) ?? false
@@ -99,16 +98,16 @@ struct Lineages {
       let begins = members[index].entries.filter { $0.direction == .charge }.compactMap { $0.span?.start }.min()
       members[index].birth =
         [begins, members[index].item?.created].compactMap { $0 }.min()
-        // What is not billed yet came after what is.
+        // An item that was not billed yet came after those that were; a removed one came before.
         ?? (members[index].item == nil ? .distantPast : .distantFuture)
     }
     members.sort { ($0.birth, $0.rank, $0.id) < ($1.birth, $1.rank, $1.id) }
     return (chains(of: members).map(lineage), once)
   }
 
-  /// Lines of invoice items name no item. A credit belongs where its price was charged for that time; a charge to the item
-  /// that has its price, unless it stands in the place of what another item was credited; else the product tells, or there
-  /// is only one.
+  /// A line of an invoice item names no subscription item. A credit belongs to the member that was charged this price for
+  /// that time. A charge belongs to the item that has its price, unless it replaces what another item was credited. Otherwise
+  /// the product decides, or there is only one member.
   private func owner(of entry: Ledger.Entry, after pair: String?, among members: [Member]) -> String? {
     if entry.direction == .credit, let start = entry.span?.start {
       let charged = members.first { member in
@@ -122,7 +121,7 @@ struct Lineages {
     }
     let subscribed = members.first { $0.item != nil && $0.item?.price == entry.price }
     if let pair, let paired = members.first(where: { $0.id == pair }) {
-      // The item that was credited is there no more, and another has the price: it took the place.
+      // If the credited item was removed and another item has the price, that item replaced it.
       if paired.item != nil || subscribed == nil { return paired.id }
     }
     if let subscribed { return subscribed.id }
@@ -136,8 +135,8 @@ struct Lineages {
     return byProduct?.id ?? (members.count == 1 ? members[0].id : nil)
   }
 
-  /// Links each member with the one whose place it took: one that is subscribed to no more, gives the same LicenseKit
-  /// product, and was not there at the same time.
+  /// Links each member to the one that it replaced: one that is no longer subscribed to, gives the same LicenseKit product,
+  /// and did not exist at the same time.
   private func chains(of members: [Member]) -> [[Member]] {
     var chains: [[Member]] = []
     for member in members {
@@ -146,7 +145,7 @@ struct Lineages {
         return takesPlace(member, of: last)
       }
       let offer = offers(member.price, member.product)
-      // Where several could be meant, the same policy goes first, then the one that ended last.
+      // Of several candidates, one with the same policy is preferred, then the one whose paid time ended last.
       let chosen = candidates.max { a, b in
         func rank(_ index: Int) -> (Int, Date) {
           guard let last = chains[index].last else { return (0, .distantPast) }
@@ -168,12 +167,12 @@ struct Lineages {
       products.formUnion(offers(price, product).map(\.product))
     }
     guard !mine.isDisjoint(with: theirs) else { return false }
-    // Both have licenses of their own: they were there side by side.
+    // Both have licenses of their own, so they existed side by side.
     if let own = recorded[member.id]?.products, let other = recorded[former.id]?.products, !own.isDisjoint(with: other)
     {
       return false
     }
-    // Once the license has gone over it stays so.
+    // Once the license has moved to the member's price, it stays with the member.
     if let price = member.item?.price, !formerPrices.contains(price),
       recorded[former.id]?.prices.contains(price) == true, recorded[member.id] == nil
     {
@@ -182,8 +181,8 @@ struct Lineages {
     return !isBeside(member, former)
   }
 
-  /// Whether both were there at a time: one invoice billed both for it, or the rest of a period was billed for the one
-  /// while the other was paid and not credited. A whole new period that is billed beside a paid one is the same unit on
+  /// Whether both existed at the same time: one invoice billed both for it, or the rest of a period was billed for the member
+  /// while the former was paid and not credited. A whole new period that is billed beside a paid one is the same unit on
   /// another date.
   private func isBeside(_ member: Member, _ former: Member) -> Bool {
     func overlap(_ mine: Ledger.Entry, _ theirs: Ledger.Entry) -> Bool {

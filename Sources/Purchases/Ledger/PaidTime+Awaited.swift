@@ -5,9 +5,9 @@ import StripeAPI
 extension PaidTime {
   /// What money that is still to come grants.
   ///
-  /// The grace for a late bill of a period begins when the bill was due, or at the end of what was paid before it if that is
-  /// later. Later bills do not restart it. The bill of a change has a grace of its own; what was paid before is a claim of
-  /// its own.
+  /// The grace for a late bill of a period begins when the bill was due, or when the time paid before it ends, if that is
+  /// later. Later bills do not restart it. The bill of a change has its own grace; what was paid before is a claim of its
+  /// own.
   func claims(
     awaiting awaited: [Ledger.Entry], _ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry], _ lastEnd: Date?
   ) -> [Claim] {
@@ -15,11 +15,12 @@ extension PaidTime {
     let quantity = min(awaited.map(\.quantity).max() ?? 0, item.quantity)
     guard quantity > 0, let end = awaited.compactMap({ $0.span?.end }).max() else { return [] }
     let isChange = awaited.allSatisfy(\.isChange)
-    // A card says at once that it fails, and the subscription says so a moment later; what is still open then is a debit.
+    // A card fails at once, and the subscription says so a moment later. A change that is still open after that is a bank
+    // debit.
     if isChange, let begins = awaited.map(\.underWayFrom).max(), begins > now, !awaited.contains(where: \.isOwed) {
       return []
     }
-    // What was billed after them for another time does not make them late.
+    // Later bills for another time do not make these late.
     let newest = awaited.compactMap { $0.span?.start }.max() ?? now
     let periods =
       isChange
@@ -30,15 +31,15 @@ extension PaidTime {
       }
     let isOwed = periods.contains(where: \.isOwed)
     guard var late = periods.compactMap(\.lateFrom).min() else {
-      // Nothing of it is ever late by itself: a draft.
+      // These bills are drafts: they never become late by themselves.
       let turn = (isChange ? nil : lastEnd)?.addingTimeInterval(terms.outlasting - Self.ahead)
       let paidTo = turn.map { now < $0 ? lastEnd ?? end : end } ?? end
       return [Claim(quantity: quantity, basis: .awaited, until: end.addingTimeInterval(slack), paidTo: paidTo)]
     }
-    // Where a whole period lies between what is paid and the oldest bill, an older bill is missing: it was due when what is
-    // paid ended.
+    // If a whole period lies between the paid time and the oldest bill, an older bill is missing. It was due when the paid
+    // time ended.
     if isOwed, !isChange, let lastEnd, hasGap(after: lastEnd, charges) { late = lastEnd }
-    // What was paid before the bill carries its grace on; what was paid besides does not.
+    // Time that was paid before the bill postpones its grace; other paid time does not.
     let begins = periods.compactMap { $0.span?.start }.min() ?? .distantFuture
     let lastEnd = lastEnd.map { min($0, max(begins, late)) }
     let anchor = isChange ? late : max(late, lastEnd ?? .distantPast)
@@ -46,7 +47,7 @@ extension PaidTime {
     guard until > now else { return [] }
     let paidTo: Date
     if isOwed {
-      // An expiry follows: not by the hour that Stripe takes to make an invoice.
+      // An expiry is counted from here. The hour that Stripe takes to make an invoice must not move it.
       paidTo = lastEnd.map { !isChange && late <= $0.addingTimeInterval(86_400) ? $0 : late } ?? late
     } else if let lastEnd, !isChange, now < lastEnd.addingTimeInterval(terms.outlasting - Self.ahead) {
       paidTo = lastEnd
@@ -56,7 +57,7 @@ extension PaidTime {
     return [Claim(quantity: quantity, basis: .awaited, until: until, paidTo: paidTo)]
   }
 
-  /// Whether nothing is known of the time right after a moment.
+  /// Whether nothing is known about the time right after a moment.
   func hasGap(after moment: Date, _ charges: [Ledger.Entry]) -> Bool {
     let next = charges.filter { !$0.isChange && $0.coverage != .void }.compactMap(\.span).filter { $0.end > moment }
       .map(\.start).min()
@@ -65,6 +66,6 @@ extension PaidTime {
 }
 
 extension Ledger.Entry {
-  /// From when a bill for a change that is open counts as on its way, in contrast to just being tried.
+  /// When an open bill for a change begins to count as on its way; until then Stripe is only trying it.
   var underWayFrom: Date { billed.addingTimeInterval(3_600) }
 }

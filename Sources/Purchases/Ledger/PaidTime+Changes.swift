@@ -3,8 +3,7 @@ package import StripeAPI
 
 // Changes that nothing was billed for.
 extension PaidTime {
-  /// Whether the subscribed price has no paid time and no bill of its own at the moment, so that it takes the place of
-  /// what is paid.
+  /// Whether the subscribed price has neither paid time nor a bill of its own now, so that it replaces what is paid.
   func rests(_ item: Stripe.Subscription.Item, on covered: [Span], _ charges: [Ledger.Entry]) -> Bool {
     guard Self.end(of: covered, from: now) != nil, isRunning else { return false }
     return !charges.contains { entry in
@@ -12,8 +11,8 @@ extension PaidTime {
     }
   }
 
-  /// What is left of paid units of a former price beside the one that took their place. Only a price that is dearer takes
-  /// it, or one of which that is not known: what is paid and not credited stays until it ends.
+  /// The paid units of a former price that remain beside the item that replaced them. Only a price that is dearer, or cannot
+  /// be compared, replaces them; otherwise, what is paid and not credited stays until it ends.
   package func surplus(
     _ claims: [Claim], beside item: Stripe.Subscription.Item, _ mine: [Ledger.Entry]
   ) -> [Claim] {

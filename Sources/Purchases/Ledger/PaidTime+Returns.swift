@@ -3,11 +3,11 @@ import StripeAPI
 
 // Money that moved back.
 extension PaidTime {
-  /// Why units are not granted that a bill was paid for.
+  /// Why units are not granted although their bill was paid.
   func lapse(
     byReturnsOf billed: [Ledger.Entry], _ charges: [Ledger.Entry], _ finding: Finding, _ covered: [Span]
   ) -> Lapse? {
-    // The period of now, or the newest that there was.
+    // The current period, or the newest one if nothing covers the present.
     var returned = billed.filter { $0.paidAt != nil && $0.isReturned && !$0.isPaid(keepingReturned: keeps) }
     if returned.isEmpty, finding.claims.isEmpty, !covered.contains(where: { $0.contains(now) }) {
       returned = charges.filter { entry in
@@ -27,8 +27,8 @@ extension PaidTime {
     return .returned(whole: isFirst(newest))
   }
 
-  /// Whether a paid period is the one that the subscription began with. One that begins much later is not, even when no
-  /// earlier one is known: the subscription may be older than the installation.
+  /// Whether a paid period is the first of the subscription. A period that begins much later is not, even if no earlier one
+  /// is known: the subscription may be older than the installation.
   private func isFirst(_ entry: Ledger.Entry) -> Bool {
     let paid = (lineage.entries + others.flatMap(\.entries)).filter {
       $0.direction == .charge && $0.paidAt != nil && $0.amount > 0 && $0.span != nil

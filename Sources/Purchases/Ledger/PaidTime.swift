@@ -2,10 +2,10 @@ package import Foundation
 import Identity
 package import StripeAPI
 
-/// What one lineage of a subscription is entitled to of one LicenseKit product at one moment: the computation over
-/// intervals that `docs/entitlement.md` describes.
+/// Computes what one lineage of a subscription is entitled to of one LicenseKit product at one moment. `docs/entitlement.md`
+/// describes this computation over intervals.
 ///
-/// Status words say how to treat what is not paid; they never stand in for it.
+/// The subscription's status says how to treat time that is not paid; it never stands in for payment.
 package struct PaidTime {
   let lineage: Lineage
   /// What else the subscription sold: an item that was added in the middle of a period rests on that.
@@ -14,11 +14,11 @@ package struct PaidTime {
   package let terms: Terms
   /// Whether the subscribed price gives the product under these terms.
   let isCurrent: Bool
-  /// Whether a price gives it.
+  /// Whether a price gives the product.
   package let gives: (Stripe.PriceID?, Stripe.ProductID?) -> Bool
   package let now: Date
 
-  /// So many units are granted until a moment, unless news come.
+  /// A number of units that is granted until a moment, unless news comes.
   package struct Claim: Hashable {
     enum Basis: Hashable {
       /// By money that is there.
@@ -26,18 +26,18 @@ package struct PaidTime {
       /// By the vendor: a voided invoice, a pause that lets service go on.
       case given
       case trial
-      /// A change that nothing was billed for yet rests on what is paid.
+      /// A change that was not billed yet rests on what is paid.
       case carried
       /// Money is on its way, or late within the grace.
       case awaited
-      /// Between the end of what is paid and the bill for the next period, or within the grace.
+      /// Between the end of the paid time and the bill for the next period, or within the grace.
       case outlasting
     }
 
     package let quantity: Int
     let basis: Basis
     package let until: Date
-    /// The end of what is paid or due, from which an expiry is counted.
+    /// The end of what is paid or due; an expiry is counted from here.
     let paidTo: Date
   }
 
@@ -59,24 +59,24 @@ package struct PaidTime {
     var claims: [Claim] = []
     /// How many units are subscribed to.
     package var wanted = 0
-    /// Nothing is known of some time after what was covered last.
+    /// Nothing is known about some time after the last covered time.
     var hasGap = false
-    /// The subscription is active and nothing was heard of it since what is paid has ended.
+    /// The subscription is active, and nothing was heard of it since its paid time ended.
     var isSilent = false
-    /// Why there are fewer claims than that.
+    /// Why the claims cover fewer units than are wanted.
     var lapse: Lapse?
     /// The price whose terms hold for what is granted.
     package var price: SoldLine.Former?
     /// The end of what was sold, whatever became of its money.
     var soldThrough: Date?
-    /// The end of what was covered before now.
+    /// The end of the time that was covered before now.
     var lastEnd: Date?
     var nextChange: Date?
 
     var granted: Int { claims.map(\.quantity).max() ?? 0 }
   }
 
-  /// Before the expiry of a license runs out it is looked at whether money is still on its way.
+  /// How long before a license expires we check whether money is still on its way.
   static let ahead: TimeInterval = 6 * 3_600
   /// Periods that follow each other may be this far apart.
   private static let gap: TimeInterval = 3_600
@@ -109,7 +109,7 @@ package struct PaidTime {
     return finding
   }
 
-  /// The subscribed price, unless all that is granted rests on another that was paid for.
+  /// The subscribed price, unless everything that is granted rests on another price that was paid.
   private func price(of finding: Finding, _ mine: [Ledger.Entry]) -> SoldLine.Former? {
     let present = mine.filter { $0.span?.contains(now) ?? false }
     let newest = present.last.map { SoldLine.Former(price: $0.price, product: $0.product) }
@@ -122,8 +122,8 @@ package struct PaidTime {
 
   // MARK: What is paid
 
-  /// How many units are covered at the moment, and how long each of them: one item has one quantity at a time, so that
-  /// entries that overlap are one unit paid twice and not two.
+  /// How many units are covered now, and how long each of them is. One item has one quantity at a time, so entries that
+  /// overlap are one unit paid twice, not two units.
   private func tiers(of entries: [Ledger.Entry], _ basis: Claim.Basis) -> [Claim] {
     let present = entries.filter { $0.span?.contains(now) ?? false }
     return Set(present.map(\.quantity)).sorted().compactMap { quantity in
@@ -142,8 +142,7 @@ package struct PaidTime {
     return end
   }
 
-  /// Everything that covers the lineage, whatever its price; for one that was never billed anything, what covers the
-  /// subscription.
+  /// Everything that covers the lineage, whatever its price. If the lineage was never billed, what covers the subscription.
   private func coverage(of charges: [Ledger.Entry], _ paid: [Ledger.Entry]) -> [Span] {
     let rest = others.flatMap { other in
       Ledger.charges(among: other.entries, keepingReturned: keeps)
@@ -151,7 +150,7 @@ package struct PaidTime {
     }
     var spans = paid.compactMap(\.span)
     if !wasSold || isUnbilledBeside(paid) { spans += rest }
-    // A trial is not paid for, so that it does not outlive the subscription.
+    // A trial is not paid for, so it does not outlive the subscription.
     if isRunning, terms.trial { spans += trials }
     guard isRunning, !(spans.isEmpty && rest.isEmpty) else { return spans }
     return spans + charges.filter(\.isWaived).compactMap(\.span)
@@ -162,7 +161,7 @@ package struct PaidTime {
     lineage.entries.contains { $0.direction == .charge && $0.paidAt != nil && $0.quantity > 0 && $0.span != nil }
   }
 
-  /// Whether the item came when what its predecessors were paid for was over, and was never billed itself.
+  /// Whether the item was added after its predecessors' paid time had ended, and was never billed itself.
   private func isUnbilledBeside(_ paid: [Ledger.Entry]) -> Bool {
     guard let item = lineage.item, lineage.names.count > 1 else { return false }
     let isBilled = lineage.entries.contains { entry in
@@ -216,7 +215,7 @@ package struct PaidTime {
       return
     }
     if !terms.trial, Self.end(of: trials, from: now) != nil {
-      // What was paid before a trial that is not licensed has its grace.
+      // Time that was paid before an unlicensed trial has its grace.
       if let lastEnd = finding.lastEnd, !lineage.pricesPaid.isEmpty {
         claim(.outlasting, until: lastEnd.addingTimeInterval(terms.grace), paidTo: lastEnd)
         finding.lapse = finding.claims.isEmpty ? .late : nil
@@ -237,7 +236,7 @@ package struct PaidTime {
       return
     }
     guard isRunning else {
-      // What was never billed ends with the subscription: what was paid goes on, as what it was paid for.
+      // Units that were never billed end with the subscription. Paid units go on, as what they were paid for.
       finding.lapse = .late
       return
     }
@@ -248,7 +247,7 @@ package struct PaidTime {
     }
     if !awaited.isEmpty {
       finding.claims += claims(awaiting: awaited, item, charges, finding.lastEnd)
-      // Where its bill is late, one of a former price that is not may still be on its way.
+      // If this bill is late, a bill for a former price may still be on its way.
       let former = charges.filter {
         $0.isAwaited && !$0.isChange && $0.price != item.price && gives($0.price, $0.product)
           && $0.span?.contains(now) ?? false
@@ -262,7 +261,7 @@ package struct PaidTime {
         finding.claims.append(
           Claim(quantity: item.quantity - kept, basis: .carried, until: carrier, paidTo: carrier))
       } else {
-        // The dearer plan that was paid for stands in for it.
+        // The dearer price that was paid stands in for the subscribed one.
         finding.wanted = 0
         return
       }
@@ -273,7 +272,7 @@ package struct PaidTime {
       if finding.granted < item.quantity, subscription.status == .active,
         mine.contains(where: { $0.price == item.price })
       {
-        // Stripe says that it goes on, and nothing is known that is late: the news of the next period may be lost.
+        // Stripe calls the subscription active, and nothing is known to be late: the news of the next period may be lost.
         finding.isSilent = true
         claim(.outlasting, until: .distantFuture, paidTo: lastEnd)
       }
@@ -281,8 +280,8 @@ package struct PaidTime {
     if finding.granted < item.quantity, finding.lapse == nil { finding.lapse = .late }
   }
 
-  /// Whether the subscribed price was asked for, and not paid, in the time that ended then; or was free in a trial that is
-  /// not licensed.
+  /// Whether the subscribed price was billed and not paid in the time that ended at `end`, or was free in a trial that is not
+  /// licensed.
   private func wasBilledInVain(
     _ item: Stripe.Subscription.Item, before end: Date, _ charges: [Ledger.Entry]
   ) -> Bool {
@@ -292,8 +291,8 @@ package struct PaidTime {
       || (!terms.trial && item.trialEnd != nil && lineage.pricesPaid.isEmpty)
   }
 
-  /// How long a license outlasts what is paid for: the grace when Stripe says that money is late, and a day at least while
-  /// nothing is wrong. Nothing when Stripe has given up.
+  /// How long a license outlasts its paid time: the grace if Stripe says that money is late, at least a day while nothing is
+  /// wrong, and nothing if Stripe has given up.
   var slack: TimeInterval {
     switch subscription.status {
     case .active, .trialing: terms.outlasting
@@ -303,13 +302,13 @@ package struct PaidTime {
     }
   }
 
-  /// A paused subscription has no periods, and one whose collection is paused has some that nobody pays. Where the vendor
-  /// lets service go on, it does: month by month, so that an expiry moves seldom.
+  /// A paused subscription has no periods, and one whose collection is paused has periods that nobody pays. If the vendor
+  /// keeps service in a pause, it goes on month by month, so that an expiry seldom moves.
   private func givenByPause(
     _ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry], _ lastEnd: Date?
   ) -> Date? {
     guard terms.onPause == .keep else { return nil }
-    // What is late is late in a pause, too.
+    // What is late stays late in a pause.
     if charges.contains(where: { $0.isOwed && $0.span?.contains(now) ?? false }) { return nil }
     if subscription.isCollectionPaused { return subscription.status == .active ? item.currentPeriodEnd : nil }
     guard subscription.status == .paused, pause == .asked else { return nil }
@@ -319,9 +318,9 @@ package struct PaidTime {
     return lastEnd.addingTimeInterval(months * month)
   }
 
-  /// Where nothing at all is known of the bills of a period, Stripe's word that the subscription is active, and that its
-  /// newest invoice is paid or that there is none, has to do: a subscription without invoices, an invoice whose lines name
-  /// other items.
+  /// If nothing at all is known about the bills of a period, Stripe's word must do: the subscription is active, and its
+  /// newest invoice is paid or there is none. This happens when a subscription has no invoices, or when an invoice's lines
+  /// name other items.
   private func trustsStripe(_ item: Stripe.Subscription.Item, _ charges: [Ledger.Entry]) -> Bool {
     guard subscription.status == .active else { return false }
     let start = item.currentPeriodStart ?? .distantPast
@@ -337,7 +336,7 @@ package struct PaidTime {
   private func nextChange(_ finding: Finding, _ entries: [Ledger.Entry]) -> Date? {
     var moments: [Date] = []
     for claim in finding.claims {
-      // What is paid is followed by its grace: nothing changes before that ends.
+      // Its grace follows paid time, so nothing changes before the grace ends.
       let isFollowed = isRunning && isCurrent && claim.quantity <= finding.wanted && claim.basis != .awaited
       moments.append(isFollowed && claim.basis != .outlasting ? claim.until.addingTimeInterval(slack) : claim.until)
       if claim.basis == .awaited, claim.paidTo < claim.until {

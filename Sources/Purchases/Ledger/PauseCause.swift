@@ -2,15 +2,16 @@ package import StripeAPI
 
 extension Stripe.Subscription {
   package enum Pause {
-    /// By the vendor, the buyer or Stripe: what `on_pause` says.
+    /// The vendor, the buyer or Stripe asked for it: `on_pause` decides.
     case asked
-    /// A trial that ended without a payment method: as the end of a trial.
+    /// A trial ended without a payment method: the same as the end of a trial.
     case trialEnded
-    /// A payment that never came: as the end of dunning.
+    /// A payment never came: the same as the end of dunning.
     case paymentFailed
   }
 
-  /// Why the subscription is paused. Older shapes do not say it, and knew only a trial that ended without a payment method.
+  /// Why the subscription is paused. Older API shapes do not say it, and had only one cause: a trial that ended without a
+  /// payment method.
   package func pause(hasPaid: Bool) -> Pause {
     switch pauseCause {
     case .pauseRequested, .system, .unknown: .asked

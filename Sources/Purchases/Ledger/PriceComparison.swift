@@ -4,8 +4,8 @@ import StripeAPI
 extension Stripe.Subscription.Item {
   enum Comparison { case cheaper, alike, dearer }
 
-  /// How the subscribed price compares with one that was charged, by time. A price that is not known, or not that simple,
-  /// counts as dearer; months are not equally long, so that small differences do not count.
+  /// Compares the subscribed price with a charged one, per unit and time. A price that is unknown or not that simple counts
+  /// as dearer. Differences within 15 % do not count, because months are not equally long.
   func comparedWith(_ entry: Ledger.Entry) -> Comparison {
     let days: Double? =
       switch interval {

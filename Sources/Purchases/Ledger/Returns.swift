@@ -2,7 +2,7 @@ import Foundation
 import Identity
 package import StripeAPI
 
-/// What became of the money that paid an invoice: all of it, and what is known of single lines.
+/// What became of the money that paid an invoice: of all of it, and of single lines as far as that is known.
 struct Returns {
   private let whole: Ledger.Returned
   private let lines: [Stripe.LineID: Ledger.Returned]
@@ -45,8 +45,8 @@ struct Returns {
 }
 
 extension Knowledge {
-  /// Whether all that a credit note takes back was given back in money, or is about to be; nil for credit that stays with
-  /// the vendor.
+  /// Whether all that a credit note takes back was given back in money, or is about to be; nil if the credit stays with the
+  /// vendor.
   fileprivate func movement(of note: Stripe.CreditNote) -> Ledger.Returned? {
     let refunds = self.refunds.filter { note.refunds.contains($0.id) && $0.stands }
     let moved = refunds.reduce(note.outOfBandAmount ?? 0) { $0.addingSaturated($1.amount) }
@@ -67,7 +67,7 @@ extension Stripe.Refund {
 }
 
 extension Int64 {
-  /// The sum, or ±9223372036854775807 for one beyond, which can be negated: amounts come from outside.
+  /// The sum, limited to ±9223372036854775807, which can be negated: amounts come from outside.
   func addingSaturated(_ other: Int64) -> Int64 {
     let (sum, overflow) = addingReportingOverflow(other)
     return overflow ? (other > 0 ? .max : -.max) : Swift.max(sum, -.max)

@@ -6,9 +6,9 @@ package struct SoldLine {
   package let price: Stripe.PriceID?
   package let product: Stripe.ProductID?
   package var quantity: Int
-  /// Other names under which it may be recorded: items whose place it took.
+  /// Other names under which it may be recorded: the items that it replaced.
   var formerKeys: [String] = []
-  /// What the line had been before, as far as it was paid, newest first.
+  /// What the line was before, as far as that was paid, newest first.
   package var former: [Former] = []
 
   package init(

@@ -1,14 +1,14 @@
 package import Foundation
 import Identity
 
-/// Why access is withheld, or has ended, although something was sold. Several can hold at once: each is remembered and
-/// shown, the strictest decides, and a license comes back when none is left.
+/// Why access is withheld or has ended although something was sold. Several causes can hold at once: each is remembered and
+/// shown, the strictest decides, and the license comes back when none is left.
 package enum Cause: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
   case pastDue = "past_due"
   case unpaid
   case paused
   case collectionPaused = "collection_paused"
-  /// In a trial that the mapping does not license, after what was paid before it.
+  /// In a trial that the mapping does not license, after paid time.
   case unlicensedTrial = "unlicensed_trial"
   case refunded
   case refundPending = "refund_pending"
@@ -54,21 +54,21 @@ package struct Standing: Hashable {
     case granted
     /// Until none of the causes holds.
     case withheld
-    /// Over; `revoke` ends the license for good, else it is suspended unless it has expired by itself.
+    /// Access is over. `revoke` ends the license for good; otherwise it is suspended, unless it has expired by itself.
     case ended(revoke: Bool, String)
   }
 
   package var access: Access
-  /// Everything that speaks against access, also beside what has ended it.
+  /// Everything that speaks against access, including what did not end it.
   package var causes: Set<Cause> = []
   /// The one that has ended access.
   var endedBy: Cause?
   /// The end of what is paid for; nil when it never ends.
   var paidThrough: Date?
-  /// The moment that the grace is added to, where that is later than what is paid: an invoice that was sent is not late
-  /// before it is due. Nil: `paidThrough`.
+  /// The moment to which the grace is added, if it is later than the end of the paid time: a sent invoice is not late before
+  /// it is due. Nil means `paidThrough`.
   package var dueAt: Date?
-  /// The earliest later moment at which the answer may be another one without any event.
+  /// The earliest moment at which the answer may change without any event.
   var nextChange: Date?
   /// What the vendor should know although access is granted.
   package var note: String?
@@ -88,12 +88,12 @@ extension Standing {
 
     mutating func withhold(_ cause: Cause) { causes.insert(cause) }
 
-    /// Access until a moment, then the cause.
+    /// Access is granted until a moment, and withheld for the cause after it.
     mutating func withhold(_ cause: Cause, from moment: Date) {
       if moment <= now { causes.insert(cause) } else { changes(at: moment) }
     }
 
-    /// Access is over. Of several ends the first that revokes counts, or else the first.
+    /// Access is over. Of several ends, the first that revokes counts, else the first.
     mutating func end(revoke: Bool, _ cause: Cause, _ reason: String) {
       causes.insert(cause)
       if end == nil || (revoke && end?.revoke == false) { end = (revoke, cause, reason) }

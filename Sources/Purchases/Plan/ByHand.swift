@@ -2,16 +2,16 @@ package import Foundation
 import Identity
 package import LicenseKitAPI
 
-/// What a person, or another system, changed of a license at LicenseKit itself.
+/// What a person, or another system, changed about a license at LicenseKit itself.
 ///
-/// A license that was changed by hand is flagged and left as it is: events do not overwrite it. What still reaches it:
-/// it is revoked when the money went back or the mapping asks for it, its time is extended by what is paid, and its
-/// features follow what is sold. A release by a person, or undoing the change at LicenseKit, gives it back.
+/// A license that was changed by hand is flagged and left as it is: events do not overwrite it. Three things still reach it:
+/// it is revoked if the money went back or the mapping asks for it, paid time extends it, and its features follow what is
+/// sold. The override ends when a person releases it, or when the change is undone at LicenseKit.
 package enum ByHand: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
   case suspended
   case reinstated
   case revoked
-  /// Its expiry was moved beyond what this service had set.
+  /// Its expiry was moved beyond the one that this service had set.
   case extended
 
   /// In plain words, as the end of "License … was …".
@@ -28,31 +28,30 @@ package enum ByHand: String, Hashable, Sendable, Codable, CaseIterable, Comparab
 }
 
 extension Recorded.Unit {
-  /// Compares the license as LicenseKit has it with what this service has left, and takes over what differs as a change
-  /// made by hand.
+  /// Compares the license at LicenseKit with what this service last set, and takes differences as changes made by hand.
   ///
-  /// While a change of our own is in doubt, nothing is concluded but a revocation, and a later expiry is taken for that
-  /// of our own renewal. Nothing is concluded from a state that time brings about by itself (`expired`, `grace_period`),
-  /// or from an earlier expiry: LicenseKit moves it forward only.
+  /// While a change of our own is in doubt, only a revocation counts as made by hand, and a later expiry counts as that of
+  /// our own renewal. Nothing is concluded from a state that time brings about by itself (`expired`, `grace_period`), or from
+  /// an earlier expiry, because LicenseKit only moves an expiry forward.
   /// - Returns: what was changed by hand since the last look.
   package mutating func observe(_ observed: LicenseStatus, expiresAt: Date?) -> Set<ByHand> {
     guard case .issued(let id, var status, var known, let features) = license else { return [] }
     if observed == .revoked, let doubted = unsettled, doubted != .revoke, status != .revoked {
-      // Whatever was begun, it cannot be finished any more. A revocation is, by its own step, which is then told of.
+      // Whatever step was begun, it can no longer be finished. Only a revocation can: its own step completes and reports it.
       unsettled = nil
       license = .issued(id, status: .revoked, expiresAt: known, features: features)
       byHand = [.revoked]
       return byHand
     }
     if observed != .revoked, status == .revoked, byHand.remove(.revoked) != nil {
-      // LicenseKit takes no revocation back: what it had said was not so.
+      // LicenseKit never undoes a revocation, so its earlier answer was wrong.
       status = observed == .suspended ? .suspended : .active
       license = .issued(id, status: status, expiresAt: known, features: features)
       return []
     }
     guard unsettled == nil else {
-      // A renewal may be among what was begun. Its end is then the license's: asked for an earlier one, LicenseKit keeps
-      // the later, so that only what is known of it can stop the license when less is paid.
+      // The step that was begun may be a renewal. Then its end is the license's end: if asked for an earlier one, LicenseKit
+      // keeps the later. Only by knowing this end can the license be stopped when less is paid.
       if let mine = known, let expiresAt, expiresAt > mine {
         license = .issued(id, status: status, expiresAt: expiresAt, features: features)
       }
@@ -71,7 +70,7 @@ extension Recorded.Unit {
       if byHand.remove(.suspended) == nil { byHand.insert(.reinstated) }
     default: break
     }
-    // Whole seconds: LicenseKit may keep no finer time.
+    // Compares whole seconds, because LicenseKit may store nothing finer.
     if status != .revoked, let mine = known, let expiresAt, expiresAt.timeIntervalSince(mine) >= 1 {
       known = expiresAt
       byHand.insert(.extended)
@@ -80,8 +79,8 @@ extension Recorded.Unit {
     return byHand.subtracting(before)
   }
 
-  /// Whether a suspension for these causes, or the end of what was paid (nil), is left undone for what was changed by
-  /// hand. Time that a person gave outlasts what lapsed; it does not outlast money that moves back.
+  /// Whether a manual override prevents a suspension for these causes, or for the end of paid time (nil). Time that a person
+  /// gave outlasts missing money, but not money that goes back.
   func holdsAgainstSuspension(for causes: Set<Cause>?) -> Bool {
     if byHand.contains(.reinstated) { return true }
     guard byHand.contains(.extended) else { return false }
@@ -90,14 +89,14 @@ extension Recorded.Unit {
 }
 
 extension Cause {
-  /// What comes of money that did not come, in contrast to money that moves back.
+  /// The causes that come from money that did not arrive, in contrast to money that goes back.
   static let lapses: Set<Cause> = [
     .pastDue, .unpaid, .paused, .collectionPaused, .canceled, .termOver, .unlicensedTrial,
   ]
 }
 
 extension Decision {
-  /// The decision as people see it: with what a person changed by hand, which is left so.
+  /// The decision as people see it, including what a person changed by hand and this service leaves.
   package func told(with recorded: Recorded, now: Date) -> Decision {
     let units = lines.flatMap(\.units).map(\.key)
     let changed = recorded.units.sorted { $0.key < $1.key }.filter { !$0.value.byHand.isEmpty }

@@ -2,7 +2,7 @@ package import Foundation
 package import LicenseKitAPI
 
 extension LicenseStatus {
-  /// What a license is by our own records. An expiry needs nobody's doing, so that time decides it.
+  /// The status of a license by our own records. An expiry needs no action, so time decides it.
   package init(recorded: Recorded.Unit.Status, expiresAt: Date?, now: Date) {
     switch recorded {
     case .revoked: self = .revoked

@@ -6,10 +6,10 @@ import StripeAPI
 /// `desired − recorded → steps`.
 package struct Plan: Hashable, Sendable {
   package var steps: [Step] = []
-  /// When a unit that is sold no more comes to the end of what was paid for it.
+  /// When the paid time of a unit ends that is no longer sold.
   package var nextLook: Date?
 
-  /// - Parameter now: used where the decision does not say for which moment it is.
+  /// - Parameter now: used if the decision does not say for which moment it is.
   package init(_ decision: Decision, recorded: Recorded, now: Date) {
     guard decision.isComplete else { return }
     let now = decision.asOf ?? now
@@ -61,7 +61,7 @@ package struct Plan: Hashable, Sendable {
   ) {
     let policy = line.agreement.terms.policy
     guard let known = recorded.units[unit.key] else {
-      // Nothing is issued to be taken away at once.
+      // Nothing is issued that would have to be taken away at once.
       if unit.access == .active, unit.expiresAt.map({ $0 > now }) ?? true {
         steps.append(.issue(unit, policy: policy, generation: 1))
         steps += unit.features.map { .assignFeature(unit.key, $0) }
@@ -69,8 +69,8 @@ package struct Plan: Hashable, Sendable {
       return
     }
     guard case .issued(_, let status, let expiresAt, let features) = known.license else {
-      // An attempt to issue was cut off. It is finished even when the sale is over by now: only then is there a license
-      // to revoke, and no key at large that nobody knows of.
+      // An attempt to issue was cut off. It is finished even if the sale is over by now: otherwise a license could exist that
+      // nobody knows of, and only a known license can be revoked.
       steps.append(.issue(unit, policy: policy, generation: known.generation))
       if unit.access == .active { steps += unit.features.map { .assignFeature(unit.key, $0) } }
       return
@@ -78,14 +78,14 @@ package struct Plan: Hashable, Sendable {
 
     defer { planReplaced(unit.key, known) }
     if known.unsettled == .revoke, status != .revoked {
-      // It may be revoked already, and that cannot be undone: first it is so for certain.
+      // It may be revoked already, and that cannot be undone. So the revocation is completed first.
       steps.append(.revoke(unit.key, because: "it was being revoked"))
       return
     }
     let isCertain = known.unsettled == nil
     var access = unit.access
     if access == .active, let until = unit.expiresAt, expiresAt.map({ $0 > until }) ?? true {
-      // An expiry is never moved back: a license that would outlive what is paid for is stopped when that ends.
+      // An expiry is never moved back. A license that would outlive its paid time is stopped when that time ends.
       if until <= now { access = .ended } else { nextLook = min(nextLook ?? until, until) }
     }
     switch (access, status) {
@@ -93,7 +93,7 @@ package struct Plan: Hashable, Sendable {
     case (.revoked, .revoked): break
     case (.revoked, _): steps.append(.revoke(unit.key, because: reason ?? "the sale was undone"))
     case (.active, _) where known.isUnderAnotherPolicy(than: policy) && unit.expiresAt.map({ $0 > now }) ?? true:
-      // No call changes the policy of a license (LicenseKit contract): the new one exists before the old one ends.
+      // No call changes the policy of a license (LicenseKit contract), so the new license exists before the old one ends.
       steps.append(.issue(unit, policy: policy, generation: known.generation + 1))
       steps += unit.features.map { .assignFeature(unit.key, $0) }
     case (.active, .revoked):
@@ -102,24 +102,24 @@ package struct Plan: Hashable, Sendable {
     case (.active, _):
       planFeatures(unit, known: features)
       planRenewal(unit, expiresAt: expiresAt)
-      // What has expired cannot be reinstated; it comes back by its renewal.
+      // An expired license cannot be reinstated; its renewal brings it back.
       let isOver = expiresAt.map { max($0, unit.expiresAt ?? $0) <= now } ?? false
       let isWanted = !known.byHand.contains(.suspended)
-      // That a person reinstated it was only seen. Now that it is due anyway it is made so: the next trouble is another
-      // one, and should what was seen not be true, the license is back all the same.
+      // We only saw that a person reinstated it. Now that it is due anyway we reinstate it ourselves: the next trouble is a
+      // new one, and if what we saw was not true, the license is back nevertheless.
       let isOvertaken = known.byHand.contains(.reinstated) && line.causes.isEmpty
       if status == .suspended || !isCertain || isOvertaken, !isOver, isWanted { steps.append(.reinstate(unit.key)) }
     case (_, .revoked): break
     case (.suspended, _), (.ended, _):
       if status == .suspended, isCertain { break }
       if isCertain, known.holdsAgainstSuspension(for: line.causes.isEmpty ? nil : line.causes) { break }
-      // An expired license needs no suspension to be over, and one that is to come back is reinstated by its renewal.
+      // An expired license needs no suspension to be over, and its renewal reinstates it if it is to come back.
       if access == .ended, isCertain, let expiresAt, expiresAt <= now { break }
       steps.append(.suspend(unit.key, because: reason ?? "access is withheld"))
     }
   }
 
-  /// What a new license has taken the place of ends once that one exists.
+  /// A replaced license ends once its replacement exists.
   private mutating func planReplaced(_ key: UnitKey, _ known: Recorded.Unit) {
     steps += known.replaced.map { .revokeReplaced(key, $0) }
   }
@@ -136,10 +136,10 @@ package struct Plan: Hashable, Sendable {
     }
   }
 
-  /// Units recorded for what is sold no more: a removed line, a lowered quantity, a plan changed for another product.
+  /// Units recorded for what is no longer sold: a removed line, a lowered quantity, a plan changed to another product.
   ///
-  /// They end at once, after their replacements exist: Stripe credits the rest of the period, seats shrink at once too,
-  /// and a purchase that was first looked at after the change has never had them.
+  /// They end at once, after their replacements exist. Stripe credits the rest of the period, seats shrink at once too, and a
+  /// purchase that was first looked at after the change has never had these units.
   private mutating func planForRest(_ decision: Decision, _ recorded: Recorded, _ now: Date) {
     let wanted = Set(decision.lines.flatMap { $0.units.map(\.key) })
     let unpaid = decision.lines.reduce(into: [LineKey: DesiredLine.Unpaid]()) { $0[$1.key] = $1.unpaid }
@@ -151,7 +151,7 @@ package struct Plan: Hashable, Sendable {
       let line = LineKey(line: key.line, product: key.product)
       guard unpaid[line] != .leavesIssued, let terms = recorded.agreed[line]?.terms else { continue }
       guard case .issued(_, let status, let expiresAt, _) = unit.license else {
-        // Cut off while it was issued: only a license that is known can be ended.
+        // Issuing it was cut off, and only a known license can be ended.
         steps.append(.issue(Self.unsold(key, decision, recorded), policy: terms.policy, generation: unit.generation))
         continue
       }
@@ -167,7 +167,7 @@ package struct Plan: Hashable, Sendable {
     }
   }
 
-  /// A unit that nothing is wanted of any more, under the records it was begun with.
+  /// A unit that is no longer wanted, under the records it was begun with.
   static func unsold(_ key: UnitKey, _ decision: Decision, _ recorded: Recorded) -> DesiredUnit {
     let name = "\(decision.root?.stripeID ?? ""):\(key.line)"
     let record = Recorded.RecordKey(product: key.product, externalID: name)
@@ -177,7 +177,7 @@ package struct Plan: Hashable, Sendable {
       subscription: recorded.subscriptions[record] == nil ? nil : name)
   }
 
-  /// An order is fulfilled when its licenses exist, and refunded when its money went back.
+  /// An order is fulfilled when its licenses exist, and refunded when its money has gone back.
   private mutating func planOrderStatus(of line: DesiredLine, _ recorded: Recorded) {
     let areIssued = line.units.allSatisfy { recorded.licenseID($0.key) != nil }
     for order in line.orders {
@@ -188,7 +188,7 @@ package struct Plan: Hashable, Sendable {
     }
   }
 
-  /// Metadata on Stripe's objects points back at LicenseKit; it is never read as the truth.
+  /// Metadata on Stripe's objects points to LicenseKit. It is never read as the truth.
   private mutating func planWriteBack(_ decision: Decision, _ recorded: Recorded) {
     guard let root = decision.root else { return }
     let licenses = decision.lines.flatMap { $0.units.compactMap { recorded.licenseID($0.key) } }
@@ -216,7 +216,7 @@ package struct Plan: Hashable, Sendable {
     }
   }
 
-  /// Comma-separated while they fit into one metadata value (500 characters), then the first and how many there are.
+  /// Comma-separated if that fits into one metadata value (500 characters), else the first and the number of the others.
   static func fitted(_ ids: [String]) -> String {
     let joined = ids.joined(separator: ",")
     return joined.count <= 500 ? joined : "\(ids[0]) and \(ids.count - 1) more"
@@ -224,7 +224,7 @@ package struct Plan: Hashable, Sendable {
 }
 
 extension Recorded.Unit {
-  /// Whether the license was issued under a policy that is not the one wanted, and nobody has taken it in hand.
+  /// Whether the license was issued under another policy than the wanted one, and no person has changed it.
   fileprivate func isUnderAnotherPolicy(than wanted: PolicyID) -> Bool {
     guard let policy, policy != wanted else { return false }
     return byHand.isDisjoint(with: [.suspended, .revoked, .extended])

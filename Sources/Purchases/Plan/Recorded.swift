@@ -3,30 +3,30 @@ import Identity
 package import LicenseKitAPI
 import StripeAPI
 
-/// What this service has made for a purchase so far, as its own records say.
+/// What this service has made for a purchase so far, according to its own records.
 package struct Recorded: Hashable, Sendable {
   package struct Unit: Hashable, Sendable {
     package enum License: Hashable, Sendable {
-      /// Issuing was begun; whether LicenseKit got that far is not known.
+      /// Issuing was begun; whether LicenseKit has issued is not known.
       case issuing
       case issued(LicenseID, status: Status, expiresAt: Date?, features: [Terms.FeatureGrant])
     }
-    /// What was last done to the license; its expiry is a matter of time and not recorded as a status.
+    /// What was last done to the license. Expiry follows from time and is not recorded as a status.
     package enum Status: String, Hashable, Sendable, Codable { case active, suspended, revoked }
 
-    /// A change of the license that was begun: whether it took effect is not known before it is recorded as done.
+    /// A change of the license that was begun. Whether it took effect is not known until it is recorded as done.
     package enum Unsettled: String, Hashable, Sendable, Codable { case suspend, reinstate, revoke, renew }
 
     /// Grows when a revoked license is replaced by a new one.
     package var generation: Int
     package var license: License
-    /// Set between the two records of a step, and by a crash for longer.
+    /// Set between the two records of a step; after a crash, until the step is taken again.
     package var unsettled: Unsettled?
-    /// The policy it was issued under; nil where that was not written down.
+    /// The policy it was issued under; nil if that was not recorded.
     package var policy: PolicyID?
-    /// Licenses that this one takes the place of, still to be revoked. The buyer always has one that works.
+    /// Licenses that this one replaces and that are still to be revoked. The buyer always has one that works.
     package var replaced: [LicenseID]
-    /// What a person changed at LicenseKit, and this service leaves so.
+    /// What a person changed at LicenseKit and this service leaves.
     package var byHand: Set<ByHand>
 
     package init(
@@ -73,7 +73,7 @@ package struct Recorded: Hashable, Sendable {
   }
 
   package var customers: [String: LicenseKitAPI.CustomerID] = [:]
-  /// The name and address that a customer was given last, by code.
+  /// The name and address that each customer was last given, by code.
   package var contacts: [String: DesiredCustomer.Contact] = [:]
   package var subscriptions: [RecordKey: SubscriptionRecord] = [:]
   package var orders: [RecordKey: Order] = [:]
@@ -90,7 +90,7 @@ package struct Recorded: Hashable, Sendable {
 }
 
 extension Recorded {
-  /// Keeps the terms under which lines are sold. What was open in them is decided by that.
+  /// Keeps the terms under which lines are sold. This settles any terms of these lines that were open.
   package mutating func agree(to lines: [DesiredLine]) {
     let names = Set(lines.map(\.key.line))
     agreed = agreed.filter { !($0.value.isOpen && names.contains($0.key.line)) }
@@ -138,7 +138,7 @@ extension Recorded {
     case (.renew(let key, let until, _, _), _):
       change(key) { _, expiresAt, _ in expiresAt = until }
       if units[key]?.unsettled == .renew { units[key]?.unsettled = nil }
-      // What was paid for reaches beyond what a person had given.
+      // Paid time now reaches beyond the time that a person had given.
       units[key]?.byHand.remove(.extended)
     case (.suspend(let key, _), _): settle(key, .suspended)
     case (.reinstate(let key), _):
@@ -151,7 +151,7 @@ extension Recorded {
     }
   }
 
-  /// The records before a step is taken: what is begun is finished or done again, whatever happens in between and
+  /// The records before a step is taken. A step that was begun is finished or repeated, whatever happens in between and
   /// whatever is wanted by then.
   package mutating func begin(_ step: Step) {
     switch step {
@@ -164,7 +164,7 @@ extension Recorded {
     case .suspend(let key, _): units[key]?.unsettled = .suspend
     case .reinstate(let key): units[key]?.unsettled = .reinstate
     case .revoke(let key, _): units[key]?.unsettled = .revoke
-    // What is in doubt already stays in doubt.
+    // A license that is already in doubt stays in doubt.
     case .renew(let key, _, _, _): if units[key]?.unsettled == nil { units[key]?.unsettled = .renew }
     case .assignFeature(let key, let grant):
       change(key) { _, _, features in
@@ -197,8 +197,8 @@ extension Recorded {
 }
 
 extension Terms.FeatureGrant {
-  /// Stands in the records for a feature that was being assigned or removed. No quota is negative, so that it equals no
-  /// wanted grant.
+  /// Stands in the records for a feature while it is assigned or removed. No real quota is negative, so it equals no wanted
+  /// grant.
   package static func unsettled(_ feature: FeatureID) -> Terms.FeatureGrant {
     .init(featureID: feature, maxConsumptions: -1)
   }

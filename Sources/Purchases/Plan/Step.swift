@@ -3,16 +3,16 @@ import Identity
 package import LicenseKitAPI
 package import StripeAPI
 
-/// One change in the outside world. Each is recorded before and after it is taken, and can be repeated without harm.
+/// One change in the outside world. Each step is recorded before and after it is taken, and can be repeated without harm.
 package enum Step: Hashable, Sendable {
   case createCustomer(DesiredCustomer)
-  /// Takes over a changed name or address.
+  /// Copies a changed name or address.
   case updateCustomer(DesiredCustomer)
   case createSubscription(DesiredSubscription)
   case updateSubscription(DesiredSubscription)
   case createOrder(DesiredOrder)
   case setOrderStatus(DesiredOrder, OrderStatus)
-  /// Issues the license of a unit, or finishes issuing it when an earlier attempt was cut off.
+  /// Issues the license of a unit, or finishes issuing it if an earlier attempt was cut off.
   case issue(DesiredUnit, policy: PolicyID, generation: Int)
   case assignFeature(UnitKey, Terms.FeatureGrant)
   case removeFeature(UnitKey, FeatureID)
@@ -20,9 +20,9 @@ package enum Step: Hashable, Sendable {
   case suspend(UnitKey, because: String)
   case reinstate(UnitKey)
   case revoke(UnitKey, because: String)
-  /// Ends a license that another one has taken the place of.
+  /// Ends a license that another one has replaced.
   case revokeReplaced(UnitKey, LicenseID)
-  /// Ids written to an object of Stripe's, as its metadata.
+  /// Writes ids to a Stripe object as its metadata.
   case writeBack(MetadataTarget, [String: String])
 
   /// In plain words, for the timeline.
@@ -53,7 +53,7 @@ package enum Step: Hashable, Sendable {
     }
   }
 
-  /// The unit whose license this step changes, or replaces.
+  /// The unit whose license this step changes or replaces.
   var changedLicense: UnitKey? {
     switch self {
     case .issue(let unit, _, _): unit.key
@@ -66,6 +66,6 @@ package enum Step: Hashable, Sendable {
     }
   }
 
-  /// Whether the purchase is fulfilled without this step as well.
+  /// Whether the purchase counts as fulfilled without this step.
   package var isOptional: Bool { if case .writeBack = self { true } else { false } }
 }

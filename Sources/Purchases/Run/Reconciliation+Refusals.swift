@@ -2,15 +2,15 @@ import Foundation
 import Identity
 package import LicenseKitAPI
 
-// What becomes of a run that is refused something, and of its purchase.
+// What happens to a run, and to its purchase, when something is refused.
 
 extension Reconciliation {
-  /// A license that an attempt to issue it may have left behind, and that nobody has the key of.
+  /// A license that an attempt to issue may have left behind, and whose key nobody has.
   package struct Lost: Sendable {
     package enum Cause: Sendable {
-      /// Another attempt is refused: the license is given up.
+      /// Another attempt was refused, so the license is given up.
       case refused(Refusal)
-      /// The records by which it is found are about to be forgotten.
+      /// The records that lead to the license are about to be forgotten.
       case gone(GoneSearch)
     }
 
@@ -27,18 +27,18 @@ extension Reconciliation {
     }
   }
 
-  /// A look for what LicenseKit does not have any more.
+  /// A search for records that LicenseKit no longer has.
   package struct GoneSearch: Sendable {
-    /// The most records that are asked for; a purchase with more is looked through over several runs.
+    /// The most records asked for in one run; a purchase with more is searched over several runs.
     package static let most = 100
 
     package let detail: String
-    /// Whether it is what the mapping names that is looked for. That comes first: when the product or the policy is gone, the
-    /// mapping is at fault, or this is another LicenseKit, and nothing may be made anew.
+    /// Whether the search is for what the mapping names. That comes first: if the product or policy is gone, the mapping is
+    /// wrong or this is another LicenseKit, and nothing may be made again.
     var isOfMapping = true
     package var left: ArraySlice<Existing>
     package var gone: [Existing] = []
-    /// Units whose license is in doubt, still to be cleared up before anything is forgotten; nil when not looked for yet.
+    /// Units whose license is in doubt and must be settled before anything is forgotten; nil before they were looked for.
     var doubted: ArraySlice<UnitKey>?
 
     package var part: [Existing] { Array(left.prefix(Reconciliation.batch)) }
@@ -57,7 +57,7 @@ extension Reconciliation {
 
   // MARK: A step
 
-  /// Leaves the records as they were before a step that LicenseKit refused without doing anything: nothing is in doubt.
+  /// Restores the records from before a step that LicenseKit refused without doing anything: nothing is in doubt.
   private mutating func stepRefused(_ step: Step, _ before: Recorded, _ refusal: Refusal) -> Action {
     var writes: [Write] = [.fail(step, refusal.detail)]
     guard let error = refusal.licenseKit, !error.mayHaveTakenEffect else { return trouble(refusal, writes) }
@@ -77,11 +77,11 @@ extension Reconciliation {
     return trouble(refusal, writes)
   }
 
-  /// What an earlier attempt left behind is revoked; then the license that was to be replaced stands again, so that it is
-  /// not out of reach while the mapping is being corrected.
+  /// Revokes what an earlier attempt left behind. Then the license that was to be replaced counts again, so that the buyer
+  /// can reach it while the mapping is corrected.
   ///
-  /// A server that knows the Idempotency-Key would give that license again for the same request. So it is kept as what it
-  /// is, a revoked one, and the next that is issued has another name.
+  /// A server that knows the Idempotency-Key would return the revoked license again for the same request. So it is kept on
+  /// record as revoked, and the next license is issued under another name.
   package mutating func lostRevoked(_ lost: Lost, _ found: [LicenseID]) -> Action {
     let key = lost.unit.key
     var writes: [Write] = []
@@ -101,7 +101,7 @@ extension Reconciliation {
     }
   }
 
-  /// The unit's license is revoked, and nobody has ever had its key.
+  /// Records that the unit's license is revoked. Nobody ever had its key.
   mutating func keepRevoked(_ license: LicenseID, of key: UnitKey) -> [Write] {
     recorded.units[key]?.license = .issued(license, status: .revoked, expiresAt: nil, features: [])
     return [.restore(key, recorded)]
@@ -166,7 +166,7 @@ extension Reconciliation {
       writes + [.end(ending)] + noted("Waits for another attempt.", reason), then: .finish(result))
   }
 
-  /// A row of equal failures is told once.
+  /// A series of equal failures is reported once.
   private func noted(_ title: String, _ detail: String) -> [Write] {
     beginning.reason == detail ? [] : [.note(title: title, detail: detail)]
   }
@@ -197,8 +197,8 @@ extension Reconciliation {
     return forgetGone(search)
   }
 
-  /// What is gone is forgotten, so that the next run makes it anew. What may hang on a record that is gone is revoked first:
-  /// by another record it would not be found.
+  /// Forgets what is gone, so that the next run makes it again. Licenses that may belong to a record that is gone are revoked
+  /// first, because they could not be found by another record.
   private mutating func forgetGone(_ search: GoneSearch, _ writes: [Write] = []) -> Action {
     var search = search
     var doubted = search.doubted ?? recorded.units.filter { $0.value.license == .issuing }.keys.sorted()[...]

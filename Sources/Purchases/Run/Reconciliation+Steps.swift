@@ -3,10 +3,10 @@ import Identity
 import LicenseKitAPI
 import StripeAPI
 
-// What is done at LicenseKit and at Stripe, step by step.
+// The work at LicenseKit and at Stripe, step by step.
 
 extension Reconciliation {
-  /// Takes the next step: looks at a license before it is changed, takes what is due, writes ids back, ends.
+  /// Takes the next step: looks at a license before changing it, takes what is due, writes ids back, or ends.
   mutating func goOn(_ writes: [Write] = []) -> Action {
     guard let decision else { return finish(.lost) }
     if let step = due.popFirst() { return begin(step, writes) }
@@ -32,13 +32,13 @@ extension Reconciliation {
 
   // MARK: Looking
 
-  /// Before a license is changed it is looked at, since a person may have changed it at LicenseKit; all of a purchase
-  /// are when that was asked for.
+  /// Which licenses to look at. A person may have changed a license at LicenseKit, so each is looked at before it is changed;
+  /// all licenses of a purchase are, if that was asked for.
   private func licensesToLookAt(before steps: [Step]) -> [(UnitKey, LicenseID)] {
     let changed = Set(steps.compactMap(\.changedLicense))
     return recorded.units.sorted { $0.key < $1.key }.compactMap { key, unit in
       guard !seen.contains(key), case .issued(let id, let status, _, _) = unit.license else { return nil }
-      // What was revoked by hand may stand again: then it was not.
+      // A license revoked by hand may be valid again; then it was not really revoked.
       let isWanted =
         status == .revoked
         ? beginning.inspects && unit.byHand.contains(.revoked) : beginning.inspects || changed.contains(key)
@@ -63,7 +63,7 @@ extension Reconciliation {
     if case .gone = refusal.failure, let missing = keys.first(where: { licenses[$0] == nil }),
       case .issued(_, .revoked, _, _)? = recorded.units[missing]?.license
     {
-      // What was revoked by hand is not made anew when it is gone.
+      // A license that was revoked by hand is not made again if it is gone.
       seen.formUnion(licenses.keys)
       seen.insert(missing)
       return goOn(writes)
@@ -81,14 +81,15 @@ extension Reconciliation {
 
   package mutating func succeeded(_ step: Step, _ outcome: StepOutcome, _ before: Recorded) -> Action {
     if let status = outcome.status, step.isContradicted(by: status) {
-      // As if no answer had come: the step stays begun, and is taken again.
+      // Treated as if no answer had come: the step stays begun and is taken again.
       let reason = "LicenseKit answers with a license that is \(status.rawValue). \(step.sentence): not certain."
       return respond(
         RetryPause.response(reason, attempts: beginning.attempts, jitter: beginning.jitter), [.fail(step, reason)])
     }
     recorded.apply(step, outcome.result)
     if case (.issue(let unit, _, _), .license(let license)) = (step, outcome.result), outcome.status == .revoked {
-      // What an attempt before had made, given again, and revoked meanwhile: another one is made, under another name.
+      // LicenseKit returned the license of an earlier attempt, which was revoked meanwhile. Another is issued under another
+      // name.
       due = []
       return goOn(
         [.fail(step, "License \(license) is given again, which is revoked.")] + keepRevoked(license, of: unit.key))
@@ -98,20 +99,21 @@ extension Reconciliation {
 
   // MARK: Writing back
 
-  /// Everything that is not optional is done.
+  /// Everything except optional steps is done.
   private mutating func settle(_ plan: Plan, _ decision: Decision, _ writes: [Write]) -> Action {
     let told = decision.told(with: recorded, now: now)
     outlook = (told, [told.nextLook, plan.nextLook].compactMap { $0 }.min())
     writeBacks = plan.steps[...]
     guard !writeBacks.isEmpty else { return end(writes) }
-    // The licenses are there: the purchase says so before the write-back, which may wait for Stripe.
+    // The licenses exist. The purchase says so before the write-back, which may have to wait for Stripe.
     return commit(writes + [.show(told)], then: .beginWriteBacks)
   }
 
   mutating func beginWriteBacks(othersWait: Bool) -> Action {
     isFulfilled = true
     if othersWait, let told = outlook?.told, beginning.status != told.status {
-      // The calls that Stripe allows go to those first who have no license yet; once, so that none is put off for ever.
+      // Purchases without licenses use Stripe's rate limit first. This one yields once only, so that it is not put off
+      // forever.
       outlook?.nextLook = now
       return end([])
     }

@@ -3,29 +3,29 @@ import Identity
 package import LicenseKitAPI
 package import StripeAPI
 
-/// One run over one purchase, as a value: it is told what happened and says what to do next. No database, network or clock
-/// in it.
+/// One run over one purchase, as a value: it is told what happened and says what to do next. It contains no database, network
+/// or clock.
 ///
-/// First sale, duplicate, late event, replay, backfill, crash and changed mapping are all this one run; so are the runs that
-/// change nothing (`Rehearsal`), and those of the property tests. A run may stop after any action: the next one goes on from
+/// First sale, duplicate, late event, replay, backfill, crash and changed mapping are all this one run. So are the runs that
+/// change nothing (`Rehearsal`) and those of the property tests. A run may stop after any action: the next one continues from
 /// what was recorded.
 ///
-/// The states follow one another like this; from each, a refusal leads to the end by way of what it leaves to be mended:
+/// The states follow one another like this. From each, a refusal leads to the end, by way of what must be repaired first:
 ///
 ///     loading ─▶ asking ─▶ loading …      until Stripe need not be asked any more
 ///             ─▶ findingCustomer ─▶ looking ─▶ calling ─▶ calling …      until the plan is empty
 ///                                                       ─▶ writingBack … ─▶ finished
 ///
-/// `committing` stands between any two of them in which something is asked or done outside.
+/// `committing` stands between any two of them if something is asked or done outside.
 package struct Reconciliation: Sendable {
-  /// How often Stripe is asked in one run before the purchase waits for its next turn.
+  /// How many times Stripe is asked in one run before the purchase waits for its next turn.
   package static let maximumRounds = 12
-  /// How often a plan is made: what is taken always leaves a shorter one.
+  /// How many times a plan is made in one run. Every step taken makes the next plan shorter.
   static let maximumPlans = 12
-  /// Calls outside that follow one another without anything being written, so that the lease is kept in time.
+  /// The most outside calls in a row without a write, so that the lease is extended in time.
   package static let batch = 25
-  /// A credential that is refused is replaced twice: what replaces one that was remembered is the stored one, which may have
-  /// ended as well; what replaces that one is new.
+  /// A refused credential is replaced twice. The cached one is replaced by the stored one, which may have expired as well;
+  /// that is replaced by a new one.
   static let maximumReplacements = 2
 
   package let tenant: Tenant
@@ -33,11 +33,11 @@ package struct Reconciliation: Sendable {
   package var state = State.idle
   package var now: Date
 
-  /// The last answer to what should exist, open questions included.
+  /// The last decision, even if questions were open.
   private(set) package var latest: Decision?
-  /// What should exist, once nothing more need be asked.
+  /// What should exist, once nothing more must be asked.
   private(set) package var decision: Decision?
-  /// What is recorded, as far as the run has come.
+  /// What is recorded so far in this run.
   package var recorded = Recorded()
   private var knowledge = Knowledge()
   private var rounds = 0
@@ -50,7 +50,7 @@ package struct Reconciliation: Sendable {
   package var writeBacks: ArraySlice<Step> = []
   /// The decision as people see it, and when to look again.
   package var outlook: (told: Decision, nextLook: Date?)?
-  /// Everything but what is optional is done: a later failure does not change what the purchase is.
+  /// Everything except optional steps is done: a later failure does not change the state of the purchase.
   var isFulfilled = false
 
   package init(of tenant: Tenant, _ beginning: Beginning = .init(), now: Date) {
@@ -75,7 +75,7 @@ package struct Reconciliation: Sendable {
     case finished
   }
 
-  /// What is done once everything before it is committed.
+  /// What to do once everything before it is committed.
   package indirect enum Next: Sendable {
     case load
     case goOn
@@ -89,7 +89,7 @@ package struct Reconciliation: Sendable {
     case finish(Result)
   }
 
-  /// The run is about to leave its purchase: there is nothing left to mend.
+  /// The run is about to leave its purchase, and nothing is left to repair.
   package var isEnding: Bool {
     if case .committing(.finish) = state { true } else { false }
   }
@@ -101,7 +101,7 @@ package struct Reconciliation: Sendable {
     return .load
   }
 
-  /// - Parameter input: what came of the action before.
+  /// - Parameter input: the outcome of the previous action.
   package mutating func next(_ input: Input, now: Date) -> Action {
     self.now = now
     switch (state, input) {
@@ -148,7 +148,7 @@ package struct Reconciliation: Sendable {
           "The facts of this purchase do not settle.", attempts: beginning.attempts, jitter: beginning.jitter,
           atLeast: 30))
     }
-    // Many questions are asked in parts, and what is left over is no new round.
+    // Many questions are asked in parts; the remaining parts count as the same round.
     let part = Array(questions.prefix(Self.batch))
     if part.count == questions.count { rounds += 1 }
     state = .asking
@@ -162,7 +162,7 @@ package struct Reconciliation: Sendable {
     return replaceCredential(after: refusal, writes, then: .load) ?? trouble(refusal, writes)
   }
 
-  /// Another credential may be accepted where this one was refused.
+  /// Another credential may be accepted after this one was refused.
   package mutating func replaceCredential(after refusal: Refusal, _ writes: [Write], then next: Next) -> Action? {
     guard refusal.stripe == .credential || refusal.stripe == .accountGone, replacements < Self.maximumReplacements
     else { return nil }
@@ -184,8 +184,8 @@ package struct Reconciliation: Sendable {
 
   // MARK: Going on
 
-  /// Writes down what is to be written before the next thing is done.
-  /// - Parameter holdingLease: even when there is nothing to write.
+  /// Writes what is due before the next action.
+  /// - Parameter holdingLease: commits even if there is nothing to write, to check the lease.
   package mutating func commit(_ writes: [Write], then next: Next, holdingLease: Bool = false) -> Action {
     if writes.isEmpty, !holdingLease { return go(next) }
     state = .committing(next)
@@ -232,7 +232,7 @@ package struct Reconciliation: Sendable {
 }
 
 extension Decision {
-  /// The lines whose terms are kept: all parts of a bundle at once, also those that nothing is issued for yet.
+  /// The lines whose terms are kept: all parts of a bundle at once, including parts that nothing is issued for yet.
   package var linesToAgree: [DesiredLine] {
     let sold = Set(lines.filter { !$0.units.isEmpty }.map(\.key.line))
     return lines.filter { sold.contains($0.key.line) }

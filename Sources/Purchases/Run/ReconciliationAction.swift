@@ -3,25 +3,25 @@ import Identity
 package import LicenseKitAPI
 package import StripeAPI
 
-// What a run wants done, as data: whoever performs it decides nothing.
+// What a run wants done, as data. The code that performs an action decides nothing.
 
 extension Reconciliation {
   package enum Action: Sendable {
-    // In the database. What follows one another of these is done in one transaction, or not at all.
+    // In the database. Consecutive actions of this kind are one transaction.
 
     /// Read everything that is known and recorded of the purchase.
     case load
-    /// The buyer's record is shared between purchases: it is looked up by its code.
+    /// The buyer's record is shared between purchases, so it is looked up by its code.
     case findCustomer(code: String)
     case commit([Write])
 
-    // Outside, where an answer may be lost. Everything that was to be written is committed before it.
+    // Outside, where an answer may be lost. Everything due is committed before such an action.
 
     /// Ask Stripe, one question after another.
     case ask([Question])
-    /// Stripe refused the credential; another one may be there, or be made.
+    /// Stripe refused the credential. Another one may exist, or can be made.
     case replaceCredential
-    /// See what LicenseKit has of these licenses.
+    /// See the state of these licenses at LicenseKit.
     case look([UnitKey: LicenseID])
     case call(Step, before: Recorded)
     case writeBack(MetadataTarget, [String: String])
@@ -42,7 +42,7 @@ extension Reconciliation {
     }
   }
 
-  /// One thing that is written down.
+  /// One thing to write.
   package enum Write: Sendable {
     /// Stripe's answers become facts.
     /// - Parameter asked: what was known when Stripe was asked.
@@ -59,13 +59,13 @@ extension Reconciliation {
     case begin(Step, Recorded)
     /// A step was taken.
     case record(Step, StepOutcome, before: Recorded, after: Recorded)
-    /// A step was refused, or its answer is lost.
+    /// A step was refused, or its answer was lost.
     case fail(Step, String)
-    /// Leaves a unit's license as it was before a step that was refused without any effect.
+    /// Restores a unit's license from before a step that was refused without any effect.
     case restore(UnitKey, Recorded)
-    /// There is no license of the unit.
+    /// The unit has no license.
     case forget(UnitKey)
-    /// LicenseKit does not have these any more.
+    /// LicenseKit no longer has these.
     case forgetGone([Existing])
     case note(title: String, detail: String)
     /// Show the state of the purchase while the run still goes on.
@@ -77,25 +77,25 @@ extension Reconciliation {
   package enum Ending: Sendable {
     case done(Decision, nextLook: Date?)
     case failed(Decision?, reason: String, attempts: Int)
-    /// As it was, to be taken up again.
+    /// Unchanged, and to be tried again.
     case again(at: Date, attempts: Int, reason: String?)
-    /// As it was, until a person has acted for the tenant.
+    /// Unchanged, until a person has acted for the tenant.
     case parked(TenantUnavailable, attempts: Int)
   }
 
-  /// What came of a run.
+  /// The outcome of a run.
   package enum Result: Hashable, Sendable {
     case done
     case again(reason: String)
     case outage(Outage)
     case parked(TenantUnavailable)
     case failed(reason: String)
-    /// Somebody else has the purchase, or it is another one: nothing more is written.
+    /// Another worker has the purchase, or it turned out to be another one: nothing more is written.
     case lost
   }
 }
 
-/// Something that LicenseKit had once, and may not have any more.
+/// Something that LicenseKit once had and may no longer have.
 package enum Existing: Hashable, Sendable {
   // What a mapping names
   case product(ProductID)
@@ -129,7 +129,7 @@ extension Recorded {
     }
   }
 
-  /// What was made for the purchase and should be there.
+  /// What was made for the purchase and should exist.
   package var made: [Existing] {
     var records = customers.sorted { $0.key < $1.key }.map { Existing.customer(code: $0.key, $0.value) }
     records += subscriptions.sorted { $0.key < $1.key }.map { .subscription($0.key, $0.value.id) }
@@ -141,8 +141,8 @@ extension Recorded {
     return records
   }
 
-  /// LicenseKit does not have it any more. A license that is not there gives no access: it counts as revoked, and what is
-  /// due is issued anew.
+  /// LicenseKit no longer has it. A missing license gives no access, so it counts as revoked, and what is due is issued
+  /// again.
   package mutating func forget(_ gone: Existing) {
     switch gone {
     case .product, .policy, .feature: break

@@ -2,38 +2,38 @@ package import Foundation
 import Identity
 package import LicenseKitAPI
 
-// What happened, as far as a run has to know.
+// What happened, as far as a run must know it.
 
 extension Reconciliation {
-  /// What a run is told: what came of the action before.
+  /// What a run is told: the outcome of the previous action.
   package enum Input: Sendable {
     case loaded(Loaded)
     case customer(Recorded.Customer?)
     case committed(Committed)
-    /// As many answers as there were before Stripe refused one, if it did.
+    /// The answers that came before Stripe refused one, if it did.
     case answered([Answer], Refusal?)
     case credentialReplaced
     case looked([UnitKey: SeenLicense], Refusal?)
     case succeeded(StepOutcome)
     /// - Parameter note: for the timeline.
     case wroteBack(note: String?)
-    /// - Parameter found: what attempts had left behind, all of it revoked now.
+    /// - Parameter found: what attempts had left behind; all of it is revoked now.
     case lostRevoked(found: [LicenseID])
     case sawFormer(SeenLicense)
     case foundGone([Existing])
-    /// The action failed: what was asked outside was refused, got no answer, or the transaction was undone.
+    /// The action failed: an outside call was refused or got no answer, or the transaction was undone.
     case refused(Refusal)
-    /// Somebody else has the purchase by now, or it turned out to be another one.
+    /// Another worker has the purchase by now, or it turned out to be another one.
     case leaseLost
   }
 
-  /// How the run found its purchase.
+  /// The state in which the run found its purchase.
   package struct Beginning: Hashable, Sendable {
     /// Failures in a row before this run.
     package var attempts = 0
     package var status: PurchaseStatus?
     package var reason: String?
-    /// All licenses are to be looked at where they are kept.
+    /// All licenses are to be looked at in LicenseKit.
     package var inspects = false
     /// 0 to 1: spreads the retries of many purchases.
     package var jitter = 0.5
@@ -77,7 +77,7 @@ extension Reconciliation {
   package struct Answer: Sendable {
     package let question: Question
     package let snapshot: Snapshot
-    /// On Stripe's clock: not later than the moment the answer was made.
+    /// On Stripe's clock, and not later than the moment of the answer.
     package let answeredAt: Date
 
     package init(question: Question, snapshot: Snapshot, answeredAt: Date) {
@@ -88,7 +88,7 @@ extension Reconciliation {
   }
 }
 
-/// A license as LicenseKit has it.
+/// A license in its state at LicenseKit.
 package struct SeenLicense: Hashable, Sendable {
   package let id: LicenseID
   package let status: LicenseStatus
@@ -104,17 +104,17 @@ package struct SeenLicense: Hashable, Sendable {
   }
 }
 
-/// What came of a step that was taken.
+/// The outcome of a step.
 package struct StepOutcome: Sendable {
   package var result: StepResult
-  /// The key of a license that was issued just now.
+  /// The key of a license that was just issued.
   package var key: String?
   package var keyHint: String?
   /// What happened, for the timeline; without any secret or buyer's data.
   package var note: String?
-  /// The license as LicenseKit has it after the step, where that is known.
+  /// The state of the license at LicenseKit after the step, if that is known.
   package var status: LicenseStatus?
-  /// What the vendor has not permitted is not done, and not tried again.
+  /// The vendor has not permitted it: it is not done and not tried again.
   package var isLeftOut = false
 
   package init(
@@ -134,7 +134,7 @@ extension Recorded {
   /// The record of a buyer.
   package struct Customer: Hashable, Sendable {
     package let id: LicenseKitAPI.CustomerID
-    /// The name and address it was given last.
+    /// The name and address it was last given.
     package var contact: DesiredCustomer.Contact?
 
     package init(id: LicenseKitAPI.CustomerID, contact: DesiredCustomer.Contact? = nil) {
@@ -145,7 +145,7 @@ extension Recorded {
 }
 
 extension Step {
-  /// Whether an answer says the opposite of what was asked for: then it is not known what is so.
+  /// Whether an answer says the opposite of what was asked for. Then the real state is not known.
   func isContradicted(by status: LicenseStatus) -> Bool {
     switch self {
     case .suspend: status == .active || status == .gracePeriod

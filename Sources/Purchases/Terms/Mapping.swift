@@ -5,7 +5,7 @@ package import StripeAPI
 
 /// The vendor's choice of what a Stripe product, or one price of it, gives.
 package struct Mapping: Hashable, Sendable, Codable {
-  /// What the mapping is about. A mapping of a price overrides those of its product.
+  /// What the mapping is about. A mapping of a price overrides those of the price's product.
   package enum Reference: Hashable, Sendable, Codable {
     case product(Stripe.ProductID)
     case price(Stripe.PriceID)
@@ -21,8 +21,8 @@ package struct Mapping: Hashable, Sendable, Codable {
     self.terms = terms
   }
 
-  /// The mappings that apply to a line: those of its price where there are any, else those of its product. Several of
-  /// them sell a bundle.
+  /// The mappings that apply to a line: those of its price if there are any, else those of its product. Several of them sell
+  /// a bundle.
   package static func applying(
     to price: Stripe.PriceID?, product: Stripe.ProductID?, among mappings: [Mapping]
   ) -> [Mapping] {
@@ -33,7 +33,7 @@ package struct Mapping: Hashable, Sendable, Codable {
   }
 }
 
-/// What was sold, and what happens to it: kept with each purchase as it was when it was first fulfilled.
+/// What was sold and what happens to it. Each purchase keeps the terms as they were when it was first fulfilled.
 package struct Terms: Hashable, Sendable, Codable {
   package enum Quantity: String, Hashable, Sendable, Codable, CaseIterable {
     /// One license, whatever the quantity.
@@ -46,7 +46,7 @@ package struct Terms: Hashable, Sendable, Codable {
   package enum OnFullRefund: String, Hashable, Sendable, Codable, CaseIterable { case revoke, suspend, keep }
   package enum OnInterruption: String, Hashable, Sendable, Codable, CaseIterable { case suspend, keep }
   package enum OnCancel: String, Hashable, Sendable, Codable, CaseIterable {
-    /// At the end of what is paid.
+    /// At the end of the paid time.
     case expire
     /// At once, and reversible.
     case suspend
@@ -55,7 +55,7 @@ package struct Terms: Hashable, Sendable, Codable {
   }
   package struct FeatureGrant: Hashable, Sendable, Codable {
     package let featureID: FeatureID
-    /// Nil is without limit.
+    /// Nil means without limit.
     package let maxConsumptions: Int64?
 
     package init(featureID: FeatureID, maxConsumptions: Int64?) {
@@ -66,15 +66,15 @@ package struct Terms: Hashable, Sendable, Codable {
 
   package var product: ProductID
   package var policy: PolicyID
-  /// What the policy says its licenses are: dated ones get an expiry and are renewed.
+  /// The license type of the policy: dated types get an expiry and are renewed.
   package var licenseType: LicenseType
   package var quantity: Quantity
   package var seatsFeature: FeatureID?
   /// Whether a trial is licensed before anything is paid.
   package var trial: Bool
-  /// How long a license outlives what is paid for.
+  /// How long a license outlasts its paid time.
   package var graceDays: Int
-  /// How long a one-time sale lasts; nil for ever.
+  /// How long a one-time sale lasts; nil means forever.
   package var termDays: Int?
   package var onFullRefund: OnFullRefund
   package var onDispute: OnInterruption
@@ -111,14 +111,13 @@ package struct Terms: Hashable, Sendable, Codable {
 
   var grace: TimeInterval { TimeInterval(graceDays) * 86_400 }
 
-  /// How long a subscription's license outlasts what is paid for while nothing is wrong: the grace, and a day at least,
-  /// since the invoice of a renewal is paid about an hour after the period has turned (Stripe docs, "Subscription
-  /// invoices").
+  /// How long a subscription's license outlasts its paid time while nothing is wrong: the grace, but at least a day, since
+  /// the invoice of a renewal is paid about an hour after the period has turned (Stripe docs, "Subscription invoices").
   var outlasting: TimeInterval { max(grace, 86_400) }
 }
 
 extension Terms {
-  /// Terms that were stored before a choice existed have its default.
+  /// Terms that were stored before a choice existed have that choice's default.
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self.init(

@@ -1,9 +1,9 @@
-/// What a vendor has chosen for the whole account; what is not chosen is as it always was.
+/// What a vendor has chosen for the whole account. A choice that was not made has the default that always applied.
 package struct TenantSettings: Hashable, Sendable, Codable {
-  /// Whether a payment that no Checkout, Payment Link, subscription or invoice is behind is a sale of what its metadata
-  /// names: for vendors with a payment form of their own.
+  /// Whether a payment without Checkout, Payment Link, subscription or invoice is a sale of what its metadata names. For
+  /// vendors with a payment form of their own.
   package var barePayments: Bool
-  /// Whether a changed name or address of a Stripe customer is taken over to the customer at LicenseKit.
+  /// Whether a changed name or address of a Stripe customer is copied to the customer at LicenseKit.
   package var updateCustomers: Bool
 
   package init(barePayments: Bool = false, updateCustomers: Bool = false) {
