@@ -13,12 +13,12 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// The Stripe integration, put together: the one place that shows what it consists of.
+/// Puts the Stripe integration together. This is the one place that shows all its parts.
 package struct IntegrationServer: Sendable {
   /// The directory of the schema's migrations.
   package static let migrationsDirectory = "integration"
 
-  /// What a replica does; apart, each can be scaled by itself.
+  /// What a replica does. Each role can be scaled separately.
   package enum Role: String, Sendable, CaseIterable {
     /// Answers HTTP.
     case web
@@ -49,7 +49,7 @@ package struct IntegrationServer: Sendable {
   /// - Parameters:
   ///   - licenseKit: the service-wide LicenseKit.
   ///   - licenseKitClient: the service-wide LicenseKit with a connection's own token.
-  ///   - clock: the time that decisions are made by.
+  ///   - clock: the time that decisions are based on.
   package init(
     configuration: IntegrationConfiguration, postgres: PostgresClient, redis: RedisClient?, transport: HTTPTransport,
     licenseKit: any LicenseKitClient,
@@ -135,11 +135,11 @@ package struct IntegrationServer: Sendable {
     queueMetrics = QueueMetrics(database: database, interval: .seconds(15), logger: logger)
   }
 
-  /// Accepted deliveries come by the thousand and are counted, not logged; the story of each is in the inbox.
+  /// There are thousands of accepted deliveries, so they are counted and not logged; the inbox has the story of each.
   package static let accessLog = AccessLogMiddleware(
     quietRoutes: ["/health", "/healthz", "/readyz", "/metrics", "/stripe/webhook"])
 
-  /// What one address may do where anybody can call. An installation takes two requests.
+  /// Limits for one address where anybody can call. An installation takes two requests.
   static let addressLimits = [
     AddressLimit(
       RateLimit("limit:install:", burst: 300, perSecond: 5), on: .requests,
@@ -170,15 +170,15 @@ package struct IntegrationServer: Sendable {
     return services + (sweeps.map { [$0] } ?? [])
   }
 
-  /// Writes what waits; to be called when no request is under way any more.
+  /// Writes what is waiting. Call it when no request is running any more.
   package func shutdown() async {
     delivery.shutdown()
     await inbox.shutdown()
   }
 
-  /// Seals every secret at rest anew under the first of the configured keys, so that an older one can be taken away. Safe
-  /// beside live work, and to repeat.
-  /// - Returns: how many secrets were sealed anew; the tokens of one connection count as one.
+  /// Seals every secret at rest again under the first configured key, so that an older key can be removed. It is safe beside
+  /// live work, and can be repeated.
+  /// - Returns: how many secrets were sealed again; the tokens of one connection count as one.
   package func reseal() async throws -> Int {
     var count = 0
     var cursor: String?
@@ -194,7 +194,7 @@ package struct IntegrationServer: Sendable {
     return count
   }
 
-  /// What an operator does by hand from the command line.
+  /// The commands that an operator runs from the command line.
   package var tools: OperatorTools {
     OperatorTools(
       database: database, stripe: adminRoutes.stripe, router: workers.router, reconciler: workers.reconciler,
@@ -215,7 +215,7 @@ package struct IntegrationServer: Sendable {
 }
 
 extension IntegrationServer {
-  /// Who hears of each step of a purchase, in the transaction that records it.
+  /// The listeners that are told of each step of a purchase, in the transaction that records it.
   static let stepListeners: [any StepListener] = [NoticeListener(), LicenseWatchListener()]
 
   /// The integration's part of the database.
@@ -224,9 +224,9 @@ extension IntegrationServer {
     Schema(directory: "\(migrations)/\(migrationsDirectory)", roles: TenantDatabase.Role.allCases.map(\.rawValue))
   }
 
-  /// What a client is told when the storage behind a route is in trouble. Other errors have no such answer.
+  /// The answer to a client if the storage behind a route fails. Other errors have no such answer.
   package static func apiFailure(for error: any Error) -> APIFailure? { .storage(error) }
 
-  /// What is to be known of the app's installations, for the doctor; empty while all is well.
+  /// What the doctor reports about the app's installations; empty while all is well.
   package func installReport() async throws -> [String] { try await InstallListStore(database: database).report() }
 }

@@ -7,7 +7,7 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-/// Tells who a bearer token belongs to.
+/// Finds out who a bearer token belongs to.
 struct AdminAuthenticator: Sendable {
   private let operatorHash: [UInt8]
   private let tokens: AdminTokenStore
@@ -17,10 +17,10 @@ struct AdminAuthenticator: Sendable {
     self.tokens = tokens
   }
 
-  /// - Throws: 401 without a token that is known and not expired.
+  /// - Throws: 401 unless the token is known and has not expired.
   func caller(of request: Request) async throws -> AdminCaller {
     guard let token = Self.bearer(request) else { throw APIFailure.unauthorized("a bearer token is required") }
-    // Hashes are compared, so that the time tells nothing about the token, not even its length.
+    // Hashes are compared, so that the time needed reveals nothing about the token, not even its length.
     if constantTimeEqual(SHA256.hash(Array(token.utf8)), operatorHash) { return .serviceOperator }
     if let tenant = AdminToken.tenant(of: token), let name = try await tokens.name(of: token, for: tenant) {
       return .vendor(tenant, tokenName: name)
@@ -36,14 +36,13 @@ struct AdminAuthenticator: Sendable {
   }
 }
 
-/// A vendor's token: `sit_<account>_<live|test>_<random>`. It names its tenant, so that it is looked up among that
-/// tenant's rows only.
+/// A vendor's token: `sit_<account>_<live|test>_<random>`. It names its tenant, so that only that tenant's rows are searched.
 enum AdminToken {
   static func make(for tenant: Tenant) -> String {
     Random.token(prefix: "sit_\(tenant.account.rawValue)_\(tenant.livemode ? "live" : "test")_")
   }
 
-  /// The tenant that a token claims; whether it is right, its hash tells.
+  /// The tenant that a token claims. Only its hash proves the claim.
   static func tenant(of token: String) -> Tenant? {
     let parts = token.split(separator: "_", omittingEmptySubsequences: false)
     guard parts.count >= 4, parts[0] == "sit", let mode = parts.dropLast().last, mode == "live" || mode == "test" else {

@@ -6,11 +6,11 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-/// Who calls an admin route.
+/// The caller of an admin route.
 enum AdminCaller: Hashable, Sendable {
-  /// Whoever runs the service; names a tenant in each request.
+  /// The operator of the service, who names a tenant in each request.
   case serviceOperator
-  /// A vendor with a token of its own; can only mean itself.
+  /// A vendor with a token of its own, which gives access to that vendor alone.
   case vendor(Tenant, tokenName: String)
 
   /// How the audit log names the caller.
@@ -26,7 +26,7 @@ enum AdminCaller: Hashable, Sendable {
   /// - Parameters:
   ///   - account: `account_id` as the request names it.
   ///   - livemode: as the request names it.
-  /// - Throws: 400 `INVALID_QUERY` when the operator leaves one out; 403 when a vendor names somebody else.
+  /// - Throws: 400 `INVALID_QUERY` if the operator leaves one out; 403 if a vendor names another tenant.
   func tenant(account: String?, livemode: Bool?) throws(APIFailure) -> Tenant {
     switch self {
     case .serviceOperator:
@@ -50,16 +50,16 @@ struct AdminCall: Sendable {
   let caller: AdminCaller
   let tenant: Tenant
   let query: QueryReader
-  /// The fields of the JSON body but those that name the tenant; empty without a body.
+  /// The fields of the JSON body without those that name the tenant; empty if there is no body.
   let body: JSONObject
   let context: AppContext
 
-  /// The body as a value, strictly; see `Request.decodeBody`.
+  /// Decodes the body strictly; see `Request.decodeBody`.
   func decodeBody<T: Decodable>(_ type: T.Type = T.self) throws(APIFailure) -> T {
     try JSONBody.decode(type, from: body)
   }
 
-  /// A path parameter that names a record; what cannot be an id is not found.
+  /// A path parameter that names a record. A text that cannot be an id gives 404.
   func id(_ parameter: String) throws -> String {
     let text = try context.pathParameter(parameter)
     guard StripeIDText.isPlausible(text) else { throw APIFailure.notFound() }

@@ -10,7 +10,7 @@ import StripeAPI
 import Tenancy
 
 extension AdminRoutes {
-  /// Brings a changed mapping to purchases that were fulfilled under its earlier terms; or says what that would change.
+  /// Brings a changed mapping to purchases that were fulfilled under its earlier terms, or reports what that would change.
   func applyMapping(_ call: AdminCall) async throws -> Response {
     let id = try call.id("id")
     let body = try call.decodeBody(ApplyBody.self)
@@ -26,7 +26,7 @@ extension AdminRoutes {
     var limit: Int?
   }
 
-  /// - Throws: 409 that says what cannot be applied, and why.
+  /// - Throws: 409 that says what cannot be applied and why.
   private func checkApplicable(_ id: String, _ stored: StoredMapping?, of tenant: Tenant) async throws {
     let sold = try await database.transaction(for: tenant) { transaction in
       try await MappingApplication.products(under: id, of: tenant, in: transaction)

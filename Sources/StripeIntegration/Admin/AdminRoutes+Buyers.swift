@@ -4,7 +4,7 @@ import ServerKit
 extension AdminRoutes {
   private var buyers: BuyerDesk { BuyerDesk(database: database, licenseKit: licenseKit) }
 
-  /// Everything that is kept about a buyer, for a buyer who asks.
+  /// Exports everything that is stored about a buyer who asks for it.
   func exportBuyer(_ call: AdminCall) async throws -> Response {
     let export = try await OutsideFailure.translating {
       try await buyers.export(try call.id("id"), of: call.tenant) { call.entry("buyer.export", $0) }
@@ -13,7 +13,7 @@ extension AdminRoutes {
     return try Answer.data(export, context: call.context)
   }
 
-  /// Takes a buyer's name and addresses away, for a buyer who asks to be forgotten.
+  /// Removes the name and addresses of a buyer who asks to be forgotten.
   func eraseBuyer(_ call: AdminCall) async throws -> Response {
     let erasure = try await OutsideFailure.translating {
       try await buyers.erase(try call.id("id"), of: call.tenant) { call.entry("buyer.erase", $0) }

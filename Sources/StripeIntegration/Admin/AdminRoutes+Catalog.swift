@@ -9,7 +9,7 @@ import StripeAPI
 import Tenancy
 
 extension AdminRoutes {
-  /// What the vendor sells at Stripe, each product and price with what it gives.
+  /// What the vendor sells at Stripe: each product and price, with what it gives.
   func stripeCatalog(_ call: AdminCall) async throws -> Response {
     let request = try PageRequest(call.query)
     let cursor = try request.text()
@@ -68,14 +68,14 @@ struct StripeProductView: Encodable, Sendable {
   let active: Bool
   let mapping: MappingState
   let prices: [Price]
-  /// False when the product has more prices than these.
+  /// False if the product has more prices than these.
   let pricesComplete: Bool
 
   struct Price: Encodable, Sendable {
     let id: Stripe.PriceID
     @OrNull var nickname: String?
     @OrNull var currency: String?
-    /// In the smallest unit of the currency; null where the amount depends on the quantity.
+    /// In the smallest unit of the currency; null if the amount depends on the quantity.
     @OrNull var unitAmount: Int64?
     let recurring: Bool
     @OrNull var interval: String?

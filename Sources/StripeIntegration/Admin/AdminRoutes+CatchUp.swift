@@ -7,10 +7,10 @@ import Postgres
 import ServerKit
 import Tenancy
 
-// Catching up: with what was sold before the app was installed, and with what webhooks have lost.
+// Catching up with sales from before the app was installed, and with events that webhooks lost.
 
 extension AdminRoutes {
-  /// Takes up existing sales as the vendor chooses, or says what that would do.
+  /// Starts a backfill of existing sales as the vendor chooses, or reports what it would do.
   func startBackfill(_ call: AdminCall) async throws -> Response {
     let body = try call.decodeBody(BackfillBody.self)
     let choice = try body.checked(now: clock())

@@ -46,7 +46,7 @@ extension AdminRoutes {
       NoticeEndpointView(made.endpoint, secret: made.secret), status: .created, context: call.context)
   }
 
-  /// Changes an endpoint. One that was disabled for failing is taken up again with `"active": true` or another URL.
+  /// Changes an endpoint. `"active": true` or another URL enables one again that was disabled because it failed.
   func patchEndpoint(_ call: AdminCall) async throws -> Response {
     let known = try await endpoint(call)
     let choices = try NoticeEndpointFields(known).patched(with: call.body)
@@ -72,7 +72,7 @@ extension AdminRoutes {
     return Answer.empty()
   }
 
-  /// A new secret. The former one signs beside it for `overlap_hours` (24 unless given, 0 for not at all).
+  /// Makes a new secret. The former one also signs for `overlap_hours` (24 if not given, 0 for not at all).
   func rotateSecret(_ call: AdminCall) async throws -> Response {
     let id = try call.id("id")
     let hours = try call.decodeBody(RotationBody.self).overlapHours ?? 24
@@ -86,7 +86,7 @@ extension AdminRoutes {
 
   private struct RotationBody: Decodable { var overlapHours: Int? }
 
-  /// Puts a test notice in line; the delivery in the answer tells later what became of it.
+  /// Enqueues a test notice. The delivery in the answer shows its result later.
   func testEndpoint(_ call: AdminCall) async throws -> Response {
     let endpoint = try await endpoint(call)
     guard endpoint.isActive, endpoint.disabledAt == nil else {
@@ -132,7 +132,7 @@ extension AdminRoutes {
     return try Answer.data(view, context: call.context)
   }
 
-  /// Delivers once more, whatever became of it. A receiver knows a repetition by the notice's id.
+  /// Delivers once more, whatever its state. A receiver recognises a repetition by the notice's id.
   func replayDelivery(_ call: AdminCall) async throws -> Response {
     let id = try call.id("id")
     let view = try await database.transaction(for: call.tenant) { transaction -> DeliveryView? in
@@ -151,7 +151,7 @@ extension AdminRoutes {
     return try Answer.data(view, context: call.context)
   }
 
-  /// Delivers once more what matches; what failed, unless another state is given.
+  /// Delivers again what matches the filter: failed deliveries, unless another state is given.
   func replayDeliveries(_ call: AdminCall) async throws -> Response {
     let body = try call.decodeBody(ReplayBody.self)
     let filter = try body.filter()
@@ -206,7 +206,7 @@ extension AdminRoutes {
 
   private struct ReplayAnswer: Encodable {
     let replayed: Int
-    /// False when there may be more; ask again.
+    /// False if there may be more; then call again.
     let isComplete: Bool
 
     enum CodingKeys: String, CodingKey {

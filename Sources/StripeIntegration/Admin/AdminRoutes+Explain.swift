@@ -6,7 +6,7 @@ import StripeAPI
 import Tenancy
 
 extension AdminRoutes {
-  /// Why there is a license for an object, or none.
+  /// Explains why there is a license for an object, or none.
   func explain(_ call: AdminCall) async throws -> Response {
     guard let object = try Self.plausible("object", in: call.query) else {
       throw APIFailure.invalidQuery(field: "object", "is required: any id of Stripe, a fulfillment's or a license's")
@@ -14,7 +14,7 @@ extension AdminRoutes {
     return try Answer.data(try await explainer(call).explain(object), context: call.context)
   }
 
-  /// Takes up an object that no event has brought.
+  /// Processes an object that no event has brought.
   func takeUp(_ call: AdminCall) async throws -> Response {
     guard let object = try Self.plausible("object", in: call.query) else {
       throw APIFailure.invalidQuery(field: "object", "is required: the id of something that was sold")

@@ -33,7 +33,7 @@ extension AdminRoutes {
     return try Answer.data(view, context: call.context)
   }
 
-  /// Lets a purchase be looked at again, whatever it came to.
+  /// Has a purchase looked at again, whatever its state.
   func replayFulfillment(_ call: AdminCall) async throws -> Response {
     let id = try call.id("id")
     let view = try await database.transaction(for: call.tenant) { transaction -> FulfillmentView? in
@@ -53,7 +53,7 @@ extension AdminRoutes {
     return try Answer.data(view, context: call.context)
   }
 
-  /// Gives a license that was changed by hand at LicenseKit back to the service: from now on it follows the money again.
+  /// Ends the manual override of a license, so that the license follows the payments again.
   func releaseLicense(_ call: AdminCall) async throws -> Response {
     let (id, license) = (try call.id("id"), LicenseID(try call.id("license_id")))
     let view = try await database.transaction(for: call.tenant) { transaction -> FulfillmentView? in
@@ -72,7 +72,7 @@ extension AdminRoutes {
            AND purchase_id = \(purchase)
         """)
       guard released.affectedRows == 1 else { return nil }
-      // A run that is under way knows the license as it was: it loses its lease and another one looks again.
+      // A run under way knows the license in its old state, so it loses its lease and another run looks again.
       try await index.interrupt(purchase)
       try await index.mark(purchase)
       try await Timeline(tenant: call.tenant, purchase: purchase, transaction: transaction)
@@ -86,7 +86,7 @@ extension AdminRoutes {
     return try Answer.data(view, context: call.context)
   }
 
-  /// The key of a license in the clear, with the entry in the audit log that says who saw it.
+  /// Reveals the key of a license, and notes in the audit log who saw it.
   func revealKey(_ call: AdminCall) async throws -> Response {
     let (id, license) = (try call.id("id"), LicenseID(try call.id("license_id")))
     let key = try await database.transaction(for: call.tenant) { transaction -> String? in

@@ -4,8 +4,8 @@ import ServerKit
 import StripeAPI
 
 extension AdminRoutes {
-  /// A link that installs the app once, with a LicenseKit of the vendor's own: the operator's to give. The answer is the only
-  /// place that shows it.
+  /// Makes a link that installs the app once, with a LicenseKit of the vendor's own. Only the operator may make one, and only
+  /// the answer shows it.
   func createInstallLink(_ request: Request, _ context: AppContext) async throws -> Response {
     let asked = try await asked(request)
     try await countRequest(of: asked.caller, about: nil)

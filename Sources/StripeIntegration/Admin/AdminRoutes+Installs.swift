@@ -4,7 +4,7 @@ import JSON
 import ServerKit
 import StripeAPI
 
-// What Stripe says of the installations of the app, environment by environment: the operator's business.
+// What Stripe says about the app's installations, for each environment. Only the operator sees it.
 
 extension AdminRoutes {
   func listInstallLists(_ request: Request, _ context: AppContext) async throws -> Response {

@@ -7,7 +7,7 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-// Long work: what runs, how far it has come, and what it found.
+// Long work: what is running, how far it has come, and what it found.
 
 extension AdminRoutes {
   func listJobs(_ call: AdminCall) async throws -> Response {
@@ -30,7 +30,7 @@ extension AdminRoutes {
     return try Answer.data(JobView(job), context: call.context)
   }
 
-  /// Ends a job; what it has done stays.
+  /// Cancels a job. What it has done stays.
   func cancelJob(_ call: AdminCall) async throws -> Response {
     let id = JobID(try call.id("id"))
     let job = try await database.transaction(for: call.tenant) { transaction -> Job? in

@@ -18,13 +18,13 @@ extension AdminRoutes {
     return try Answer.data(MailView(settings ?? .initial, office: delivery.office), context: call.context)
   }
 
-  /// Replaces the settings as a whole; a text that is left out is the default one.
+  /// Replaces all settings; a text that is left out gets the default.
   func setMail(_ call: AdminCall) async throws -> Response {
     let settings = try call.decodeBody(MailBody.self).checked(isAvailable: delivery.office != nil)
     let stored = try await database.transaction(for: call.tenant) { transaction in
       let store = MailSettingsStore(tenant: call.tenant, transaction: transaction)
       try await store.store(settings)
-      // What waited for the switch is looked at.
+      // Mail that waited for the switch is sent now.
       if settings.isEnabled {
         let lane = DeliveryLane(tenant: call.tenant, id: NoticeOutbox.mailLane)
         try await DeliveryTurns.resume(lane, in: transaction)
@@ -38,11 +38,11 @@ extension AdminRoutes {
     return try Answer.data(MailView(stored ?? settings, office: delivery.office), context: call.context)
   }
 
-  /// A vendor may send so many test mails in an hour: the relay is the operator's, and whom they go to is the vendor's
-  /// choice.
+  /// How many test mails a vendor may send in an hour. The vendor chooses the recipients, but the relay belongs to the
+  /// operator.
   static let testMailsPerHour = 10
 
-  /// Sends the stored text, with made-up values in it, at once. The address is not kept.
+  /// Sends the stored text at once, with made-up values. The address is not stored.
   func testMail(_ call: AdminCall) async throws -> Response {
     let body = try call.decodeBody(TestMailBody.self)
     guard let to = MailAddress(body.to) else {
@@ -75,7 +75,7 @@ extension AdminRoutes {
     return try Answer.data(TestMailAnswer(sent: true), context: call.context)
   }
 
-  /// Those of the last hour. The tenant's other test mails wait until the transaction ends.
+  /// Counts the test mails of the last hour. The tenant's other test mails wait until the transaction ends.
   private static func lockedCountOfTestMails(
     of tenant: Tenant, in transaction: PostgresTransaction
   ) async throws -> Int {

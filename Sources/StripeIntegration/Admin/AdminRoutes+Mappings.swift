@@ -66,7 +66,7 @@ extension AdminRoutes {
     try Answer.data(try await views([stored], call)[0], status: status, context: call.context)
   }
 
-  /// Mappings as they are shown, each with what is wrong with it.
+  /// Mappings as shown, each with a warning if something is wrong with it.
   private func views(_ mappings: [StoredMapping], _ call: AdminCall) async throws -> [MappingView] {
     let warnings = try await database.transaction(for: call.tenant) { transaction in
       try await MappingWarnings(about: mappings, of: call.tenant, in: transaction)

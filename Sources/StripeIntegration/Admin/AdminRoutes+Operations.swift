@@ -15,7 +15,7 @@ import Tenancy
 extension AdminRoutes {
   // MARK: Connections
 
-  /// The operator sees all tenants, or one that the query names; a vendor sees itself.
+  /// The operator sees all tenants, or the one that the query names; a vendor sees itself.
   func listConnections(_ request: Request, _ context: AppContext) async throws -> Response {
     let caller = try await caller(of: request)
     let query = request.query
@@ -46,7 +46,7 @@ extension AdminRoutes {
     return try await connection(call)
   }
 
-  /// Gives the connection a LicenseKit of its own; without an address, the service's, which is the operator's to give.
+  /// Gives the connection a LicenseKit of its own, or without an address the service's, which only the operator may give.
   func setLicenseKit(_ call: AdminCall) async throws -> Response {
     let body = try call.decodeBody(LicenseKitBody.self)
     let isOperator = call.caller == .serviceOperator
@@ -59,14 +59,14 @@ extension AdminRoutes {
       call.entry("connection.licensekit", call.tenant.description, detail: licenseKit?.baseURL ?? "the service's"),
       of: call.tenant)
     try await connections.setLicenseKit(licenseKit, of: call.tenant, byOperator: isOperator)
-    // What stood still for want of a LicenseKit is tried with this one.
+    // If the tenant was blocked because LicenseKit was missing or refused, it tries again with this one.
     if before.parkedReason == TenantUnavailable.Reason.licensekitCredential.rawValue
       || before.parkedReason == TenantUnavailable.Reason.licensekitMissing.rawValue
     {
       try await connections.unpark(call.tenant)
       wakeUp.signal()
     } else {
-      // And an outage of the one before says nothing of this one.
+      // An outage of the previous LicenseKit says nothing about this one.
       try await connections.endPause(of: call.tenant)
     }
     return try await connection(call)
@@ -92,7 +92,7 @@ extension AdminRoutes {
     return try Answer.page(page.items, nextCursor: page.next, context: call.context)
   }
 
-  /// A new token for a vendor: the operator's to give. The answer is the only place that shows it.
+  /// Makes a token for a vendor. Only the operator may make one, and only the answer shows it.
   func createToken(_ call: AdminCall) async throws -> Response {
     guard call.caller == .serviceOperator else { throw APIFailure.forbidden("only the operator creates tokens") }
     let body = try call.decodeBody(TokenBody.self)

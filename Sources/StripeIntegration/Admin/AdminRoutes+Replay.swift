@@ -9,10 +9,10 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-// Replays of many, and letting many connections go on.
+// Replays of many purchases or events, and unblocking many connections.
 
 extension AdminRoutes {
-  /// Lets the purchases of a filter be looked at again.
+  /// Has the purchases of a filter looked at again.
   func replayFulfillments(_ call: AdminCall) async throws -> Response {
     let body = try call.decodeBody(FulfillmentsBody.self)
     let filter = PurchaseFilter(
@@ -25,7 +25,7 @@ extension AdminRoutes {
     return try await replay(.fulfillments(filter), body.dryRun ?? false, body.cursor, body.limit, call)
   }
 
-  /// Lets the events of a filter be routed again.
+  /// Has the events of a filter routed again.
   func replayEvents(_ call: AdminCall) async throws -> Response {
     let body = try call.decodeBody(EventsBody.self)
     if let type = body.type { try Self.check(type, "type") }
@@ -60,10 +60,10 @@ extension AdminRoutes {
     /// Counted up to 10 000.
     let matched: Int
     let replayed: Int
-    /// In a dry run, a page of them.
+    /// One page of the matches, in a dry run.
     let items: [Replay.Match]
     @OrNull var nextCursor: String?
-    /// What replays them when they are many.
+    /// The job that replays them if there are many.
     @OrNull var jobID: JobID?
   }
 
@@ -125,7 +125,7 @@ extension AdminRoutes {
 
   // MARK: Connections
 
-  /// One connection; or, for the operator who names none, all that are parked for a reason.
+  /// Unblocks one connection or, for an operator who names none, all that are blocked for a reason.
   func unpark(_ request: Request, _ context: AppContext) async throws -> Response {
     let asked = try await asked(request)
     guard asked.caller == .serviceOperator, asked.account == nil else {

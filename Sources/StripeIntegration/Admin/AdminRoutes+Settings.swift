@@ -16,7 +16,7 @@ extension AdminRoutes {
     return try Answer.data(SettingsView(settings, of: call.tenant), context: call.context)
   }
 
-  /// Changes what is named; the rest stays. A change counts for events from then on.
+  /// Changes the fields that are given. A change applies to events from then on.
   func patchSettings(_ call: AdminCall) async throws -> Response {
     let patch = try call.decodeBody(SettingsPatch.self)
     let settings = try await database.transaction(for: call.tenant) { transaction in

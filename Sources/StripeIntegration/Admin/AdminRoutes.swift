@@ -12,11 +12,11 @@ import Storage
 import StripeAPI
 import Tenancy
 
-/// The routes for vendors and for the operator: what is mapped, what became of each sale and why, and what can be done
-/// about it.
+/// The routes for vendors and for the operator: which products are mapped, what happened to each sale and why, and what can
+/// be done about it.
 ///
-/// A caller is the operator, with the service's token, or a vendor, with a token of its own. Every route is about one
-/// tenant, and reads and writes that tenant's rows only; just the operator's list of connections goes across.
+/// A caller is the operator, with the service's token, or a vendor, with a token of its own. Every route is about one tenant
+/// and reads and writes only that tenant's rows. The one exception is the operator's list of connections.
 struct AdminRoutes: Sendable {
   let database: TenantDatabase
   let stripe: any StripeAccess
@@ -29,15 +29,15 @@ struct AdminRoutes: Sendable {
   let tokens: AdminTokenStore
   let delivery: DeliveryDesk
   let installLinks: InstallLinks
-  /// Where the service's own LicenseKit is reached: no vendor's.
+  /// Where the service's own LicenseKit is reached. No vendor's server has these origins.
   let servicesOrigins: [HTTPOrigin]
   private let authenticator: AdminAuthenticator
   private let rateLimit: CallerLimit
 
   /// - Parameters:
-  ///   - redis: counts requests for the limit, over all replicas; without it each counts for itself.
+  ///   - redis: counts requests for the limit over all replicas; without it each replica counts for itself.
   ///   - keyPrefix: before every key in Redis.
-  ///   - burst: how many requests a caller may make at once about one tenant, and in four seconds in the long run.
+  ///   - burst: how many requests a caller may make about one tenant at once, and every four seconds in the long run.
   init(
     configuration: IntegrationConfiguration, database: TenantDatabase, stripe: any StripeAccess,
     licenseKit: any LicenseKitAccess, vault: KeyVault, connections: ConnectionStore, wakeUp: WakeUp,
@@ -144,14 +144,14 @@ struct AdminRoutes: Sendable {
     try await rateLimit.take(caller == .serviceOperator ? "operator:\(subject)" : subject)
   }
 
-  /// A route about one tenant, which the query or the body names; for a vendor's own token it need not.
+  /// A route about one tenant, which the query or the body names. With a vendor's own token it need not be named.
   private func tenant(
     _ handle: @escaping @Sendable (AdminCall) async throws -> Response
   ) -> @Sendable (Request, AppContext) async throws -> Response {
     { request, context in try await handle(try await call(try await asked(request), context)) }
   }
 
-  /// What a request says before it is known which tenant it is about.
+  /// A request before its tenant is known.
   struct Asked: Sendable {
     let caller: AdminCaller
     let account: String?

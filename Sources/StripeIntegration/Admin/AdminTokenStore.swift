@@ -7,9 +7,9 @@ import Tenancy
 
 /// Vendors' tokens for the admin routes. Only hashes are stored: a token is shown once, when it is made.
 struct AdminTokenStore: Sendable {
-  /// A token without the token.
+  /// A token's description, without the token itself.
   struct Summary: Encodable, Sendable {
-    /// The hash; it names the token and cannot be used as one.
+    /// The hash: it names the token but cannot be used as one.
     let id: String
     let name: String
     let createdAt: Date
@@ -18,7 +18,7 @@ struct AdminTokenStore: Sendable {
 
   let database: TenantDatabase
 
-  /// The name of a token that is valid now.
+  /// The name of a token, if it is valid now.
   func name(of token: String, for tenant: Tenant) async throws -> String? {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(

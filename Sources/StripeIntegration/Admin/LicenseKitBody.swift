@@ -6,8 +6,8 @@ struct LicenseKitBody: Decodable {
   var baseURL: String?
   var token: String?
 
-  /// Whether it is the service's own LicenseKit that is asked for: by no address, or by one of its server in any spelling
-  /// and with any path.
+  /// Whether the request means the service's own LicenseKit: it gives no address, or one of that server's addresses, in any
+  /// spelling and with any path.
   func means(_ origins: [HTTPOrigin]) -> Bool {
     guard let baseURL, !baseURL.allSatisfy(\.isWhitespace) else { return true }
     return HTTPOrigin(baseURL).map { origins.contains($0) } ?? false
@@ -20,7 +20,7 @@ struct LicenseKitBody: Decodable {
     guard let token, (1...1_024).contains(token.utf8.count), token.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
     else { throw .validation(field: "token", "is required, in printable ASCII") }
     guard let baseURL else { return ConnectionLicenseKit(baseURL: nil, token: token) }
-    // A vendor's server is elsewhere: nobody but the operator points this service at its own machine.
+    // A vendor's server is elsewhere: only the operator may point this service at its own machine.
     guard let normalized = ServiceURL.normalized(baseURL), isOperator || normalized.lowercased().hasPrefix("https:")
     else { throw .validation(field: "base_url", "must be an https URL, without user, password or fragment") }
     if !isOperator, HTTPOrigin(normalized).map({ destinations.refuses(host: $0.host) }) ?? true {

@@ -4,7 +4,7 @@ import HTTPTransport
 import JSON
 import ServerKit
 
-/// A notice endpoint as it is written through the admin routes.
+/// The fields of a notice endpoint in an admin request.
 struct NoticeEndpointFields: Codable, Sendable {
   var url: String
   var description: String?
@@ -36,14 +36,14 @@ struct NoticeEndpointFields: Codable, Sendable {
 }
 
 extension NoticeEndpointFields {
-  /// A stored endpoint as it could be written again.
+  /// The fields that would write a stored endpoint again.
   init(_ endpoint: NoticeEndpoint) {
     self.init(
       url: endpoint.url, description: endpoint.description, eventTypes: endpoint.eventTypes,
       includesLicenseKey: endpoint.includesKey, active: endpoint.isActive)
   }
 
-  /// The endpoint with the fields of a patch in place of its own; a field that is `null` there is removed (RFC 7396).
+  /// The endpoint with the fields of a patch applied; a field that is `null` in the patch is removed (RFC 7396).
   func patched(with patch: JSONObject) throws -> NoticeEndpointFields {
     guard var merged = try JSONCoding.encode(self).object else { return self }
     for (key, value) in patch.elements { merged[key] = value.isNull ? nil : value }
@@ -59,7 +59,7 @@ struct NoticeEndpointView: Encodable, Sendable {
   let eventTypes: [String]
   let includesLicenseKey: Bool
   let active: Bool
-  /// `active`, `inactive` by the vendor's choice, `failing` while nothing arrives, `disabled` when that took too long.
+  /// `active`; `inactive` by the vendor's choice; `failing` while nothing arrives; `disabled` after that took too long.
   let status: String
   var secret: String?
   @OrNull var previousSecretUntil: Date?

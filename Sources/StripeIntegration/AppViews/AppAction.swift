@@ -10,13 +10,13 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// What a person wants done, with what it takes.
+/// A change that a person asks for, with its parameters.
 enum AppAction: Hashable, Sendable {
   case resendKey(LicenseID)
   case resetDevice(DeviceID, of: LicenseID)
   case suspendLicense(LicenseID)
   case reinstateLicense(LicenseID)
-  /// - Parameter replacing: whether what is written on the dispute already is replaced.
+  /// - Parameter replacing: whether texts that the dispute already has are replaced.
   case stageEvidence(Stripe.DisputeID, payment: String, replacing: Bool)
   case saveSettings(TenantSettings)
   case disconnect(Stripe.AccountID)
@@ -38,22 +38,22 @@ enum AppAction: Hashable, Sendable {
 struct AppActionRequest: Sendable {
   let user: Stripe.UserID
   let tenant: Tenant
-  /// The only environment that the signature vouches for; nil for every one of the mode.
+  /// The only environment that the signature vouches for; nil if it vouches for all of the mode.
   let signedFor: StripeEnvironment?
   let roles: [AppRole]
   let nonce: String
-  /// The id that was named, whatever it is: for the audit log.
+  /// The id in the request, even if it is wrong: for the audit log.
   let object: String
   let action: AppAction
 
-  /// The form of the body that verifies: who signed it is known, what it asks for is not looked at yet.
+  /// A verified body: its signer is known, but what it asks for was not read yet.
   struct Verified: Sendable {
     let identity: AppIdentity
     let fields: JSONObject
     let signedFor: StripeEnvironment?
   }
 
-  /// - Throws: 401 `SIGNATURE_INVALID`, also for the plain form: it signs nothing of what is asked for.
+  /// - Throws: 401 `SIGNATURE_INVALID`, also for the plain form, because that does not sign what is asked for.
   static func verified(
     _ request: Request, secrets: ModeSecrets<AppPurpose>, now: Date
   ) async throws -> Verified {
@@ -61,7 +61,7 @@ struct AppActionRequest: Sendable {
     do {
       let signed = try AppSignature.verifyPayload(
         header: request.headers[.stripeSignature], payload: body, secrets: secrets, now: now)
-      // Whatever else is wrong with a mode that is not named is told where the body is read.
+      // Any other fault of a missing mode is reported where the body is read.
       let signedFor = try signed.only(livemode: signed.value.fields["livemode"]?.bool ?? true)
       return Verified(identity: signed.value.identity, fields: signed.value.fields, signedFor: signedFor)
     } catch {
@@ -69,7 +69,7 @@ struct AppActionRequest: Sendable {
     }
   }
 
-  /// - Throws: 400 `INVALID_JSON` for a field that is unknown or of a wrong type, 422 `VALIDATION_ERROR` for one that is
+  /// - Throws: 400 `INVALID_JSON` for a field that is unknown or has a wrong type; 422 `VALIDATION_ERROR` for one that is
   ///   missing, does not belong to the operation or cannot be right.
   init(_ verified: Verified) throws(APIFailure) {
     var fields = verified.fields

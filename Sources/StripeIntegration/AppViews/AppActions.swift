@@ -11,9 +11,9 @@ import Tenancy
 
 /// The one route through which the Dashboard app changes something.
 ///
-/// What is to be done is chosen by the signed body alone, never by path or query. A request is carried out once: its nonce
-/// is used up, and its entry is in the audit log, before anything is done. Whoever signs rightly and is refused is in the
-/// audit log as well.
+/// Only the signed body chooses the operation, never the path or query. A request is carried out once: before anything is
+/// done its nonce is used up and its audit entry written. A refused request with a valid signature is in the audit log as
+/// well.
 struct AppActions: Sendable {
   let gate: AppGate
   let effects: AppEffects
@@ -39,8 +39,8 @@ struct AppActions: Sendable {
     }
   }
 
-  /// Uses up the nonce and writes the entry, in one transaction and before the effect: what is not in the audit log was
-  /// not done.
+  /// Uses up the nonce and writes the audit entry, in one transaction and before the effect. So nothing is done that is not
+  /// in the audit log.
   private func admit(_ asked: AppActionRequest, _ caller: AppCaller) async throws {
     let operation = asked.action.operation
     try await gate.reading(asked.tenant, signedFor: asked.signedFor) { transaction in
@@ -57,7 +57,7 @@ struct AppActions: Sendable {
     }
   }
 
-  /// A refusal is told by its own entry. That it cannot be written changes nothing about the refusal.
+  /// Writes an entry about a refusal. If that fails, the refusal stands nevertheless.
   private func noteRefusal(_ failure: APIFailure, _ asked: AppActionRequest, _ caller: AppCaller) async {
     Counter(label: "stripe_app_refusals_total", dimensions: [("reason", failure.code.lowercased())]).increment()
     do {
@@ -84,7 +84,7 @@ struct AppCaller: Sendable {
   let tenant: Tenant
   let requestID: String
 
-  /// How timelines and the audit log name the person: by Stripe's id, not by name.
+  /// The person's name in timelines and the audit log: Stripe's id, not a real name.
   var actor: String { "stripe:\(user)" }
 
   func entry(_ action: String, _ target: String, detail: String? = nil) -> AuditLog.Entry {

@@ -7,7 +7,7 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-/// Does what a person asked for in the Dashboard. Each may be asked for again: none adds up.
+/// Does what a person asked for in the Dashboard. A repeated request has no further effect.
 struct AppEffects: Sendable {
   let database: TenantDatabase
   let licenseKit: any LicenseKitAccess
@@ -32,7 +32,7 @@ struct AppEffects: Sendable {
 
   // MARK: Licenses
 
-  /// A suspension from here is one by hand: it stays through renewals until somebody undoes it (`ByHand`).
+  /// A suspension from here is a manual override: it stays through renewals until a person undoes it (`ByHand`).
   private func suspend(_ license: LicenseID, _ caller: AppCaller) async throws -> String {
     let purchase = try await purchase(of: license, caller.tenant)
     let client = try await licenseKit.client(for: caller.tenant)
@@ -55,7 +55,7 @@ struct AppEffects: Sendable {
     do {
       _ = try await client.resetLicenseDevice(license, device)
     } catch {
-      // A condition on the catch itself: Swift 6.3.1's compiler does not come to an end over it.
+      // The condition cannot be on the catch itself: Swift 6.3.1's compiler never finishes then.
       guard error.retry == .gone else { throw error }
       throw APIFailure.notFound("the license has no such device")
     }
@@ -63,7 +63,7 @@ struct AppEffects: Sendable {
     return "The device is reset."
   }
 
-  /// A license whose state forbids the change is the person's mistake, not the license server's.
+  /// If a license's state forbids the change, the person made a mistake, not the license server.
   private static func refusingConflicts(_ body: () async throws -> Void) async throws {
     do {
       try await body()
@@ -75,7 +75,7 @@ struct AppEffects: Sendable {
     }
   }
 
-  /// - Throws: 404 for a license that this tenant has not; also for another tenant's.
+  /// - Throws: 404 for a license that this tenant does not have, even if another tenant has it.
   private func purchase(of license: LicenseID, _ tenant: Tenant) async throws -> PurchaseID {
     let found = try await database.transaction(for: tenant) { transaction in
       try await PurchaseIndex(tenant: tenant, transaction: transaction).purchase(ofLicense: license)
@@ -84,7 +84,7 @@ struct AppEffects: Sendable {
     return found
   }
 
-  /// Has the purchase looked at, so that the change is seen and shown as one by hand, and tells its story.
+  /// Has the purchase looked at, so that the change is seen and shown as made by hand, and notes it in the story.
   private func tell(_ sentence: String, _ purchase: PurchaseID, _ caller: AppCaller) async throws {
     try await database.transaction(for: caller.tenant) { transaction in
       try await PurchaseIndex(tenant: caller.tenant, transaction: transaction).mark(purchase, inspecting: true)
@@ -130,12 +130,12 @@ struct AppEffects: Sendable {
   }
 }
 
-/// The mail with the key of a license, once more, within a transaction of its tenant.
+/// The mail with the key of a license, sent once more, within a transaction of its tenant.
 struct KeyMail {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
-  /// - Throws: 409 `KEY_MAIL_LIMIT` when it was sent often enough.
+  /// - Throws: 409 `KEY_MAIL_LIMIT` if it was sent too often.
   func sendAgain(_ license: LicenseID, of purchase: PurchaseID) async throws {
     let former = try await transaction.query(
       """
@@ -151,11 +151,11 @@ struct KeyMail {
       """
     ).first
     guard let former else {
-      // It was issued while mail was off, or its mail is so old that its record is gone.
+      // The license was issued while mail was off, or its mail is so old that its record was removed.
       try await NoticeOutbox(tenant: tenant, purchase: purchase, transaction: transaction).addMail(license)
       return
     }
-    // One that waits to be sent goes out anyway.
+    // A mail that waits to be sent goes out anyway.
     if try former.get("state", as: String.self) == DeliveryLog.State.pending.rawValue { return }
     let replayed = try await DeliveryLog(tenant: tenant, transaction: transaction)
       .replay(.init(lane: NoticeOutbox.mailLane), id: former.get("delivery_id"))

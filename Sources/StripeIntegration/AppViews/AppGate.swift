@@ -8,7 +8,7 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// What every request of the Dashboard app passes: Stripe's signature, the limit, and that the account is connected.
+/// The checks that every request of the Dashboard app passes: Stripe's signature, the rate limit, and a connected account.
 struct AppGate: Sendable {
   let database: TenantDatabase
   let secrets: ModeSecrets<AppPurpose>
@@ -19,7 +19,7 @@ struct AppGate: Sendable {
   static let notConnected = APIFailure.forbidden(
     "this account has not installed the app in this mode", code: "ACCOUNT_NOT_CONNECTED")
 
-  /// A question that may be answered.
+  /// Reads a question and checks that it may be answered.
   func question(_ request: Request) async throws -> AppQuestion {
     let question = try await counting { try await AppQuestion(request, secrets: secrets, now: clock()) }
     try await rateLimit.take(question.tenant.description)
@@ -27,8 +27,9 @@ struct AppGate: Sendable {
   }
 
   /// Reads within a transaction of the question's tenant.
-  /// - Parameter signedFor: the only environment that the question's signature vouches for; nil for every one of its mode.
-  /// - Throws: 403 `ACCOUNT_NOT_CONNECTED`, also for an account that is connected in another environment.
+  /// - Parameter signedFor: the only environment that the question's signature vouches for; nil if it vouches for all of its
+  ///   mode.
+  /// - Throws: 403 `ACCOUNT_NOT_CONNECTED`, also if the account is connected in another environment.
   func reading<T: Sendable>(
     _ tenant: Tenant, signedFor: StripeEnvironment?, _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {
@@ -39,7 +40,7 @@ struct AppGate: Sendable {
     }
   }
 
-  /// Counts what is refused before it is known who asks: nobody can be named in the audit log for that.
+  /// Counts requests that are refused before their sender is known: the audit log could name nobody for them.
   func counting<T: Sendable>(_ body: () async throws -> T) async throws -> T {
     do {
       return try await body()

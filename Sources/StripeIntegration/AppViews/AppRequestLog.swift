@@ -5,14 +5,14 @@ import Tenancy
 
 /// The requests of the Dashboard app that changed something, within a transaction of their tenant.
 ///
-/// A signature can be sent again for as long as it is not too old. The row's key lets each be carried out once, over all
-/// replicas, whatever else is away.
+/// A signed request can be sent again until its signature is too old. The row's key makes sure that each is carried out only
+/// once, over all replicas and even if Redis is down.
 struct AppRequestLog {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
   /// Uses up a nonce.
-  /// - Returns: false when it was used before. Of two that come at the same time one waits for the other here.
+  /// - Returns: false if it was used before. Of two requests at the same time one waits here for the other.
   func use(_ nonce: String) async throws -> Bool {
     try await transaction.query(
       """
@@ -26,7 +26,7 @@ struct AppRequestLog {
 
 /// Removes nonces whose signatures are too old to be accepted.
 struct AppRequestRetention: RetentionRule {
-  /// A signature is accepted for five minutes, by clocks that differ.
+  /// A signature is accepted for five minutes; the rest allows for clocks that differ.
   static let age = "1 hour"
 
   let database: TenantDatabase

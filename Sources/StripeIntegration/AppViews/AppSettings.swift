@@ -8,7 +8,7 @@ import Purchases
 import ServerKit
 import StripeAPI
 
-/// What the app's pages in the Dashboard's settings show: the connection, what is mapped, and what the account has chosen.
+/// What the app's pages in the Dashboard's settings show: the connection, the mappings, and the account's choices.
 struct AppSettings: Sendable {
   let gate: AppGate
   let connections: ConnectionStore
@@ -17,11 +17,11 @@ struct AppSettings: Sendable {
   let delivery: DeliveryDesk
   let publicBaseURL: String
   let consoleURL: String
-  /// How long LicenseKit may take to tell names; without them ids are shown.
+  /// How long to wait for names from LicenseKit; after that, ids are shown.
   let patience: Duration
 
   static let mostMappings = 20
-  /// Nobody needs to know more exactly than this how many sales wait.
+  /// Nobody needs a larger exact count of waiting sales.
   static let mostCounted = 1_000
   private static let concurrency = 4
 
@@ -82,7 +82,7 @@ struct AppSettings: Sendable {
     return try row?.get("count") ?? 0
   }
 
-  /// Names of products and policies by id, as far as LicenseKit tells them in time.
+  /// Names of products and policies by id, as far as LicenseKit gives them in time.
   private func names(for terms: [Terms], _ tenant: Tenant) async -> [String: String] {
     await withTaskGroup(of: [String: String].self) { group in
       group.addTask {

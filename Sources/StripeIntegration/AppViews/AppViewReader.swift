@@ -6,7 +6,7 @@ import Purchases
 import StripeAPI
 import Tenancy
 
-/// A license as this service has it on record.
+/// A license according to this service's records.
 struct StoredLicense: Sendable {
   let id: LicenseID
   let purchase: PurchaseID
@@ -15,12 +15,12 @@ struct StoredLicense: Sendable {
   let product: ProductID
   let policy: PolicyID?
   let expiresAt: Date?
-  /// Whether the subscription behind it goes on.
+  /// Whether its subscription goes on.
   let renews: Bool
   let byHand: [ByHand]
 }
 
-/// Reads what a Dashboard view is about, within a transaction of the view's tenant.
+/// Reads the data of a Dashboard view, within a transaction of the view's tenant.
 struct AppViewReader {
   struct View: Sendable {
     var fulfillments: [AppView.Fulfillment] = []
@@ -57,7 +57,7 @@ struct AppViewReader {
       disputes: kind == .payment ? try await disputes(of: ids, payment: object) : [])
   }
 
-  /// Licenses of the purchases, the newest purchase's first.
+  /// Licenses of the purchases; those of the newest purchase come first.
   private func licenses(of purchases: [String], renewing: Set<PurchaseID>) async throws -> [StoredLicense] {
     try await transaction.query(
       """
@@ -89,7 +89,7 @@ struct AppViewReader {
     }
   }
 
-  /// The purchases whose subscription goes on: their licenses are extended by the next paid period.
+  /// The purchases whose subscription goes on: the next paid period extends their licenses.
   private func renewing(_ purchases: [PurchaseRow]) async throws -> Set<PurchaseID> {
     let subscriptions = purchases.filter { $0.kind == "subscription" }
     guard !subscriptions.isEmpty else { return [] }
@@ -130,7 +130,7 @@ struct AppViewReader {
     return unmapped
   }
 
-  /// The newest entries of each purchase, put together; before them, what the app waits for.
+  /// The newest entries of each purchase, merged, and before them what the app waits for.
   private func timeline(of purchases: [String]) async throws -> [AppView.TimelineEntry] {
     let told = try await entries(of: purchases)
     guard let first = purchases.first,
@@ -165,7 +165,7 @@ struct AppViewReader {
     }
   }
 
-  /// The disputes of one payment; its purchase may have been paid by several.
+  /// The disputes of one payment. Several payments may have paid its purchase.
   private func disputes(of purchases: [String], payment: String) async throws -> [AppView.Dispute] {
     let found = try await transaction.query(
       """
@@ -193,7 +193,7 @@ struct AppViewReader {
 }
 
 extension Stripe.Subscription {
-  /// Whether another period follows if it is paid.
+  /// Whether another period follows once it is paid.
   var goesOn: Bool {
     guard endedAt == nil, !cancelAtPeriodEnd, cancelAt == nil else { return false }
     switch status {

@@ -13,8 +13,8 @@ import Storage
 import StripeAPI
 import Tenancy
 
-/// The routes that the Dashboard app calls from the merchant's browser: the licenses beside the payment, the settings, the
-/// evidence for disputes, and what a person has done there. They never show a key.
+/// The routes that the Dashboard app calls from the merchant's browser: the licenses of a payment, the settings, the evidence
+/// for disputes, and a person's actions. They never show a key.
 struct AppViews: Sendable {
   private let gate: AppGate
   private let licenses: LiveLicenses
@@ -28,8 +28,8 @@ struct AppViews: Sendable {
   /// - Parameters:
   ///   - redis: counts requests for the limit; without it each process counts for itself.
   ///   - keyPrefix: before every key in Redis.
-  ///   - burst: how many requests an account may make at once, and in ten seconds in the long run.
-  ///   - patience: how long LicenseKit may take before a view shows what is stored here.
+  ///   - burst: how many requests an account may make at once, and every ten seconds in the long run.
+  ///   - patience: how long to wait for LicenseKit before a view shows what is stored here.
   init(
     configuration: IntegrationConfiguration, database: TenantDatabase, stripe: any StripeAccess,
     licenseKit: any LicenseKitAccess, connections: ConnectionStore, delivery: DeliveryDesk, wakeUp: WakeUp,
@@ -67,7 +67,7 @@ struct AppViews: Sendable {
       ])
   }
 
-  /// Where vendors look after their licenses, unless the configuration says otherwise.
+  /// Where vendors manage their licenses, unless the configuration says otherwise.
   static let defaultAppURL = "https://app.licensekit.dev"
 
   func addRoutes(to router: AppRouter) {
@@ -85,7 +85,7 @@ struct AppViews: Sendable {
     router.get("stripe/app/evidence", use: evidence.show)
     router.post("stripe/app/evidence", use: evidence.show)
     router.post("stripe/app/actions", use: actions.perform)
-    // Opened by its address alone, in a window of its own: not for the frame.
+    // Opened directly by its address in a window of its own, not in the Dashboard's frame.
     router.get("stripe/evidence/{ticket}", use: evidence.document)
   }
 
@@ -123,17 +123,17 @@ enum OnOff: String, Encodable, Sendable { case on, off }
 /// What a Dashboard view shows.
 struct AppView: Encodable, Sendable {
   let object: Object
-  /// Whether LicenseKit could not be asked, so that licenses are shown as this service left them.
+  /// Whether LicenseKit could not be asked, so that licenses are shown from this service's records.
   let stale: Bool
   let fulfillments: [Fulfillment]
   let licenses: [License]
   /// Whether there are more licenses than are shown.
   let moreLicenses: Bool
-  /// The latest of all its fulfillments, the newest first.
+  /// The latest entries of all its fulfillments, newest first.
   let timeline: [TimelineEntry]
-  /// Those of a payment, the newest first.
+  /// The disputes of a payment, newest first.
   let disputes: [Dispute]
-  /// What the person may have done here; nothing in the plain form, in which Stripe vouches for no role.
+  /// What the person may do here; nothing in the plain form, in which Stripe vouches for no role.
   let may: [AppOperation]
   /// Whether keys are mailed to buyers.
   let keyMail: OnOff
@@ -151,7 +151,7 @@ struct AppView: Encodable, Sendable {
     let kind: String
     let stripeID: String
     let updatedAt: Date
-    /// The Stripe products and prices that it waits for a mapping of.
+    /// The Stripe products and prices for which it waits for a mapping.
     let unmapped: [String]
   }
 
@@ -167,7 +167,7 @@ struct AppView: Encodable, Sendable {
     let renews: Bool
     let changedByHand: [ByHand]
     @OrNull var activeDeviceCount: Int?
-    /// How many devices the policy allows; null where that is not known.
+    /// How many devices the policy allows; null if that is not known.
     @OrNull var deviceLimit: Int?
     let devices: [Device]
     let usage: [Usage]
@@ -189,7 +189,7 @@ struct AppView: Encodable, Sendable {
   struct Usage: Encodable, Sendable {
     let featureCode: String
     let consumed: Int64
-    /// Null is without limit.
+    /// Null means without limit.
     @OrNull var quota: Int64?
   }
 
@@ -205,7 +205,7 @@ struct AppView: Encodable, Sendable {
 
   struct Dispute: Encodable, Sendable {
     let id: Stripe.DisputeID
-    /// Stripe's own word, as it was last heard.
+    /// Stripe's own word, according to the latest news.
     let status: String
   }
 }

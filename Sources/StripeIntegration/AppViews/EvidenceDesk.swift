@@ -11,13 +11,13 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Gathers the evidence for a disputed payment, shows it, writes it as a document, and puts it on the dispute as a draft.
+/// Gathers the evidence for a disputed payment, shows it, draws it as a document, and adds it to the dispute as a draft.
 struct EvidenceDesk: Sendable {
   let gate: AppGate
   let stripe: any StripeAccess
   let licenseKit: any LicenseKitAccess
   let tickets: EvidenceTickets
-  /// How long LicenseKit may take to tell of devices and use.
+  /// How long to wait for LicenseKit's data about devices and use.
   let patience: Duration
   let logger: Logger
   private let renderer = PDFRenderer(maximumThreads: 1, maximumWaiting: 16, maximumPages: 50)
@@ -55,7 +55,7 @@ struct EvidenceDesk: Sendable {
       context: context)
   }
 
-  /// The document, for whoever has a link to it.
+  /// The document, for anybody who has a link to it.
   func document(_ request: Request, _ context: AppContext) async throws -> Response {
     guard let ticket = tickets.open(try context.pathParameter("ticket"), now: gate.clock()) else {
       throw APIFailure.notFound("the link is not good any more; open it from the Dashboard again")
@@ -70,12 +70,12 @@ struct EvidenceDesk: Sendable {
 
   // MARK: Staging
 
-  /// Writes the evidence on the dispute and attaches the document, without submitting it (API reference, "Update a
-  /// dispute": `submit` is true unless it is said to be false).
+  /// Writes the evidence on the dispute and attaches the document, without submitting it (API reference, "Update a dispute":
+  /// `submit` is true unless the call says false).
   ///
-  /// - Parameter replacing: whether texts that are there already are replaced.
-  /// - Throws: 404 when the dispute is not this payment's, 409 `DISPUTE_NOT_OPEN`, and 409 `MANAGED_BY_STRIPE` where Stripe
-  ///   is the merchant of record: nothing is staged there.
+  /// - Parameter replacing: whether texts that exist already are replaced.
+  /// - Throws: 404 if the dispute is not this payment's, 409 `DISPUTE_NOT_OPEN`, and 409 `MANAGED_BY_STRIPE` if Stripe is the
+  ///   merchant of record: nothing is staged then.
   func stage(
     _ dispute: Stripe.DisputeID, of payment: String, replacing: Bool, _ caller: AppCaller
   ) async throws -> String {
@@ -108,7 +108,7 @@ struct EvidenceDesk: Sendable {
     return "The evidence is on the dispute as a draft, \(attached.sentence)."
   }
 
-  /// The PDF beside the texts.
+  /// The PDF that goes with the texts.
   private enum Attachment {
     case file(String)
     case none(because: String)
@@ -121,8 +121,8 @@ struct EvidenceDesk: Sendable {
     }
   }
 
-  /// The texts are staged alone where no document can be drawn, and for an app that was installed before it could upload
-  /// files: a bank's deadline does not wait for either.
+  /// If no document can be drawn, or the app was installed before it could upload files, only the texts are staged: a bank's
+  /// deadline does not wait.
   private func attach(_ found: Found, _ session: StripeSession, _ caller: AppCaller) async throws -> Attachment {
     let bytes: [UInt8]
     do { bytes = try await renderer.render(document(found)) } catch {
@@ -162,11 +162,11 @@ struct EvidenceDesk: Sendable {
     let record: EvidenceRecord
     let pack: EvidencePack
     let dispute: EvidenceDispute
-    /// LicenseKit did not tell of devices and use.
+    /// LicenseKit gave no data about devices and use.
     let isStale: Bool
   }
 
-  /// - Parameter signedFor: as of `AppGate`; nil for what was let in before, and for links of this service's own.
+  /// - Parameter signedFor: as for `AppGate`; nil for requests that were checked before, and for this service's own links.
   private func gather(
     _ payment: String, of tenant: Tenant, signedFor: StripeEnvironment? = nil
   ) async throws -> Found {
@@ -185,7 +185,7 @@ struct EvidenceDesk: Sendable {
     return Found(record: record, pack: EvidencePack(record), dispute: dispute, isStale: live == nil)
   }
 
-  /// The licenses with what LicenseKit knows of them; nil when it does not answer in time.
+  /// The licenses with LicenseKit's data about them; nil if LicenseKit does not answer in time.
   private func live(_ licenses: [EvidenceRecord.License], _ tenant: Tenant) async -> [EvidenceRecord.License]? {
     await withTaskGroup(of: [EvidenceRecord.License]?.self) { group in
       group.addTask {

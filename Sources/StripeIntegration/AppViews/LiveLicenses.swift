@@ -4,19 +4,19 @@ import LicenseKitAPI
 import Purchases
 import StripeAPI
 
-/// Shows licenses as they are at LicenseKit now, as far as it answers in time; the others as they are on record here.
+/// Shows licenses in their current state at LicenseKit if it answers in time, and otherwise as they are on record here.
 struct LiveLicenses: Sendable {
   let licenseKit: any LicenseKitAccess
-  /// Where a vendor looks after licenses, without a slash at the end.
+  /// Where a vendor manages licenses, without a slash at the end.
   let appURL: String
   let patience: Duration
   private let names = NameCache()
-  /// How many devices each policy allows, as text beside its name.
+  /// How many devices each policy allows, as text like the policy's name.
   private let limits = NameCache()
 
-  /// Licenses that are asked for at the same time.
+  /// How many licenses are asked for at the same time.
   static let concurrency = 8
-  /// Devices that a view has room for.
+  /// How many devices fit into a view.
   static let mostDevices = 20
 
   init(licenseKit: any LicenseKitAccess, appURL: String, patience: Duration) {
@@ -39,7 +39,7 @@ struct LiveLicenses: Sendable {
     case timeIsUp
   }
 
-  /// What LicenseKit says within the time there is.
+  /// What LicenseKit answers within the given time.
   private func ask(_ stored: [StoredLicense], of tenant: Tenant) async -> [LicenseID: AppView.License] {
     await withTaskGroup(of: Arrival.self) { group in
       group.addTask {
@@ -58,7 +58,7 @@ struct LiveLicenses: Sendable {
       while underWay > 0, case .license(let id, let license, let isWorthwhile)? = await group.next() {
         underWay -= 1
         live[id] = license
-        // A server that is away is not asked for the other licenses too.
+        // If a server is down, it is not asked for the other licenses.
         guard isWorthwhile else { break }
         next(&group)
       }

@@ -29,7 +29,7 @@ struct LicenseKitCatalog {
 
   let client: any LicenseKitClient
 
-  /// The contract's lists have no cursor; this is the most they give.
+  /// The contract's lists have no cursor and return at most this many.
   static let longestList = 200
   static let concurrency = 4
 

@@ -2,12 +2,12 @@ import Identity
 import LicenseKitAPI
 import ServerKit
 
-/// Checks a mapping against the tenant's LicenseKit, so that a sale does not find out that it cannot be fulfilled.
+/// Checks a mapping against the tenant's LicenseKit, so that a mistake shows before the first sale.
 struct MappingCheck {
   let licenseKit: any LicenseKitClient
 
-  /// What the policy says its licenses are.
-  /// - Throws: 422 that names the field which LicenseKit does not know, or knows under another product.
+  /// The license type of the mapping's policy.
+  /// - Throws: 422 that names the field that LicenseKit does not know, or knows under another product.
   func licenseType(of fields: MappingFields) async throws -> LicenseType {
     let product = fields.licensekitProductID
     try await exists("licensekit_product_id", "product") { try await licenseKit.getProduct(product) }
@@ -38,7 +38,7 @@ struct MappingCheck {
     } catch let error as LicenseKitError
       where error.retry == .gone || error.retry == .configuration || error.retry == .no
     {
-      // A server may also say 400 or 422 to a text that is no id of its own.
+      // A server may also answer 400 or 422 if a text cannot be one of its ids.
       throw APIFailure.validation(field: field, "LicenseKit has no such \(kind)")
     }
   }

@@ -9,7 +9,7 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-/// A mapping as it is stored, with its times.
+/// A mapping as stored, with its times.
 struct StoredMapping: Sendable {
   let mapping: Mapping
   let createdAt: Date
@@ -25,7 +25,7 @@ struct MappingEditor: Sendable {
     mapping_id, stripe_product_id, stripe_price_id, terms::text AS terms, created_at, updated_at
     """
 
-  /// Newest first, since ids grow with time. A filter by Stripe id shows the mappings of that product or price only.
+  /// Newest first, since ids grow with time. A Stripe id shows only the mappings of that product or price.
   func page(
     of tenant: Tenant, stripeID: String?, before id: String?, limit: Int
   ) async throws -> [StoredMapping] {
@@ -92,8 +92,8 @@ struct MappingEditor: Sendable {
     return result
   }
 
-  /// Replaces a mapping as a whole.
-  /// - Throws: 409 when another mapping of the same reference to the same LicenseKit product exists.
+  /// Replaces a whole mapping.
+  /// - Throws: 409 if another mapping of the same reference to the same LicenseKit product exists.
   func replace(
     _ id: String, _ reference: Mapping.Reference, _ terms: Terms, of tenant: Tenant, audit: AuditLog.Entry
   ) async throws -> StoredMapping? {
@@ -131,7 +131,7 @@ struct MappingEditor: Sendable {
     return stored
   }
 
-  /// Ends a mapping for sales to come; what was sold under it keeps its terms.
+  /// Ends a mapping for future sales. What was sold under it keeps its terms.
   /// - Returns: whether there was such a mapping.
   func delete(_ id: String, of tenant: Tenant, audit: AuditLog.Entry) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
@@ -171,7 +171,7 @@ extension Mapping.Reference {
     }
   }
 
-  /// The unique index that keeps two mappings from meaning the same.
+  /// The unique index that allows one mapping for each reference and LicenseKit product.
   fileprivate var uniqueKey: PostgresQuery {
     switch self {
     case .product:
@@ -182,7 +182,7 @@ extension Mapping.Reference {
 }
 
 extension PurchaseIndex {
-  /// Marks, as `mark` does for one, all purchases that wait for a mapping of this product or price.
+  /// Marks all purchases that wait for a mapping of this product or price.
   func markWaiting(for reference: Mapping.Reference) async throws {
     let marked = try await transaction.query(
       """

@@ -7,7 +7,7 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-/// A mapping as it is written through the admin routes.
+/// The fields of a mapping in an admin request.
 struct MappingFields: Codable, Sendable {
   var stripeProductID: Stripe.ProductID?
   var stripePriceID: Stripe.PriceID?
@@ -34,7 +34,7 @@ struct MappingFields: Codable, Sendable {
   static let mostFeatures = 50
 
   /// What the mapping is about.
-  /// - Throws: 422 unless exactly one of the two is there.
+  /// - Throws: 422 unless exactly one of the two is given.
   func reference() throws(APIFailure) -> Mapping.Reference {
     switch (stripeProductID, stripePriceID) {
     case (let product?, nil):
@@ -54,7 +54,7 @@ struct MappingFields: Codable, Sendable {
     }
   }
 
-  /// Checks what needs nobody else.
+  /// Checks what can be checked without asking Stripe or LicenseKit.
   func check() throws(APIFailure) {
     _ = try reference()
     guard StripeIDText.isPlausible(licensekitProductID.rawValue) else {
@@ -94,7 +94,7 @@ struct MappingFields: Codable, Sendable {
     }
   }
 
-  /// The terms of a sale, with the default for every choice that is left out.
+  /// The terms of a sale, with the default for every choice left out.
   func terms(licenseType: LicenseType) -> Terms {
     var terms = Terms(product: licensekitProductID, policy: licensekitPolicyID, licenseType: licenseType)
     terms.quantity = quantity ?? terms.quantity
@@ -113,7 +113,7 @@ struct MappingFields: Codable, Sendable {
 }
 
 extension MappingFields {
-  /// A stored mapping as it could be written again.
+  /// The fields that would write a stored mapping again.
   init(_ mapping: Mapping) {
     let terms = mapping.terms
     self.init(
@@ -128,7 +128,7 @@ extension MappingFields {
     }
   }
 
-  /// The mapping with the fields of a patch in place of its own; a field that is `null` there is removed (RFC 7396).
+  /// The mapping with the fields of a patch applied; a field that is `null` in the patch is removed (RFC 7396).
   func patched(with patch: JSONObject) throws -> MappingFields {
     guard var merged = try JSONCoding.encode(self).object else { return self }
     for (key, value) in patch.elements { merged[key] = value.isNull ? nil : value }

@@ -5,8 +5,8 @@ import Purchases
 import StripeAPI
 import Tenancy
 
-/// What Stripe has said of the products and prices that mappings are about: a mapping of what cannot be sold any more is
-/// broken, and says so. What was issued under it stays.
+/// What Stripe has said about the products and prices of mappings. A mapping of something that can no longer be sold is
+/// broken and shows a warning. What was issued under it stays.
 struct MappingWarnings {
   private var sentences: [String: String] = [:]
 
@@ -31,7 +31,7 @@ struct MappingWarnings {
 
   subscript(_ mapping: StoredMapping) -> String? { sentences[mapping.mapping.reference.stripeID] }
 
-  /// Nil while everything is as it should be.
+  /// Nil while all is well.
   static func sentence(on snapshot: Snapshot) -> String? {
     switch snapshot {
     case .product(let product) where product.isDeleted:

@@ -10,13 +10,13 @@ struct StripeCatalog {
   struct Entry: Sendable {
     let product: Stripe.Product
     let prices: [Stripe.Price]
-    /// False when the product has more prices than are shown.
+    /// False if the product has more prices than are shown.
     let isComplete: Bool
   }
 
   let calls: StripeCalls
 
-  /// Products whose prices are asked for at the same time.
+  /// How many products' prices are asked for at the same time.
   static let concurrency = 4
   static let pricesPerProduct = 100
 
@@ -24,7 +24,7 @@ struct StripeCatalog {
     let page = try await calls.run { try await $0.products(cursor: cursor, limit: limit) }
     let products = try page.items.map { try Stripe.Product($0) }
     guard !products.isEmpty else { return ([], nil) }
-    // A small vendor's prices all come in one call; only where there are more is each product asked for.
+    // A small vendor's prices all come in one call. Only if there are more, each product is asked for.
     let first = try await calls.run { try await $0.prices(limit: 100) }
     let entries: [Entry]
     if first.nextCursor == nil {

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
 
-/// What a vendor wants taken up of what was sold before the app was installed.
+/// Which of the sales from before the app's installation a vendor wants licensed.
 struct BackfillChoice: Codable, Hashable, Sendable {
   enum Subscriptions: String, Codable, Hashable, Sendable {
     /// Those that are active, in trial, past due, unpaid or paused.
@@ -10,20 +10,20 @@ struct BackfillChoice: Codable, Hashable, Sendable {
   }
 
   var subscriptions: Subscriptions
-  /// Checkout Sessions made then or later, if they are paid; nil for none.
+  /// Paid Checkout Sessions made at this time or later; nil for none.
   var paidSessionsSince: Date?
-  /// One-off invoices of the same time, if they are paid.
+  /// Paid one-off invoices of the same time.
   var paidInvoices: Bool?
-  /// Only says what would be done.
+  /// Only reports what would be done.
   var dryRun: Bool?
-  /// Of subscriptions that are not known here only those made then or later. Not the vendor's choice: after a gap, what was
-  /// there before it was decided upon long ago.
+  /// For subscriptions that are not known here: only those made at this time or later. The vendor does not choose this: after
+  /// a gap, older subscriptions were decided upon long ago.
   var subscriptionsSince: Date?
 
   var isDryRun: Bool { dryRun ?? false }
   var includesInvoices: Bool { paidInvoices ?? false }
 
-  /// As a job's parameters, every choice written out.
+  /// The choice as a job's parameters, with every field written out.
   var parameters: JSONObject {
     var parameters = JSONObject([
       ("subscriptions", .string(subscriptions.rawValue)),
@@ -35,7 +35,7 @@ struct BackfillChoice: Codable, Hashable, Sendable {
     return parameters
   }
 
-  /// What is read one after the other.
+  /// The lists that are read, one after the other.
   enum Phase: String, Codable, Hashable, Sendable { case subscriptions, sessions, invoices }
 
   var phases: [Phase] {
@@ -44,28 +44,28 @@ struct BackfillChoice: Codable, Hashable, Sendable {
   }
 }
 
-/// What becomes of an object that a backfill comes to.
+/// The outcome for an object that a backfill looks at.
 enum BackfillOutcome: String, Hashable, Sendable, CaseIterable {
-  /// A purchase of it is here already; what is new about it was taken in.
+  /// It already has a purchase here; what is new about it was stored.
   case known
-  /// A license is issued for it, or several.
+  /// One or more licenses are issued for it.
   case licensed
-  /// Taken up, and licensed as soon as there is a mapping.
+  /// It becomes a purchase, which is licensed as soon as there is a mapping.
   case noMapping = "no_mapping"
-  /// Taken up, and licensed as soon as it is paid.
+  /// It becomes a purchase, which is licensed as soon as it is paid.
   case waiting
-  /// Taken up; access is withheld now (a dispute, an unpaid invoice).
+  /// It becomes a purchase whose access is withheld now (a dispute, an unpaid invoice).
   case suspended
-  /// Taken up; a person must look at it.
+  /// It becomes a purchase that a person must look at.
   case failed
-  /// It belongs to another object that is taken up.
+  /// It belongs to another object that becomes a purchase.
   case linked
-  /// Left alone: nothing is to be licensed for it.
+  /// Skipped: it sells nothing that is licensed.
   case nothing
-  /// Left alone: it could not be read.
+  /// Skipped: it could not be read.
   case unreadable
 
-  /// Whether a purchase is made of it.
+  /// Whether it becomes a purchase.
   var takesUp: Bool {
     switch self {
     case .known, .licensed, .noMapping, .waiting, .suspended, .failed: true
@@ -73,7 +73,7 @@ enum BackfillOutcome: String, Hashable, Sendable, CaseIterable {
     }
   }
 
-  /// What a backfill counts, in the order in which it is shown.
+  /// What a backfill counts, in display order.
   static let counts =
     ["subscriptions", "checkout_sessions", "invoices", "licenses"] + allCases.map(\.rawValue)
 }

@@ -34,13 +34,14 @@ struct BackfillPiece {
     }
   }
 
-  /// What is counted for an object besides its outcome.
+  /// What is counted for an object, besides its outcome.
   private struct Entry {
     var outcome: BackfillOutcome
     var detail: JSONObject
   }
 
-  /// Looks at each object of a page. What a piece that did not end has looked at already counts as that has found it.
+  /// Looks at each object of a page. If an earlier attempt at this page was cut off, the objects that it looked at count with
+  /// the outcome it found.
   func takeUp(_ page: StripePage, _ phase: BackfillChoice.Phase) async throws -> [String: Int] {
     let done = try await entries(page.items.compactMap { $0["id"]?.string })
     var counts: [String: Int] = [:]
@@ -61,7 +62,7 @@ struct BackfillPiece {
     return counts
   }
 
-  /// One object that cannot be read keeps the others from nothing.
+  /// An object that cannot be read does not stop the others.
   private func lookReadably(
     at item: JSONValue, _ id: String, _ phase: BackfillChoice.Phase, listedAt: Date
   ) async throws -> Entry? {
@@ -115,7 +116,8 @@ struct BackfillPiece {
     return try await survey(.checkoutSession(session), id, listedAt)
   }
 
-  /// A session that began a subscription adds its ids and its buyer's address to that, if it is taken up.
+  /// A session that began a subscription adds its ids and its buyer's address to the subscription, if that becomes a
+  /// purchase.
   private func link(_ session: Stripe.CheckoutSession, _ listedAt: Date) async throws -> Entry? {
     let id = session.id.rawValue
     guard let subscription = session.subscription?.rawValue else {
@@ -131,7 +133,7 @@ struct BackfillPiece {
   }
 
   private func look(at invoice: Stripe.Invoice, _ listedAt: Date) async throws -> Entry? {
-    // Those of subscriptions say nothing of their own here.
+    // Invoices of subscriptions add nothing of their own here.
     guard invoice.subscription == nil else { return nil }
     return try await survey(.invoice(invoice), invoice.id.rawValue, listedAt, decidesKnown: true)
   }
@@ -161,8 +163,8 @@ struct BackfillPiece {
     return try await note(id, outcome, detail, taking: outcome.takesUp ? finding.facts : [])
   }
 
-  /// Writes the entry of an object into the report and, unless it is a dry run, takes the facts in as events are: in one
-  /// transaction, so that what the report says has happened.
+  /// Writes the entry of an object into the report and, unless it is a dry run, stores its facts as for events. Both happen
+  /// in one transaction, so that everything in the report has happened.
   private func note(
     _ id: String, _ outcome: BackfillOutcome, _ detail: JSONObject, taking facts: [Fact] = []
   ) async throws -> Entry {
@@ -221,7 +223,7 @@ extension BackfillChoice.Phase {
 }
 
 extension Stripe.Subscription.Status {
-  /// Whether a subscription that nobody here knows yet is taken up.
+  /// Whether a subscription that is not known here becomes a purchase.
   fileprivate var isTakenUp: Bool {
     switch self {
     case .active, .trialing, .pastDue, .unpaid, .paused: true

@@ -6,8 +6,8 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Finds out all that is needed to decide about one object, in memory: what Stripe says now, whether its money moved back,
-/// and what follows from it. Nothing is written, so that a dry run and a real one see the same.
+/// Finds out everything that a decision about one object needs, in memory: what Stripe says now, whether its money went back,
+/// and what follows from that. Nothing is written, so a dry run and a real one see the same.
 struct BackfillSurvey: Sendable {
   let database: TenantDatabase
   let calls: StripeCalls
@@ -16,11 +16,11 @@ struct BackfillSurvey: Sendable {
   private var tenant: Tenant { calls.tenant }
 
   struct Finding: Sendable {
-    /// What Stripe said, the object itself first.
+    /// What Stripe said, beginning with the object itself.
     var facts: [Fact] = []
-    /// The purchase that it belongs to, if that is here already.
+    /// The purchase that the object belongs to, if it exists already.
     var purchase: PurchaseID?
-    /// Nil for what is known: its reconciler decides.
+    /// Nil for a known purchase: its reconciler decides.
     var decision: Decision?
     /// What would be done at LicenseKit.
     var steps: [Step] = []
@@ -29,7 +29,7 @@ struct BackfillSurvey: Sendable {
 
     fileprivate mutating func learn(_ snapshot: Snapshot, answeredAt: Date) {
       let newest = facts.isEmpty ? nil : knowledge.newest
-      // The shares of other subscriptions are not this purchase's.
+      // The shares of other subscriptions do not belong to this purchase.
       for part in snapshot.withShares where part.key == snapshot.key || knowledge.facts[part.key] != nil {
         let fact = Fact.fetched(
           part, answeredAt: answeredAt, knowing: knowledge.facts[part.key], newestKnown: newest)
@@ -42,10 +42,10 @@ struct BackfillSurvey: Sendable {
   /// - Parameters:
   ///   - snapshot: a Checkout Session, a subscription or an invoice, as Stripe listed it.
   ///   - answeredAt: when it was listed, on Stripe's clock.
-  ///   - decidesKnown: whether a decision is wanted even of what is here already.
+  ///   - decidesKnown: whether a known purchase needs a decision too.
   func look(at snapshot: Snapshot, answeredAt: Date, decidesKnown: Bool = false) async throws -> Finding {
     var finding = try await known(snapshot)
-    // What is known may be younger than the list: it is joined with it, and not replaced by it.
+    // A known fact may be newer than the list, so the two are joined and the list does not replace it.
     let fact = Fact.fetched(snapshot, answeredAt: answeredAt, knowing: nil)
     finding.facts.append(fact)
     finding.knowledge.learn(fact)
@@ -83,8 +83,8 @@ struct BackfillSurvey: Sendable {
 
   // MARK: Money
 
-  /// An event of a refund or a dispute may have come long before this service did. So the charges are asked for before
-  /// anything is decided: whoever got the money back long ago gets no license now.
+  /// The event of a refund or dispute may have come long before this service was installed. So charges are asked for before
+  /// anything is decided: a buyer whose money went back long ago gets no license now.
   private func learnMoney(
     of snapshot: Snapshot, answeredAt: Date, _ finding: inout Finding
   ) async throws {
@@ -97,11 +97,11 @@ struct BackfillSurvey: Sendable {
     }
   }
 
-  /// The newest paid invoices of a subscription, as far back as to one that sold a whole period: it says what is paid.
+  /// The newest paid invoices of a subscription, back to one that sold a whole period. They say what is paid.
   private func learnPaidInvoices(of subscription: Stripe.Subscription, _ finding: inout Finding) async throws {
     let page = try await calls.run { try await $0.paidInvoices(subscription: subscription.id, limit: 5) }
     let invoices = try page.items.map { try Stripe.Invoice($0) }
-    // One that bills several subscriptions is of none of them.
+    // A shared invoice is not in any subscription's list, so the newest invoice is asked for separately.
     if let latest = subscription.latestInvoice, !invoices.contains(where: { $0.id == latest }) {
       let answer = try await calls.run { try await StripeQuestions(session: $0).ask(.invoice(latest)) }
       if case .invoice(let invoice) = answer.snapshot, invoice.status == .paid {
@@ -147,7 +147,7 @@ struct BackfillSurvey: Sendable {
     }
   }
 
-  /// A charge says that money moved back, not whether it arrived or may come again.
+  /// A charge says that money went back, but not whether the money arrived or may come back again.
   private func learnReturns(of charge: Stripe.Charge, _ finding: inout Finding) async throws {
     if charge.amountRefunded > 0 || charge.isMarkedRefunded {
       let list = try await calls.run { try await $0.refunds(charge: charge.id) }
@@ -167,13 +167,13 @@ struct BackfillSurvey: Sendable {
     let rehearsal = try await Rehearsal(of: tenant, on: &stage, now: clock())
     finding = stage.finding
     finding.steps = rehearsal.steps
-    // A reconciler has more time for what does not settle.
+    // A reconciler has more time for a purchase that does not settle.
     finding.decision =
       rehearsal.questions.isEmpty
       ? rehearsal.decision : Decision(status: .pending, reason: "What is known of it does not settle yet.")
   }
 
-  /// What was found, and Stripe.
+  /// The stage of the rehearsal: the findings, and Stripe.
   private struct Stage: RehearsalStage {
     let survey: BackfillSurvey
     var finding: Finding
@@ -200,7 +200,7 @@ struct BackfillSurvey: Sendable {
 }
 
 extension Decision {
-  /// What a backfill makes of it.
+  /// The outcome that a backfill reports for this decision.
   var backfillOutcome: BackfillOutcome {
     switch status {
     case .fulfilled: .licensed
@@ -212,6 +212,6 @@ extension Decision {
     }
   }
 
-  /// How many licenses are active under it.
+  /// How many licenses are active under this decision.
   var activeUnits: Int { lines.reduce(0) { $0 + $1.units.count { $0.access == .active } } }
 }

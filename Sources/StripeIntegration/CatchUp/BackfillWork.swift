@@ -6,17 +6,17 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Takes up what was sold before the app was installed: reads Stripe's lists from the newest object on and hands each to
-/// the same path that events take. What is issued for it is the reconciler's work.
+/// Processes what was sold before the app was installed. It reads Stripe's lists from the newest object on, and passes each
+/// object to the code that handles events. The reconciler issues the licenses.
 struct BackfillWork: JobWork {
   let database: TenantDatabase
   let stripe: any StripeAccess
   let clock: @Sendable () -> Date
 
-  /// Objects of one piece; each costs about three calls.
+  /// Objects in one piece; each costs about three calls.
   static let pageSize = 10
-  /// A piece waits while so many purchases without a license wait for their turn. A buyer who pays now so finds no more
-  /// before them than one turn takes up, and a rush of sales stops the backfill altogether.
+  /// A piece waits while this many purchases wait for a license. So a buyer who pays now has no more purchases before them
+  /// than one turn serves, and a rush of sales stops the backfill.
   static let mostWaiting = 10
 
   /// How far a backfill has come.
@@ -42,7 +42,7 @@ struct BackfillWork: JobWork {
       page = try await piece.page(cursor)
       counts = try await piece.takeUp(page, cursor.phase)
     } catch let error as StripeError where error.retry == .permission {
-      // A permission that only a backfill needs: live sales go on without it.
+      // Only a backfill needs this permission; live sales go on without it.
       throw JobFailure(
         reason: "The app lacks a permission that reading existing sales needs. Grant it and begin anew. \(error)")
     }
@@ -70,7 +70,7 @@ struct BackfillWork: JobWork {
     return .done(counts: counts)
   }
 
-  /// Whether as many purchases as may be wait for a license: now, or after trouble.
+  /// Whether the limit of purchases waiting for a license is reached; those waiting for a retry count too.
   private func hasManyWaiting(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(

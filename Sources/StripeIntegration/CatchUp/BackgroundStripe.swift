@@ -2,8 +2,8 @@ import Redis
 import StripeAPI
 import StripeHTTP
 
-/// Stripe for work that nobody waits for: its calls wait for an allowance of their own before they count against the
-/// tenant's, so that a sale finds at least half of that free.
+/// Stripe for work that nobody waits for. Its calls have a rate limit of their own before they count against the tenant's, so
+/// that at least half of the tenant's limit stays free for sales.
 struct BackgroundStripe: StripeAccess {
   private let stripe: any StripeAccess
   private let budget: CallBudget

@@ -6,13 +6,13 @@ import Queue
 import StripeAPI
 import Tenancy
 
-/// Takes in Stripe's alerts that it could not make events.
+/// Handles Stripe's alerts that it could not create events.
 struct HealthAlerts: AlertHandling {
   let database: TenantDatabase
   let logger: Logger
 
-  /// Has the list of one account read at once, the newest events included: what is missing is older than the alert, and no
-  /// webhook is on its way with it.
+  /// Starts an event sync of one account at once, including the newest events: what is missing is older than the alert, and
+  /// no webhook will bring it.
   func raised(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
     do {
       try await JobStore(tenant: tenant, transaction: transaction)
@@ -20,13 +20,13 @@ struct HealthAlerts: AlertHandling {
           .sweep, subject: "alert", parameters: SweepWork.parameters.asked, counting: SweepWork.counts,
           by: SweepSchedule.actor)
     } catch is JobStore.AlreadyOpen {
-      // It may have read past what this alert is about: the next one is soon.
+      // A running sync may have read past what this alert is about, so the next one is soon.
       try await EventSyncQueue.enqueue(tenant, in: transaction)
     }
   }
 
-  /// The alert names no account, so that every account may be concerned. Makes the sweeps of all tenants of the mode due
-  /// within the next minutes; those that are due sooner stay so.
+  /// The alert names no account, so it may concern every account. Makes the syncs of all tenants of the mode due within the
+  /// next minutes; those that are due sooner stay so.
   func raised(livemode: Bool) async throws {
     let count = try await database.transaction(as: .worker) { transaction in
       try await transaction.query(

@@ -6,16 +6,16 @@ import ServiceLifecycle
 import StripeAPI
 import Tenancy
 
-/// Plans a sweep of each connected tenant, again and again. Every replica runs it: what is due is taken by one.
+/// Plans an event sync of each connected tenant, repeatedly. Every replica runs it, and only one gets each due sync.
 struct SweepSchedule: Service {
   let database: TenantDatabase
-  /// Between two sweeps of a tenant.
+  /// Between two syncs of a tenant.
   let interval: Duration
-  /// Between two looks.
+  /// Between two looks at what is due.
   let pollInterval: Duration
   let logger: Logger
 
-  /// Tenants that one look takes, and so the most that begin at once after an outage.
+  /// How many tenants one look starts at most, even after an outage.
   static let tenantsPerLook = 100
 
   func run() async throws {
@@ -38,7 +38,7 @@ struct SweepSchedule: Service {
     }
   }
 
-  /// Makes the jobs of the sweeps that are due.
+  /// Makes the jobs of the syncs that are due.
   /// - Returns: how many.
   @discardableResult
   func plan() async throws -> Int {
@@ -65,7 +65,7 @@ struct SweepSchedule: Service {
     try await database.transaction(for: tenant) { transaction in
       let due = try await SweepStore(tenant: tenant, transaction: transaction).takeDue(every: interval)
       guard let due else { return false }
-      // A sweep that found nothing leaves nothing behind but the time it ended: at one an hour, jobs would be all there is.
+      // A sync that found nothing leaves only the time it ended. Otherwise, at one an hour, most jobs would be empty syncs.
       try await transaction.query(
         """
         DELETE FROM stripe_integration.jobs
@@ -92,7 +92,7 @@ struct SweepSchedule: Service {
 
   static let actor = "schedule"
 
-  /// Tenants that were connected before there were sweeps.
+  /// Adds tenants that were connected before event sync existed.
   func adopt() async throws {
     while true {
       let tenants = try await database.transaction(as: .worker) { transaction in

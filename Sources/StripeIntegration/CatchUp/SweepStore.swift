@@ -5,32 +5,33 @@ import StripeAPI
 
 /// How far Stripe's list of events has been read for a tenant, within a transaction of that tenant.
 struct SweepStore {
-  /// What is known of a tenant's sweeps.
+  /// The state of a tenant's event sync.
   struct State: Sendable {
-    /// Stripe's clock: every event made before is known.
+    /// On Stripe's clock: every event made before this is known.
     let readUpTo: Date
-    /// The second after the account was first heard of: events bear whole seconds. What was sold before is for a backfill.
+    /// The second after the account was first heard of, since events have whole seconds. Earlier sales are left to a
+    /// backfill.
     let knownSince: Date
     let sweptAt: Date?
-    /// Events that no webhook had brought, over all sweeps.
+    /// Events that no webhook had brought, over all syncs.
     let found: Int64
     let foundAt: Date?
-    /// Why sweeps do not work.
+    /// Why event sync fails; nil while it works.
     let problem: String?
-    /// A time whose events Stripe lists no more.
+    /// A time whose events Stripe no longer lists.
     let gap: ClosedRange<Date>?
     /// Nil while none is planned.
     let dueAt: Date?
   }
 
-  /// How far back a tenant is read that was connected before there were sweeps: as long as Stripe itself goes on
+  /// How far back the first sync reads for a tenant that was connected before event sync existed: as long as Stripe keeps
   /// delivering an event (Stripe docs, "Webhooks").
   static let firstReach = "3 days"
 
   let tenant: Tenant
   let transaction: PostgresTransaction
 
-  /// Adds a tenant that was connected before there were sweeps; the first is at any time within the interval.
+  /// Adds a tenant that was connected before event sync existed. Its first sync is at any time within the interval.
   func adopt(within interval: Duration) async throws {
     try await transaction.query(
       """
@@ -45,15 +46,15 @@ struct SweepStore {
       """)
   }
 
-  /// What is due.
+  /// A sync that is due.
   struct Due: Sendable {
     /// The first since the account was connected: no webhook brings what happened before that.
     let isFirst: Bool
   }
 
-  /// Takes the sweep that is due and plans the next, anywhere from three to five quarters of the interval away: so 10 000
-  /// tenants spread over the hour, even those that came back together from an outage.
-  /// - Returns: nil when there was none to take or the tenant cannot be served; one replica alone gets it.
+  /// Takes the due sync and plans the next, between three and five quarters of the interval from now. So 10 000 tenants
+  /// spread over the hour, even those that came back together from an outage.
+  /// - Returns: nil if none is due or the tenant cannot be served. Only one replica gets it.
   func takeDue(every interval: Duration) async throws -> Due? {
     let row = try await transaction.query(
       """
@@ -131,7 +132,7 @@ struct SweepStore {
       """)
   }
 
-  /// Everything made before a moment is known.
+  /// Notes that every event made before a moment is known.
   func finish(readUpTo moment: Date) async throws {
     try await transaction.query(
       """

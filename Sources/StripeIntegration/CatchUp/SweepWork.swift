@@ -9,11 +9,11 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Reads Stripe's list of events and puts those into the inbox that no webhook has brought. From there on they are events
+/// Reads Stripe's list of events and puts into the inbox those that no webhook has brought. From then on they are handled
 /// like all others.
 ///
-/// At rest it is one call: the list without a filter, which is a single page. Only where there is more are the types
-/// asked for that have an effect, 20 at a time.
+/// Normally this is one call: the list without a filter fits on a single page. Only if there is more, the event types that
+/// have an effect are asked for, 20 at a time.
 struct SweepWork: JobWork {
   let database: TenantDatabase
   let stripe: any StripeAccess
@@ -33,11 +33,12 @@ struct SweepWork: JobWork {
     self.logger = logger
   }
 
-  /// Stripe lists events of the last 30 days (API reference, "Events"). An hour less, so that what is asked for is there.
+  /// Stripe lists events of the last 30 days (API reference, "Events"). We read an hour less, so that what is asked for still
+  /// exists.
   static let reach: TimeInterval = 30 * 86_400 - 3_600
-  /// Read again each time: an event may become visible a little after the time it bears.
+  /// How much is read again each time: an event may become visible a little after its own time.
   static let overlap: TimeInterval = 600
-  /// A planned sweep leaves the newest events to their webhooks, which may be on their way.
+  /// A planned sync leaves events that are newer than this to their webhooks, which may be on their way.
   static let patience: TimeInterval = 120
 
   static let counts = ["pages", "events", "found", "reopened"]
@@ -46,11 +47,11 @@ struct SweepWork: JobWork {
   struct Cursor: Codable, Hashable {
     /// Unix seconds; events made then or later are asked for.
     var since: Int64
-    /// Unix seconds; set when reading should have begun further back than Stripe lists events.
+    /// Unix seconds; set if reading should have begun further back than Stripe lists events.
     var gapSince: Int64?
-    /// Unix seconds on Stripe's clock: everything made before is known after this sweep. Nil before the first page.
+    /// Unix seconds on Stripe's clock: everything made before is known after this sync. Nil before the first page.
     var until: Int64?
-    /// Which types are read: nil for all.
+    /// The index of the group of types being read; nil for all types.
     var group: Int?
     var after: String?
 
@@ -58,7 +59,7 @@ struct SweepWork: JobWork {
     var name: String { "\(group.map { String($0) } ?? "all")/\(after ?? "")" }
   }
 
-  /// Whether a person asked for the sweep: then the newest events are taken as well.
+  /// Whether a person asked for the sync: then the newest events are read as well.
   static let parameters = (
     scheduled: JSONObject([("newest", .bool(false))]), asked: JSONObject([("newest", .bool(true))])
   )
@@ -88,7 +89,7 @@ struct SweepWork: JobWork {
 
     if cursor.group == nil, page.nextCursor == nil { return try await done(job, cursor, until, counts) }
     if cursor.group == nil {
-      // More than a page: the noise between is left out from here on.
+      // There is more than a page, so types without effect are left out from here on.
       (cursor.group, cursor.after) = (0, nil)
     } else if let next = page.nextCursor {
       cursor.after = next
@@ -112,7 +113,7 @@ struct SweepWork: JobWork {
     let state = try await database.transaction(for: job.tenant) { transaction in
       try await SweepStore(tenant: job.tenant, transaction: transaction).state()
     }
-    // The overlap does not reach back behind the first installation.
+    // The overlap does not reach back before the first installation.
     let from = max(
       (state?.readUpTo ?? now).addingTimeInterval(-Self.overlap), state?.knownSince ?? .distantPast)
     guard from < floor else { return Cursor(since: Int64(from.timeIntervalSince1970.rounded(.down))) }
@@ -130,16 +131,16 @@ struct SweepWork: JobWork {
         try await $0.events(types: types, createdSince: since, cursor: cursor.after, limit: pageSize)
       }
     } catch let error as StripeError where error.retry == .notFound && cursor.after != nil {
-      // The event that reading stopped at is past Stripe's 30 days by now: everything behind it is as well.
+      // The event at which reading stopped is older than Stripe's 30 days by now, and so is everything behind it.
       return StripePage(items: [], nextCursor: nil, fetchedAt: Date())
     }
   }
 
   // MARK: Take in
 
-  /// Puts the events of a page into the inbox that are not there, and opens again those that failed. One that the job has
-  /// found on the same page before it was interrupted counts again, so that the job's count is right.
-  /// - Parameter moment: events made later are left to their webhooks; nil takes all.
+  /// Puts the events of a page that are missing into the inbox, and reopens those that failed. If an interrupted attempt of
+  /// this job already inserted an event of the page, it counts again, so that the job's count is right.
+  /// - Parameter moment: later events are left to their webhooks; nil takes all.
   private func takeIn(
     _ page: StripePage, _ name: String, _ job: Job, before moment: Int64?
   ) async throws -> [String: Int] {
@@ -185,7 +186,7 @@ struct SweepWork: JobWork {
     _ events: [ListedEvent], _ tenant: Tenant, _ transaction: PostgresTransaction
   ) async throws -> [String: Bool] {
     let unique = Dictionary(events.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }).values
-      // In the receiver's order, so that the two never wait for each other.
+      // In the order that the receiver uses, so that the two never wait for each other.
       .sorted { $0.id.rawValue < $1.id.rawValue }
     let rows = try await transaction.query(
       """
@@ -226,8 +227,8 @@ struct SweepWork: JobWork {
     return .done(counts: counts)
   }
 
-  /// What lies further back than Stripe lists events is caught up with by a backfill of that time: the account was
-  /// connected before it, so the vendor has decided that its sales are licensed.
+  /// Starts a backfill for a time that Stripe no longer lists events of. The account was connected before that time, so the
+  /// vendor has already decided that its sales are licensed.
   private func catchUp(
     gap: Int64, before end: Int64, _ tenant: Tenant, _ transaction: PostgresTransaction
   ) async throws {

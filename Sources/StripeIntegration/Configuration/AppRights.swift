@@ -1,36 +1,36 @@
 import JSON
 
-/// What the Dashboard app has done when a person asks for it. The words are part of what is signed.
+/// What the Dashboard app can do when a person asks for it. These words are part of what is signed.
 package enum AppOperation: String, Sendable, Hashable, CaseIterable, Codable {
   /// Mails the key to the buyer once more.
   case resendKey = "resend_key"
-  /// Takes a device's seat away.
+  /// Frees a device's seat.
   case resetDevice = "reset_device"
   case suspendLicense = "suspend_license"
   case reinstateLicense = "reinstate_license"
-  /// Puts evidence on a dispute, without submitting it.
+  /// Adds evidence to a dispute, without submitting it.
   case stageEvidence = "stage_evidence"
   case saveSettings = "save_settings"
   /// Ends the connection of the account.
   case disconnect
 }
 
-/// A role that a person has in the merchant's account, as Stripe vouches for it: it refuses to sign one that the person
-/// does not have (Stripe Apps docs, "Build a backend").
+/// A role that a person has in the merchant's account. Stripe vouches for it: it refuses to sign a role that the person does
+/// not have (Stripe Apps docs, "Build a backend").
 struct AppRole: Hashable, Sendable {
   /// Who made the role.
   enum Kind: Hashable, Sendable {
-    /// Stripe: its name means the same in every account.
+    /// Stripe: the name means the same in every account.
     case builtIn
-    /// The account: its name means what the people there want, whatever it resembles. A kind that is not known is none of
-    /// Stripe's either.
+    /// The account: the name means whatever its people want, even if it resembles one of Stripe's. An unknown kind counts as
+    /// this one.
     case custom
   }
 
   let kind: Kind
   let name: String
 
-  /// The roles in a signed payload: an array of objects with a `type` and a `name`. What is no such array holds no role.
+  /// The roles in a signed payload: an array of objects with a `type` and a `name`. Anything else contains no role.
   static func roles(in signed: JSONObject) -> [AppRole] {
     (signed["stripe_roles"]?.array ?? []).compactMap { role in
       role["name"]?.string.map { AppRole(kind: role["type"]?.string == "builtIn" ? .builtIn : .custom, name: $0) }
@@ -38,13 +38,13 @@ struct AppRole: Hashable, Sendable {
   }
 }
 
-/// Which roles may do what. A role that is not named may read.
+/// Which roles may do what. Any other role may read.
 package struct AppRights: Sendable, Hashable {
-  /// Who may do one kind of thing.
+  /// The roles that may do one kind of thing.
   private struct Holders: Sendable, Hashable {
     /// Names of Stripe's own roles.
     let builtIn: Set<String>
-    /// Names that the operator has given the right to, of roles of either kind.
+    /// Names that the operator has given the right to, for roles of either kind.
     let configured: Set<String>
 
     init(_ builtIn: Set<String>, _ configured: [String]) {
@@ -57,14 +57,14 @@ package struct AppRights: Sendable, Hashable {
     }
   }
 
-  /// May look after licenses and devices.
+  /// May manage licenses and devices.
   private let support: Holders
   /// May prepare evidence for disputes.
   private let disputes: Holders
-  /// May do everything, the settings and the connection included.
+  /// May do everything, including the settings and the connection.
   private let administration: Holders
 
-  /// - Parameters: names of roles beside Stripe's own that have those rights, exactly as the account has them.
+  /// - Parameters: names of further roles that have those rights, spelled exactly as in the account.
   package init(support: [String] = [], disputes: [String] = [], administration: [String] = []) {
     self.support = Holders(Self.supportRoles, support)
     self.disputes = Holders(Self.disputeRoles, disputes)

@@ -15,9 +15,9 @@ package struct DeliveryConfiguration: Sendable {
     }
   }
 
-  /// Addresses besides the public ones that vendors may have notices sent to.
+  /// Non-public addresses to which vendors may have notices sent.
   package let allowedNetworks: [NetworkBlock]
-  /// Nil: no mail.
+  /// Nil means no mail.
   package let mail: Mail?
 
   package init(allowedNetworks: [NetworkBlock] = [], mail: Mail? = nil) {
@@ -25,20 +25,20 @@ package struct DeliveryConfiguration: Sendable {
     self.mail = mail
   }
 
-  /// Where addresses that vendors choose may lead.
+  /// Which addresses vendors may choose.
   package var destinations: AddressPolicy { .publicOnly(besides: allowedNetworks) }
 }
 
 extension DeliveryConfiguration {
   static let variables = ["OUTGOING_ALLOWED_NETWORKS", "SMTP_URL", "SMTP_ENCRYPTION", "SMTP_CA_FILE", "MAIL_FROM"]
 
-  /// Problems are noted in the reader.
+  /// Problems are recorded in the reader.
   static func read(from environment: inout EnvironmentReader) -> DeliveryConfiguration {
     let blocks = allowedNetworks(from: &environment)
     return DeliveryConfiguration(allowedNetworks: blocks, mail: mail(from: &environment))
   }
 
-  /// Addresses besides the public ones that vendors may have anything sent to. Problems are noted in the reader.
+  /// Non-public addresses to which vendors may have anything sent. Problems are recorded in the reader.
   package static func allowedNetworks(from environment: inout EnvironmentReader) -> [NetworkBlock] {
     environment.networks("OUTGOING_ALLOWED_NETWORKS", example: "10.1.0.0/16")
   }

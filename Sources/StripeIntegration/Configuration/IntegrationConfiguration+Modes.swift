@@ -3,7 +3,7 @@ import StripeAPI
 import StripeHTTP
 
 extension StripeEnvironment {
-  /// What the names of its variables end in.
+  /// The suffix of its variables' names.
   var suffixOfVariables: String {
     switch self {
     case .live: ""
@@ -12,7 +12,7 @@ extension StripeEnvironment {
     }
   }
 
-  /// A variable of live mode, and the same of the other environments.
+  /// A variable's names in live mode and in the other environments.
   static func variables(_ name: String) -> [String] { allCases.map { name + $0.suffixOfVariables } }
 
   /// "live mode", "test mode" or "the sandbox".
@@ -27,7 +27,7 @@ extension StripeEnvironment {
 
 /// What the variables say about the app's credentials in each environment.
 struct ReadModes {
-  /// Those of which there is a client id or a secret key.
+  /// The environments that have a client id or a secret key.
   var wanted: Set<StripeEnvironment> = []
   /// Those of them that can be used.
   private var usable: [StripeEnvironment: IntegrationConfiguration.Mode] = [:]
@@ -41,7 +41,7 @@ struct ReadModes {
 }
 
 extension EnvironmentReader {
-  /// At least one environment is configured, and no two by the same credentials.
+  /// Checks that at least one environment is configured, and that no two have the same credentials.
   mutating func modes() -> ReadModes {
     var modes = ReadModes()
     for environment in StripeEnvironment.allCases {
@@ -65,7 +65,7 @@ extension EnvironmentReader {
     return modes
   }
 
-  /// Nothing in an answer of Stripe's tells a sandbox from test mode: only the credentials do.
+  /// Nothing in an answer from Stripe distinguishes a sandbox from test mode; only the credentials do.
   private mutating func requireApart(
     _ test: IntegrationConfiguration.Mode?, _ sandbox: IntegrationConfiguration.Mode?
   ) {
@@ -94,8 +94,8 @@ extension EnvironmentReader {
     let prefix = environment.livemode ? "sk_live_" : "sk_test_"
     let expected = "the developer's secret key of \(environment.noun), which begins with \(prefix)"
     let keys = secrets(keyName, expected: expected, example: prefix + "123", isRequired: true)
-    // Restricted keys, publishable keys and the other mode's keys are refused by the token endpoint, one merchant at a
-    // time; better to say it at the start (Stripe Apps docs, "OAuth 2.0").
+    // The token endpoint refuses restricted keys, publishable keys and keys of the other mode, but only when a merchant
+    // installs. It is better to report them at the start (Stripe Apps docs, "OAuth 2.0").
     let wrong = ["rk_", "pk_", "whsec_", "absec_", "ca_", environment.livemode ? "sk_test_" : "sk_live_"]
     if let found = wrong.first(where: { prefix in keys.contains { $0.hasPrefix(prefix) } }) {
       report(keyName, expected: expected, example: prefix + "123", found: .secret("an entry begins with \(found)"))
@@ -105,18 +105,18 @@ extension EnvironmentReader {
     return .init(clientID: clientID, secretKeys: keys, authorizeLink: link)
   }
 
-  /// The link is that of live mode unless the environment has its own: the client id in it tells the environment.
+  /// An environment without a link of its own uses live mode's: the client id in the link names the environment.
   private mutating func authorizeLink(_ environment: StripeEnvironment) -> AuthorizeLink? {
     let name = "STRIPE_AUTHORIZE_URL" + environment.suffixOfVariables
     if optional(name) != nil {
       return url(name, example: AuthorizeLink.defaultBase).map { AuthorizeLink(base: $0) }
     }
-    // What is wrong with it is reported where the live link is read.
+    // A fault in it is reported where the live link is read.
     return optional("STRIPE_AUTHORIZE_URL").map { AuthorizeLink(base: $0) } ?? AuthorizeLink()
   }
 
-  /// The signing secrets of all environments. Live mode needs one of its own; any other can do with live mode's, which vouch
-  /// for all.
+  /// The signing secrets of all environments. Live mode needs one of its own. The others can do with live mode's, which vouch
+  /// for all environments.
   mutating func signingSecrets(
     _ name: String, expected: String, example: String, for wanted: Set<StripeEnvironment>
   ) -> IntegrationConfiguration.SigningSecrets {

@@ -4,11 +4,11 @@ import StripeAPI
 import StripeHTTP
 
 extension IntegrationConfiguration {
-  /// Reads the environment. Every problem is noted in the reader, whose `finish()` throws them all together.
+  /// Reads the environment. Every problem is recorded in the reader, whose `finish()` throws all of them together.
   ///
-  /// - Parameter mounted: whether the LicenseKit server runs in the same process: the integration is then off unless it
-  ///   is asked for (`STRIPE_INTEGRATION_ENABLED`) or anything of Stripe is configured, and needs no address of a server.
-  /// - Returns: nil when the integration is off, and when there were problems.
+  /// - Parameter mounted: whether the LicenseKit server runs in the same process. Then the integration is off unless
+  ///   `STRIPE_INTEGRATION_ENABLED` asks for it or anything of Stripe is configured, and it needs no server address.
+  /// - Returns: nil if the integration is off, and if there were problems.
   package static func read(from environment: inout EnvironmentReader, mounted: Bool) -> IntegrationConfiguration? {
     let isPresent = environment.hasStripeConfiguration
     guard environment.optionalBool("STRIPE_INTEGRATION_ENABLED") ?? (!mounted || isPresent) else { return nil }
@@ -52,7 +52,7 @@ extension IntegrationConfiguration {
       appID: appID)
   }
 
-  /// The variables whose presence means that the integration is wanted.
+  /// If any of these variables is set, the integration is wanted.
   static let announcingVariables = [
     "STRIPE_APP_CLIENT_ID", "STRIPE_APP_CLIENT_SECRET", "STRIPE_WEBHOOK_SECRET", "STRIPE_APP_SIGNING_SECRET",
   ].flatMap(StripeEnvironment.variables)
@@ -103,7 +103,7 @@ extension EnvironmentReader {
     return origins
   }
 
-  /// Names of roles beside Stripe's own, such as those that a merchant made up.
+  /// Names of roles other than Stripe's own, such as roles that a merchant made.
   fileprivate mutating func appRights() -> AppRights {
     AppRights(
       support: roles("STRIPE_APP_SUPPORT_ROLES"), disputes: roles("STRIPE_APP_DISPUTE_ROLES"),
@@ -114,7 +114,7 @@ extension EnvironmentReader {
     list(name, default: [], expected: "names of roles separated by commas", example: "Support Level 2,Back office")
   }
 
-  /// A token that a person makes up: it must be long enough that nobody guesses it.
+  /// A token chosen by a person: it must be too long to guess.
   fileprivate mutating func token(_ name: String, expected: String) -> String {
     requiredValue(
       name, expected: expected + ", at least 16 characters without spaces",
@@ -123,7 +123,7 @@ extension EnvironmentReader {
     ) { $0.utf8.count >= 16 && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? $0 : nil }
   }
 
-  /// `ENCRYPTION_KEYS`; nil when it is missing or wrong, which is noted.
+  /// `ENCRYPTION_KEYS`; nil if it is missing or wrong, which is recorded.
   package mutating func keyRing() -> KeyRing? {
     let name = "ENCRYPTION_KEYS"
     let expected = "id:key pairs separated by commas, each key 32 random bytes in Base64; the first seals"

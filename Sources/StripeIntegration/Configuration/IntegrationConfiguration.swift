@@ -2,9 +2,9 @@ package import Cryptography
 package import StripeAPI
 package import StripeHTTP
 
-/// Everything the Stripe integration is told by its environment, read once and checked as a whole.
+/// Everything that the environment configures about the Stripe integration, read once and checked as a whole.
 package struct IntegrationConfiguration: Sendable {
-  /// How Stripe is called for a merchant; an app cannot change its kind later (Stripe Apps docs, "Authentication").
+  /// How Stripe is called for a merchant. An app cannot change its kind later (Stripe Apps docs, "Authentication").
   package enum APIAccess: String, Sendable, Hashable, CaseIterable {
     /// With the tokens of each installation.
     case oauth
@@ -16,9 +16,9 @@ package struct IntegrationConfiguration: Sendable {
   package struct Mode: Sendable {
     /// `ca_…`
     package let clientID: String
-    /// The developer's secret keys of this environment; the first is used, the others while it is being replaced.
+    /// The developer's secret keys of this environment. The first is used; the others are tried while it is being replaced.
     package let secretKeys: [String]
-    /// What starts an installation in this environment.
+    /// The link that starts an installation in this environment.
     package let authorizeLink: AuthorizeLink
 
     /// - Precondition: there is at least one secret key.
@@ -30,21 +30,21 @@ package struct IntegrationConfiguration: Sendable {
     }
   }
 
-  /// Secrets that Stripe signs with, by the environment that they were configured for. Those of live mode vouch for all, those
-  /// of another for that one alone.
+  /// Secrets that Stripe signs with, by the environment they are configured for. Live mode's vouch for all environments, the
+  /// others each for their own.
   package struct SigningSecrets: Sendable, Hashable {
     package let live: [String]
     package let test: [String]
     package let sandbox: [String]
 
-    /// What stands in live mode's and in others is of live mode.
+    /// A secret that is listed for live mode and for another environment counts as live mode's.
     package init(live: [String], test: [String] = [], sandbox: [String] = []) {
       self.live = live
       self.test = test.filter { !live.contains($0) }
       self.sandbox = sandbox.filter { !live.contains($0) }
     }
 
-    /// The same to check with. An empty secret checks nothing: it would accept anybody's signature.
+    /// The secrets in the form for checking. An empty secret checks nothing, because it would accept anybody's signature.
     func checking<Purpose>() -> ModeSecrets<Purpose> {
       ModeSecrets(
         live: live.compactMap { try? SigningSecret($0) },
@@ -53,11 +53,11 @@ package struct IntegrationConfiguration: Sendable {
     }
   }
 
-  /// The service-wide LicenseKit, for connections without one of their own.
+  /// The service-wide LicenseKit, for connections that have none of their own.
   package struct LicenseKit: Sendable {
     /// Nil only where the server runs in the same process.
     package let baseURL: String?
-    /// In the same process, the token of the default tenant.
+    /// The token; in the same process, that of the default tenant.
     package let token: String
     /// Where a vendor goes after an installation; nil for this service's own console.
     package let appURL: String?
@@ -69,13 +69,13 @@ package struct IntegrationConfiguration: Sendable {
     }
   }
 
-  /// At least one of the three is there.
+  /// At least one of the three is configured.
   package let live: Mode?
   package let test: Mode?
   package let sandbox: Mode?
-  /// What webhooks may be signed with. A live endpoint receives the events of all environments.
+  /// The secrets that webhooks may be signed with. A live endpoint receives the events of all environments.
   package let webhookSecrets: SigningSecrets
-  /// What requests of the Dashboard app may be signed with.
+  /// The secrets that requests of the Dashboard app may be signed with.
   package let appSigningSecrets: SigningSecrets
   /// Where browsers and Stripe reach this service, without a slash at the end.
   package let publicBaseURL: String
@@ -92,9 +92,9 @@ package struct IntegrationConfiguration: Sendable {
   package let licenseKit: LicenseKit
   /// How notices to vendors and mail to buyers leave this service.
   package let delivery: DeliveryConfiguration
-  /// Between two looks of a tenant at Stripe's list of events; nil for none but those that a person asks for.
+  /// The time between two event syncs of a tenant; nil if only persons start them.
   package let sweepInterval: Duration?
-  /// The app, by the id in its manifest: what Stripe tells of other apps' installations is none of this service's business.
+  /// The app, by the id in its manifest. What Stripe says about other apps' installations does not concern this service.
   package let appID: String
 
   package init(
@@ -131,7 +131,7 @@ package struct IntegrationConfiguration: Sendable {
   /// The sandboxed frame of the Dashboard app, whose origin is opaque, and the Dashboard itself.
   package static let defaultAllowedOrigins = ["null", "https://dashboard.stripe.com"]
 
-  /// The credentials of an environment; nil when it is not configured.
+  /// The credentials of an environment; nil if it is not configured.
   package func mode(_ environment: StripeEnvironment) -> Mode? {
     switch environment {
     case .live: live
@@ -140,13 +140,13 @@ package struct IntegrationConfiguration: Sendable {
     }
   }
 
-  /// Those with credentials, live first.
+  /// The environments with credentials, live first.
   package var environments: [StripeEnvironment] { StripeEnvironment.allCases.filter { mode($0) != nil } }
 
   /// Whether cookies are sent over HTTPS only.
   package var usesSecureCookies: Bool { publicBaseURL.lowercased().hasPrefix("https:") }
 
-  /// The address that the app's manifest lists under `allowed_redirect_uris`, to the character.
+  /// The address that the app's manifest lists under `allowed_redirect_uris`, character for character.
   package var redirectURI: String { publicBaseURL + "/stripe/oauth/callback" }
 
   /// The name of this service in calls to Stripe.

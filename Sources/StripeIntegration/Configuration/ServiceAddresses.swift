@@ -3,8 +3,8 @@ import Redis
 package import ServerKit
 
 extension EnvironmentReader {
-  /// Notes a problem when `DATABASE_URL` or `REDIS_URL` is set to something that its client cannot read, so that the start
-  /// stops with the other problems and a message that names the variable.
+  /// Records a problem if the client cannot read `DATABASE_URL` or `REDIS_URL`. Then the start fails with all problems
+  /// together, and the message names the variable.
   package mutating func checkServiceAddresses() {
     _ = value(
       "DATABASE_URL", expected: "a PostgreSQL URL or libpq keywords",

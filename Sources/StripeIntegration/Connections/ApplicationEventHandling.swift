@@ -3,11 +3,11 @@ import Postgres
 import Purchases
 import StripeAPI
 
-/// What the installation of the app means to the connections.
+/// Applies events about the app's installation to the connections.
 protocol ApplicationEventHandling: Sendable {
   /// - Parameters:
   ///   - moment: when Stripe made the event.
-  ///   - signedFor: the only environment that its signature vouches for; nil for every one of its mode.
+  ///   - signedFor: the only environment that its signature vouches for; nil if it vouches for all of its mode.
   func handle(
     _ change: EventEffect.Application, at moment: Date, signedFor: StripeEnvironment?, of tenant: Tenant,
     in transaction: PostgresTransaction

@@ -4,11 +4,12 @@ package import Postgres
 import Purchases
 package import StripeAPI
 
-/// What the installation and the removal of the app, as Stripe announces them, mean to a connection. Works within the
-/// transaction that marks the event as handled; calls nobody, since the tokens are dead when a removal is announced.
+/// Applies the installation and removal of the app, as Stripe announces them, to a connection. It works in the transaction
+/// that marks the event as handled. It makes no calls: when a removal is announced, the tokens are dead.
 ///
-/// Stripe tells one happening by two events, `account.application.*` and `apps.install.*`, in any order: either is enough,
-/// and the second changes nothing. The former names no app and goes to the app's own developer only; the latter names it,
+/// Stripe sends two events about one change, `account.application.*` and `apps.install.*`, in any order. Either is enough,
+/// and the second changes nothing. The first names no app and goes only to the app's own developer. The second names the app,
+/// and may be about another app of the same account.
 /// and may be about another app of the same account.
 package struct ApplicationEvents: Sendable {
   private let apiAccess: IntegrationConfiguration.APIAccess
@@ -17,7 +18,7 @@ package struct ApplicationEvents: Sendable {
   private let logger: Logger
 
   /// - Parameters:
-  ///   - environments: those that are configured.
+  ///   - environments: the configured ones.
   ///   - appID: the app, by the id in its manifest.
   package init(
     apiAccess: IntegrationConfiguration.APIAccess = .oauth, environments: [StripeEnvironment] = [.live, .test],
@@ -29,9 +30,9 @@ package struct ApplicationEvents: Sendable {
     self.logger = logger
   }
 
-  /// The app was installed: carries no tokens and comes before, during or after the exchange of the code. With tokens it
-  /// makes at most a pending row; with the developer's key it is the connection.
-  /// - Parameter signedFor: the only environment that the signature vouches for; nil for every one of the mode.
+  /// The app was installed. The event carries no tokens, and comes before, during or after the exchange of the code. If the
+  /// app calls with tokens, it makes at most a pending row; if with the developer's key, it is the connection.
+  /// - Parameter signedFor: the only environment that the signature vouches for; nil if it vouches for all of the mode.
   package func authorized(
     _ tenant: Tenant, created: Date, signedFor: StripeEnvironment? = nil, in transaction: PostgresTransaction
   ) async throws {
@@ -39,7 +40,8 @@ package struct ApplicationEvents: Sendable {
     switch apiAccess {
     case .oauth: try await ConnectionStore.announce(tenant, environment, at: created, in: transaction)
     case .platform:
-      // Signed by live mode's secret, it may be of test mode or a sandbox; the list of each names its own.
+      // An event signed by live mode's secret may be of test mode or of a sandbox; the list of each names its own
+      // installations.
       let possible = environments.filter { $0.livemode == tenant.livemode }
       guard signedFor != nil || possible.count < 2 else {
         try await ConnectionStore.announce(tenant, environment, at: created, in: transaction)
@@ -55,7 +57,7 @@ package struct ApplicationEvents: Sendable {
   }
 
   /// The app was uninstalled: ends the connection, unless it was installed again after the event was made.
-  /// - Parameter signedFor: as of ``authorized(_:created:signedFor:in:)``.
+  /// - Parameter signedFor: as for ``authorized(_:created:signedFor:in:)``.
   package func deauthorized(
     _ tenant: Tenant, created: Date, signedFor: StripeEnvironment? = nil, in transaction: PostgresTransaction
   ) async throws {

@@ -4,14 +4,14 @@ import Redis
 import StripeAPI
 import Synchronization
 
-/// How many calls to Stripe a tenant may make, over all replicas: well below what Stripe allows an account (Stripe docs,
-/// "Rate limits"), because the merchant's own shop calls with the same allowance.
+/// How many calls to Stripe a tenant may make, over all replicas. This is well below what Stripe allows an account (Stripe
+/// docs, "Rate limits"), because the merchant's own shop uses the same limit.
 struct CallBudget: Sendable {
   let redis: RedisClient?
   let keyPrefix: String
-  /// The longest that a call waits for its turn.
+  /// The longest time that a call waits for its turn.
   var longestWait: Duration = .seconds(20)
-  /// This part of the allowance: half of it for 2.
+  /// Divides the budget: 2 gives half of it.
   private let share: Int
   private let local = LocalBuckets()
 
@@ -21,11 +21,11 @@ struct CallBudget: Sendable {
     self.share = share
   }
 
-  /// Calls in a second, and the largest burst. Stripe allows 100 in live mode and 25 in test mode.
+  /// Calls per second, and the largest burst. Stripe allows 100 in live mode and 25 in test mode.
   static func callsPerSecond(livemode: Bool) -> Int { livemode ? 20 : 10 }
 
   /// Waits for the tenant's turn.
-  /// - Throws: `StripeError` with `.rateLimited` when the wait would be too long; `CancellationError`.
+  /// - Throws: `StripeError` with `.rateLimited` if the wait would be too long; `CancellationError`.
   func take(for tenant: Tenant) async throws {
     let deadline = ContinuousClock.now + longestWait
     while let pause = await pause(for: tenant) {
@@ -34,12 +34,12 @@ struct CallBudget: Sendable {
           message: "this account's calls to Stripe are queueing", retry: .rateLimited(reason: "budget", after: pause),
           attempts: 0)
       }
-      // A little more than needed, and not the same for all who wait.
+      // A little more than needed, and not the same for all waiting calls.
       try await Task.sleep(for: pause * Double.random(in: 1.0...1.5))
     }
   }
 
-  /// Nil: go on.
+  /// How long to wait; nil means go on.
   private func pause(for tenant: Tenant) async -> Duration? {
     let rate = max(1, Self.callsPerSecond(livemode: tenant.livemode) / share)
     if let redis {
@@ -49,19 +49,19 @@ struct CallBudget: Sendable {
         guard case .retry(let pause) = decision else { return nil }
         return pause
       } catch {
-        // Redis is away: each replica keeps the measure by itself.
+        // Redis is down, so each replica counts by itself.
       }
     }
     return local.pause(for: tenant, perSecond: rate, now: .now)
   }
 }
 
-/// Token buckets of this process, kept as the moment at which each would be empty again.
+/// Token buckets of this process. Each is stored as the moment at which it would be empty again.
 final class LocalBuckets: Sendable {
   private let spentUntil = Mutex<[Tenant: ContinuousClock.Instant]>([:])
   private static let prunedAbove = 1_000
 
-  /// Takes one call out of a bucket that holds a second's worth; when it is empty, says how long to wait.
+  /// Takes one call from a bucket that holds one second's calls. If it is empty, returns how long to wait.
   func pause(for tenant: Tenant, perSecond: Int, now: ContinuousClock.Instant) -> Duration? {
     let interval = Duration.seconds(1) / perSecond
     return spentUntil.withLock { buckets in

@@ -2,7 +2,7 @@ package import Foundation
 import Purchases
 package import StripeAPI
 
-/// Where an installation of the app stands.
+/// The state of an installation of the app.
 package enum ConnectionStatus: String, Sendable, Hashable, Codable, CaseIterable {
   /// Stripe announced the installation; the browser has not come back with a code yet.
   case pending
@@ -10,51 +10,51 @@ package enum ConnectionStatus: String, Sendable, Hashable, Codable, CaseIterable
   case disconnected
 }
 
-/// What the news of an uninstallation did to a connection. Stripe tells it by more than one event.
+/// What the news of an uninstallation did to a connection. Stripe sends more than one event about it.
 enum ConnectionEnd: Hashable, Sendable {
   case ended, endedBefore
-  /// The app was installed again since.
+  /// The app has been installed again since.
   case ofAnEarlierInstallation
 }
 
-/// An installation as the operator's pages show it: no token is in it.
+/// An installation as the operator's pages show it. It contains no token.
 package struct ConnectionSummary: Sendable, Hashable, Codable {
   package let accountID: Stripe.AccountID
   package let livemode: Bool
-  /// What the account is installed in, or was last.
+  /// The environment in which the account is installed, or was last.
   package let environment: StripeEnvironment
   package let status: ConnectionStatus
   package let installedAt: Date?
   package let uninstalledAt: Date?
   package let accessTokenExpiresAt: Date?
-  /// Nil when the service-wide LicenseKit is used.
+  /// Nil if the service-wide LicenseKit is used.
   package let licensekitBaseURL: String?
   /// Why nothing is done for the account until a person acts; nil while all is well.
   package let parkedReason: String?
   package let parkedDetail: String?
   package let parkedAt: Date?
-  /// When the newest backfill ended; nil when existing sales were never taken up.
+  /// When the newest backfill ended; nil if there was none.
   package let backfilledAt: Date?
-  /// Nil before the first installation is complete.
+  /// Nil until the first installation is complete.
   package let sweep: Sweep?
-  /// What the app asks for and the vendor has not approved; nil while nothing is asked.
+  /// What the app asks for and the vendor has not approved; nil if nothing is pending.
   package let pendingApproval: PendingApproval?
   package let createdAt: Date
   package let updatedAt: Date
 
-  /// How it stands with the search for events that no webhook brought.
+  /// The state of event sync, which looks for events that no webhook brought.
   package struct Sweep: Sendable, Hashable, Codable {
-    /// Every event made before is known.
+    /// Every event made before this is known.
     package let readUpTo: Date
     package let sweptAt: Date?
     /// Nil while none is planned.
     package let nextAt: Date?
-    /// Events that no webhook had brought, over all sweeps: more than a few say that the webhooks do not work.
+    /// Events that no webhook had brought, over all syncs. More than a few mean that the webhooks do not work.
     package let found: Int64
     package let foundAt: Date?
-    /// Why sweeps do not work; nil while they do.
+    /// Why event sync fails; nil while it works.
     package let problem: String?
-    /// A time whose events Stripe listed no more; a backfill caught up with it.
+    /// A time whose events Stripe no longer listed; a backfill covered it.
     package let gapFrom: Date?
     package let gapTo: Date?
   }
@@ -68,7 +68,7 @@ package struct ConnectionFilter: Sendable, Hashable {
   package var status: ConnectionStatus?
   package var livemode: Bool?
   package var environment: StripeEnvironment?
-  /// True for the parked ones only, false for the others only.
+  /// True for the blocked ones only, false for the others only.
   package var isParked: Bool?
 
   package init(
@@ -82,9 +82,9 @@ package struct ConnectionFilter: Sendable, Hashable {
   }
 }
 
-/// The LicenseKit that a connection brings along.
+/// A LicenseKit of the connection's own.
 package struct ConnectionLicenseKit: Sendable, Hashable {
-  /// Nil: the service's own address.
+  /// Nil means the service's own address.
   package let baseURL: String?
   package let token: String
 
@@ -100,21 +100,21 @@ extension ConnectionLicenseKit: CustomStringConvertible, CustomReflectable {
   package var customMirror: Mirror { Mirror(self, children: ["baseURL": baseURL as Any]) }
 }
 
-/// The tokens of a connection as they are stored, opened.
+/// The stored tokens of a connection, unsealed.
 struct StoredTokens: Sendable {
   let status: ConnectionStatus
-  /// Whose credentials they were got with.
+  /// The environment whose credentials got the tokens.
   let environment: StripeEnvironment
   /// Grows with each new pair.
   let generation: Int64
   let access: String?
   let refresh: String?
-  /// How long the access token still lives, by the database's clock.
+  /// How long the access token is still valid, by the database's clock.
   let remaining: Duration
   let parkedReason: TenantUnavailable.Reason?
   let parkedDetail: String?
 
-  /// What stops calls to Stripe for good, if anything does.
+  /// The reason why Stripe cannot be called until a person acts, if there is one.
   var obstacle: TenantUnavailable? {
     guard status == .connected else { return .notConnected(status) }
     switch parkedReason {
@@ -134,7 +134,7 @@ extension TenantUnavailable {
     }
   }
 
-  /// Stripe ended the tokens, or an answer that carried new ones was lost; only a new authorization helps.
+  /// Stripe ended the tokens, or an answer with new ones was lost. Only a new authorization helps.
   static func authorizationLost(_ stripesWords: String) -> TenantUnavailable {
     TenantUnavailable(
       .stripeCredential,

@@ -2,18 +2,18 @@ import HTTPTypes
 import ServerKit
 import StripeAPI
 
-/// What a person sees when an installation ends without going on elsewhere. The text says what happened and what to do; ids
-/// and Stripe's words stay out of it.
+/// The pages that a person sees if an installation ends without a redirect. The text says what happened and what to do; it
+/// contains no ids and none of Stripe's words.
 enum ConnectionPages {
   struct Page: Hashable {
     let status: HTTPResponse.Status
     let title: String
     let text: String
-    /// Offers the way to begin anew.
+    /// Shows a link to start again.
     var offersInstall = true
   }
 
-  /// A file of its own: the pages' content security policy allows no style inside them.
+  /// A file of its own, because the pages' content security policy allows no inline style.
   static let stylesheetPath = "/stripe/pages.css"
 
   static let stylesheet = """
@@ -35,8 +35,8 @@ enum ConnectionPages {
       stylesheet: stylesheetPath)
   }
 
-  /// Where a vendor lands after an installation when no other place is configured. It is shown to anybody and says nothing
-  /// about any account.
+  /// The page after an installation if no other address is configured. Anybody can see it, so it says nothing about any
+  /// account.
   static func connected(_ environment: StripeEnvironment?) -> Page {
     Page(
       status: .ok, title: environment == .sandbox ? "Your sandbox is connected" : "Your Stripe account is connected",

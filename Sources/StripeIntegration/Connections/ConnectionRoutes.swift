@@ -18,8 +18,8 @@ package struct ConnectionRoutes: Sendable {
   /// - Parameters:
   ///   - transport: carries the exchange of codes.
   ///   - keyPrefix: before every key in Redis.
-  ///   - connected: called when an installation is stored: the place to wake the workers, and to give the browser a session
-  ///     with the console, since its user has just shown at Stripe to administer the account.
+  ///   - connected: called when an installation is stored. It wakes the workers and gives the browser a console session,
+  ///     because its user has just shown at Stripe that they administer the account.
   package init(
     configuration: IntegrationConfiguration, store: ConnectionStore, transport: any HTTPSending, redis: RedisClient?,
     keyPrefix: String = "", connected: @escaping @Sendable (Tenant) async throws -> [SetCookie] = { _ in [] }
@@ -104,7 +104,7 @@ package struct ConnectionRoutes: Sendable {
 
   // MARK: Answers
 
-  /// The connection is stored; that the browser gets no session is no reason to say otherwise.
+  /// The connection is stored. That the browser gets no session does not change that.
   private func session(of tenant: Tenant, _ context: AppContext) async -> [SetCookie] {
     do {
       return try await connected(tenant)
@@ -114,7 +114,7 @@ package struct ConnectionRoutes: Sendable {
     }
   }
 
-  /// Live and test mode are told by `livemode` alone.
+  /// Only `livemode` tells live and test mode apart.
   private func destination(of tenant: Tenant, _ environment: StripeEnvironment) -> String {
     let mode = [("account_id", tenant.account.rawValue), ("livemode", tenant.livemode ? "true" : "false")]
     return URLBuilder.adding(
@@ -134,14 +134,14 @@ package struct ConnectionRoutes: Sendable {
       status: page.status)
   }
 
-  /// Whether a person is coming: `HEAD` and a browser's guess at the next page must not use anything up.
+  /// Whether a person is visiting: `HEAD` requests and a browser's prefetching must not use anything up.
   private static func isVisit(_ request: Request) -> Bool {
     guard request.method == .get else { return false }
     let purposes = ["Sec-Purpose", "Purpose"].compactMap { HTTPField.Name($0).flatMap { request.headers[$0] } }
     return !purposes.contains { $0.lowercased().contains("prefetch") }
   }
 
-  /// What may be logged of a failure below.
+  /// A description of a failure that is safe to log.
   private static func describe(_ error: any Error) -> String {
     switch error {
     case let error as PostgresError: error.description

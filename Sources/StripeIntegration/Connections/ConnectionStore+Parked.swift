@@ -5,7 +5,7 @@ import StripeAPI
 import Tenancy
 
 extension ConnectionStore {
-  /// Tenants that are parked for a reason, in the order of their ids.
+  /// Tenants that are blocked for a reason, in the order of their ids.
   func parked(
     _ reason: TenantUnavailable.Reason, livemode: Bool?, after last: Tenant?, limit: Int
   ) async throws -> [Tenant] {

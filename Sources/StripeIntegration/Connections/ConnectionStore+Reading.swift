@@ -19,7 +19,7 @@ extension ConnectionStore {
                  FROM stripe_integration.installs) installs USING (account_id, livemode)
     """
 
-  /// One tenant's connection, or nil.
+  /// The connection of one tenant, or nil.
   package func connection(of tenant: Tenant) async throws -> ConnectionSummary? {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
@@ -35,7 +35,7 @@ extension ConnectionStore {
 
   /// Connections of all tenants, in the order of their ids, for the operator.
   ///
-  /// - Parameter cursor: `next` of the page before; one that is no cursor begins at the start.
+  /// - Parameter cursor: `next` of the previous page; an invalid one begins at the start.
   package func list(
     _ filter: ConnectionFilter = ConnectionFilter(), after cursor: String? = nil, limit: Int = 50
   ) async throws -> (items: [ConnectionSummary], next: String?) {
@@ -91,6 +91,6 @@ extension ConnectionStore {
       updatedAt: try row.get("updated_at"))
   }
 
-  /// The column is checked by the database; another word could only come from a newer version of this service.
+  /// The database checks the column; only a newer version of this service could store another word.
   static func status(_ text: String) -> ConnectionStatus { ConnectionStatus(rawValue: text) ?? .disconnected }
 }

@@ -8,39 +8,39 @@ package import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// The right to roll the tokens of one connection, for a while.
+/// The right to refresh the tokens of one connection for some time.
 struct RefreshLease: Sendable {
   let tenant: Tenant
-  /// Whose credentials roll them.
+  /// The environment whose credentials refresh them.
   let environment: StripeEnvironment
   let fence: Int64
-  /// The generation of the refresh token; new tokens are stored only in its place.
+  /// The generation of the refresh token. New tokens are stored only in place of this generation.
   let generation: Int64
   let refreshToken: String
-  /// What can still be used when Stripe cannot be reached.
+  /// The access token that can still be used if Stripe cannot be reached.
   let access: String?
   let remaining: Duration
 
-  /// How much longer a lease is than its refresh can take: for the clocks, and the statements around it.
+  /// How much longer a lease is than its refresh can take: allows for the clocks and for the statements around it.
   private static let margin: Duration = .seconds(15)
 
   /// How long a lease is held.
-  /// - Parameter refresh: the longest that the refresh can take, its attempts with each configured key included.
+  /// - Parameter refresh: the longest time that the refresh can take, including its attempts with each configured key.
   static func duration(of refresh: Duration) -> Duration { refresh + margin }
 }
 
 extension ConnectionStore {
-  /// How a refresh begins.
+  /// How a refresh starts.
   enum RefreshStart: Sendable {
-    /// There is a token that lives long enough and is not the rejected one: somebody was faster.
+    /// Another caller was faster: there is a token that lives long enough and is not the rejected one.
     case notNeeded(StoredTokens)
-    /// Somebody refreshes at this moment.
+    /// Another caller is refreshing now.
     case busy
     case begin(RefreshLease)
   }
 
   /// The stored tokens.
-  /// - Throws: `TenantUnavailable` when the account has no connection.
+  /// - Throws: `TenantUnavailable` if the account has no connection.
   func tokens(of tenant: Tenant) async throws -> StoredTokens {
     try await database.transaction(for: tenant) { transaction in
       let row = try await Self.tokenRow(of: tenant, isLocked: false, transaction)
@@ -49,11 +49,11 @@ extension ConnectionStore {
     }
   }
 
-  /// Takes the right to refresh, unless that is no longer necessary or somebody has it.
+  /// Takes the right to refresh, unless that is no longer necessary or another caller has it.
   /// - Parameters:
-  ///   - longest: the longest that the refresh can take.
-  ///   - need: says of the stored tokens whether they are to be replaced.
-  /// - Throws: `TenantUnavailable` when nothing can be refreshed.
+  ///   - longest: the longest time that the refresh can take.
+  ///   - need: decides whether the stored tokens must be replaced.
+  /// - Throws: `TenantUnavailable` if nothing can be refreshed.
   func beginRefresh(
     of tenant: Tenant, taking longest: Duration, ifNeeded need: @Sendable (StoredTokens) -> Bool
   ) async throws -> RefreshStart {
@@ -88,12 +88,12 @@ extension ConnectionStore {
     }
   }
 
-  /// Stores rolled tokens in the place of those they were made from. That the lease ended meanwhile does not matter:
-  /// nobody else can have valid ones.
+  /// Stores new tokens in place of those they were made from. It does not matter if the lease has ended meanwhile: nobody
+  /// else can have valid tokens.
   ///
-  /// Whoever was refused meanwhile, because the old refresh token was already rolled, may have parked the tenant; that was
-  /// an error of haste, and ends here.
-  /// - Returns: what is stored after it: these tokens, or those of a new installation.
+  /// Another caller may have been refused meanwhile, because the old refresh token was used already, and have blocked the
+  /// tenant. That block was premature, and is removed here.
+  /// - Returns: the tokens that are stored then: these, or those of a new installation.
   func finishRefresh(_ lease: RefreshLease, with grant: TokenGrant) async throws -> StoredTokens {
     let tenant = lease.tenant
     let access = try seals.seal(grant.accessToken, .accessToken, of: tenant)
@@ -128,9 +128,8 @@ extension ConnectionStore {
     }
   }
 
-  /// Stripe refused the refresh token. Only when it is still the stored one is the authorization lost; the tenant is then
-  /// parked.
-  /// - Returns: newer tokens, if there are any; nil when the tenant was parked.
+  /// Stripe refused the refresh token. If it is still the stored one, the authorization is lost and the tenant is blocked.
+  /// - Returns: newer tokens, if there are any; nil if the tenant was blocked.
   func refreshWasRefused(_ lease: RefreshLease, _ reason: TenantUnavailable) async throws -> StoredTokens? {
     let tenant = lease.tenant
     return try await database.transaction(for: tenant) { transaction in
@@ -155,7 +154,7 @@ extension ConnectionStore {
     }
   }
 
-  /// Gives the lease back after a failure that says nothing about the tokens.
+  /// Releases the lease after a failure that says nothing about the tokens.
   func abandonRefresh(_ lease: RefreshLease) async throws {
     try await database.transaction(for: lease.tenant) { transaction in
       _ = try await transaction.query(
@@ -169,7 +168,7 @@ extension ConnectionStore {
     }
   }
 
-  /// Connections whose refresh token was issued longest ago, for as long as that is before `moment`.
+  /// Connections whose refresh token was issued before `moment`, those with the oldest first.
   func idleTenants(since moment: Date, limit: Int) async throws -> [Tenant] {
     try await database.transaction(as: .worker) { transaction in
       try await transaction.query(
@@ -186,8 +185,8 @@ extension ConnectionStore {
     }
   }
 
-  /// Seals a connection's secrets anew under the first key of the ring, where another key sealed them.
-  /// - Returns: whether anything was sealed anew.
+  /// Seals those secrets of a connection again that were sealed under another key than the ring's first.
+  /// - Returns: whether anything was sealed again.
   package func reseal(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
       var didReseal = false

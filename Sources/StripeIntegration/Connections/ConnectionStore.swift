@@ -8,7 +8,7 @@ package import StripeAPI
 package import StripeHTTP
 package import Tenancy
 
-/// The installations of the app: one row for each tenant, with its tokens sealed.
+/// The installations of the app: one row for each tenant, with sealed tokens.
 package struct ConnectionStore: Sendable {
   let database: TenantDatabase
   let seals: ConnectionSeals
@@ -20,14 +20,14 @@ package struct ConnectionStore: Sendable {
 
   // MARK: Installing and uninstalling
 
-  /// Stores what an installation brought, in one transaction: the tokens, the end of any standstill, the events that
-  /// waited for the account, and a turn for it.
+  /// Stores the result of an installation in one transaction: the tokens, the end of any block, the events that waited for
+  /// the account, and a turn for it.
   ///
   /// - Parameters:
-  ///   - environment: whose credentials the grant was got with; nil for what its mode means where sandboxes play no part.
-  ///   - licenseKit: the vendor's own; nil leaves what was stored before.
-  /// - Throws: ``OtherEnvironment`` for an account that is connected in another environment of the same mode: nothing is
-  ///   stored then. After it was uninstalled there it may come in either.
+  ///   - environment: whose credentials got the grant; nil for the mode's default if sandboxes play no part.
+  ///   - licenseKit: the vendor's own; nil keeps what was stored before.
+  /// - Throws: ``OtherEnvironment`` if the account is connected in another environment of the same mode; then nothing is
+  ///   stored. After it was uninstalled there, it may connect in either.
   package func connect(
     _ grant: TokenGrant, in environment: StripeEnvironment? = nil, licenseKit: ConnectionLicenseKit? = nil,
     apiAccess: IntegrationConfiguration.APIAccess = .oauth
@@ -83,19 +83,19 @@ package struct ConnectionStore: Sendable {
 
   /// The account is connected in another environment of the same mode.
   package struct OtherEnvironment: Error, Hashable {
-    /// The one that it is connected in.
+    /// The environment in which it is connected.
     package let connected: StripeEnvironment
   }
 
-  /// What ``ConnectionStanding/environment`` is in SQL, of a row `c`.
+  /// ``ConnectionStanding/environment`` in SQL, for a row `c`.
   static let environmentOfRow: PostgresQuery =
     "coalesce(c.environment, CASE WHEN c.livemode THEN 'live' ELSE 'test' END)"
 
   /// Stripe's documentation gives an access token one hour (`TokenGrant.accessTokenLifetime`).
   static let accessTokenLifetime = "\(TokenGrant.accessTokenLifetime.components.seconds) seconds"
 
-  /// Notes that Stripe announced an installation at `moment`. A row that is connected stays as it is (the browser was
-  /// faster), and so does one that was uninstalled after that moment, if it was in this environment.
+  /// Notes that Stripe announced an installation at `moment`. A connected row stays as it is, because the browser was faster.
+  /// So does a row that was uninstalled in this environment after that moment.
   static func announce(
     _ tenant: Tenant, _ environment: StripeEnvironment, at moment: Date, in transaction: PostgresTransaction
   ) async throws {
@@ -114,7 +114,7 @@ package struct ConnectionStore: Sendable {
       """)
   }
 
-  /// An installation of an app that calls with the developer's key needs no tokens: the announcement is all there is.
+  /// If the app calls with the developer's key, an installation needs no tokens: its announcement is enough.
   static func connectWithoutTokens(
     _ tenant: Tenant, _ environment: StripeEnvironment, at moment: Date, in transaction: PostgresTransaction
   ) async throws {
@@ -141,9 +141,9 @@ package struct ConnectionStore: Sendable {
     try await Resumption.begin(for: tenant, in: transaction)
   }
 
-  /// Ends a connection that Stripe says was uninstalled at `moment`, and removes its tokens. One that was installed after
-  /// that is another installation and stays.
-  /// - Parameter environment: what is noted of an account that was not known.
+  /// Ends a connection that Stripe says was uninstalled at `moment`, and removes its tokens. A connection that was installed
+  /// after that is another installation and stays.
+  /// - Parameter environment: what to record if the account was not known.
   static func uninstalled(
     _ tenant: Tenant, _ environment: StripeEnvironment, at moment: Date, in transaction: PostgresTransaction
   ) async throws -> ConnectionEnd {
@@ -168,7 +168,7 @@ package struct ConnectionStore: Sendable {
     return try row.get("former", as: String?.self) == ConnectionStatus.disconnected.rawValue ? .endedBefore : .ended
   }
 
-  /// The vendor's LicenseKit stays with the row: after a re-install, sales must not end up in the service's own by default.
+  /// The vendor's LicenseKit stays in the row: after a re-install, sales must not end up in the service's own by default.
   private static let wiping: PostgresQuery = """
     status                  = 'disconnected',
     access_token            = NULL,
@@ -184,7 +184,7 @@ package struct ConnectionStore: Sendable {
     """
 
   /// Ends a connection because a person asked for it, and removes its tokens.
-  /// - Returns: whether there was one to end.
+  /// - Returns: whether there was a connection to end.
   @discardableResult
   package func disconnect(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
@@ -202,7 +202,7 @@ package struct ConnectionStore: Sendable {
 
   // MARK: Standing still and going on
 
-  /// Stops the tenant's queue until a person acts; a later reason replaces an earlier one.
+  /// Blocks the tenant's queue until a person acts. A later reason replaces an earlier one.
   @discardableResult
   package func park(_ tenant: Tenant, _ reason: TenantUnavailable.Reason, detail: String) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
@@ -221,8 +221,8 @@ package struct ConnectionStore: Sendable {
     }
   }
 
-  /// Lets the tenant's queue move again: what waited is taken up at once.
-  /// - Returns: whether it stood still.
+  /// Unblocks the tenant's queue: waiting work is due at once.
+  /// - Returns: whether it was blocked.
   @discardableResult
   package func unpark(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
@@ -247,7 +247,7 @@ package struct ConnectionStore: Sendable {
     }
   }
 
-  /// Lets a tenant go on that was left in peace because of an outage.
+  /// Ends a tenant's pause after an outage.
   func endPause(of tenant: Tenant) async throws {
     try await database.transaction(for: tenant) { transaction in
       try await CircuitBreaker.reset(tenant, in: transaction)
@@ -257,7 +257,7 @@ package struct ConnectionStore: Sendable {
   // MARK: The vendor's LicenseKit
 
   /// Gives the connection a LicenseKit of its own, or with nil the service's.
-  /// - Parameter byOperator: whether the operator chose the address; one that a vendor chose must be public.
+  /// - Parameter byOperator: whether the operator chose the address; an address chosen by a vendor must be public.
   /// - Returns: whether there is such a connection.
   @discardableResult
   package func setLicenseKit(
@@ -279,8 +279,8 @@ package struct ConnectionStore: Sendable {
     }
   }
 
-  /// What is stored of the vendor's own LicenseKit; both nil for the service's.
-  /// - Throws: `TenantUnavailable` when the account has no connection.
+  /// The vendor's own LicenseKit as stored; both nil for the service's.
+  /// - Throws: `TenantUnavailable` if the account has no connection.
   func licenseKit(of tenant: Tenant) async throws -> (baseURL: String?, token: String?, byOperator: Bool) {
     let row = try await database.transaction(for: tenant) { transaction in
       try await transaction.query(

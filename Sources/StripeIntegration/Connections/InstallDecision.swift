@@ -9,34 +9,34 @@ struct CallbackRequest: Hashable, Sendable {
   var error: String?
 }
 
-/// How a visit to the install routes ends, each with a page of its own or a redirect.
+/// How a visit to the install routes ends. Each outcome has a page of its own or a redirect.
 enum InstallOutcome: Hashable, Sendable {
   /// The merchant clicked "cancel" at Stripe.
   case denied
-  /// The installation was begun at Stripe's side, by whom is unknown: it is linked to nobody.
+  /// The installation began at Stripe, and it is not known by whom: it is linked to nobody.
   case stateMissing
-  /// Never issued, older than fifteen minutes, or used before by another browser.
+  /// The state was never issued, is older than fifteen minutes, or was used before by another browser.
   case stateUnknown
-  /// The browser is not the one that began.
+  /// The browser is not the one that began the installation.
   case browserUnknown
   case codeMissing
-  /// Stripe refuses the code: used, older than five minutes, or of another environment.
+  /// Stripe refuses the code: it was used, is older than five minutes, or is of another environment.
   case exchangeRefused
   /// Stripe refuses the developer's key; the operator must act.
   case keyRefused
-  /// Stripe could not be asked; the state is used up.
+  /// Stripe could not be reached; the state is used up.
   case exchangeUnavailable
-  /// The tokens are of another mode than the installation was begun for. Nothing is stored.
+  /// The tokens are of another mode than the one the installation began for. Nothing is stored.
   case otherMode(begunLive: Bool)
   /// The account is connected in another environment of the same mode. Nothing is stored.
   case otherEnvironment(connected: StripeEnvironment, begun: StripeEnvironment)
-  /// The one-time link was used, is too old, or belongs to another account.
+  /// The one-time link was used, has expired, or belongs to another account.
   case linkUnusable
   case modeNotConfigured(StripeEnvironment)
   case requestMalformed
-  /// Redis or Postgres is away.
+  /// Redis or Postgres is down.
   case storageUnavailable
-  /// This very callback is being worked on.
+  /// This same callback is being processed.
   case inProgress
   /// This callback failed before.
   case failedBefore
@@ -45,14 +45,14 @@ enum InstallOutcome: Hashable, Sendable {
   case connected(Tenant, StripeEnvironment)
 }
 
-/// The decisions of the callback, apart from everything they are taken about.
+/// The decisions of the callback, as pure functions.
 enum InstallDecision {
   enum Step: Hashable, Sendable {
     case end(InstallOutcome)
     case exchange(code: String, InstallState)
   }
 
-  /// What to do with a callback whose state was looked up (and is used up now).
+  /// What to do with a callback whose state was looked up, and thereby used up.
   static func afterState(_ request: CallbackRequest, found: InstallStates.Found?) -> Step {
     guard request.error == nil else { return .end(.denied) }
     switch found {
@@ -80,8 +80,8 @@ enum InstallDecision {
     }
   }
 
-  /// The account and the mode come from the answer of the token endpoint and from nowhere else. That it is of the environment
-  /// that was begun is what Stripe accepted that environment's key for.
+  /// Account and mode come only from the answer of the token endpoint. Its environment is the one that the installation began
+  /// for, because Stripe accepted that environment's key.
   static func tenant(of grant: TokenGrant, begun state: InstallState) -> Result<Tenant, OtherMode> {
     guard grant.livemode == state.environment.livemode else { return .failure(OtherMode()) }
     return .success(Tenant(account: grant.account, livemode: grant.livemode))

@@ -7,15 +7,15 @@ package import StripeAPI
 
 /// A link that installs the app for one vendor, with the vendor's own LicenseKit.
 package struct InstallLink: Sendable {
-  /// What the vendor opens; whoever has it can use it, once.
+  /// The address that the vendor opens. Whoever has it can use it, once.
   package let url: String
   package let expiresAt: Date
 }
 
-/// One-time links that bind an installation to a LicenseKit: what they carry is kept in Redis, sealed, for seven days, and
-/// found only by who has the link.
+/// One-time links that bind an installation to a LicenseKit. Redis keeps their content for seven days, sealed, and only the
+/// link itself leads to it.
 package struct InstallLinks: Sendable {
-  /// A link cannot be made or used.
+  /// Why a link cannot be made or used.
   package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The address is not HTTPS (HTTP is accepted on loopback).
     case invalidURL
@@ -53,8 +53,8 @@ package struct InstallLinks: Sendable {
   ///
   /// - Parameters:
   ///   - licensekitBaseURL: the vendor's LicenseKit; nil for the service's, with the vendor's token.
-  ///   - licensekitToken: what the vendor's LicenseKit is called with.
-  ///   - environment: what it installs in; nil leaves it to the installation's default.
+  ///   - licensekitToken: the token for calls to the vendor's LicenseKit.
+  ///   - environment: the environment to install in; nil for the installation's default.
   /// - Throws: `Failure`, or `RedisError`.
   package func create(
     licensekitBaseURL: String?, licensekitToken: String, environment: StripeEnvironment? = nil
@@ -76,7 +76,7 @@ package struct InstallLinks: Sendable {
       expiresAt: Date(timeIntervalSinceNow: Self.lifetime / .seconds(1)))
   }
 
-  /// What the link carries; nil when it was used, or is too old.
+  /// The link's content; nil if it was used, or has expired.
   func content(ofLinkHash hash: String) async throws -> ConnectionLicenseKit? {
     guard let sealed = try await redis.orThrow().get(contentKey(hash)) else { return nil }
     let content = try JSONCoding.decode(
@@ -84,15 +84,16 @@ package struct InstallLinks: Sendable {
     return ConnectionLicenseKit(baseURL: content.baseURL, token: content.token)
   }
 
-  /// Binds the link to the first account that comes through it.
-  /// - Returns: whether it is this one; another account is refused from then on.
+  /// Binds the link to the first account that uses it.
+  /// - Returns: whether that is this account; any other is refused from then on.
   func claim(linkHash hash: String, for tenant: Tenant) async throws -> Bool {
     let key = claimKey(hash)
     if try await redis.orThrow().set(key, tenant.description, onlyIfAbsent: true, expiry: Self.lifetime) { return true }
     return try await redis.orThrow().get(key) == Array(tenant.description.utf8)
   }
 
-  /// Ends a link whose installation is stored. The claim stays, so that nobody else gets it even if this were lost.
+  /// Ends a link after its installation was stored. The claim stays, so that nobody else could use the link even if this call
+  /// is lost.
   func consume(linkHash hash: String) async throws {
     _ = try await redis.orThrow().del(contentKey(hash))
   }

@@ -3,23 +3,23 @@ public import Postgres
 package import StripeAPI
 import Tenancy
 
-/// When the lists of installations are read, and what came of it: one row for each environment of the app.
+/// When the lists of installations are read, and the results: one row for each environment of the app.
 struct InstallListStore {
   struct Status: Sendable {
     let environment: StripeEnvironment
     let readAt: Date?
     let dueAt: Date
-    /// Why the list cannot be read; nil while it can.
+    /// Why the list cannot be read; nil if it can.
     let problem: String?
   }
 
   let database: TenantDatabase
 
-  /// The first look of a new deployment is a few minutes after its start.
+  /// A new deployment first looks a few minutes after its start.
   static let firstLook = "5 minutes"
-  /// Between two looks that events give reason for: a new version of the app makes an event for each installation.
+  /// The shortest time between two looks that events cause: a new version of the app makes an event for each installation.
   static let shortestInterval = "5 minutes"
-  /// A replica that dies over a list leaves it for this long.
+  /// If a replica dies while it reads a list, the list waits this long.
   static let lease = "15 minutes"
 
   func adopt(_ environments: [StripeEnvironment]) async throws {
@@ -35,7 +35,7 @@ struct InstallListStore {
   }
 
   /// Takes the list that is due.
-  /// - Returns: nil when none is, or another replica has it.
+  /// - Returns: nil if none is due, or another replica has it.
   func take(_ environments: [StripeEnvironment]) async throws -> StripeEnvironment? {
     try await database.transaction(as: .worker) { transaction in
       try await transaction.query(
@@ -64,7 +64,7 @@ struct InstallListStore {
     }
   }
 
-  /// Keeps the list for another while.
+  /// Extends the lease on the list.
   func hold(_ environment: StripeEnvironment) async throws {
     try await database.transaction(as: .worker) { transaction in
       _ = try await transaction.query(
@@ -76,8 +76,8 @@ struct InstallListStore {
     }
   }
 
-  /// Plans the next look. If an event has asked for one since this one began, it is sooner.
-  /// - Parameter problem: why it was not read to its end; nil when it was.
+  /// Plans the next look. It is sooner if an event has asked for one since this one began.
+  /// - Parameter problem: why the list was not read completely; nil if it was.
   func finish(_ environment: StripeEnvironment, problem: String? = nil, next: Duration) async throws {
     try await database.transaction(as: .worker) { transaction in
       _ = try await transaction.query(
@@ -108,7 +108,7 @@ struct InstallListStore {
     }
   }
 
-  /// Has the lists read now, because a person asked for it.
+  /// Has the lists read now, for a person.
   func askNow() async throws {
     try await database.transaction(as: .worker) { transaction in
       _ = try await transaction.query(
@@ -121,12 +121,13 @@ struct InstallListStore {
     }
   }
 
-  /// Has lists read soon, because an event of the developer's own account gives a reason.
+  /// Has lists read soon, because of an event of the developer's own account.
   func ask(_ environments: some Collection<StripeEnvironment>) async throws {
     try await database.transaction(as: .worker) { try await Self.ask(environments, in: $0) }
   }
 
-  /// Has lists read soon, because an event gives a reason. It never waits: whoever holds a row has that list read as well.
+  /// Has lists read soon, because of an event. It never waits: if another transaction holds a row, that one has the list read
+  /// as well.
   static func ask(
     _ environments: some Collection<StripeEnvironment>, in transaction: PostgresTransaction
   ) async throws {

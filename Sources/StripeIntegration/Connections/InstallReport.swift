@@ -5,11 +5,11 @@ import StripeAPI
 import Tenancy
 
 extension InstallListStore {
-  /// More accounts are not named.
+  /// Further accounts are not named.
   private static var mostNamed: Int { 20 }
 
-  /// What is to be known of the app's installations before anything fails, in words for the operator: what keeps Stripe's
-  /// lists from being read, and which accounts must approve what the app asks for.
+  /// What the operator should know about the app's installations before anything fails, in words: why Stripe's lists cannot
+  /// be read, and which accounts must approve what the app asks for.
   func report() async throws -> [String] {
     let problems = try await statuses().compactMap { status in
       status.problem.map { "the list of \(status.environment.rawValue) was not read: \($0)" }

@@ -4,18 +4,18 @@ import JSON
 import Redis
 import StripeAPI
 
-/// An installation that a browser began here, until it comes back or fifteen minutes have passed. The browser keeps it,
-/// sealed, in a cookie: it costs this service nothing that anybody can begin one.
+/// An installation that a browser began here. It lasts until the browser comes back, or for fifteen minutes. The browser
+/// keeps it sealed in a cookie, so it costs this service nothing if anybody begins one.
 struct InstallState: Hashable, Sendable {
   let environment: StripeEnvironment
-  /// Of the one-time link it was begun with, if it was.
+  /// The hash of the one-time link that it began with, if there was one.
   let linkHash: String?
 }
 
 extension InstallState: Codable {
   private enum CodingKeys: String, CodingKey { case livemode, environment, linkHash }
 
-  /// A replica of an older version names the mode alone.
+  /// A replica of an older version stores only the mode.
   init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     environment =
@@ -32,41 +32,40 @@ extension InstallState: Codable {
   }
 }
 
-/// What became of an installation, for the browser that asks again.
+/// The result of an installation, for a browser that asks again.
 struct InstallResult: Codable, Hashable, Sendable {
   enum Status: String, Codable { case working, connected, failed }
 
   let status: Status
   var tenant: Tenant?
-  /// Nil for what its mode means.
+  /// Nil means the mode's default.
   var environment: StripeEnvironment?
 }
 
-/// The states of installations under way: each is good for one callback of one browser. What is kept in Redis is that a
-/// callback came, and what became of it.
+/// The states of installations under way; each is valid for one callback of one browser. Redis stores only that a callback
+/// came, and its result.
 struct InstallStates: Sendable {
   static let lifetime: Duration = .seconds(15 * 60)
 
-  /// What the browser takes along.
+  /// What the browser takes with it.
   struct Begun: Sendable {
-    /// For the query of the authorize link: 128 random bits and the end of its time, sealed.
+    /// For the query of the authorize link: 128 random bits and the time of expiry, sealed.
     let state: String
-    /// For the cookie: what was begun, sealed for this state. The state alone, read over somebody's shoulder, is worth
-    /// nothing.
+    /// For the cookie: what was begun, sealed for this state. A state read over a person's shoulder is worthless without it.
     let browser: String
-    /// A name of its own, so that installations in two tabs do not disturb each other.
+    /// A separate name, so that installations in two tabs do not disturb each other.
     let cookieName: String
   }
 
-  /// A callback's state as it was found.
+  /// The result of looking up a callback's state.
   enum Found: Hashable, Sendable {
-    /// It is used up now.
+    /// It was unused, and is used up now.
     case fresh(InstallState)
     /// It was used up before.
     case repeated(InstallResult)
-    /// The browser is not the one that began.
+    /// The browser is not the one that began the installation.
     case otherBrowser
-    /// It never was, or is too old.
+    /// It never existed, or has expired.
     case unknown
   }
 
@@ -76,7 +75,7 @@ struct InstallStates: Sendable {
   var now: @Sendable () -> Date = { Date() }
 
   func begin(_ environment: StripeEnvironment, linkHash: String?) async throws -> Begun {
-    // One that could not end is not begun.
+    // An installation that could not end without Redis is not begun.
     try await redis.orThrow().ping()
     let ticket = Ticket(nonce: Random.bytes(16), end: now().addingTimeInterval(Self.lifetime / .seconds(1)))
     let state = Base64.encodeURL(try keyRing.seal(ticket.bytes, context: [Self.statePurpose]))
@@ -85,7 +84,7 @@ struct InstallStates: Sendable {
     return Begun(state: state, browser: browser, cookieName: Self.cookieName(of: state))
   }
 
-  /// Looks a state up and uses it up, in one step. Only the browser that began can use it up.
+  /// Looks a state up and uses it up, in one step. Only the browser that began the installation can use it up.
   func consume(_ state: String, browser: String?) async throws -> Found {
     guard let sealed = Base64.decodeURL(state), let bytes = try? keyRing.open(sealed, context: [Self.statePurpose]),
       let ticket = Ticket(bytes: bytes), now() < ticket.end
@@ -101,7 +100,7 @@ struct InstallStates: Sendable {
     return .repeated(try JSONCoding.decode(InstallResult.self, from: bytes))
   }
 
-  /// Notes what became of a state that was used up.
+  /// Records the result for a state that was used up.
   func finish(_ state: String, _ result: InstallResult) async throws {
     try await redis.orThrow().set(resultKey(state), try JSONCoding.encodedBytes(result), expiry: Self.lifetime)
   }
@@ -113,7 +112,7 @@ struct InstallStates: Sendable {
 
   private func resultKey(_ state: String) -> String { "\(keyPrefix)install:result:\(SHA256.hexHash(state))" }
 
-  /// What a state is made of.
+  /// The content of a state.
   private struct Ticket {
     let nonce: [UInt8]
     let end: Date
@@ -137,7 +136,7 @@ struct InstallStates: Sendable {
 }
 
 extension RedisClient? {
-  /// Without Redis nothing can be installed, and everything else goes on.
+  /// Without Redis nothing can be installed; everything else continues.
   func orThrow() throws(RedisError) -> RedisClient {
     guard let self else { throw .unavailable("no Redis is configured") }
     return self

@@ -3,13 +3,13 @@ import Identity
 import Postgres
 import StripeAPI
 
-/// How Stripe sees the installation of the app in a tenant's account, within a transaction of that tenant.
+/// The installation of the app in a tenant's account as Stripe sees it, within a transaction of that tenant.
 struct InstallStore {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
-  /// Takes in what an event or the list of installations says; what is older than what is known changes nothing.
-  /// - Parameter moment: Stripe's clock: when the event was made, or before the list was read.
+  /// Stores what an event or the list of installations says. News that is older than what is known changes nothing.
+  /// - Parameter moment: on Stripe's clock: when the event was made, or a time before the list was read.
   func note(_ install: AppInstall, asOf moment: Date) async throws {
     try await transaction.query(
       """
@@ -37,7 +37,7 @@ struct InstallStore {
       """)
   }
 
-  /// The installation is over, and waits for nothing. What is told late of it changes that no more.
+  /// The installation is over and waits for nothing. Late news about it no longer changes that.
   func end(asOf moment: Date) async throws {
     try await transaction.query(
       """
@@ -56,7 +56,7 @@ struct InstallStore {
       """)
   }
 
-  /// What waits for the vendor's approval; nil while nothing does.
+  /// What waits for the vendor's approval; nil if nothing does.
   func pendingApproval() async throws -> PendingApproval? {
     try await transaction.query(
       """

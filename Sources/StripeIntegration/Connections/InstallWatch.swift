@@ -10,9 +10,9 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Reads, every night, how Stripe sees the installations of the app: an uninstallation whose event was lost is found, and
-/// what waits for a vendor's approval is known before a call fails for it. Every replica runs it: a list that is due is
-/// taken by one.
+/// Reads every night which installations of the app Stripe has. So an uninstallation whose event was lost is found, and what
+/// waits for a vendor's approval is known before a call fails for it. Every replica runs it, and only one reads each due
+/// list.
 struct InstallWatch: Service {
   /// An environment of the app, with the developer's keys.
   struct Environment: Sendable {
@@ -31,7 +31,7 @@ struct InstallWatch: Service {
   var interval: Duration = .seconds(86_400)
   var pollInterval: Duration = .seconds(3)
 
-  /// A connection younger than this is not looked for in the list: it may be newer than the list.
+  /// A connection younger than this is not searched for in the list, because it may be newer than the list.
   static let youth: TimeInterval = 600
   static let connectionsPerLook = 100
 
@@ -49,7 +49,7 @@ struct InstallWatch: Service {
   }
 
   /// Reads the list that is due.
-  /// - Returns: whether one was.
+  /// - Returns: whether a list was due.
   @discardableResult
   func look() async throws -> Bool {
     guard let due = try await lists.take(environments.map(\.environment)),
@@ -77,7 +77,7 @@ struct InstallWatch: Service {
 
   // MARK: The list
 
-  /// - Returns: Stripe's time before the list was read.
+  /// - Returns: Stripe's time from before the list was read.
   private func readAll(_ environment: Environment) async throws -> Date {
     var cursor: String?
     var begun: Date?
@@ -105,7 +105,7 @@ struct InstallWatch: Service {
   }
 
   private func take(_ item: JSONValue, _ environment: StripeEnvironment, readAt moment: Date) async throws {
-    // One that cannot be read keeps the others from nothing: its connection is asked for by itself.
+    // An unreadable entry does not stop the others: its connection is asked for separately.
     guard let install = try? AppInstall(item), install.app == appID, let account = install.account,
       install.livemode == environment.livemode
     else { return }
@@ -113,7 +113,7 @@ struct InstallWatch: Service {
     try await database.transaction(for: tenant, attempts: 3) { transaction in
       try await TenantLock.take(tenant, in: transaction)
       try await InstallStore(tenant: tenant, transaction: transaction).note(install, asOf: moment)
-      // An installation whose event was lost. What was ended here since it was made stays so.
+      // The event of this installation was lost. If it was ended here after it was made, it stays ended.
       if install.status == .installed {
         try await application.authorized(
           tenant, created: install.created, signedFor: environment, in: transaction)
@@ -123,8 +123,8 @@ struct InstallWatch: Service {
 
   // MARK: What is not in it
 
-  /// A connection that the list does not name is asked for by itself, and ended when Stripe refuses it: a list that is
-  /// wrong must lock out nobody.
+  /// A connection that is not in the list is asked for separately, and ended only if Stripe refuses it: a wrong list must
+  /// lock nobody out.
   private func endUnlisted(_ environment: StripeEnvironment, before begun: Date) async throws {
     var last: Stripe.AccountID?
     while true {
@@ -173,7 +173,7 @@ struct InstallWatch: Service {
     }
   }
 
-  /// Whether Stripe refuses the tenant's own credential for good. What passes by itself proves nothing.
+  /// Whether Stripe refuses the tenant's own credential for good. A passing failure proves nothing.
   private func isRefused(_ tenant: Tenant) async -> Bool {
     do {
       _ = try await StripeCalls(stripe: stripe, tenant: tenant).run { try await $0.account() }
@@ -183,7 +183,7 @@ struct InstallWatch: Service {
     } catch let unavailable as TenantUnavailable {
       return unavailable.reason == .stripeCredential || unavailable.reason == .stripeAccountGone
     } catch {
-      // One whose credential cannot be read, say, keeps the others from nothing.
+      // One tenant's failure (for example a credential that cannot be read) does not stop the others.
       logger.error("an installation cannot be asked for", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
       return false
     }

@@ -4,7 +4,7 @@ import Redis
 import StripeAPI
 import StripeHTTP
 
-/// Carries an installation through: from the install route to Stripe, and from the callback to a stored connection.
+/// Carries out an installation: from the install route to Stripe, and from the callback to a stored connection.
 struct Installation: Sendable {
   let configuration: IntegrationConfiguration
   let store: ConnectionStore
@@ -12,9 +12,9 @@ struct Installation: Sendable {
   let links: InstallLinks
   let endpoint: TokenEndpoint
 
-  /// An installation that may begin.
+  /// An installation that may start.
   struct Start: Sendable {
-    /// The authorize link with everything in its query.
+    /// The authorize link with its whole query.
     let location: String
     let begun: InstallStates.Begun
   }
@@ -25,7 +25,7 @@ struct Installation: Sendable {
   }
 
   /// - Parameters:
-  ///   - environment: nil for live where it is configured, else test, else the sandbox.
+  ///   - environment: nil for live mode if it is configured, else test mode, else the sandbox.
   ///   - link: the one-time link, if there is one.
   func begin(_ environment: StripeEnvironment?, link: String?) async throws -> Begin {
     let environment = environment ?? configuration.environments.first ?? .live
@@ -38,9 +38,9 @@ struct Installation: Sendable {
     return .go(Start(location: location, begun: begun))
   }
 
-  /// - Parameter browser: the cookie of a name.
+  /// - Parameter browser: returns the cookie with a name.
   func finish(_ request: CallbackRequest, browser: (String) -> String?, logger: Logger) async throws -> InstallOutcome {
-    // First of all, so that no callback is ever worked on twice.
+    // This comes first, so that no callback is ever processed twice.
     var found: InstallStates.Found?
     if let state = request.state {
       found = try await states.consume(state, browser: browser(InstallStates.cookieName(of: state)))
@@ -50,7 +50,7 @@ struct Installation: Sendable {
       if case .fresh? = found { await note(outcome, request, logger) }
       return outcome
     case .exchange(let code, let state):
-      // Goes on when the browser gives up: a code that was exchanged is of no further use to anybody.
+      // Continues if the browser gives up: an exchanged code is of no further use to anybody.
       let outcome = try await Task { try await self.exchange(code, state, logger) }.value
       await note(outcome, request, logger)
       return outcome
@@ -90,14 +90,14 @@ struct Installation: Sendable {
       do {
         try await links.consume(linkHash: linkHash)
       } catch {
-        // The claim keeps it from everybody else.
+        // The claim keeps everybody else from using it.
         logger.warning("a used install link could not be removed", metadata: ["tenant": "\(tenant)"])
       }
     }
     return .connected(tenant, state.environment)
   }
 
-  /// For the browser that asks again. Without Redis it gets the page for an unknown state.
+  /// For a browser that asks again. Without Redis it gets the page for an unknown state.
   private func note(_ outcome: InstallOutcome, _ request: CallbackRequest, _ logger: Logger) async {
     guard let text = request.state else { return }
     let result =

@@ -1,8 +1,8 @@
 package import Logging
 import ServerKit
 
-/// Refreshes connections that nobody used for a month, so that no chain of tokens reaches the year after which it ends.
-/// Every replica runs it: a connection that one has refreshed is not idle for the next.
+/// Refreshes connections that nobody used for a month, so that no chain of tokens reaches the age of a year, at which it
+/// ends. Every replica runs it: a connection that one has refreshed is not idle for the next.
 package struct KeepAlive: PeriodicService {
   private let vault: TokenVault
   package let interval: Duration

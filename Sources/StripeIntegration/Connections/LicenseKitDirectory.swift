@@ -6,7 +6,7 @@ import ServerKit
 package import StripeAPI
 import Synchronization
 
-/// Finds the LicenseKit of a tenant: the one its connection brought along, else the service's, which no vendor binds itself.
+/// Finds the LicenseKit of a tenant: the connection's own, else the service's, to which no vendor can bind a connection.
 package struct LicenseKitDirectory: LicenseKitAccess {
   private let store: ConnectionStore
   private let service: any LicenseKitClient
@@ -16,11 +16,12 @@ package struct LicenseKitDirectory: LicenseKitAccess {
   private let cache = ClientCache()
 
   /// - Parameters:
-  ///   - service: the client of connections without a LicenseKit of their own; in the same process where the server is.
-  ///   - serviceClient: a client of the same server with another token, for connections that brought only a token; nil when
-  ///     there is no way to make one.
+  ///   - service: the client for connections without a LicenseKit of their own; an in-process client if the server is
+  ///     mounted.
+  ///   - serviceClient: a client of the same server with another token, for connections with only a token; nil if none can be
+  ///     made.
   ///   - transport: carries calls to connections' own servers.
-  ///   - destinations: where the servers may be that vendors choose themselves.
+  ///   - destinations: the addresses at which servers chosen by vendors may be.
   package init(
     store: ConnectionStore, service: any LicenseKitClient,
     serviceClient: @escaping @Sendable (_ token: String) -> (any LicenseKitClient)?, transport: any HTTPSending,
@@ -40,7 +41,7 @@ package struct LicenseKitDirectory: LicenseKitAccess {
       serviceClient: { LicenseKitHTTPClient(baseURL: baseURL, token: $0, transport: transport) }, transport: transport)
   }
 
-  /// - Throws: `TenantUnavailable` when the account has no connection, or one whose LicenseKit cannot be called.
+  /// - Throws: `TenantUnavailable` if the account has no connection, or one whose LicenseKit cannot be called.
   package func client(for tenant: Tenant) async throws -> any LicenseKitClient {
     if let client = cache.client(of: tenant) { return client }
     let client = try await makeClient(for: tenant)
@@ -51,7 +52,7 @@ package struct LicenseKitDirectory: LicenseKitAccess {
   private func makeClient(for tenant: Tenant) async throws -> any LicenseKitClient {
     switch try await store.licenseKit(of: tenant) {
     case (nil, _, false):
-      // Only the operator gives a connection the service's own LicenseKit.
+      // Only the operator may give a connection the service's own LicenseKit.
       throw TenantUnavailable(
         .licensekitMissing,
         "The vendor has given up its LicenseKit, and the operator has not given it the service's.")
@@ -63,7 +64,7 @@ package struct LicenseKitDirectory: LicenseKitAccess {
       }
       return client
     case (.some, nil, _):
-      // The service's own token is never shown to an address that somebody else chose.
+      // The service's own token is never sent to an address that somebody else chose.
       throw TenantUnavailable(.licensekitMissing, "The connection has a LicenseKit address, but no token for it.")
     case (let address?, let token?, let byOperator):
       guard let baseURL = ServiceURL.normalized(address) else {
@@ -76,7 +77,7 @@ package struct LicenseKitDirectory: LicenseKitAccess {
   }
 }
 
-/// Carries requests to some addresses only.
+/// Carries requests to allowed addresses only.
 private struct BoundTransport: HTTPSending {
   let transport: any HTTPSending
   let destinations: AddressPolicy
@@ -88,7 +89,7 @@ private struct BoundTransport: HTTPSending {
   }
 }
 
-/// Clients of this process, each trusted for a minute.
+/// Clients of this process; each is used for a minute.
 private final class ClientCache: Sendable {
   private let entries = Mutex<[Tenant: (client: any LicenseKitClient, until: ContinuousClock.Instant)]>([:])
   private static let prunedAbove = 5_000

@@ -1,8 +1,8 @@
 import StripeAPI
 import Synchronization
 
-/// Names of products and policies, which are asked for with every view and hardly ever change. Kept apart by tenant: each
-/// has a LicenseKit of its own.
+/// Names of products and policies, which every view needs and which rarely change. They are kept separately for each tenant,
+/// since each has a LicenseKit of its own.
 final class NameCache: Sendable {
   private struct Key: Hashable {
     let tenant: Tenant
@@ -13,7 +13,7 @@ final class NameCache: Sendable {
   private static let lifetime = Duration.seconds(60)
   private static let prunedAbove = 10_000
 
-  /// A name that was asked for lately.
+  /// A name, if it was fetched recently.
   func fresh(_ id: String, of tenant: Tenant) -> String? {
     entries.withLock { entries in
       guard let entry = entries[Key(tenant: tenant, id: id)], entry.until > .now else { return nil }
@@ -21,7 +21,7 @@ final class NameCache: Sendable {
     }
   }
 
-  /// The last name that was heard, however long ago.
+  /// The last known name, however old.
   func last(_ id: String, of tenant: Tenant) -> String? {
     entries.withLock { $0[Key(tenant: tenant, id: id)]?.name }
   }

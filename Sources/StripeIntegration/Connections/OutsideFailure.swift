@@ -4,10 +4,10 @@ import Purchases
 import ServerKit
 import StripeAPI
 
-/// Failures of Stripe, LicenseKit and connections as answers that say who must act: 409 the vendor, 503 nobody (try
-/// again), 502 whoever looks after the service.
+/// Turns failures of Stripe, LicenseKit and connections into answers that say who must act: 409 the vendor, 503 nobody (try
+/// again), 502 the operator of the service.
 enum OutsideFailure {
-  /// The answer for an error that came from outside; nil for any other error.
+  /// The answer for an error from outside; nil for any other error.
   static func apiFailure(for error: any Error) -> APIFailure? {
     switch error {
     case let error as TenantUnavailable: failure(error)
@@ -20,7 +20,7 @@ enum OutsideFailure {
     }
   }
 
-  /// Runs calls to the outside and turns their failures into answers.
+  /// Runs outside calls and turns their failures into answers.
   static func translating<T>(
     isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> T
   ) async throws -> T {

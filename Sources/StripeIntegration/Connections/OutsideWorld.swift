@@ -4,9 +4,9 @@ package import StripeHTTP
 
 /// Calls to Stripe on behalf of a tenant.
 package protocol StripeAccess: Sendable {
-  /// A session with a credential that is valid now.
-  /// - Parameter rejected: a session whose credential Stripe refused with 401; another one is obtained if there is one.
-  /// - Throws: `TenantUnavailable` when the tenant has no connection, or one that only a person can mend.
+  /// A session whose credential is valid now.
+  /// - Parameter rejected: a session whose credential Stripe refused with 401; it is replaced by another if there is one.
+  /// - Throws: `TenantUnavailable` if the tenant has no connection, or one that only a person can repair.
   func session(for tenant: Tenant, replacing rejected: StripeSession?) async throws -> StripeSession
 }
 

@@ -2,18 +2,18 @@ package import Foundation
 import Postgres
 import StripeAPI
 
-/// What a version of the app asks for and a vendor has not approved: calls that need it fail until then.
+/// What a version of the app asks for and a vendor has not approved. Calls that need it fail until then.
 package struct PendingApproval: Hashable, Sendable, Codable {
-  /// Stripe's names of the permissions; empty where only the version as such is to be approved.
+  /// Stripe's names of the permissions; empty if only the version itself must be approved.
   package let permissions: [String]
   /// Addresses that the app wants to call.
   package let endpoints: [String]
-  /// Since when, by Stripe's clock.
+  /// Since when, on Stripe's clock.
   package let since: Date
 
   static let columns: PostgresQuery = "permissions_pending, endpoints_pending, pending_since"
 
-  /// Nil for an installation that waits for nothing.
+  /// Nil if the installation waits for nothing.
   init?(_ row: PostgresRow) throws {
     guard let since = try row.get("pending_since", as: Date?.self) else { return nil }
     permissions = try row.get("permissions_pending", as: [String]?.self) ?? []
@@ -21,7 +21,7 @@ package struct PendingApproval: Hashable, Sendable, Codable {
     self.since = since
   }
 
-  /// What is to be approved, by Stripe's names.
+  /// What must be approved, by Stripe's names.
   var asked: String {
     let names = permissions + endpoints
     return names.isEmpty ? "its new version" : names.joined(separator: ", ")

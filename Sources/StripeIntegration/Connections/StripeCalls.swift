@@ -1,7 +1,7 @@
 import StripeAPI
 import StripeHTTP
 
-/// Calls to Stripe for a tenant; a credential that is refused is replaced once.
+/// Calls to Stripe for a tenant. A refused credential is replaced once.
 struct StripeCalls: Sendable {
   let stripe: any StripeAccess
   let tenant: Tenant

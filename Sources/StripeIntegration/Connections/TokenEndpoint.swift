@@ -20,8 +20,8 @@ struct TokenEndpoint: Sendable {
 
   func secretKeys(of environment: StripeEnvironment) -> [String] { secretKeys[environment] ?? [] }
 
-  /// The longest that one exchange or refresh can take: each key may be tried in vain. Before the row of a connection is
-  /// read, no more than its mode is known.
+  /// The longest time that one exchange or refresh can take, since each key may be tried in vain. Before a connection's row
+  /// is read, only its mode is known.
   func longestTime(livemode: Bool) -> Duration {
     let most = StripeEnvironment.all(livemode: livemode).map { secretKeys(of: $0).count }.max() ?? 0
     return oauth.deadline * max(1, most)
@@ -41,8 +41,8 @@ struct TokenEndpoint: Sendable {
     }
   }
 
-  /// Tries the next key only when one was refused as a key: nothing has happened then. While the developer's key is being
-  /// replaced, one of the two is refused.
+  /// Tries the next key only if the key itself was refused, because then nothing has happened. While the developer's key is
+  /// being replaced, one of the two is refused.
   private func withKeys(
     of environment: StripeEnvironment, _ call: (String) async throws(StripeOAuthError) -> TokenGrant
   ) async throws(StripeOAuthError) -> TokenGrant {

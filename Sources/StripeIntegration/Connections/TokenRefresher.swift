@@ -7,13 +7,13 @@ import StripeAPI
 import StripeHTTP
 import Synchronization
 
-/// Rolls the tokens of a connection: one at a time in this process by a shared task, one at a time over all replicas by a
-/// lease in the connection's row.
+/// Refreshes the tokens of a connection, one at a time: a shared task makes sure of that in this process, and a lease in the
+/// connection's row over all replicas.
 ///
-/// Stripe ends a refresh token with each use, so what matters is that the new one is stored, before the access token is used
-/// and whatever else happens: the work goes on when its caller was cancelled, and storing is repeated while the database is
-/// away. Only a process that dies between Stripe's answer and the commit loses a chain; the next refresh is refused then,
-/// and the tenant is parked with what to do. No database transaction is open while Stripe is asked.
+/// Stripe ends a refresh token with each use, so the new one must be stored before the access token is used, whatever else
+/// happens. The work continues if its caller was cancelled, and storing is repeated while the database is down. A chain of
+/// tokens is lost only if the process dies between Stripe's answer and the commit. Then the next refresh is refused, and the
+/// tenant is blocked with a reason that says what to do. No database transaction is open while Stripe is asked.
 final class TokenRefresher: Sendable {
   private let store: ConnectionStore
   private let endpoint: TokenEndpoint
@@ -26,29 +26,29 @@ final class TokenRefresher: Sendable {
     self.logger = logger
   }
 
-  /// An access token is replaced this long before its end.
+  /// An access token is replaced this long before it expires.
   static let margin: Duration = .seconds(300)
-  /// While Stripe cannot be reached, a token is used until this long before its end.
+  /// While Stripe cannot be reached, a token is used until this long before it expires.
   static let shortestUse: Duration = .seconds(20)
-  /// How long a caller waits at least for another replica's refresh; longer where that may take longer.
+  /// The shortest time that a caller waits for another replica's refresh; it waits longer if the refresh may take longer.
   private static let shortestWait: Duration = .seconds(60)
-  /// How long storing new tokens is tried; they exist nowhere else.
+  /// How long to keep trying to store new tokens; they exist nowhere else.
   private static let longestSaving: Duration = .seconds(120)
 
   static func isDue(_ tokens: StoredTokens) -> Bool { tokens.access == nil || tokens.remaining <= margin }
 
   /// Tokens that live long enough and are not the rejected ones.
-  /// - Throws: `TenantUnavailable`, or `StripeError` for what may pass.
+  /// - Throws: `TenantUnavailable`, or `StripeError` for a passing failure.
   func refresh(_ tenant: Tenant, insteadOf rejected: StripeCredential?) async throws -> StoredTokens {
     let tokens = try await shared(tenant) { tokens in
       Self.isDue(tokens) || tokens.access.map { .accessToken($0) == rejected } ?? true
     }
-    // A task that was already running may have found the rejected token good enough.
+    // A task that was already running may have accepted the rejected token.
     guard let token = tokens.access, .accessToken(token) == rejected else { return tokens }
     return try await shared(tenant) { $0.access == token || Self.isDue($0) }
   }
 
-  /// Rolls tokens that still live, to renew the life of the refresh token.
+  /// Refreshes tokens that are still valid, to renew the life of the refresh token.
   func refreshIdle(_ tenant: Tenant) async throws -> Bool {
     do {
       let before = try await store.tokens(of: tenant)
@@ -62,8 +62,8 @@ final class TokenRefresher: Sendable {
     return false
   }
 
-  /// Joins the refresh of this process that is under way, or begins one. The task is not the caller's child, so that a
-  /// cancelled caller cannot keep new tokens from being stored; every step of it has a deadline.
+  /// Joins this process's running refresh, or begins one. The task is not the caller's child, so that a cancelled caller
+  /// cannot keep new tokens from being stored. Every step of it has a deadline.
   private func shared(_ tenant: Tenant, ifNeeded need: @escaping @Sendable (StoredTokens) -> Bool) async throws
     -> StoredTokens
   {
@@ -118,7 +118,7 @@ final class TokenRefresher: Sendable {
     return try await save(grant, lease)
   }
 
-  /// Compares before giving up: somebody may have stored newer tokens while Stripe refused the old one.
+  /// Compares before giving up: another replica may have stored newer tokens while Stripe refused the old one.
   private func refused(_ lease: RefreshLease, _ words: String) async throws -> StoredTokens {
     let reason = TenantUnavailable.authorizationLost(words)
     if let newer = try await store.refreshWasRefused(lease, reason) {
@@ -129,7 +129,7 @@ final class TokenRefresher: Sendable {
     throw reason
   }
 
-  /// Nothing is known about the tokens. The access token is used as long as it lives, unless it is the one to be replaced.
+  /// Nothing is known about the tokens. The access token is used until it expires, unless it is the one to be replaced.
   private func failed(
     _ lease: RefreshLease, _ error: StripeOAuthError, ifNeeded need: @Sendable (StoredTokens) -> Bool
   ) async throws -> StoredTokens {
@@ -137,11 +137,11 @@ final class TokenRefresher: Sendable {
     do {
       try await store.abandonRefresh(lease)
     } catch {
-      // It ends by itself.
+      // The lease expires by itself.
       logger.warning("refresh lease not given back", metadata: ["tenant": "\(lease.tenant)"])
     }
     if let access = lease.access, lease.remaining > Self.shortestUse {
-      // As if it still had all its life: whether the caller would take this very token.
+      // As if the token had its whole life left: asks only whether the caller would accept this token.
       let current = tokens(lease, access, remaining: TokenGrant.accessTokenLifetime)
       if !need(current) { return tokens(lease, access, remaining: lease.remaining) }
     }
@@ -157,7 +157,7 @@ final class TokenRefresher: Sendable {
       refresh: lease.refreshToken, remaining: remaining, parkedReason: nil, parkedDetail: nil)
   }
 
-  /// The only copy of the chain is in this process until this succeeds.
+  /// Until this succeeds, only this process has the tokens.
   private func save(_ grant: TokenGrant, _ lease: RefreshLease) async throws -> StoredTokens {
     let deadline = ContinuousClock.now + Self.longestSaving
     var pause = Duration.milliseconds(50)

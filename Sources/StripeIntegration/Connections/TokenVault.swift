@@ -8,10 +8,10 @@ package import StripeAPI
 package import StripeHTTP
 import Synchronization
 
-/// Hands out sessions with Stripe whose credential is valid now, and keeps the tokens of every connection alive.
+/// Provides sessions with Stripe whose credential is valid now, and keeps the tokens of every connection alive.
 ///
-/// Opened tokens stay in this process for a minute at most before the database is asked again, so that a session costs no
-/// query and a connection that ended is not used for long. How tokens are refreshed stands in ``TokenRefresher``.
+/// Unsealed tokens stay in this process for a minute at most before the database is asked again. So a session costs no query,
+/// and an ended connection is not used for long. ``TokenRefresher`` describes how tokens are refreshed.
 package struct TokenVault: StripeAccess {
   private let store: ConnectionStore
   private let client: StripeClient
@@ -22,7 +22,7 @@ package struct TokenVault: StripeAccess {
   private let refresher: TokenRefresher
 
   /// - Parameters:
-  ///   - client: what the sessions are made of.
+  ///   - client: the client that sessions use.
   ///   - oauth: the token endpoint; its deadline should be about ten seconds.
   ///   - redis: where replicas share each tenant's budget of calls; without it each keeps its own.
   ///   - keyPrefix: before every key in Redis.
@@ -107,13 +107,13 @@ package struct TokenVault: StripeAccess {
     }
     let next = rejected.flatMap { credentials.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
     guard credentials.indices.contains(next) else {
-      // The key is the operator's: no vendor could mend it, so no tenant is parked for it.
+      // The key is the operator's. No vendor could repair it, so no tenant is blocked for it.
       throw StripeError(message: "no configured key is accepted by Stripe", retry: .retry(after: .seconds(60)))
     }
     return credentials[next]
   }
 
-  /// What a connected account is installed in.
+  /// The environment in which a connected account is installed.
   private func environment(of tenant: Tenant, isDoubted: Bool) async throws -> StripeEnvironment {
     if !isDoubted, let known = cache.environment(of: tenant) { return known }
     let stored = try await store.tokens(of: tenant)
@@ -124,13 +124,13 @@ package struct TokenVault: StripeAccess {
 
   // MARK: Keeping alive
 
-  /// How old a refresh token becomes before it is rolled without need. It lives a year from its issue.
+  /// The age at which a refresh token is renewed even if nobody used it. It lives for a year from its issue.
   package static let idleLimit: Duration = .seconds(30 * 86_400)
 
-  /// Rolls the tokens of connections that nobody used for long, oldest first, one after another.
+  /// Refreshes the tokens of connections that nobody used for long, oldest first, one after another.
   ///
   /// - Parameters:
-  ///   - limit: the most that one call takes up.
+  ///   - limit: the most connections in one call.
   /// - Returns: how many were refreshed.
   @discardableResult
   package func refreshIdleConnections(olderThan age: Duration = TokenVault.idleLimit, limit: Int = 200) async throws
@@ -147,18 +147,18 @@ package struct TokenVault: StripeAccess {
   }
 }
 
-/// Opened access tokens of this process.
+/// Unsealed access tokens of this process.
 final class TokenCache: Sendable {
   private struct Entry {
     let token: String
     let environment: StripeEnvironment
     let generation: Int64
-    /// When the token is to be refreshed, or the database to be asked again.
+    /// When to refresh the token, or ask the database again.
     let until: ContinuousClock.Instant
   }
 
   private let entries = Mutex<[Tenant: Entry]>([:])
-  /// The longest that an ended connection is still used by this process.
+  /// The longest time that this process still uses an ended connection.
   static let longestTrust: Duration = .seconds(60)
   private static let pauseAfterFailure: Duration = .seconds(10)
   private static let prunedAbove = 5_000
@@ -177,14 +177,14 @@ final class TokenCache: Sendable {
   /// An older generation never replaces a newer one.
   func remember(_ tokens: StoredTokens, of tenant: Tenant) {
     guard let token = tokens.access else { return }
-    // One that should have been refreshed by now and could not: not asked for again with every session.
+    // The token should have been refreshed by now and could not be: not every session tries again.
     let short = min(tokens.remaining - TokenRefresher.shortestUse, Self.pauseAfterFailure)
     let life = max(min(tokens.remaining - TokenRefresher.margin, Self.longestTrust), short)
     insert(
       Entry(token: token, environment: tokens.environment, generation: tokens.generation, until: .now + life), tenant)
   }
 
-  /// That a tenant without tokens is connected.
+  /// Remembers that a tenant without tokens is connected.
   func rememberConnected(_ tenant: Tenant, in environment: StripeEnvironment, generation: Int64) {
     insert(
       Entry(token: "", environment: environment, generation: generation, until: .now + Self.longestTrust), tenant)

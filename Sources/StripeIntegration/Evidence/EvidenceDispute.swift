@@ -6,7 +6,7 @@ import ServerKit
 import StripeAPI
 import StripeHTTP
 
-/// The dispute of a payment as Stripe has it now, with what is written on it.
+/// The dispute of a payment in its current state at Stripe, with the texts that it has.
 struct EvidenceDispute: Sendable, Hashable {
   let id: Stripe.DisputeID
   let charge: Stripe.ChargeID?
@@ -16,7 +16,7 @@ struct EvidenceDispute: Sendable, Hashable {
   let currency: String
   let dueBy: Date?
   let hasEvidence: Bool
-  /// The texts on it, by the name of their field; empty ones left out.
+  /// Its texts by field name, without empty ones.
   let texts: [String: String]
 
   init?(_ value: JSONValue) {
@@ -42,7 +42,7 @@ struct EvidenceDispute: Sendable, Hashable {
 }
 
 extension StripeSession {
-  /// The dispute of a payment to be shown: one that waits for an answer, else the newest.
+  /// The dispute of a payment to show: one that waits for an answer, else the newest.
   /// - Throws: 404 `NO_DISPUTE`.
   func evidenceDispute(of payment: String) async throws -> EvidenceDispute {
     let list =

@@ -4,12 +4,12 @@ import LicenseKitAPI
 import Purchases
 import StripeAPI
 
-/// Everything on record that answers a dispute: what was bought, how the key reached the buyer, where it was activated,
-/// what was used, and what was paid since. Pure: from what was read to what is said.
+/// Everything on record that answers a dispute: what was bought, how the key reached the buyer, where it was activated, what
+/// was used, and what was paid since. Pure: it turns what was read into text.
 struct EvidencePack: Sendable, Hashable {
-  /// A thing that happened, or that is so.
+  /// Something that happened, or that is true.
   struct Fact: Sendable, Hashable, Encodable {
-    /// Nil for what has no moment.
+    /// Nil if it has no moment.
     let at: Date?
     let text: String
 
@@ -22,7 +22,7 @@ struct EvidencePack: Sendable, Hashable {
 
     func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: Key.self)
-      // Written also when there is none, as null.
+      // Written even if there is none, as null.
       try container.encode(at, forKey: .at)
       try container.encode(text, forKey: .text)
     }
@@ -42,7 +42,7 @@ struct EvidencePack: Sendable, Hashable {
   let sections: [Section]
   let fields: [Field]
 
-  /// Stripe takes no more in one field.
+  /// Stripe accepts no more in one field.
   static let longestField = 20_000
 
   init(_ record: EvidenceRecord) {
@@ -72,11 +72,11 @@ struct EvidenceRecord: Sendable, Hashable {
     let expiresAt: Date?
     let product: String
     let policy: String
-    /// Bound to it now or once.
+    /// The devices that are, or were once, bound to it.
     var devices: [Device] = []
     var usage: [Usage] = []
 
-    /// How the license is called: by the ends of its key, which is on the buyer's mail too.
+    /// The name of the license: the ends of its key, which are in the buyer's mail too.
     var name: String { "License \(keyHint ?? id.rawValue)" }
   }
 
@@ -97,7 +97,7 @@ struct EvidenceRecord: Sendable, Hashable {
   struct Sending: Sendable, Hashable {
     let at: Date
     let license: LicenseID
-    /// Whether the mail server took it; nil where that is not on record any more.
+    /// Whether the mail server accepted it; nil if that is no longer on record.
     let wasAccepted: Bool?
   }
 
@@ -109,9 +109,9 @@ struct EvidenceRecord: Sendable, Hashable {
   let customerEmail: String?
   var licenses: [License]
   let sendings: [Sending]
-  /// When each paid period was taken over, and until when it lasts, in words.
+  /// When each paid period was applied and until when it lasts, in words.
   let renewals: [EvidencePack.Fact]
-  /// Stripe is the merchant of record, and answers the dispute.
+  /// Stripe is the merchant of record and answers the dispute.
   var isManaged = false
 
   // MARK: In words
@@ -125,7 +125,7 @@ struct EvidenceRecord: Sendable, Hashable {
     return [.init(boughtAt, "\(what.joined(separator: ", ")), bought through \(Self.way(kind)) \(stripeID)")]
   }
 
-  /// Stripe's own name of what a sale came about through.
+  /// Stripe's own name for the way of a sale.
   private static func way(_ kind: String) -> String {
     switch kind {
     case "checkout": "Checkout Session"
@@ -189,7 +189,7 @@ struct EvidenceRecord: Sendable, Hashable {
     ]
   }
 
-  /// The case in a few sentences.
+  /// Sums the case up in a few sentences.
   private var summary: String {
     let devices = licenses.flatMap(\.devices)
     var sentences = ["The buyer received what was paid for."]
@@ -218,7 +218,7 @@ struct EvidenceRecord: Sendable, Hashable {
   static func day(_ date: Date) -> String { date.formatted(dayStyle) }
   static func moment(_ date: Date) -> String { date.formatted(momentStyle) + " UTC" }
 
-  // For people at a bank, who may be anywhere: the month in letters, and one time zone.
+  // Its readers at a bank may be anywhere, so the month is in letters and there is one time zone.
   private static let utc = TimeZone(identifier: "UTC") ?? .gmt
   private static let dayStyle = Date.VerbatimFormatStyle(
     format: "\(month: .abbreviated) \(day: .defaultDigits), \(year: .defaultDigits)",

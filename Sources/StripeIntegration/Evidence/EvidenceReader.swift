@@ -14,8 +14,8 @@ struct EvidenceReader {
   static let mostSendings = 50
   static let mostRenewals = 60
 
-  /// - Parameter charge: the disputed charge as Stripe has it, which names the buyer.
-  /// - Returns: nil when no sale of this payment is known.
+  /// - Parameter charge: the disputed charge at Stripe, which names the buyer.
+  /// - Returns: nil if no sale of this payment is known.
   func record(of payment: String, buyer: EvidenceBuyer) async throws -> EvidenceRecord? {
     let reader = FulfillmentReader(tenant: tenant, transaction: transaction)
     guard let id = try await reader.purchase(of: payment), let purchase = try await reader.row(id) else { return nil }
@@ -28,7 +28,7 @@ struct EvidenceReader {
       isManaged: knowledge.isManaged)
   }
 
-  /// With the ids of product and policy in place of their names.
+  /// Has the ids of product and policy in place of their names.
   private func licenses(of purchase: PurchaseID) async throws -> [EvidenceRecord.License] {
     try await transaction.query(
       """
@@ -55,7 +55,8 @@ struct EvidenceReader {
     }
   }
 
-  /// Every opening of a key for a mail is in the audit log for good; how the mail fared, for as long as deliveries are kept.
+  /// The audit log keeps each opening of a key for a mail for good. The result of the mail is known while deliveries are
+  /// kept.
   private func sendings(of licenses: [String]) async throws -> [EvidenceRecord.Sending] {
     try await transaction.query(
       """
@@ -80,7 +81,7 @@ struct EvidenceReader {
     }
   }
 
-  /// The steps that took over a paid period, told in the words of `Step.sentence`.
+  /// The steps that applied a paid period, in the words of `Step.sentence`.
   private func renewals(of purchase: PurchaseID) async throws -> [EvidencePack.Fact] {
     try await transaction.query(
       """
@@ -99,7 +100,7 @@ struct EvidenceReader {
   }
 }
 
-/// Who paid, as Stripe has it on the charge.
+/// The payer according to Stripe's charge.
 struct EvidenceBuyer: Sendable, Hashable {
   let name: String?
   let email: String?

@@ -5,8 +5,8 @@ import JSON
 import ServerKit
 import StripeAPI
 
-/// Links to the document of a dispute's evidence. A view in the Dashboard's sandbox cannot show a file; it opens a link,
-/// which is good for ten minutes and holds, sealed, what it is for.
+/// Links to the document of a dispute's evidence. A view in the Dashboard's sandbox cannot show a file, so it opens a link.
+/// The link is valid for ten minutes and contains, sealed, what it is for.
 struct EvidenceTickets: Sendable {
   let keyRing: KeyRing
   let publicBaseURL: String
@@ -29,7 +29,7 @@ struct EvidenceTickets: Sendable {
     return "\(publicBaseURL)/stripe/evidence/\(Base64.encodeURL(sealed))"
   }
 
-  /// - Returns: nil for what is no ticket, or is none any more.
+  /// - Returns: nil if the text is no ticket, or the ticket has expired.
   func open(_ text: String, now: Date) -> (tenant: Tenant, payment: String)? {
     guard text.utf8.count <= 2_048, let sealed = Base64.decodeURL(text),
       let bytes = try? keyRing.open(sealed, context: Self.context),

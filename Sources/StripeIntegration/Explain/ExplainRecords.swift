@@ -6,14 +6,14 @@ import Purchases
 import Queue
 import StripeAPI
 
-/// What is on record about an object, within a transaction of its tenant. Every look is bounded.
+/// What is on record about an object, within a transaction of its tenant. Every query is bounded.
 struct ExplainRecords {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
   static let mostPurchases = 25
   static let mostEvents = 50
-  /// Stored events whose contents are searched for an id, of each state.
+  /// How many stored events of each state are searched for an id.
   static let mostSearched = 1_000
 
   // MARK: Purchases
@@ -98,7 +98,7 @@ struct ExplainRecords {
     try await MappingStore(tenant: tenant, transaction: transaction).mappings(products: products, prices: prices)
   }
 
-  /// The latest decision, the latest steps that failed, and what the purchase last waited for.
+  /// The latest decision, the latest failed steps, and what the purchase last waited for.
   func story(of purchase: PurchaseID) async throws -> [Explanation.Reason] {
     let decision = try await transaction.query(
       """
@@ -135,7 +135,7 @@ struct ExplainRecords {
 
   // MARK: Events
 
-  /// The events that the story of a purchase names, newest first.
+  /// The events named in a purchase's story, newest first.
   func events(of purchase: PurchaseID) async throws -> [Explanation.Event] {
     let ids = try await transaction.query(
       """
@@ -167,7 +167,7 @@ struct ExplainRecords {
     return (event, body ?? "")
   }
 
-  /// Events that tell of an id and have had no effect yet, among the newest of each such state.
+  /// Events that mention an id and have had no effect yet, among the newest of each such state.
   func openEvents(about id: String) async throws -> [Explanation.Event] {
     var found: [String] = []
     for state in [InboxReader.State.new, .waiting, .failed] {
@@ -188,7 +188,7 @@ struct ExplainRecords {
     return try await events("event_id = ANY(\(found))")
   }
 
-  /// Events of a time that tell of an id.
+  /// Events of a time that mention an id.
   func events(about id: String, from: Date, to: Date) async throws -> [Explanation.Event] {
     let found: [String] = try await transaction.query(
       """
@@ -245,7 +245,7 @@ struct ExplainRecords {
     )
   }
 
-  /// Long work that is under way and may bring what is asked for.
+  /// Running jobs that may bring the object.
   func jobs() async throws -> [Explanation.Reason] {
     try await transaction.query(
       """

@@ -4,7 +4,7 @@ import Purchases
 import Queue
 import StripeAPI
 
-/// The short answer, out of what was found. Pure.
+/// Finds the short answer from what was found. Pure.
 enum ExplainVerdict {
   typealias Verdict = Explanation.Verdict
   typealias Action = Explanation.Action
@@ -93,7 +93,7 @@ enum ExplainVerdict {
     }
   }
 
-  /// What was sold, and by which mapping it is licensed.
+  /// What was sold, and which mapping licenses it.
   static func mappings(_ knowledge: Knowledge, _ mappings: [Mapping]) -> [Explanation.Reason] {
     var sold: [(price: Stripe.PriceID?, product: Stripe.ProductID?)] = []
     for snapshot in knowledge.facts.values.sorted(by: { $0.key < $1.key }).map(\.snapshot) {
@@ -131,8 +131,8 @@ enum ExplainVerdict {
   }
 
   /// - Parameters:
-  ///   - made: events that Stripe has made; nil when it could not be asked.
-  ///   - here: those that came.
+  ///   - made: events that Stripe has created; nil if it could not be asked.
+  ///   - here: the events that arrived.
   static func whyUnseen(made: [StripeEventNotice]?, here: [Explanation.Event]) -> String {
     let missing = (made ?? []).filter { event in !here.contains { $0.id == event.id } }
     if missing.contains(where: { $0.pendingWebhooks > 0 }) {
@@ -150,7 +150,7 @@ enum ExplainVerdict {
     return "Stripe lists no event of it; they are kept for 30 days."
   }
 
-  /// - Parameter isOlder: than the installation.
+  /// - Parameter isOlder: whether the object is older than the installation.
   static func of(
     _ finding: LiveLook.Finding, _ object: ExplainedObject, why: String, isOlder: Bool
   ) -> (Verdict, [Action]) {

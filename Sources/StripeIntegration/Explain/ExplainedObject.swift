@@ -1,8 +1,8 @@
 import Identity
 import Purchases
 
-/// What an id is about, by its prefix (API reference, "Object identifiers"; the prefixes are conventions of long standing
-/// and not promised, so that an id without a known one is still looked for among what is on record).
+/// What an id is about, by its prefix (API reference, "Object identifiers"). The prefixes are old conventions but not
+/// promised, so an id without a known prefix is still searched for on record.
 struct ExplainedObject: Hashable, Sendable {
   enum Kind: String, Hashable, Sendable, Encodable {
     case checkoutSession = "checkout_session"
@@ -16,7 +16,7 @@ struct ExplainedObject: Hashable, Sendable {
     case charge, refund, dispute, customer, product, price, event
     case paymentLink = "payment_link"
     case fulfillment
-    /// No prefix of Stripe's: a license, or nothing that is known.
+    /// No Stripe prefix: a license, or nothing known.
     case license
   }
 
@@ -60,14 +60,14 @@ struct ExplainedObject: Hashable, Sendable {
     }
   }
 
-  /// The mode that the id itself names; only Checkout Sessions do.
+  /// The mode that the id itself names; only ids of Checkout Sessions do.
   var livemode: Bool? {
     if id.hasPrefix("cs_test_") { return false }
     if id.hasPrefix("cs_live_") { return true }
     return nil
   }
 
-  /// What Stripe can be asked for by this id alone, as far as decisions are made from it.
+  /// What to ask Stripe about this id alone, if decisions need the answer.
   var question: Question? {
     switch kind {
     case .checkoutSession: .checkoutSession(.init(id))

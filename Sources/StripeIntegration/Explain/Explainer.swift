@@ -6,13 +6,13 @@ import Queue
 import StripeAPI
 import Tenancy
 
-/// Answers "why is there (no) license for this?" for any id, seen or never seen. Reads only.
+/// Answers "why is there (no) license for this?" for any id, known or not. It only reads.
 struct Explainer: Sendable {
   let database: TenantDatabase
   let stripe: any StripeAccess
   let clock: @Sendable () -> Date
   let tenant: Tenant
-  /// The operator may be told that an id is known in the other mode of the account; a vendor's token is for one mode.
+  /// The operator may learn that an id is known in the account's other mode. A vendor's token is for one mode only.
   let isOperator: Bool
 
   private var look: LiveLook {
@@ -47,8 +47,8 @@ struct Explainer: Sendable {
     return explanation
   }
 
-  /// "Take up this object now": what Stripe says of it becomes facts, and its purchase is looked at.
-  /// - Returns: the purchase; nil when Stripe has nothing by this id that is sold.
+  /// Processes an object now: what Stripe says about it becomes facts, and its purchase is looked at.
+  /// - Returns: the purchase; nil if Stripe has nothing under this id that is sold.
   func takeUp(_ id: String, by actor: String) async throws -> PurchaseID? {
     guard case .found(let finding) = try await look.look(at: ExplainedObject(id)) else { return nil }
     let root = finding.decision?.root?.stripeID
@@ -268,7 +268,7 @@ struct Explainer: Sendable {
     }
   }
 
-  /// Runs calls to Stripe; their failure is the answer then.
+  /// Runs calls to Stripe. If they fail, the failure becomes the answer.
   private func askStripe<T: Sendable>(
     _ explanation: inout Explanation, _ body: @Sendable () async throws -> T
   ) async throws -> T? {

@@ -5,7 +5,7 @@ import LicenseKitAPI
 import Purchases
 import StripeAPI
 
-/// The answer to "why is there (no) license for this?", for any id, and without a buyer's data.
+/// The answer to "why is there (no) license for this?" for any id, without a buyer's data.
 struct Explanation: Encodable, Sendable {
   struct Object: Encodable, Sendable {
     let id: String
@@ -28,23 +28,23 @@ struct Explanation: Encodable, Sendable {
     case inProgress = "in_progress"
     /// The account is not connected: nothing is done for it.
     case notConnected = "not_connected"
-    /// The tenant's queue stands still until a person acts.
+    /// The tenant's queue is blocked until a person acts.
     case parked
-    /// Stripe or LicenseKit does not answer; it goes on by itself.
+    /// Stripe or LicenseKit does not answer. It continues by itself when they do.
     case outage
-    /// An event of it came and cannot be read.
+    /// An event about it arrived and cannot be read.
     case eventFailed = "event_failed"
-    /// An event of it came and waits.
+    /// An event about it arrived and is waiting.
     case eventWaiting = "event_waiting"
     /// The event has no effect on licenses.
     case eventIgnored = "event_ignored"
-    /// A sale at Stripe that nothing has been heard of here.
+    /// A sale at Stripe that is not known here.
     case notSeen = "not_seen"
-    /// Stripe has it; it names nothing that is sold, or sells nothing.
+    /// Stripe has it, but it names nothing that is sold, or sells nothing.
     case sellsNothing = "sells_nothing"
-    /// Neither here nor at Stripe, for this account and mode.
+    /// Neither known here nor at Stripe, for this account and mode.
     case unknownObject = "unknown_object"
-    /// The id is of the other mode.
+    /// The id belongs to the other mode.
     case wrongMode = "wrong_mode"
     /// Stripe could not be asked.
     case stripeUnavailable = "stripe_unavailable"
@@ -57,7 +57,7 @@ struct Explanation: Encodable, Sendable {
   /// Something that can be done about it.
   struct Action: Encodable, Sendable {
     let sentence: String
-    /// The request that does it, where there is one.
+    /// The request that does it, if there is one.
     @OrNull var method: String?
     @OrNull var path: String?
 
@@ -68,14 +68,14 @@ struct Explanation: Encodable, Sendable {
     }
   }
 
-  /// One link of the chain of reasoning, in its order.
+  /// One step of the reasoning, in order.
   struct Reason: Encodable, Sendable {
     enum Kind: String, Encodable, Sendable {
       case link, fact, event, mapping, decision, step, connection, outage, job, stripe
     }
     let kind: Kind
     let says: String
-    /// When that was so, or happened.
+    /// When that was true, or happened.
     @OrNull var at: Date?
 
     init(_ kind: Kind, _ says: String, at: Date? = nil) {
@@ -98,12 +98,12 @@ struct Explanation: Encodable, Sendable {
     /// `pending`, `connected`, `disconnected`, or `never` when the app was never installed.
     let status: String
     @OrNull var installedAt: Date?
-    /// Why nothing moves.
+    /// Why nothing is done.
     @OrNull var standstill: String?
     @OrNull var standingStillSince: Date?
   }
 
-  /// What would be done if an object were taken up that nothing has been heard of here.
+  /// What would be done if an object that is not known here were processed.
   struct Outlook: Encodable, Sendable {
     let status: PurchaseStatus
     @OrNull var reason: String?
@@ -126,7 +126,7 @@ struct Explanation: Encodable, Sendable {
 }
 
 extension Explanation {
-  /// For people, on a terminal.
+  /// The answer as text for a terminal.
   var text: String {
     var lines = [
       "\(object.id) (\(accountID), \(livemode ? "live" : "test"))", "", "\(verdict.code.rawValue): \(verdict.sentence)",

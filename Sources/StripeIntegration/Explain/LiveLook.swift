@@ -7,8 +7,7 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Asks Stripe about an object that nothing is on record of, and follows it to its purchase. In memory: nothing is
-/// written.
+/// Asks Stripe about an object that is not on record, and follows it to its purchase. It works in memory and writes nothing.
 struct LiveLook: Sendable {
   let database: TenantDatabase
   let calls: StripeCalls
@@ -17,19 +16,19 @@ struct LiveLook: Sendable {
   private var tenant: Tenant { calls.tenant }
 
   struct Finding: Sendable {
-    /// What Stripe said, what the purchase begins with first.
+    /// What Stripe said, beginning with the object that the purchase starts from.
     var facts: [Fact] = []
-    /// How it was followed, in words.
+    /// How the object was followed, in words.
     var path: [String] = []
-    /// When the object was made, if it says so.
+    /// When the object was created, if it says so.
     var created: Date?
     var purchase: PurchaseID?
     var decision: Decision?
-    /// What would be done at LicenseKit if it were taken up.
+    /// What would be done at LicenseKit if it were processed.
     var steps: [Step] = []
   }
 
-  /// What came of it.
+  /// The result of the look.
   enum Outcome: Sendable {
     case found(Finding)
     /// Stripe has no such object for this account and mode.
@@ -81,8 +80,8 @@ struct LiveLook: Sendable {
 
   // MARK: Following
 
-  /// From a charge to its payment, from that to its session, and so on, to what the purchase is at its root; then all that
-  /// a decision needs.
+  /// Follows a charge to its payment, the payment to its session and so on, up to the purchase's root; then asks everything
+  /// that a decision needs.
   private func follow(_ first: Reconciliation.Answer, _ finding: inout Finding) async throws {
     var knowledge = Knowledge()
     var answers: [FactKey: Reconciliation.Answer] = [:]
@@ -137,7 +136,7 @@ struct LiveLook: Sendable {
     finding.steps = survey.steps
   }
 
-  /// A payment that names what it sells, or names nothing; and Stripe.
+  /// A payment that names what it sells or names nothing; and Stripe.
   private struct Stage: RehearsalStage {
     let look: LiveLook
     var knowledge: Knowledge
@@ -160,7 +159,7 @@ struct LiveLook: Sendable {
     }
   }
 
-  /// The newest sessions that a Payment Link has made.
+  /// The newest sessions made by a Payment Link.
   func sessions(ofLink link: String) async throws -> [String] {
     let parameters = FormParameters([("payment_link", .string(link))])
     let page = try await calls.run { try await $0.page(["checkout", "sessions"], parameters, limit: 20) }
@@ -169,8 +168,7 @@ struct LiveLook: Sendable {
 
   // MARK: What Stripe told, and to whom
 
-  /// Events that Stripe made of an object, if the app may read them and they are not older than Stripe keeps them. Nil: not
-  /// known.
+  /// Events that Stripe created about an object, if the app may read them and Stripe still keeps them. Nil means not known.
   func events(about id: String, from: Date, to: Date) async -> [StripeEventNotice]? {
     let parameters = FormParameters([])
       .adding(
@@ -190,12 +188,12 @@ struct LiveLook: Sendable {
 struct StripeEventNotice: Hashable, Sendable {
   let id: String
   let type: String
-  /// Deliveries that have not been answered with a success yet.
+  /// Deliveries that were not yet answered with success.
   let pendingWebhooks: Int64
 }
 
 extension Root {
-  /// What Stripe is asked for the root itself.
+  /// The question that asks Stripe for the root itself.
   fileprivate var question: Question? {
     switch self {
     case .subscription(let id): .subscription(id)
@@ -207,7 +205,7 @@ extension Root {
 }
 
 extension Snapshot {
-  /// When the object was made, if it says so.
+  /// When the object was created, if it says so.
   fileprivate var created: Date? {
     switch self {
     case .checkoutSession(let object): object.created

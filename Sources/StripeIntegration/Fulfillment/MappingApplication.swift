@@ -6,18 +6,18 @@ import Purchases
 import StripeAPI
 import Tenancy
 
-/// Brings the terms of a changed mapping to one purchase that was fulfilled under its earlier ones, within a transaction of
-/// the tenant. Nothing is called: the reconciler takes the steps.
+/// Brings the terms of a changed mapping to one purchase that was fulfilled under its earlier terms, within a transaction of
+/// the tenant. No outside call is made: the reconciler takes the steps.
 struct MappingApplication {
   let mapping: Mapping
   let tenant: Tenant
   let transaction: PostgresTransaction
   let now: Date
 
-  /// What becomes of a line.
+  /// What happens to a line.
   enum LineChange: Hashable, Sendable {
     case changed(from: Terms)
-    /// It has these terms already.
+    /// The line has these terms already.
     case unchanged
     case impossible(String)
   }
@@ -27,15 +27,15 @@ struct MappingApplication {
     let stripeID: String
     let status: String
     var lines: [(key: LineKey, change: LineChange)]
-    /// What is done at LicenseKit because of it, in order.
+    /// What would be done at LicenseKit because of it, in order.
     var steps: [Step]
-    /// Why the steps cannot be told.
+    /// Why the steps cannot be predicted.
     var note: String?
 
     var changed: [LineKey] { lines.filter { if case .changed = $0.change { true } else { false } }.map(\.key) }
   }
 
-  /// The purchases that the mapping has reached, in the order of their ids.
+  /// The purchases with lines under the mapping, in the order of their ids.
   static func purchases(
     under mapping: String, of tenant: Tenant, after last: String?, limit: Int, in transaction: PostgresTransaction
   ) async throws -> [PurchaseID] {
@@ -112,7 +112,7 @@ struct MappingApplication {
     return change
   }
 
-  /// What is on record, without a question to anybody.
+  /// Reads what is on record, and asks nobody.
   private struct RecordsStage: RehearsalStage {
     var loaded: Reconciliation.Loaded
     let records: RecordStore
@@ -150,16 +150,16 @@ struct MappingApplication {
 
   enum Outcome: Sendable {
     case applied(Change)
-    /// A reconciler is at it; its decision may rest on the terms of before.
+    /// A reconciler has the purchase; its decision may rest on the earlier terms.
     case busy
-    /// It was found to be the same as another purchase.
+    /// The purchase was found to be the same as another one.
     case merged
   }
 
-  /// Writes the new terms and lets the purchase be looked at.
+  /// Writes the new terms and has the purchase looked at.
   ///
-  /// The row of the purchase is locked before anything is read, and nobody may have the lease: a run that began before
-  /// would decide by the terms of before, and one that begins after this transaction reads the new ones.
+  /// The row of the purchase is locked before anything is read, and nobody may have the lease. A run that began earlier would
+  /// decide by the earlier terms; one that begins after this transaction reads the new ones.
   func apply(to purchase: PurchaseID, by actor: String) async throws -> Outcome {
     guard
       let row = try await transaction.query(

@@ -5,29 +5,29 @@ import Purchases
 import Queue
 import StripeAPI
 
-/// The right to work on a purchase, for a while. Another worker can take it over when it has expired; the fencing number
-/// then makes every later write of this one fail.
+/// The right to work on a purchase for some time. After it expires another worker can take it over, and the fencing number
+/// then makes every later write of this worker fail.
 struct PurchaseLease: Sendable {
-  /// Longer than any single call may take, and no longer than a buyer should wait for another replica when one died.
+  /// Longer than any single call may take, and no longer than a buyer should wait after a replica died.
   static let duration = "60 seconds"
 
   let tenant: Tenant
   let purchase: PurchaseID
   let fence: Int64
-  /// The marks that this run answers to; a later one makes another run.
+  /// The reconcile requests that this run answers; a later one starts another run.
   let attentionSeq: Int64
   let attempts: Int
-  /// As the purchase was left by the run before.
+  /// The state in which the previous run left the purchase.
   let status: String
   let reason: String?
-  /// Its licenses are to be looked at where they are kept, whether or not anything is to be done to them.
+  /// The licenses are to be looked at in LicenseKit, whether or not they need a change.
   let inspects: Bool
-  /// The lease before this one was left behind: whoever had it ended without a word, or was cut off from the database.
+  /// The previous lease was abandoned: its worker crashed or lost the database.
   let wasAbandoned: Bool
-  /// How often that happened since a run ended.
+  /// How many times that happened since a run last ended.
   let abandoned: Int
 
-  /// Takes the lease, unless somebody has it.
+  /// Takes the lease, unless another worker has it.
   static func take(
     _ purchase: PurchaseID, of tenant: Tenant, in transaction: PostgresTransaction
   ) async throws -> PurchaseLease? {
@@ -62,7 +62,7 @@ struct PurchaseLease: Sendable {
     }
   }
 
-  /// Leaves the purchase alone for a while when the lease was left behind once too often: it may be what ends processes.
+  /// Sets the purchase aside for a while if its lease was abandoned too often: the purchase may be what crashes processes.
   /// - Returns: whether it was set aside.
   func setAside(at now: Date, in transaction: PostgresTransaction) async throws -> Bool {
     guard wasAbandoned, abandoned >= Caution.mostEnds else { return false }
@@ -76,7 +76,7 @@ struct PurchaseLease: Sendable {
     return true
   }
 
-  /// Keeps the lease for another while; every transaction of a run begins with it.
+  /// Extends the lease; every transaction of a run begins with it.
   /// - Throws: `LeaseLost`.
   func hold(in transaction: PostgresTransaction) async throws {
     let held = try await transaction.query(
@@ -91,7 +91,7 @@ struct PurchaseLease: Sendable {
     guard held.affectedRows == 1 else { throw LeaseLost() }
   }
 
-  /// Shows the state of the purchase while the run still goes on.
+  /// Shows the state of the purchase during the run.
   func show(_ decision: Decision, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """
@@ -132,13 +132,13 @@ struct PurchaseLease: Sendable {
     var status: PurchaseStatus
     var reason: String?
     var attempts = 0
-    /// When to look again; nil when nothing is known to change.
+    /// When to look again; nil if nothing is known to change.
     var nextLook: Date?
-    /// What is kept of leases that were left behind; none where a run ended.
+    /// How many abandoned leases to remember; none after a run that ended.
     var abandoned = 0
   }
 
-  /// Ends the run. A mark that came meanwhile keeps the purchase in line.
+  /// Ends the run. A reconcile request that came meanwhile keeps the purchase due.
   func end(_ ending: Ending, in transaction: PostgresTransaction) async throws {
     let root = ending.decision?.root
     let customer = ending.decision?.customer?.stripeCustomer
@@ -167,7 +167,7 @@ struct PurchaseLease: Sendable {
     }
   }
 
-  /// Gives the purchase back as it was, to be taken up again at once or after a pause.
+  /// Gives the purchase back unchanged, to be tried again at once or after a pause.
   func release(retryAt: Date?, attempts: Int, reason: String?, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """

@@ -6,7 +6,7 @@ import Queue
 import StripeAPI
 import Tenancy
 
-/// The queue of tenants whose purchases are due, with what a claim finds to do.
+/// The queue of tenants whose purchases are due, and what each claim has to do.
 struct PurchaseQueue: Sendable {
   let database: TenantDatabase
   let tenants: TenantQueue
@@ -16,25 +16,25 @@ struct PurchaseQueue: Sendable {
     tenants = TenantQueue(.purchases, database: database)
   }
 
-  /// Purchases that one claim may take.
+  /// How many purchases one claim may take.
   static let length = 20
-  /// How often a claim is extended, each time after a quarter of it. If a single purchase takes longer, another worker joins in,
-  /// and the leases keep the two apart.
+  /// How many times a claim is extended, each time after a quarter of it. If a single purchase takes longer, another worker
+  /// joins in, and the leases keep the two apart.
   static let mostExtensions = 12
 
   /// What a claim has to do.
   struct Work: Sendable {
     let purchases: [PurchaseID]
-    /// The first claim after a pause: one purchase tells whether the trouble is over.
+    /// The first claim after a pause: one purchase tries whether the trouble is over.
     let isProbe: Bool
-    /// Whether objects of thin events are to be asked for.
+    /// Whether there are thin events whose objects must be asked for.
     let hasThinEvents: Bool
   }
 
-  /// The purchases of the tenant that are due, oldest first; none while the tenant is parked, one after a pause.
+  /// The purchases of the tenant that are due, oldest first; none while the tenant is blocked, one after a pause.
   ///
-  /// After a rush many purchases that have their licenses are due for what is left (see the write-back). A buyer without a
-  /// license does not wait behind them: of those that have theirs every fourth place is taken at most, while others wait.
+  /// After a rush many purchases that have their licenses are still due for the write-back. A buyer without a license does
+  /// not wait behind them: while others wait, purchases with licenses get at most every fourth place.
   func work(of tenant: Tenant) async throws -> Work {
     let (rows, hasThinEvents) = try await database.transaction(for: tenant) { transaction in
       let rows = try await transaction.query(

@@ -7,10 +7,10 @@ import Queue
 import StripeAPI
 import Tenancy
 
-/// Which purchases are to be looked at again. What is left out matches everything; at least one thing is named.
+/// Which purchases to look at again. A field left out matches everything; at least one must be given.
 struct PurchaseFilter: Codable, Hashable, Sendable {
   var status: PurchaseStatus?
-  /// A part of the reason, in whatever case.
+  /// A part of the reason, in upper or lower case.
   var reasonContains: String?
   var createdFrom: Date?
   /// Up to, and not including.
@@ -26,7 +26,7 @@ struct PurchaseFilter: Codable, Hashable, Sendable {
   }
 }
 
-/// Finds the purchases of a filter and lets them be looked at again, within a transaction of their tenant.
+/// Finds the purchases of a filter and has them looked at again, within a transaction of their tenant.
 struct PurchaseReplay {
   struct Found: Sendable {
     let id: PurchaseID
@@ -63,7 +63,7 @@ struct PurchaseReplay {
     }
   }
 
-  /// How many there are; counted no further than `limit`.
+  /// How many match; counting stops at `limit`.
   func count(upTo limit: Int) async throws -> Int {
     guard let conditions = try await conditions() else { return 0 }
     return try await transaction.query(
@@ -79,7 +79,7 @@ struct PurchaseReplay {
     ).first?.get("n") ?? 0
   }
 
-  /// Marks them all, and notes in each story who asked.
+  /// Requests a look at each of them, and notes in its story who asked.
   func mark(_ purchases: [PurchaseID], by actor: String) async throws {
     guard !purchases.isEmpty else { return }
     let ids = purchases.map(\.rawValue)
@@ -103,7 +103,7 @@ struct PurchaseReplay {
     try await TenantQueue.enqueue(tenant, in: .purchases, transaction)
   }
 
-  /// Nil when nothing can match.
+  /// Nil if nothing can match.
   private func conditions() async throws -> PostgresQuery? {
     var conditions: PostgresQuery = ""
     if let status = filter.status { conditions.append("AND p.status = \(status.rawValue) ") }

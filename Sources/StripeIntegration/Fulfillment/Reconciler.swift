@@ -10,8 +10,8 @@ import Tenancy
 
 /// Makes what exists at LicenseKit equal to what a purchase entitles to.
 ///
-/// What is done, and in which order, is decided by `Reconciliation`; `ReconcilerRun` performs it. A run may be stopped
-/// between any two actions: the next one goes on from what was recorded.
+/// `Reconciliation` decides what is done and in which order; `ReconcilerRun` performs it. A run may stop between any two
+/// actions: the next one continues from what was recorded.
 package struct Reconciler: Sendable {
   let database: TenantDatabase
   let stripe: any StripeAccess
@@ -19,19 +19,19 @@ package struct Reconciler: Sendable {
   let vault: KeyVault
   let redis: RedisClient?
   let recent: RecentEvents
-  /// Who hears of each step that was done.
+  /// Told of each step that was done.
   let listeners: [any StepListener]
   let clock: @Sendable () -> Date
   let logger: Logger
   var caution = Caution.none
   let policy = FailurePolicy()
 
-  /// Reconciles one purchase, unless somebody is at it.
+  /// Reconciles one purchase, unless another worker has it.
   /// - Returns: the outage of Stripe or LicenseKit that stopped it, which concerns all purchases of the tenant.
   /// - Throws: only what concerns the whole tenant or the database; the failure of one purchase is recorded with it.
   @discardableResult
   func reconcile(_ purchase: PurchaseID, of tenant: Tenant) async throws -> Outage? {
-    // The Redis lock spares the database a race between replicas; the lease in the row is what decides.
+    // The Redis lock saves a race in the database between replicas; only the lease in the row decides.
     var lock: RedisLock?
     if let redis {
       do {
@@ -50,7 +50,7 @@ package struct Reconciler: Sendable {
     return outage
   }
 
-  /// - Throws: `TenantUnavailable`, and what the database is in trouble with.
+  /// - Throws: `TenantUnavailable`, and failures of the database.
   private func run(_ purchase: PurchaseID, of tenant: Tenant) async throws -> Outage? {
     guard var run = try await ReconcilerRun.begin(self, purchase, of: tenant) else { return nil }
     let result = try await run.work()

@@ -8,22 +8,22 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Performs one run over one purchase, under its lease: carries out what the value wants done, and tells it what came of it.
-/// Nothing is decided here.
+/// Performs one run over one purchase, under its lease: it carries out the actions that the value asks for and reports their
+/// outcomes. It decides nothing.
 ///
-/// What the value wants of the database one after another is one transaction (`RunTransaction`). Each call outside so stands
-/// between two commits: the one that says that it is about to be made, and the one that says what came of it.
+/// Consecutive actions in the database are one transaction (`RunTransaction`). So each outside call stands between two
+/// commits: one says that it is about to be made, and one says what came of it.
 struct ReconcilerRun {
   private let reconciler: Reconciler
   private let lease: PurchaseLease
   private let jitter: Double
   private var run: Reconciliation
   private var action: Reconciliation.Action
-  /// The entry of the step under way.
+  /// The timeline entry of the step under way.
   private var entry: Int64?
 
-  /// How often a transaction is begun that the database undoes for the sake of another: a run that gave up at its last one
-  /// would leave its lease behind, and the purchase would stand still until that is over.
+  /// How many times to begin a transaction that the database aborts in favour of another. A run that gave up at its last
+  /// transaction would leave its lease behind, and the purchase would wait until the lease expires.
   private static let attempts = 3
 
   private var session: StripeSession?
@@ -32,9 +32,9 @@ struct ReconcilerRun {
   private var tenant: Tenant { lease.tenant }
   private var database: TenantDatabase { reconciler.database }
 
-  /// Takes the lease, and in the same transaction does all that needs nothing from outside; in a transaction of its own where
-  /// a process may end over the purchase, so that the lease is left behind as the trace of it.
-  /// - Returns: nil when somebody has the purchase, or it was set aside.
+  /// Takes the lease and, in the same transaction, does everything that needs nothing from outside. If a process may crash
+  /// over the purchase, the lease gets a transaction of its own, so that it stays behind as a trace.
+  /// - Returns: nil if another worker has the purchase, or it was set aside.
   static func begin(
     _ reconciler: Reconciler, _ purchase: PurchaseID, of tenant: Tenant
   ) async throws -> ReconcilerRun? {
@@ -56,7 +56,8 @@ struct ReconcilerRun {
         }
       }
     } catch {
-      // Of this purchase alone, it may be: then no other waits behind it. Where it is the database, this fails as well.
+      // The failure may concern this purchase alone, and then no other purchase should wait for it. If the database fails,
+      // this transaction fails as well.
       let lease = try await reconciler.database.transaction(for: tenant) { transaction in
         try await PurchaseLease.take(purchase, of: tenant, in: transaction)
       }
@@ -80,7 +81,7 @@ struct ReconcilerRun {
     action = run.begin()
   }
 
-  /// - Throws: what the database is in trouble with.
+  /// - Throws: failures of the database.
   mutating func work() async throws -> Reconciliation.Result {
     while true {
       if case .finish(let result) = action { return result }
@@ -116,7 +117,7 @@ struct ReconcilerRun {
     }
   }
 
-  /// What is to be recorded is recorded even when the service is being stopped: the task that ran is cancelled by then.
+  /// Records even if the service is stopping and the running task is cancelled.
   private static func shielded<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
     try await Task { try await body() }.value
   }
@@ -172,7 +173,7 @@ struct ReconcilerRun {
     return made
   }
 
-  /// As many as are answered: none of them is asked again.
+  /// Returns the answers that came before a failure, so that none of them is asked for again.
   private mutating func ask(_ questions: [Question]) async -> Reconciliation.Input {
     var answers: [Reconciliation.Answer] = []
     do {
@@ -199,8 +200,8 @@ struct ReconcilerRun {
   }
 
   private mutating func writeBack(_ target: MetadataTarget, _ metadata: [String: String]) async throws -> String? {
-    // Stripe repeats the answer of a key for a day, its own errors included (API reference, "Idempotent requests"): so each
-    // run has another key. Writing the same values twice does no harm.
+    // Stripe repeats the answer to a key for a day, even its own errors (API reference, "Idempotent requests"), so each run
+    // has another key. Writing the same values twice does no harm.
     let key = "licensekit:\(target.stripeID):\(metadata.hashText):\(lease.fence)"
     let answer = try await currentSession().updateMetadata(of: target, metadata, idempotencyKey: key)
     return answer.requestID.map { "Stripe: \($0)" }
@@ -208,7 +209,7 @@ struct ReconcilerRun {
 }
 
 extension Reconciliation.Action {
-  /// Whether ids may turn out to belong together.
+  /// Whether the writes may show that ids belong together.
   fileprivate var mayLink: Bool {
     guard case .commit(let writes) = self else { return false }
     return writes.contains { write in

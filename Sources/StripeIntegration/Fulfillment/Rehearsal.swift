@@ -4,22 +4,22 @@ import LicenseKitAPI
 import Purchases
 import StripeAPI
 
-/// A run that changes nothing: the same value as a real one, performed by reading alone, as if each step succeeded.
+/// A run that changes nothing: the same value as in a real run, performed by only reading, as if each step succeeded.
 ///
-/// So what a dry run, an explanation or a backfill tells of a purchase is what the reconciler would do.
+/// So a dry run, an explanation or a backfill predicts what the reconciler would do.
 struct Rehearsal: Sendable {
-  /// What should exist; with open questions where those cannot be asked.
+  /// What should exist; with open questions if those cannot be asked.
   private(set) var decision: Decision?
-  /// The decision as people would see it in the end.
+  /// The decision in the form that people would finally see.
   private(set) var told: Decision?
   /// What would be done at LicenseKit, in order.
   private(set) var steps: [Step] = []
-  /// What would be found changed by hand.
+  /// What would count as changed by hand.
   private(set) var changes: [(unit: UnitKey, what: Set<ByHand>)] = []
-  /// Why it would not come to an end.
+  /// Why the run would not finish.
   private(set) var obstacle: String?
 
-  /// What must be asked first, where it cannot be asked.
+  /// The questions that must be answered first but cannot be asked.
   var questions: [Question] { decision?.questions ?? [] }
 
   /// - Throws: what the stage throws.
@@ -75,14 +75,14 @@ struct Rehearsal: Sendable {
   }
 }
 
-/// Where a rehearsal reads.
+/// Where a rehearsal reads from.
 protocol RehearsalStage {
-  /// What is known and recorded by now, the answers that were given included.
+  /// What is known and recorded by now, including the answers given.
   mutating func load() async throws -> Reconciliation.Loaded
   mutating func customer(_ code: String) async throws -> Recorded.Customer?
-  /// - Returns: nil where Stripe cannot be asked.
+  /// - Returns: nil if Stripe cannot be asked.
   mutating func answer(_ question: Question) async throws -> Reconciliation.Answer?
-  /// - Returns: nil where LicenseKit is not looked at: a license is taken to be as it was left.
+  /// - Returns: nil if LicenseKit is not asked; then the license counts as unchanged.
   mutating func look(at license: LicenseID) async throws -> SeenLicense?
 }
 
@@ -92,7 +92,7 @@ extension RehearsalStage {
 }
 
 extension Step {
-  /// What the outside world would answer.
+  /// The answer that the outside world would give.
   fileprivate var plannedResult: StepResult {
     switch self {
     case .createCustomer: .customer("planned")

@@ -6,13 +6,13 @@ import Purchases
 import Queue
 import StripeAPI
 
-/// The part of a run that one transaction carries out: all that the value wants of the database one after another.
+/// Performs the consecutive database actions of a run in one transaction.
 struct RunTransaction {
   private let reconciler: Reconciler
   private let lease: PurchaseLease
   private let transaction: PostgresTransaction
   private(set) var run: Reconciliation
-  /// The entry of the step that was begun last.
+  /// The timeline entry of the step that was begun last.
   private(set) var entry: Int64?
 
   init(
@@ -34,7 +34,7 @@ struct RunTransaction {
   }
   private var timeline: Timeline { Timeline(tenant: tenant, purchase: lease.purchase, transaction: transaction) }
 
-  /// - Returns: what is to be done outside the transaction.
+  /// - Returns: the next action, which is performed outside the transaction.
   mutating func perform(_ first: Reconciliation.Action) async throws -> Reconciliation.Action {
     var action = first
     while let input = try await input(of: action) { action = run.next(input, now: reconciler.clock()) }
@@ -50,7 +50,7 @@ struct RunTransaction {
     case .commit(let writes):
       var committed = Reconciliation.Committed()
       for write in writes {
-        // What else was to be written is not of this purchase any more.
+        // The remaining writes no longer concern this purchase.
         guard try await perform(write, &committed) else { return .leaseLost }
       }
       return .committed(committed)
@@ -58,7 +58,7 @@ struct RunTransaction {
     }
   }
 
-  /// - Returns: false when the purchase turned out to be another one.
+  /// - Returns: false if the purchase turned out to be another one.
   private mutating func perform(
     _ write: Reconciliation.Write, _ committed: inout Reconciliation.Committed
   ) async throws -> Bool {
@@ -100,7 +100,7 @@ struct RunTransaction {
       guard let purchase = try await index.link(answer.snapshot, to: lease.purchase, knowing: asked),
         purchase != lease.purchase
       else { continue }
-      // What is known of a shared payment is borrowed; the purchase goes on.
+      // Facts about a shared payment are only borrowed, so the purchase goes on.
       if !asked.isShared(answer.snapshot) { isAnother = true }
       try await index.mark(purchase)
     }
@@ -110,7 +110,7 @@ struct RunTransaction {
   private func adopt(_ decision: Decision, _ agreed: [LineKey: Decider.Agreement]) async throws {
     try await records.agree(decision.linesToAgree, knowing: agreed)
     try await records.setUnmapped(decision.unmapped)
-    // A first sale with nothing against it has nothing to be told.
+    // A first sale with no cause against it has nothing to report.
     if !agreed.isEmpty || decision.lines.contains(where: { !$0.causes.isEmpty }) {
       try await records.setCauses(of: decision)
     }
@@ -172,8 +172,8 @@ struct RunTransaction {
 }
 
 extension Reconciliation.Loaded {
-  /// Reads what is known and recorded of a purchase.
-  /// - Parameter answers: what Stripe was asked besides, and is not written down.
+  /// Reads what is known and recorded about a purchase.
+  /// - Parameter answers: further answers by Stripe that are not stored.
   init(
     of purchase: PurchaseID, _ tenant: Tenant, answers: [Reconciliation.Answer] = [],
     in transaction: PostgresTransaction

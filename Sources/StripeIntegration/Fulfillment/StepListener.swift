@@ -2,20 +2,20 @@ import Postgres
 import Purchases
 import StripeAPI
 
-/// A step of a purchase that was done.
+/// A step of a purchase that was taken.
 struct RecordedStep: Sendable {
   let tenant: Tenant
   let purchase: PurchaseID
   let step: Step
-  /// What was on record.
+  /// The records before the step.
   let before: Recorded
-  /// What is on record now.
+  /// The records after the step.
   let after: Recorded
-  /// Whether a license with a new key came of it.
+  /// Whether the step issued a license with a new key.
   let isIssue: Bool
 }
 
-/// Hears of each step in the transaction that records it: what a listener writes there is as durable as the step.
+/// Is told of each step in the transaction that records it: what a listener writes there is as durable as the step.
 protocol StepListener: Sendable {
   func recorded(_ step: RecordedStep, in transaction: PostgresTransaction) async throws
 }

@@ -6,15 +6,15 @@ import LicenseKitAPI
 import Purchases
 import StripeAPI
 
-/// Takes one step at LicenseKit. Every step can be repeated: what is already so is left so.
+/// Takes one step at LicenseKit. Every step can be repeated: what is already done stays as it is.
 struct StepRunner {
   let tenant: Tenant
   let licenseKit: any LicenseKitClient
   let customer: DesiredCustomer?
-  /// The payment of what was sold once, if it is known.
+  /// The payment of a one-time sale, if it is known.
   let payment: Stripe.PaymentIntentID?
 
-  /// Test and live objects are kept apart even where one LicenseKit serves both.
+  /// Test and live objects are kept apart even if one LicenseKit serves both.
   private var externalSystem: String { tenant.livemode ? "stripe" : "stripe_test" }
 
   func run(_ step: Step, _ recorded: Recorded) async throws -> StepOutcome {
@@ -65,7 +65,7 @@ struct StepRunner {
     }
   }
 
-  /// Which of these LicenseKit does not have.
+  /// Finds which of these LicenseKit does not have.
   func missing(among records: [Existing]) async throws -> [Existing] {
     var missing: [Existing] = []
     for record in records {
@@ -96,10 +96,10 @@ struct StepRunner {
 
   // MARK: Commerce records
 
-  /// Makes a record that may exist already, made by an attempt whose answer was lost.
+  /// Makes a record that may already exist because an earlier attempt's answer was lost.
   ///
-  /// The contract has no look-up by code or outside id, only the newest 200. A record that is older than those by now
-  /// cannot be found again: another one is made under a name beside it, rather than that the sale waits for ever.
+  /// The contract has no look-up by code or external id, only the newest 200. A record older than those cannot be found, so
+  /// another is made under a different name, because otherwise the sale would wait forever.
   private func make<Made: Sendable>(
     _ name: String, create: (String) async throws(LicenseKitError) -> Made,
     find: (String) async throws(LicenseKitError) -> Made?
@@ -182,7 +182,7 @@ struct StepRunner {
     return StepOutcome(result: .order(made.id), note: note)
   }
 
-  /// What an order is about in Stripe's words. The invoice of a subscription's order stands in its outside id.
+  /// What an order is about, in Stripe's words. The invoice of a subscription's order is in its external id.
   private func sold(_ order: DesiredOrder) -> [(String, JSONValue)] {
     let named = [
       ("stripe_price", order.price?.rawValue), ("stripe_product", order.stripeProduct?.rawValue),
@@ -203,7 +203,7 @@ struct StepRunner {
 
   // MARK: Licenses
 
-  /// Names the unit at LicenseKit: the same for every attempt, whatever purchase row it hangs under by then.
+  /// The unit's name at LicenseKit. It is the same for every attempt, even after the purchase was merged with another.
   private func unitName(_ unit: UnitKey, generation: Int) -> String {
     let text = [
       tenant.account.rawValue, tenant.livemode ? "live" : "test", unit.line, unit.product.rawValue,
@@ -214,9 +214,9 @@ struct StepRunner {
 
   /// Issues the license of a unit.
   ///
-  /// The attempt before may have made one whose key was lost with it. A server that knows the Idempotency-Key gives the
-  /// same license and key again. One that does not makes a second: then the first, whose key nobody has, is found by its
-  /// order and unit name and revoked.
+  /// An earlier attempt may have made a license whose key was lost with the answer. A server that knows the Idempotency-Key
+  /// returns the same license and key again. Any other server makes a second license; then the first, whose key nobody has,
+  /// is found by its order and unit name and revoked.
   private func issue(
     _ unit: DesiredUnit, policy: PolicyID, generation: Int, _ recorded: Recorded
   ) async throws -> StepOutcome {
@@ -229,14 +229,14 @@ struct StepRunner {
       subscriptionID: subscription, customerEmail: customer?.email, customerName: customer?.name,
       startsAt: unit.startsAt, expiresAt: unit.expiresAt,
       metadata: JSONObject(ids + [("stripe_line", .string(unit.key.line)), ("unit", .string(name))]))
-    // The key covers the body: an attempt after a renewal or a changed address is another request, which a server
-    // refuses under the key of the first. What the first left behind is then revoked below.
+    // The key covers the body: an attempt after a renewal or a changed address is another request, which a server refuses
+    // under the first key. What the first attempt left behind is then revoked below.
     let key = SHA256.hexHash("\(name) \(try JSONCoding.encode(body).canonicalText())")
     let made = try await licenseKit.createLicense(body, idempotencyKey: key)
     var status: LicenseStatus?
     if wasCutOff {
       _ = try await revokeOrphans(of: name, besides: made.license.id, unit: unit, order: order, subscription)
-      // An answer that is given again is as old as the first.
+      // A repeated answer is as old as the first one.
       do {
         status = try await licenseKit.getLicense(made.license.id).status
       } catch {
@@ -251,7 +251,7 @@ struct StepRunner {
   }
 
   /// Revokes what attempts to issue a license may have left behind.
-  /// - Returns: what they had made.
+  /// - Returns: the licenses that they had made.
   func revokeLost(_ unit: DesiredUnit, generation: Int, _ recorded: Recorded) async throws -> [LicenseID] {
     let order = unit.order.flatMap { recorded.orders[.init(product: unit.key.product, externalID: $0)]?.id }
     return try await revokeOrphans(
@@ -264,7 +264,7 @@ struct StepRunner {
     _ subscription: LicenseKitAPI.SubscriptionID?
   ) async throws -> [LicenseID] {
     guard order != nil || subscription != nil else { return [] }
-    // By subscription where there is one: the attempt before may have named another order of it.
+    // By subscription if there is one: the earlier attempt may have named another of its orders.
     let licenses = try await licenseKit.listLicenses(
       LicenseFilter(
         productID: unit.key.product, orderID: subscription == nil ? order : nil, subscriptionID: subscription,
@@ -278,7 +278,7 @@ struct StepRunner {
     _ key: UnitKey, until: Date, order: String?, subscription: String?, _ recorded: Recorded
   ) async throws -> StepOutcome {
     guard let license = recorded.licenseID(key) else { return StepOutcome(result: .done) }
-    // The body is a function of the target alone, so that a repetition is the same request.
+    // The body depends on the target alone, so that a repetition is the same request.
     let seconds = Int64(until.timeIntervalSince1970.rounded())
     do {
       let renewed = try await licenseKit.renewLicense(
@@ -286,7 +286,8 @@ struct StepRunner {
       return StepOutcome(result: .done, note: renewed.expiresAt.map { "Valid until \($0.formatted(.iso8601))" })
     } catch {
       guard error.retry == .configuration || error.retry == .conflict else { throw error }
-      // Forward-only: already valid as long or longer, for instance extended by hand.
+      // Renewals only move forward: the license is valid as long or longer already, for example because it was extended by
+      // hand.
       let known = try await licenseKit.getLicense(license)
       guard let expiresAt = known.expiresAt, expiresAt >= until else { throw error }
       return StepOutcome(result: .done, note: "It is valid longer already.")
@@ -303,7 +304,7 @@ struct StepRunner {
 }
 
 extension [String: String] {
-  /// A short name for these values: the same for the same values.
+  /// A short name for these values; equal values have the same name.
   var hashText: String {
     SHA256.hexHash(sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "\n"))
   }

@@ -6,12 +6,12 @@ import ServerKit
 import StripeAPI
 import StripeHTTP
 
-/// Asks Stripe what a decision needs.
+/// Asks Stripe the questions of a decision.
 struct StripeQuestions {
   /// What Stripe said, and when.
   private struct Answer {
     let snapshot: Snapshot
-    /// On Stripe's clock: not later than the moment the answer was made.
+    /// On Stripe's clock, and not later than the moment of the answer.
     let answeredAt: Date
   }
 
@@ -71,8 +71,8 @@ struct StripeQuestions {
     }
   }
 
-  /// A session ends a day after it was made at the latest (API reference, "Checkout Sessions": `expires_at`), so that one
-  /// that made an invoice is not much older than that.
+  /// A session ends at most a day after it was made (API reference, "Checkout Sessions": `expires_at`), so a session that
+  /// made an invoice is not much older than that.
   private func sessions(
     _ search: SessionSearch, _ buyer: Question.Buyer, around moment: Date
   ) async throws -> Answer {
@@ -97,7 +97,7 @@ struct StripeQuestions {
     return Answer(snapshot: .subscription(subscription), answeredAt: answer.readNotBefore)
   }
 
-  /// An invoice with all its lines and, since the new shape does not carry them, its payments.
+  /// An invoice with all its lines and with its payments, which the new API shape does not include.
   private func invoice(_ id: Stripe.InvoiceID) async throws -> Answer {
     let answer = try await session.invoice(id)
     var invoice = try Stripe.Invoice(answer.value)

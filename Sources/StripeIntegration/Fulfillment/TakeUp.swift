@@ -5,16 +5,16 @@ import Purchases
 import StripeAPI
 import Tenancy
 
-/// Takes in what Stripe said when it was asked about an object that no event brought, as events are taken in: facts, the
-/// ids that link them, and a look at the purchase.
+/// Stores what Stripe said about an object that no event brought, as for an event: facts, the ids that link them, and a look
+/// at the purchase.
 struct TakeUp {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
   /// - Parameters:
-  ///   - facts: of one purchase, the object it begins with first.
-  ///   - note: for the story of the purchase, if anything is news.
-  /// - Returns: the purchase; nil when the facts name nothing that is sold.
+  ///   - facts: of one purchase, beginning with the object that it starts from.
+  ///   - note: for the story of the purchase, if anything is new.
+  /// - Returns: the purchase; nil if the facts name nothing that is sold.
   func take(_ facts: [Fact], note: (title: String, detail: String)) async throws -> PurchaseID? {
     guard let first = facts.first else { return nil }
     let index = PurchaseIndex(tenant: tenant, transaction: transaction)

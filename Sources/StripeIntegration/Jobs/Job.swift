@@ -10,30 +10,30 @@ typealias JobID = ID<JobTag>
 
 /// What a job does.
 enum JobKind: String, Sendable, Hashable, CaseIterable, Encodable {
-  /// Takes up what was sold at Stripe before the app was installed.
+  /// Processes what was sold at Stripe before the app was installed.
   case backfill
-  /// Reads Stripe's list of events for those that no webhook brought.
+  /// Reads Stripe's list of events for those that no webhook brought (event sync).
   case sweep
   /// Applies a changed mapping to purchases that were fulfilled under its earlier terms.
   case mappingApply = "mapping_apply"
-  /// Lets many purchases be looked at again, or many events be routed again.
+  /// Has many purchases looked at again, or many events routed again.
   case replay
 }
 
-/// Where a job stands.
+/// The state of a job.
 enum JobState: String, Sendable, Hashable, CaseIterable, Encodable {
   case queued, running, succeeded, failed, cancelled
 
-  /// Whether nothing more will happen.
+  /// Whether the job has ended.
   var isFinal: Bool { self != .queued && self != .running }
 }
 
-/// Long work for one tenant, done in bounded pieces by whichever replica comes to it.
+/// Long work for one tenant, done in bounded pieces by any replica.
 struct Job: Sendable, Identifiable {
   let id: JobID
   let tenant: Tenant
   let kind: JobKind
-  /// What it is about; of one kind and subject a tenant has one open job at a time.
+  /// What the job is about. A tenant has one open job of a kind and subject at a time.
   let subject: String
   /// What was asked for.
   let parameters: JSONObject
@@ -42,7 +42,7 @@ struct Job: Sendable, Identifiable {
   let state: JobState
   /// Why it waits, or why it failed.
   let reason: String?
-  /// How far the work has come, in the work's own words; nil before the first piece.
+  /// How far the work has come, in the form of its kind; nil before the first piece.
   let cursor: JSONValue?
   let progress: JobProgress
   /// Failures in a row.
@@ -53,11 +53,11 @@ struct Job: Sendable, Identifiable {
   let finishedAt: Date?
 }
 
-/// Counts by name, in the order in which they are shown.
+/// Counts by name, in display order.
 struct JobProgress: Sendable, Hashable {
   private(set) var counts: [(name: String, count: Int)]
 
-  /// - Parameter names: shown from the start, with nothing counted yet.
+  /// - Parameter names: shown from the start, with a count of zero.
   init(_ names: [String] = []) { counts = names.map { ($0, 0) } }
 
   init(_ object: JSONObject) {
@@ -66,7 +66,7 @@ struct JobProgress: Sendable, Hashable {
 
   subscript(name: String) -> Int { counts.first { $0.name == name }?.count ?? 0 }
 
-  /// Adds to the counts; a new name comes after those that are there.
+  /// Adds to the counts; new names go to the end.
   mutating func add(_ more: [String: Int]) {
     for (name, count) in more.sorted(by: { $0.key < $1.key }) {
       if let index = counts.firstIndex(where: { $0.name == name }) {

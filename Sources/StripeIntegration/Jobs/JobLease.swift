@@ -6,12 +6,12 @@ import Queue
 import StripeAPI
 import Tenancy
 
-/// The right to work on a job, for a while; as `PurchaseLease` is for a purchase. What a run records under a lease that was
-/// taken over, or of a job that was cancelled, is refused.
+/// The right to work on a job for some time, as `PurchaseLease` is for a purchase. Under a lease that another worker took
+/// over, or for a cancelled job, nothing can be recorded.
 struct JobLease: Sendable {
-  /// Held on to while a piece runs; a replica that died keeps the job waiting for this long.
+  /// If a replica dies, its job waits this long.
   static let duration = "30 seconds"
-  /// How often a run asks for more time.
+  /// How often a running piece extends its lease.
   static let renewal: Duration = .seconds(8)
 
   let job: Job
@@ -19,7 +19,7 @@ struct JobLease: Sendable {
 
   private var tenant: Tenant { job.tenant }
 
-  /// Takes the job of the tenant that waits longest, of those kinds; none while the tenant is parked or not connected.
+  /// Takes the tenant's job of these kinds that has waited longest; none while the tenant is blocked or not connected.
   static func take(_ kinds: [JobKind], of tenant: Tenant, in database: TenantDatabase) async throws -> JobLease? {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
@@ -54,14 +54,14 @@ struct JobLease: Sendable {
     }
   }
 
-  /// Keeps the lease for another while.
+  /// Extends the lease.
   /// - Throws: `LeaseLost`.
   func hold(in transaction: PostgresTransaction) async throws {
     try await update("lease_until = now() + \(Self.duration)::text::interval", in: transaction)
   }
 
-  /// Records a piece and goes on to the next under the same lease.
-  /// - Returns: the lease with the job as it is now.
+  /// Records a piece and continues under the same lease.
+  /// - Returns: the lease with the updated job.
   /// - Throws: `LeaseLost`.
   func advance(to cursor: JSONValue, _ counts: [String: Int], in transaction: PostgresTransaction) async throws
     -> JobLease
@@ -83,14 +83,14 @@ struct JobLease: Sendable {
       """, in: transaction)
   }
 
-  /// Ends the job for want of a way to do it.
+  /// Ends a job that cannot be done.
   /// - Throws: `LeaseLost`.
   func fail(reason: String, in transaction: PostgresTransaction) async throws {
     try await update(
       "state = 'failed', reason = \(reason), finished_at = now(), lease_until = '-infinity'", in: transaction)
   }
 
-  /// Gives the job back, to go on at once behind the tenant's other jobs, or after a pause.
+  /// Gives the job back: it continues at once after the tenant's other jobs, or after a pause.
   /// - Throws: `LeaseLost`.
   func release(
     after pause: TimeInterval = 0, attempts: Int? = nil, reason: String? = nil, in transaction: PostgresTransaction

@@ -3,7 +3,7 @@ import JSON
 import Postgres
 import StripeAPI
 
-/// What a job found out about each object it looked at, within a transaction of its tenant.
+/// What a job found out about each object, within a transaction of its tenant.
 struct JobReport {
   struct Entry: Sendable {
     /// The Stripe id of the object.
@@ -13,7 +13,7 @@ struct JobReport {
     let detail: JSONObject
   }
 
-  /// An entry as it is shown.
+  /// An entry in the form that is shown.
   struct Shown: Encodable, Sendable {
     let stripeID: String
     let outcome: String
@@ -24,9 +24,9 @@ struct JobReport {
   let job: JobID
   let transaction: PostgresTransaction
 
-  /// Adds entries; one of an object that has its entry replaces it.
+  /// Adds entries. An object's new entry replaces its old one.
   func add(_ entries: [Entry]) async throws {
-    // A statement may touch a row once only.
+    // A statement may change a row only once.
     let entries = Dictionary(entries.map { ($0.stripeID, $0) }, uniquingKeysWith: { $1 }).values.sorted {
       $0.stripeID < $1.stripeID
     }
@@ -43,7 +43,7 @@ struct JobReport {
       """)
   }
 
-  /// In the order in which they were found, from behind an entry.
+  /// Entries in the order in which they were found, after a given entry.
   /// - Returns: entries with their numbers.
   func page(outcome: String?, after number: Int64?, limit: Int) async throws -> [(number: Int64, entry: Shown)] {
     var condition: PostgresQuery = ""
@@ -72,7 +72,7 @@ struct JobReport {
 }
 
 extension JobReport {
-  /// The entries of these objects, as far as there are any.
+  /// The existing entries of these objects.
   func entries(_ ids: [String]) async throws -> [String: Shown] {
     guard !ids.isEmpty else { return [:] }
     let rows = try await transaction.query(

@@ -3,7 +3,7 @@ import Postgres
 import StripeAPI
 import Tenancy
 
-/// Removes jobs that ended long ago, with their reports.
+/// Removes jobs that ended more than 90 days ago, with their reports.
 struct JobRetention: RetentionRule {
   static let age = "90 days"
 

@@ -9,20 +9,20 @@ import ServiceLifecycle
 import StripeAPI
 import Tenancy
 
-/// Does the jobs of all tenants, piece by piece. Any number of replicas run it side by side; what is to be done and how far
-/// it has come stands in the database.
+/// Does the jobs of all tenants, piece by piece. Any number of replicas run it at the same time; the database holds what is
+/// to be done and how far it has come.
 struct JobRunner: Service {
   let database: TenantDatabase
-  /// What this replica can do.
+  /// The kinds of job that this replica can do.
   let works: [JobKind: any JobWork]
   let parking: any TenantParking
-  /// Tenants whose jobs are worked on at the same time.
+  /// How many tenants' jobs are worked on at the same time.
   let concurrency: Int
   let pollInterval: Duration
   let logger: Logger
   let policy = FailurePolicy()
 
-  /// A turn begins no further piece after this, so that long work of one tenant keeps nobody waiting.
+  /// A turn starts no further piece after this time, so that long work of one tenant does not delay others.
   static let turn: Duration = .seconds(5)
 
   private var tenants: TenantQueue { TenantQueue(.jobs, database: database) }
@@ -41,8 +41,8 @@ struct JobRunner: Service {
     }
   }
 
-  /// Serves the tenant that waits longest.
-  /// - Returns: whether there was one.
+  /// Serves the tenant that has waited longest.
+  /// - Returns: whether a tenant was waiting.
   func serveTurn() async throws -> Bool {
     guard let tenant = try await tenants.claim() else { return false }
     do {
@@ -55,13 +55,13 @@ struct JobRunner: Service {
     return true
   }
 
-  /// A claim is released even when the service is being stopped, so that no other replica waits for it to expire. The task is
-  /// awaited here; it only keeps the cancellation of the work from the release.
+  /// A claim is released even if the service is stopping, so that no other replica waits for it to expire. The separate task
+  /// keeps the cancellation away from the release; it is awaited here.
   private func endTurn(of tenant: Tenant) async throws {
     try await Task { try await release(tenant) }.value
   }
 
-  /// A kind of job that this replica does not know is left to a newer one, which may take it at any time.
+  /// A kind of job that this replica does not know is left to a newer replica, which may take it at any time.
   private func release(_ tenant: Tenant) async throws {
     try await tenants.release(
       tenant, isBlocked: "NOT \(fragment: TenantQueue.isConnected(tenant))",
@@ -96,7 +96,7 @@ struct JobRunner: Service {
     }
   }
 
-  /// Runs a piece, and asks for more time while it runs.
+  /// Runs a piece, and extends the lease while it runs.
   private func piece(of work: any JobWork, _ lease: JobLease) async throws -> JobStep {
     try await withThrowingTaskGroup(of: JobStep?.self) { group in
       group.addTask { try await work.step(lease.job) }
@@ -118,7 +118,7 @@ struct JobRunner: Service {
   }
 
   /// Records what a piece did.
-  /// - Returns: the lease to go on with; nil when nothing more is to be done now.
+  /// - Returns: the lease to continue with; nil if nothing more is to be done now.
   private func record(_ step: JobStep, _ lease: JobLease) async throws -> JobLease? {
     switch step {
     case .more(let cursor, let counts):
@@ -154,7 +154,7 @@ struct JobRunner: Service {
           to: policy.response(to: error, attempts: lease.job.attempts, jitter: .random(in: 0..<1)), lease)
       }
     } catch is LeaseLost {
-      // Cancelled, or taken over: there is nothing to record any more.
+      // The job was cancelled or taken over, so there is nothing to record.
     }
   }
 
@@ -187,7 +187,7 @@ struct JobRunner: Service {
     try await finish(lease) { try await $0.fail(reason: reason, in: $1) }
   }
 
-  /// Records how a run ended even when the service is being stopped: the task that ran is cancelled by then.
+  /// Records how a run ended even if the service is stopping and the running task is cancelled.
   private func finish(
     _ lease: JobLease, _ body: @escaping @Sendable (JobLease, PostgresTransaction) async throws -> Void
   ) async throws {

@@ -1,20 +1,21 @@
 import JSON
 
-/// What a kind of job does, one bounded piece after another.
+/// The work of one kind of job, one bounded piece after another.
 protocol JobWork: Sendable {
-  /// Does the next piece: a page of a list, say, or a few dozen rows. A few seconds at most, outside calls included.
+  /// Does the next piece, for example a page of a list or a few dozen rows. It takes a few seconds at most, including outside
+  /// calls.
   ///
-  /// How far the job has come is recorded after the piece. A crash in between makes the piece run again, perhaps on another
-  /// replica, and a replica that was thought dead may still be at it: so its effect must be idempotent, and correct beside
-  /// a second run of itself. The task is cancelled when the job is.
+  /// Progress is recorded after the piece. After a crash the piece runs again, perhaps on another replica, and the first
+  /// replica may still be working on it. So its effect must be idempotent, and correct beside a second run of itself. The
+  /// task is cancelled if the job is.
   ///
-  /// - Parameter job: as it is now; `cursor` is what the piece before returned.
-  /// - Throws: `JobFailure` when the job cannot be done. Everything else is judged by `FailurePolicy`: passing trouble is
-  ///   tried again after a pause, and what concerns the whole tenant parks it; the job then waits.
+  /// - Parameter job: the current job; `cursor` is what the previous piece returned.
+  /// - Throws: `JobFailure` if the job cannot be done. `FailurePolicy` judges everything else: a passing failure is tried
+  ///   again after a pause, and one of the whole tenant blocks the tenant, so that the job waits.
   func step(_ job: Job) async throws -> JobStep
 }
 
-/// What came of a piece. `counts` are of this piece alone and are added to the job's progress.
+/// The outcome of a piece. `counts` are of this piece alone and are added to the job's progress.
 enum JobStep: Sendable {
   /// There is more to do.
   case more(cursor: JSONValue, counts: [String: Int])
@@ -23,7 +24,7 @@ enum JobStep: Sendable {
   case done(counts: [String: Int])
 }
 
-/// The job cannot be done; the reason is for the vendor, and says what to do.
+/// The job cannot be done; the reason tells the vendor what to do.
 struct JobFailure: Error {
   let reason: String
 }

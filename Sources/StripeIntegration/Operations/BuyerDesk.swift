@@ -7,15 +7,15 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-/// Answers a buyer who asks what is kept, or asks to be forgotten.
+/// Answers a buyer who asks what is stored, or asks to be forgotten.
 struct BuyerDesk: Sendable {
   let database: TenantDatabase
   let licenseKit: any LicenseKitAccess
 
-  /// Everything that is kept about a buyer, here and at LicenseKit.
+  /// Everything that is stored about a buyer, here and at LicenseKit.
   struct Export: Encodable, Sendable {
     struct Said: Encodable, Sendable {
-      /// The Stripe object, or the question about it, that this was learned from.
+      /// The Stripe object, or the question about it, that this comes from.
       let about: String
       let says: JSONValue
     }
@@ -31,20 +31,20 @@ struct BuyerDesk: Sendable {
     let licenses: [Licensed]
   }
 
-  /// What was taken away.
+  /// What was removed.
   struct Erasure: Encodable, Sendable {
     @OrNull var stripeCustomer: String?
     let fulfillments: [String]
     let customers: [String]
   }
 
-  /// What a customer at LicenseKit is called that was forgotten.
+  /// The name that a forgotten customer gets at LicenseKit.
   static let erasedName = "Erased"
 
   /// - Parameters:
-  ///   - id: a Stripe customer's, or any of a purchase.
-  ///   - entry: what the audit log says, given the buyer's name there.
-  /// - Returns: nil when nothing is known of it.
+  ///   - id: of a Stripe customer, or any id of a purchase.
+  ///   - entry: makes the audit entry from the buyer's name in the audit log.
+  /// - Returns: nil if nothing is known about the id.
   func export(
     _ id: String, of tenant: Tenant, entry: @escaping @Sendable (String) -> AuditLog.Entry
   ) async throws -> Export? {
@@ -73,10 +73,10 @@ struct BuyerDesk: Sendable {
 
   private static let mostDevices = 200
 
-  /// Takes the buyer's name and addresses away, here and at LicenseKit. What was sold and given stays, by its ids. Doing it
-  /// again does no harm.
+  /// Removes the buyer's name and addresses, here and at LicenseKit. What was sold and given stays under its ids. Repeating
+  /// it does no harm.
   ///
-  /// LicenseKit goes first: what leads there is kept, so that an erasure that fails in between can be asked for again.
+  /// LicenseKit comes first: the ids that lead there are kept, so that an erasure that fails halfway can be asked for again.
   func erase(
     _ id: String, of tenant: Tenant, entry: @escaping @Sendable (String) -> AuditLog.Entry
   ) async throws -> Erasure? {
@@ -133,7 +133,7 @@ struct BuyerDesk: Sendable {
       customers: try await records.customers(of: buyer, ids: ids), licenses: try await records.licenses(of: buyer))
   }
 
-  /// What is gone from LicenseKit holds nothing any more.
+  /// A record that is gone from LicenseKit contains nothing any more.
   private static func unlessGone<T: Sendable>(_ body: () async throws -> T) async throws -> T? {
     do { return try await body() } catch let error as LicenseKitError where error.retry == .gone { return nil }
   }

@@ -3,10 +3,10 @@ import Postgres
 import StripeAPI
 import Tenancy
 
-/// Removes events whose time is over: what is older than Stripe itself could deliver again.
+/// Removes events that are so old that Stripe itself could not deliver them again.
 ///
-/// Stripe lists and resends events for 30 days (Stripe docs, "Webhooks"), so that an older id can come no more. Events that
-/// wait for an account to be connected expire after the same time. Facts, purchases and their stories stay.
+/// Stripe lists and resends events for 30 days (Stripe docs, "Webhooks"), so an older id cannot come again. Events that wait
+/// for an account to be connected expire after the same time. Facts, purchases and their stories stay.
 struct EventRetention: RetentionRule {
   static let age = "30 days"
 

@@ -10,11 +10,11 @@ import ServiceLifecycle
 import StripeAPI
 import Tenancy
 
-/// Sees what people change of licenses at LicenseKit itself: reads each tenant's trail of events there and has the
-/// purchases looked at whose licenses are not as this service left them.
+/// The drift detector: reads each tenant's trail of events at LicenseKit, and has a purchase looked at if one of its licenses
+/// is not as this service left it.
 ///
-/// What it misses (a trail that may not be read, say) is still seen before this service changes such a license, and when a
-/// purchase is replayed.
+/// A change that it misses (because a trail may not be read, for example) is still seen before this service changes the
+/// license, and when the purchase is replayed.
 struct LicenseWatch: Service {
   let database: TenantDatabase
   let licenseKit: any LicenseKitAccess
@@ -23,18 +23,19 @@ struct LicenseWatch: Service {
   let interval: Duration
   let logger: Logger
 
-  /// One look reads no more than this of a trail. A busier one is read from its newest entries.
+  /// The most pages of a trail that one look reads. A busier trail is read from its newest entries.
   static let mostPages = 25
   static let pageSize = 200
-  /// Licenses that one look asks for. Where more have changed, the rest is looked at before this service changes it.
+  /// The most licenses that one look asks for. If more have changed, each of the rest is looked at before this service
+  /// changes it.
   static let mostLicenses = 500
-  /// Tenants that are looked at side by side: one whose LicenseKit hangs keeps nobody else waiting.
+  /// Tenants that are looked at concurrently, so that one whose LicenseKit hangs does not delay the others.
   static let concurrency = 8
-  /// A look that takes longer is given up. The trail is then read from the same place the next time.
+  /// A look that takes longer is given up. The next look then reads the trail from the same place.
   static let longestLook: Duration = .seconds(60)
 
-  /// What changes whether a license works and for how long. Other servers may name events as they like: then nothing is
-  /// seen here.
+  /// The events that change whether a license works, and for how long. If another server names its events differently,
+  /// nothing is detected here.
   static let eventTypes: Set<String> = [
     "license.suspended", "license.reinstated", "license.revoked", "license.renewed",
   ]
@@ -57,7 +58,8 @@ struct LicenseWatch: Service {
     }
   }
 
-  /// The tenant that is due the longest. It is not due again for the interval, whatever becomes of the look.
+  /// The tenant that has been due longest. It is not due again before the interval has passed, whatever the result of the
+  /// look.
   func claim() async throws -> Tenant? {
     let pause = "\(Int(Double(interval.components.seconds) * Double.random(in: 0.9...1.1))) seconds"
     return try await database.transaction(as: .worker) { transaction in
@@ -113,20 +115,20 @@ struct LicenseWatch: Service {
     guard let watch = try await watch(of: tenant), watch.canBeRead else { return 0 }
     let client = try await licenseKit.client(for: tenant)
     var newest = watch.last
-    // By the newest event of each license; the trail begins with the newest.
+    // The newest event of each license counts; the trail begins with the newest.
     var changed: [LicenseID: String] = [:]
     var cursor: Int64?
     pages: for number in 0..<Self.mostPages {
       let page = try await client.listEvents(
         LicenseKitAPI.EventFilter(cursor: cursor, limit: Self.pageSize, resourceType: "license"))
       if number == 0, let first = page.events.first, let last = watch.last, first.sequence < last {
-        // Another server, or an older state of it: its trail is followed from here on.
+        // This is another server, or an older state of it: its trail is followed from here on.
         newest = first.sequence
         break
       }
       for event in page.events {
         newest = max(newest ?? 0, event.sequence)
-        // The first look only finds where the trail ends: what was before is compared when it comes up.
+        // The first look only finds the end of the trail. Older changes are compared when their license is next looked at.
         guard let last = watch.last, event.sequence > last else { break pages }
         if let id = event.resourceID.map({ LicenseID($0) }), Self.eventTypes.contains(event.eventType) {
           if changed[id] == nil, changed.count < Self.mostLicenses { changed[id] = event.eventType }
@@ -142,7 +144,7 @@ struct LicenseWatch: Service {
 
   private struct Watch {
     let last: Int64?
-    /// Nothing holds the tenant up: it is connected, not parked, and no outage is known.
+    /// Nothing blocks the tenant: it is connected, not parked, and no outage is known.
     let canBeRead: Bool
   }
 
@@ -171,7 +173,7 @@ struct LicenseWatch: Service {
 
   /// The purchases of those licenses that are not as this service left them.
   ///
-  /// Its own changes are in the trail as well: a status that is the recorded one needs no look.
+  /// This service's own changes are in the trail too: a license whose status equals the recorded one needs no look.
   private func differing(
     _ licenses: [LicenseID: String], of tenant: Tenant, _ client: any LicenseKitClient
   ) async throws -> Set<PurchaseID> {
@@ -260,7 +262,7 @@ struct LicenseWatch: Service {
   }
 }
 
-/// Begins to watch a tenant's LicenseKit when the first license is issued there.
+/// Begins to watch a tenant's LicenseKit once the first license is issued there.
 struct LicenseWatchListener: StepListener {
   func recorded(_ step: RecordedStep, in transaction: PostgresTransaction) async throws {
     guard step.isIssue else { return }

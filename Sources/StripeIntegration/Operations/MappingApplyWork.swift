@@ -6,7 +6,7 @@ import Purchases
 import ServerKit
 import Tenancy
 
-/// Applies a changed mapping to the purchases that it has reached, a few at a time.
+/// Applies a changed mapping to the purchases with lines under it, a few at a time.
 struct MappingApplyWork: JobWork {
   static let counts = ["purchases", "changed", "unchanged", "cannot_apply"]
   static let batch = 20
@@ -20,12 +20,12 @@ struct MappingApplyWork: JobWork {
     /// The last purchase that was looked at; nil before the first.
     var after: String?
     var isAtEnd = false
-    /// Those that a reconciler was at, to be come back to.
+    /// Purchases that a reconciler had, to be tried again at the end.
     var busy: [String] = []
   }
 
   static func parameters(_ mapping: StoredMapping) -> JSONObject {
-    // Of that very version: the vendor has seen what it would change.
+    // Bound to this version of the mapping, because the vendor has seen what this version would change.
     JSONObject([
       ("mapping_id", .string(mapping.mapping.id)), ("updated_at", .string(version(of: mapping))),
     ])
@@ -70,7 +70,7 @@ struct MappingApplyWork: JobWork {
     return .more(cursor: try JSONCoding.encode(cursor), counts: counts)
   }
 
-  /// - Returns: false when somebody is at the purchase.
+  /// - Returns: false if another worker has the purchase.
   private func apply(
     _ mapping: Mapping, to id: String, _ job: Job, _ counts: inout [String: Int]
   ) async throws -> Bool {
@@ -94,7 +94,7 @@ struct MappingApplyWork: JobWork {
     }
   }
 
-  /// What is said of a purchase as a whole.
+  /// The outcome for a purchase as a whole.
   static func word(_ change: MappingApplication.Change) -> String {
     if !change.changed.isEmpty { return "changed" }
     return change.lines.contains { if case .impossible = $0.change { true } else { false } }

@@ -7,7 +7,7 @@ import Queue
 package import StripeAPI
 import Tenancy
 
-/// What an operator does by hand from the command line: each prints what happened and says by its exit code whether all is
+/// The commands that an operator runs from the command line. Each prints what happened, and its exit code says whether all is
 /// well. They work on the database directly, beside a running service.
 package struct OperatorTools: Sendable {
   let database: TenantDatabase
@@ -21,17 +21,17 @@ package struct OperatorTools: Sendable {
     case done = 0
     /// Something waits for a person, or was not found.
     case needsAttention = 1
-    /// The tenant stands still: nothing could be done for it.
+    /// The tenant is blocked: nothing could be done for it.
     case standsStill = 2
   }
 
-  /// What is to be replayed: one purchase or event, or a filter.
+  /// What to replay: one purchase or event, or those of a filter.
   package struct ReplayRequest: Sendable {
     /// Any id of a purchase, or of an event.
     package var id: String?
     /// Purchases in this state.
     package var status: PurchaseStatus?
-    /// Purchases whose reason has this in it.
+    /// Purchases whose reason contains this.
     package var reason: String?
     /// Events in this state: `failed`, `waiting`, `ignored`, `done`.
     package var eventState: String?
@@ -39,7 +39,7 @@ package struct OperatorTools: Sendable {
     package var eventType: String?
     package var from: Date?
     package var to: Date?
-    /// Only says what would be replayed.
+    /// Only reports what would be replayed.
     package var isDry = false
 
     package init() {}
@@ -56,7 +56,7 @@ package struct OperatorTools: Sendable {
       return .fulfillments(PurchaseFilter(status: status, reasonContains: reason, createdFrom: from, createdTo: to))
     }
 
-    /// What is wrong with it, in words for the command line; nil when it can be done.
+    /// What is wrong with the request, in words for the command line; nil if it can be done.
     package var problem: String? {
       if let eventState, InboxReader.State(rawValue: eventState) == nil {
         return "'\(eventState)' is no state of an event; expected one of "
@@ -69,7 +69,7 @@ package struct OperatorTools: Sendable {
 
   // MARK: Explain
 
-  /// "Why is there (no) license for this?", on a terminal.
+  /// Answers "why is there (no) license for this?" on a terminal.
   package func explain(
     _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
@@ -86,7 +86,7 @@ package struct OperatorTools: Sendable {
 
   // MARK: Buyers
 
-  /// Prints everything that is kept about a buyer, as JSON.
+  /// Prints everything that is stored about a buyer, as JSON.
   package func exportBuyer(
     _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
@@ -100,7 +100,7 @@ package struct OperatorTools: Sendable {
     return .done
   }
 
-  /// Takes a buyer's name and addresses away.
+  /// Removes a buyer's name and addresses.
   package func eraseBuyer(
     _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
@@ -122,7 +122,7 @@ package struct OperatorTools: Sendable {
 
   // MARK: Replay
 
-  /// Lets purchases be looked at, or events be routed, again. A running service does it.
+  /// Has purchases looked at, or events routed, again. A running service does the work.
   package func replay(
     _ request: ReplayRequest, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
@@ -169,8 +169,8 @@ package struct OperatorTools: Sendable {
 
   // MARK: Reconcile
 
-  /// Routes the events of a tenant and looks at its purchases, or at one, here and now, until nothing is due.
-  /// - Parameter all: at all of them, also where nothing is known to be due.
+  /// Routes the events of a tenant and reconciles its purchases, or one of them, in this process until nothing is due.
+  /// - Parameter all: whether to look at all purchases, even if nothing is known to be due.
   package func reconcile(
     _ tenant: Tenant, only id: String? = nil, all: Bool = false, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
@@ -218,7 +218,7 @@ package struct OperatorTools: Sendable {
     _ tenant: Tenant, _ only: PurchaseID?, _ print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     var outcome = Outcome.done
-    // A purchase is due at once again where others go before its write-back.
+    // A purchase becomes due again at once if others go before its write-back.
     var looks: [PurchaseID: Int] = [:]
     while true {
       let over = looks.filter { $0.value >= Self.mostLooks }.map(\.key)

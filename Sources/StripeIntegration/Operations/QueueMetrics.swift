@@ -6,16 +6,15 @@ import Purchases
 import ServerKit
 import Tenancy
 
-/// Counts what waits, over all tenants, and shows it as metrics: refreshed on a timer, so that a scrape costs nothing.
+/// Counts what is waiting, over all tenants, and shows it as metrics. A timer refreshes them, so that a scrape costs nothing.
 ///
-/// Each count is bounded, whatever the number of tenants and of rows: it stops at a limit and says so by staying there. No
-/// tenant is named.
+/// Each count is bounded, whatever the number of tenants and rows: it stops at a limit and stays there. No tenant is named.
 struct QueueMetrics: PeriodicService {
   let database: TenantDatabase
   let interval: Duration
   let logger: Logger
 
-  /// Rows that are counted of one kind, and tenants that are looked through.
+  /// The most rows of one kind that are counted, and the most tenants that are looked at.
   static let mostRows = 10_000
   static let mostTenants = 1_000
 
@@ -36,7 +35,7 @@ struct QueueMetrics: PeriodicService {
     show(try await count())
   }
 
-  /// A reason that nobody has any more is shown as 0, not as it was last.
+  /// A reason that no tenant has any more is shown as 0, not with its last value.
   private func show(_ counts: Counts) {
     Gauge(label: "stripe_events_waiting").record(counts.eventsWaiting)
     Gauge(label: "stripe_events_oldest_waiting_seconds").record(counts.oldestEventSeconds)
@@ -56,7 +55,7 @@ struct QueueMetrics: PeriodicService {
   func count() async throws -> Counts {
     try await database.transaction(as: .operatorPages) { transaction in
       var counts = Counts()
-      // The oldest of each tenant stands first in the index of open rows, which is skipped through tenant by tenant.
+      // The oldest row of each tenant comes first in the index of open rows, so the query skips from tenant to tenant.
       let oldest = try await transaction.query(
         """
         WITH RECURSIVE tenants AS (
@@ -95,7 +94,7 @@ struct QueueMetrics: PeriodicService {
          WHERE status = 'waiting_mapping' AND merged_into IS NULL
          LIMIT \(Self.mostRows)
         """, transaction)
-      // Only tenants whose turn it is have anything due; of each, some are counted.
+      // Only tenants that are due in the queue have anything due; some purchases of each are counted.
       counts.purchasesDue = try await Self.count(
         """
         SELECT

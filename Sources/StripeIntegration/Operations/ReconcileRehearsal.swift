@@ -8,11 +8,11 @@ package import StripeAPI
 import Tenancy
 
 extension OperatorTools {
-  /// Says of each purchase which steps a reconciler would take now, and why. Stripe is asked and LicenseKit looked at as a
-  /// reconciler would; nothing is written anywhere.
+  /// Reports for each purchase which steps a reconciler would take now, and why. It asks Stripe and LicenseKit as a
+  /// reconciler would, and writes nothing anywhere.
   /// - Parameters:
   ///   - id: only this purchase, by any of its ids.
-  ///   - all: also those that nothing is known to be due for.
+  ///   - all: whether to include purchases for which nothing is known to be due.
   package func rehearse(
     _ tenant: Tenant, only id: String? = nil, all: Bool, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
@@ -128,7 +128,7 @@ extension Rehearsal {
   }
 }
 
-/// The tables, Stripe and LicenseKit, read only.
+/// The tables, Stripe and LicenseKit, read-only.
 private struct LiveStage: RehearsalStage {
   let database: TenantDatabase
   let purchase: PurchaseID
@@ -148,7 +148,7 @@ private struct LiveStage: RehearsalStage {
     let answers = answers
     do {
       return try await database.transaction(for: calls.tenant) { transaction -> Reconciliation.Loaded in
-        // What a run links is linked for this reading alone: the transaction is undone.
+        // The ids that a run would link are linked for this reading only: the transaction is undone.
         try await FactStore(tenant: calls.tenant, transaction: transaction).linkCharges(of: purchase)
         throw Undone(
           loaded: try await .init(of: purchase, calls.tenant, answers: answers, in: transaction))

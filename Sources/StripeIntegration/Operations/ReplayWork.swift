@@ -6,7 +6,7 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-/// What is to be looked at, or routed, again.
+/// What to look at, or route, again.
 enum ReplaySubject: Hashable, Sendable {
   case fulfillments(PurchaseFilter)
   case events(EventFilter)
@@ -28,10 +28,10 @@ enum ReplaySubject: Hashable, Sendable {
 
 /// Replays by filter: a few at once, many as a job.
 struct Replay: Sendable {
-  /// More than these are replayed by a job.
+  /// A larger number is replayed by a job.
   static let mostAtOnce = 500
   static let batch = 200
-  /// Counting goes no further.
+  /// Counting stops here.
   static let mostCounted = 10_000
 
   let database: TenantDatabase
@@ -39,7 +39,7 @@ struct Replay: Sendable {
 
   struct Match: Encodable, Sendable {
     let id: String
-    /// Of a fulfillment, the Stripe object at its root; of an event, its type.
+    /// For a fulfillment, the Stripe object at its root; for an event, its type.
     let about: String
     let status: String
     @OrNull var reason: String?
@@ -82,7 +82,7 @@ struct Replay: Sendable {
   }
 
   /// Replays the next batch.
-  /// - Returns: how many they were, and where the batch after begins; nil at the end.
+  /// - Returns: how many were replayed, and where the next batch begins; nil at the end.
   func replay(
     _ subject: ReplaySubject, after cursor: TimeCursor?, by actor: String
   ) async throws -> (count: Int, next: TimeCursor?) {

@@ -10,8 +10,8 @@ import StripeAPI
 
 /// The background work of one replica: routes events and reconciles purchases until it is stopped.
 ///
-/// Any number of replicas run it side by side. None holds anything another could miss: what is to be done stands in the
-/// database, and a wake-up only shortens the wait for the next look.
+/// Any number of replicas run it at the same time. No replica holds anything that another could miss: the database holds what
+/// is to be done, and a wake-up only shortens the wait for the next look.
 package struct Workers: Service {
   let router: EventRouter
   let queue: PurchaseQueue
@@ -20,9 +20,9 @@ package struct Workers: Service {
   let reconciler: Reconciler
   let parking: any TenantParking
   let wakeUp: WakeUp
-  /// Purchases of one tenant that are worked on at the same time: a tenant's Stripe account serves its own shop first.
+  /// How many purchases of one tenant are worked on at the same time: a tenant's Stripe account serves its own shop first.
   let concurrencyPerTenant: Int
-  /// Tenants that workers serve at the same time; those whose servers keep them waiting go on beside them.
+  /// How many tenants the workers serve at the same time. Tenants whose servers are slow continue in addition to these.
   let concurrency: Int
   var slow = SlowClaims()
   let pollInterval: Duration
@@ -39,8 +39,8 @@ package struct Workers: Service {
     }
   }
 
-  /// Repeats a piece of work while there is some, and waits for a wake-up where there is none. Trouble (the database is
-  /// away, say) is waited out.
+  /// Repeats a piece of work while there is some, and otherwise waits for a wake-up. After a failure (for example of the
+  /// database) it waits and tries again.
   private func loop(_ name: String, _ work: () async throws -> Bool) async {
     await WorkLoop(name: name, wakeUp: wakeUp, pollInterval: pollInterval, logger: logger).run(work)
   }
@@ -49,14 +49,14 @@ package struct Workers: Service {
     (error as? PostgresError).map { "\($0)" } ?? "\(type(of: error)): \(error)"
   }
 
-  /// Routes until nothing waits; the tenants take turns, a batch each.
+  /// Routes until nothing is waiting. The tenants take turns, with a batch each.
   private func routeContinuously() async {
     var rounds = FairRounds<Tenant>()
     await loop("router") { try await routeRound(&rounds) }
   }
 
-  /// One round over the tenants with work. Trouble with the events of one tenant keeps nobody else waiting: that tenant
-  /// is left out for a while.
+  /// One round over the tenants with work. If the events of a tenant fail, that tenant is left out for a while, so that it
+  /// does not delay the others.
   private func routeRound(_ rounds: inout FairRounds<Tenant>) async throws -> Bool {
     let tenants = try await router.tenantsWithWork(after: rounds.last)
     rounds.advance(past: tenants, isFull: tenants.count >= EventRouter.tenantsPerRound)
@@ -103,8 +103,8 @@ package struct Workers: Service {
     }
   }
 
-  /// Serves the tenant that waits longest, to the end of its claim.
-  /// - Returns: whether there was one.
+  /// Serves the tenant that has waited longest, until the end of its claim.
+  /// - Returns: whether a tenant was waiting.
   func serveTurn() async throws -> Bool {
     guard let tenant = try await queue.tenants.claim() else { return false }
     try await serveTurn(of: tenant)
@@ -121,8 +121,8 @@ package struct Workers: Service {
     try await endTurn(of: tenant)
   }
 
-  /// Extends the claim during the work, for a minute at most: one purchase may take longer, and its vendor's other buyers do
-  /// not wait for it. An extension that fails is not reported, because the work meets the same database.
+  /// Extends the claim during the work, for a minute at most: a single purchase may take longer, and its vendor's other
+  /// buyers do not wait for it. A failed extension is not reported, because the work meets the same database.
   private func holding(_ tenant: Tenant, _ work: () async throws -> Void) async throws {
     try await withThrowingDiscardingTaskGroup { group in
       group.addTask {
@@ -136,8 +136,8 @@ package struct Workers: Service {
     }
   }
 
-  /// A claim is released even when the service is being stopped, so that no other replica waits for it to expire. The task is
-  /// awaited here; it only keeps the cancellation of the work from the release.
+  /// A claim is released even if the service is stopping, so that no other replica waits for it to expire. The separate task
+  /// keeps the cancellation away from the release; it is awaited here.
   private func endTurn(of tenant: Tenant) async throws {
     try await Task { try await queue.release(tenant) }.value
   }
@@ -158,7 +158,7 @@ package struct Workers: Service {
 
   private func serve(_ tenant: Tenant) async throws {
     let work = try await queue.work(of: tenant)
-    // First, since a sale may be among them that nobody here knows yet.
+    // Thin events come first, since they may contain a sale that is not known here yet.
     if work.hasThinEvents, try await !fetch(of: tenant) { return }
     var outage: Outage?
     var isParked = false

@@ -7,24 +7,24 @@ import Purchases
 import StripeAPI
 import Tenancy
 
-/// Somebody who bought something: a customer of the vendor's Stripe account, or a guest of one purchase.
+/// A person who bought something: a customer of the vendor's Stripe account, or the guest of one purchase.
 struct Buyer: Hashable, Sendable {
   let customer: Stripe.CustomerID?
   /// All that the customer bought, or the guest's one purchase.
   let purchases: [PurchaseID]
 
-  /// How the audit log names the buyer.
+  /// The buyer's name in the audit log.
   var name: String { customer?.rawValue ?? purchases.first?.rawValue ?? "" }
 }
 
-/// What is kept here about a buyer, within a transaction of the tenant: to show it, and to take it away.
+/// What is stored here about a buyer, within a transaction of the tenant: to show it, and to remove it.
 struct BuyerRecords {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
   // MARK: Finding
 
-  /// - Parameter purchase: leads to the buyer and everything else that the buyer bought.
+  /// - Parameter purchase: a purchase of the buyer, which leads to all others.
   func buyer(of purchase: PurchaseID) async throws -> Buyer? {
     let row = try await transaction.query(
       """
@@ -40,7 +40,7 @@ struct BuyerRecords {
     return Buyer(customer: nil, purchases: [purchase])
   }
 
-  /// A customer of Stripe's; nil when nothing was ever heard of one.
+  /// A Stripe customer; nil if nothing was ever heard of that customer.
   func buyer(_ customer: Stripe.CustomerID) async throws -> Buyer? {
     let purchases: [PurchaseID] = try await transaction.query(
       """
@@ -61,7 +61,7 @@ struct BuyerRecords {
     return Buyer(customer: customer, purchases: purchases)
   }
 
-  /// The Stripe ids that facts and events about the buyer bear.
+  /// The Stripe ids in facts and events about the buyer.
   func ids(of buyer: Buyer) async throws -> [String] {
     let aliases: [String] = try await transaction.query(
       """
@@ -78,7 +78,7 @@ struct BuyerRecords {
 
   // MARK: Reading
 
-  /// What is known of the buyer, by the object that said it.
+  /// What is known of the buyer, by the object that it comes from.
   func facts(about ids: [String]) async throws -> [(key: String, snapshot: JSONValue)] {
     try await transaction.query(
       """
@@ -123,16 +123,16 @@ struct BuyerRecords {
     ).map { row in try row.get("licensekit_id") }
   }
 
-  /// What the record at LicenseKit is named by: the customer, or the object that a guest bought by.
+  /// What the buyer's record at LicenseKit is named after: the customer, or the object of a guest's purchase.
   private static func subject(_ id: String, _ buyer: Buyer) -> String {
     id == buyer.customer?.rawValue ? id : DesiredCustomer.guest(id)
   }
 
   // MARK: Erasing
 
-  /// Takes names, addresses and the like out of what is kept for good: facts, and what was last written to LicenseKit. What
-  /// was sold, paid and given stays, by its ids.
-  /// - Parameter withEvents: also out of the events, which are kept for 30 days only.
+  /// Removes names, addresses and the like from what is kept for good: facts, and what was last written to LicenseKit. What
+  /// was sold, paid and given stays under its ids.
+  /// - Parameter withEvents: whether to remove them also from the events, which are kept for only 30 days.
   func erase(_ buyer: Buyer, withEvents: Bool) async throws {
     let ids = try await ids(of: buyer)
     for (key, snapshot) in try await facts(about: ids) {
@@ -152,7 +152,7 @@ struct BuyerRecords {
     if withEvents { try await eraseEvents(about: ids) }
   }
 
-  /// As if the buyer had never told a name: so that nothing is taken for a change.
+  /// Records as if the buyer had never given a name, so that nothing counts as a change.
   private func eraseContacts(of buyer: Buyer, _ ids: [String]) async throws {
     for id in ids {
       let subject = Self.subject(id, buyer)
@@ -170,8 +170,7 @@ struct BuyerRecords {
     }
   }
 
-  /// Events are kept for 30 days, and Stripe's own list of them is compared with what is kept: so they stay, without the
-  /// person.
+  /// Events are kept for 30 days, and event sync compares them with Stripe's list. So they stay, without the person's data.
   private func eraseEvents(about ids: [String]) async throws {
     guard !ids.isEmpty else { return }
     let rows = try await transaction.query(

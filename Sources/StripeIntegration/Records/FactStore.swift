@@ -23,8 +23,8 @@ struct FactStore {
     ).first.map(Self.fact(from:))
   }
 
-  /// Takes in one more version of a fact, in whatever order it comes.
-  /// - Returns: whether anything new is known now.
+  /// Stores one more version of a fact. The order of the calls does not matter.
+  /// - Returns: whether that told anything new.
   @discardableResult
   func learn(_ fact: Fact) async throws -> Bool {
     let known = try await self.fact(fact.key)
@@ -34,7 +34,7 @@ struct FactStore {
     return known?.snapshot != joined.snapshot || joined.isContested
   }
 
-  /// Takes in Stripe's answer. What was learned since the question was asked is not replaced but joined.
+  /// Stores Stripe's answer. What was learned after the question was asked is joined with it, not replaced.
   /// - Parameter newestKnown: the newest second of anything that was known of the purchase when Stripe was asked.
   func learnAnswer(_ answer: Snapshot, answeredAt: Date, knowing: Fact?, newestKnown: Date?) async throws {
     let known = try await fact(answer.key)
@@ -62,7 +62,7 @@ struct FactStore {
       """)
   }
 
-  /// Links charges that were heard of before their payment was known to belong to the purchase.
+  /// Adds charges to the purchase that were known before their payment was known to belong to it.
   func linkCharges(of purchase: PurchaseID) async throws {
     try await transaction.query(
       """
@@ -80,7 +80,7 @@ struct FactStore {
       """)
   }
 
-  /// Everything known of a purchase, and of what it shares with others.
+  /// Everything known about a purchase, and about what it shares with others.
   func knowledge(of purchase: PurchaseID) async throws -> Knowledge {
     let own = try await transaction.query(
       """
@@ -112,7 +112,7 @@ struct FactStore {
     return knowledge
   }
 
-  /// Reads what other purchases know of the payments of invoices that this one shares with them.
+  /// Reads what other purchases know about the payments of invoices that this one shares with them.
   private func borrow(for purchase: PurchaseID, _ knowledge: inout Knowledge) async throws {
     let ids = knowledge.sharedIDs.sorted()
     guard !ids.isEmpty else { return }

@@ -6,7 +6,7 @@ import Purchases
 import StripeAPI
 import Tenancy
 
-/// What belongs to the purchases of a page, read in one statement for each table, whatever their number.
+/// The parts of a page of purchases, read with one statement for each table, however many purchases there are.
 struct FulfillmentParts: Sendable {
   struct Agreement: Sendable {
     let key: LineKey
@@ -50,7 +50,7 @@ struct FulfillmentParts: Sendable {
     try await loadCustomers(purchases.map { Self.customerCode($0, tenant) }, tenant, transaction)
   }
 
-  /// The code of the buyer's record; guests are named by the sale.
+  /// The code of the buyer's record. A guest is named after the sale.
   static func customerCode(_ purchase: PurchaseRow, _ tenant: Tenant) -> String {
     Decider(tenant: tenant, mappings: [], agreed: [:], now: .distantPast)
       .customer(stripe: purchase.customerID, guest: purchase.stripeID, email: nil, name: nil, known: nil).code
@@ -71,13 +71,13 @@ struct FulfillmentParts: Sendable {
               LIMIT \(Self.mostAliases)) a
       """)
     {
-      // The purchase's own id is among them when two purchases were found to be one.
+      // If two purchases were found to be one, a purchase's own id is among them.
       let stripeID: String = try row.get("stripe_id")
       if !stripeID.hasPrefix("ful_") { aliases[try row.get("purchase_id"), default: []].append(stripeID) }
     }
   }
 
-  /// What was sold stands in the fact about the root of the purchase, or in the lines of that session.
+  /// What was sold is in the fact about the purchase's root, or in the line items of a session.
   private mutating func loadSold(_ ids: [String], _ tenant: Tenant, _ transaction: PostgresTransaction) async throws {
     for row in try await transaction.query(
       """
@@ -185,7 +185,7 @@ struct FulfillmentParts: Sendable {
 }
 
 extension Snapshot {
-  /// What the object sells, if it is one that lists that.
+  /// The lines that the object sells, if it lists them.
   var soldLines: [SoldLine] {
     switch self {
     case .lineItems(_, let lines):

@@ -7,11 +7,11 @@ import Queue
 import StripeAPI
 import Tenancy
 
-/// Reads purchases of one tenant the way people look at them.
+/// Reads the purchases of one tenant in the form that people see.
 struct FulfillmentReader: Sendable {
   struct Filter: Sendable {
     var status: PurchaseStatus?
-    /// Any Stripe id of the purchase, its customer's id, or the id of the fulfillment itself.
+    /// Any Stripe id of the purchase, its customer's id, or the fulfillment's own id.
     var object: String?
   }
 
@@ -52,7 +52,7 @@ struct FulfillmentReader: Sendable {
     return try await told(rows)
   }
 
-  /// Purchases that are due and whose tenant stands still say that they wait for this: nobody looks at them meanwhile.
+  /// If the tenant is blocked, due purchases say that they wait for this: nobody looks at them meanwhile.
   private func told(_ rows: [PurchaseRow]) async throws -> [PurchaseRow] {
     guard rows.contains(where: \.isDue), let standstill = try await Standstill.of(tenant, in: transaction) else {
       return rows
@@ -65,7 +65,7 @@ struct FulfillmentReader: Sendable {
     }
   }
 
-  /// The purchase that a Stripe id or a fulfillment's id leads to, over merges.
+  /// The purchase that a Stripe id or a fulfillment's id leads to; merged purchases are followed.
   func purchase(of object: String) async throws -> PurchaseID? {
     guard object.hasPrefix("ful_") else {
       return try await transaction.query(
@@ -113,7 +113,7 @@ struct FulfillmentReader: Sendable {
     return try await told(rows).first
   }
 
-  /// The latest part of a purchase's story, in the order in which it happened, and what may keep it from going on.
+  /// The latest part of a purchase's story, oldest entry first, and what may hold it up.
   func timeline(of purchase: PurchaseID, limit: Int = 500) async throws -> [FulfillmentView.TimelineEntry] {
     let pending = try await InstallStore(tenant: tenant, transaction: transaction).pendingApproval().map { pending in
       FulfillmentView.TimelineEntry(
@@ -162,10 +162,10 @@ struct PurchaseRow: Sendable {
   let stripeID: String
   let customerID: Stripe.CustomerID?
   let status: String
-  /// Why it is so, or what it waits for.
+  /// The reason for the status, or what the purchase waits for.
   var reason: String?
   let attentionAt: Date?
-  /// Somebody should look at it now.
+  /// The purchase is to be looked at now.
   let isDue: Bool
   let attempts: Int
   let createdAt: Date

@@ -5,7 +5,7 @@ import Purchases
 import StripeAPI
 
 extension FulfillmentView {
-  /// Puts a purchase together from its parts.
+  /// Builds the view of a purchase from its parts.
   init(_ purchase: PurchaseRow, _ parts: FulfillmentParts, of tenant: Tenant, now: Date) {
     self.init(
       id: purchase.id, accountID: tenant.account, livemode: tenant.livemode, status: purchase.status,
@@ -19,8 +19,8 @@ extension FulfillmentView {
       updatedAt: purchase.updatedAt, nextLookAt: purchase.attentionAt, attempts: purchase.attempts)
   }
 
-  /// The lines that are sold now, in Stripe's order, then those that were sold once. A line that gives several LicenseKit
-  /// products stands there once for each.
+  /// The lines that are sold now, in Stripe's order, then those that are no longer sold. A line that gives several LicenseKit
+  /// products appears once for each.
   private static func lines(of purchase: PurchaseRow, _ parts: FulfillmentParts, now: Date) -> [Line] {
     let sold = parts.sold[purchase.id] ?? []
     let agreements = parts.agreements[purchase.id] ?? []

@@ -17,11 +17,11 @@ struct FulfillmentView: Encodable, Sendable {
   @OrNull var reason: String?
   let createdAt: Date
   let updatedAt: Date
-  /// When it is looked at next; null while nothing is known to change by itself.
+  /// When it is looked at next; null if nothing is known to change by itself.
   @OrNull var nextLookAt: Date?
   /// Failures in a row.
   let attempts: Int
-  /// Only where one purchase is shown.
+  /// Only if a single purchase is shown.
   var timeline: [TimelineEntry]?
 
   struct Purchase: Encodable, Sendable {
@@ -40,7 +40,7 @@ struct FulfillmentView: Encodable, Sendable {
     let stripeLineID: String
     @OrNull var stripePriceID: String?
     @OrNull var stripeProductID: String?
-    /// 0 for a line that is sold no more.
+    /// 0 for a line that is no longer sold.
     let quantity: Int
     @OrNull var mappingID: String?
     @OrNull var licensekitProductID: ProductID?
@@ -52,13 +52,13 @@ struct FulfillmentView: Encodable, Sendable {
   struct License: Encodable, Sendable {
     let id: LicenseID
     let ordinal: Int
-    /// As this service left it: `active`, `suspended`, `revoked`, or `expired` by time.
+    /// As this service last set it: `active`, `suspended`, `revoked`, or `expired` by time.
     let status: LicenseStatus
     @OrNull var keyHint: String?
     @OrNull var expiresAt: Date?
-    /// What a person changed of it at LicenseKit: it is left so.
+    /// What a person changed about it at LicenseKit; this service leaves it so.
     let changedByHand: [ByHand]
-    /// Everything that withholds its access or has ended it, as words (`past_due`, `disputed`, …).
+    /// Everything that withholds or has ended its access, as words (`past_due`, `disputed`, …).
     let causes: [String]
   }
 

@@ -6,7 +6,7 @@ import Postgres
 import StripeAPI
 import Tenancy
 
-/// License keys at rest: sealed under the key ring, bound to the tenant and the license, readable by this service only.
+/// License keys at rest: sealed with the key ring, bound to the tenant and the license, and readable only by this service.
 struct KeyVault: Sendable {
   let keyRing: KeyRing
 
@@ -14,7 +14,7 @@ struct KeyVault: Sendable {
     ["license_key", tenant.account.rawValue, tenant.livemode ? "live" : "test", license.rawValue]
   }
 
-  /// Stores the key in the transaction that marks the license as issued: LicenseKit never tells it again.
+  /// Stores the key in the transaction that marks the license as issued: LicenseKit never shows it again.
   func store(_ key: String, of license: LicenseID, for tenant: Tenant, in transaction: PostgresTransaction) async throws
   {
     let sealed = try keyRing.seal(Array(key.utf8), context: context(tenant, license))
@@ -27,8 +27,9 @@ struct KeyVault: Sendable {
       """)
   }
 
-  /// Seals the tenant's keys anew that another key than the ring's first has sealed. Safe beside live work, and to repeat.
-  /// - Returns: how many were sealed anew.
+  /// Seals those keys of the tenant again that were sealed under another key than the ring's first. It is safe beside live
+  /// work, and can be repeated.
+  /// - Returns: how many were sealed again.
   func reseal(_ tenant: Tenant, in database: TenantDatabase) async throws -> Int {
     var count = 0
     var last: LicenseID = ""
@@ -68,7 +69,7 @@ struct KeyVault: Sendable {
     return (changed, try rows.last?.get("license_id"))
   }
 
-  /// The key in the clear. Whoever calls this writes an audit entry in the same transaction.
+  /// The key in plain text. The caller must write an audit entry in the same transaction.
   func reveal(_ license: LicenseID, of tenant: Tenant, in transaction: PostgresTransaction) async throws -> String? {
     let sealed: [UInt8]? = try await transaction.query(
       """

@@ -46,7 +46,7 @@ struct MappingStore {
 }
 
 extension Knowledge {
-  /// The products and prices of everything that was sold, as Stripe names them.
+  /// The products and prices of everything that was sold, by their Stripe ids.
   var soldReferences: (products: [String], prices: [String]) {
     var products: Set<String> = []
     var prices: Set<String> = []

@@ -1,8 +1,8 @@
 import JSON
 
-/// What of Stripe's objects is about the person who buys, and how it is taken out.
+/// Which parts of Stripe's objects are about the buyer as a person, and how they are removed.
 enum PersonalData {
-  /// Fields of any object that say who or where somebody is, or hold such fields.
+  /// Fields of any object that say who or where a person is, or that hold such fields.
   private static let fields: Set = [
     "email", "phone", "address", "shipping", "receipt_email", "billing_details", "customer_details",
     "customer_email", "customer_name", "customer_phone", "customer_address", "customer_shipping", "customer_tax_ids",
@@ -10,8 +10,8 @@ enum PersonalData {
     "individual_name", "business_name", "preferred_locales", "payment_method_details", "customer_purchase_ip",
   ]
 
-  /// An object of Stripe's, or an event with one, without them. A `name` is a person's only in a customer: others are of what
-  /// is sold.
+  /// A Stripe object, or an event with one, without these fields. A `name` is a person's only in a customer; elsewhere it
+  /// names what is sold.
   static func removed(from value: JSONValue) -> JSONValue { removed(from: value, isCustomer: false) }
 
   private static func removed(from value: JSONValue, isCustomer: Bool) -> JSONValue {
@@ -21,7 +21,7 @@ enum PersonalData {
       let isCustomer = object["object"].map { $0 == "customer" } ?? isCustomer
       var kept = JSONObject()
       for (name, value) in object.elements where !fields.contains(name) && !(isCustomer && personal.contains(name)) {
-        // What an event says of former values is of the same kind of object.
+        // The former values in an event are of the same kind of object.
         let isOfCustomer = name == "previous_attributes" && object["object"]?["object"] == "customer"
         kept[name] = removed(from: value, isCustomer: isOfCustomer)
       }
@@ -30,10 +30,10 @@ enum PersonalData {
     }
   }
 
-  /// Of a customer alone.
+  /// Fields that are personal only in a customer.
   private static let personal: Set = ["name", "description"]
 
-  /// A stored snapshot without them: its fields are few, and known.
+  /// A stored snapshot without personal fields: it has only a few fields, which are known.
   static func removed(fromSnapshot value: JSONValue) -> JSONValue {
     guard let object = value.object, let (kind, content) = object.elements.first.map({ ($0.key, $0.value) }) else {
       return value

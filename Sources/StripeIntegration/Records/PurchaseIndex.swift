@@ -12,8 +12,8 @@ struct PurchaseIndex {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
-  /// The purchase that any of the ids leads to. Ids that lead to several show that these are one, and make them one.
-  /// - Parameter creating: whether a purchase is made when no id is known.
+  /// The purchase that any of the ids leads to. If they lead to several purchases, those are one, and are merged.
+  /// - Parameter creating: whether to create a purchase if no id is known.
   func purchase(of aliases: [String], creating: Bool) async throws -> PurchaseID? {
     guard let first = aliases.first else { return nil }
     let found = try await transaction.query(
@@ -43,10 +43,10 @@ struct PurchaseIndex {
     return purchase
   }
 
-  /// Links what was found out about a purchase to it. What is of an invoice that it shares with others, or of its payment,
-  /// belongs to the payment's own purchase.
+  /// Links what was found out about a purchase to it. Facts about an invoice that it shares with others, or about that
+  /// invoice's payment, belong to the payment's own purchase.
   /// - Parameter knowledge: what is known of the purchase.
-  /// - Returns: the purchase that it belongs to: it may turn out to be another one. Nil for what belongs to none.
+  /// - Returns: the purchase that the snapshot belongs to, which may be another one; nil if it belongs to none.
   func link(_ snapshot: Snapshot, to purchase: PurchaseID, knowing knowledge: Knowledge) async throws -> PurchaseID? {
     let aliases = snapshot.aliases
     if aliases.isEmpty { return nil }
@@ -54,7 +54,7 @@ struct PurchaseIndex {
     return try await self.purchase(of: aliases + [purchase.rawValue], creating: false)
   }
 
-  /// The purchase that a license was issued for; nil for one that is not this tenant's.
+  /// The purchase that a license was issued for; nil if this tenant has no such license.
   func purchase(ofLicense license: LicenseID) async throws -> PurchaseID? {
     try await transaction.query(
       """
@@ -74,8 +74,8 @@ struct PurchaseIndex {
       INSERT INTO stripe_integration.purchases (account_id, livemode, purchase_id, stripe_id)
       VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(stripeID))
       """)
-    // A purchase answers to its own id as well: what Stripe says when it is asked on behalf of a purchase belongs to it,
-    // even when the answer names nothing that is known.
+    // A purchase's own id is one of its aliases too: Stripe's answer to a purchase's question belongs to the purchase even if
+    // it contains no known id.
     try await transaction.query(
       """
       INSERT INTO stripe_integration.aliases (account_id, livemode, stripe_id, purchase_id)
@@ -84,7 +84,7 @@ struct PurchaseIndex {
     return purchase
   }
 
-  /// Makes one purchase of several: the one that has licenses stays, or else the oldest.
+  /// Merges several purchases into one: the one that has licenses stays, or else the oldest.
   private func merge(_ purchases: [PurchaseID]) async throws -> PurchaseID {
     let ordered = try await transaction.query(
       """
@@ -124,7 +124,7 @@ struct PurchaseIndex {
          AND livemode    = \(tenant.livemode)
          AND purchase_id = \(merged)
       """)
-    // A run that still holds the merged purchase finds its fence outdated and stops.
+    // A run that still holds the merged purchase finds that its fence is outdated, and stops.
     try await transaction.query(
       """
       UPDATE stripe_integration.purchases
@@ -138,8 +138,8 @@ struct PurchaseIndex {
       """)
   }
 
-  /// Marks a purchase as needing a look, and makes the tenant due.
-  /// - Parameter inspecting: whether its licenses are looked at where they are kept.
+  /// Makes a reconcile request for a purchase, and makes its tenant due.
+  /// - Parameter inspecting: whether its licenses are to be looked at in LicenseKit.
   func mark(_ purchase: PurchaseID, at moment: Date? = nil, inspecting: Bool = false) async throws {
     try await transaction.query(
       """
@@ -155,7 +155,7 @@ struct PurchaseIndex {
     try await TenantQueue.enqueue(tenant, in: .purchases, at: moment, transaction)
   }
 
-  /// Marks the purchases of subscriptions, as far as they are known.
+  /// Makes reconcile requests for the purchases of these subscriptions, as far as they are known.
   func mark(_ subscriptions: [Stripe.SubscriptionID], besides purchase: PurchaseID) async throws {
     let concerned = try await transaction.query(
       """
@@ -171,7 +171,7 @@ struct PurchaseIndex {
     for purchase in concerned { try await mark(purchase) }
   }
 
-  /// Makes a run that is under way lose its lease, so that nothing is done by what it knew before.
+  /// Makes a run under way lose its lease, so that nothing is done from its outdated knowledge.
   func interrupt(_ purchase: PurchaseID) async throws {
     try await transaction.query(
       """

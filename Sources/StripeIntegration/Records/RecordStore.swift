@@ -81,8 +81,8 @@ struct RecordStore {
     try StoredJSON.text(customer.contact)
   }
 
-  /// Records what a step is about to do, so that a crash leaves no doubt unmarked.
-  /// - Parameter recorded: the records with `Recorded.begin` of the step.
+  /// Records what a step is about to do, so that after a crash everything in doubt is marked.
+  /// - Parameter recorded: the records after `Recorded.begin` of the step.
   func begin(_ step: Step, _ recorded: Recorded) async throws {
     switch step {
     case .issue(let unit, _, _): try await begin(unit, recorded)
@@ -93,7 +93,7 @@ struct RecordStore {
     }
   }
 
-  /// Records that a license is being issued: from now on there may be one.
+  /// Records that a license is being issued: from now on it may exist.
   private func begin(_ unit: DesiredUnit, _ recorded: Recorded) async throws {
     guard let begun = recorded.units[unit.key] else { return }
     try await transaction.query(
@@ -117,7 +117,7 @@ struct RecordStore {
       """)
   }
 
-  /// Records what a step has made, beside the mark that it is done.
+  /// Records what a step has made, and that it is done.
   func record(_ step: Step, _ result: StepResult, after recorded: Recorded, keyHint: String? = nil) async throws {
     switch (step, result) {
     case (.createCustomer(let customer), .customer(let id)):
@@ -191,8 +191,8 @@ struct RecordStore {
     }
   }
 
-  /// Writes down under which policy the licenses of a line were issued, where that was not done yet: the terms, which
-  /// told it, are about to change.
+  /// Records under which policy the licenses of a line were issued, if that is not recorded yet: the terms, which said it,
+  /// are about to change.
   func keepPolicy(of line: LineKey, _ policy: PolicyID) async throws {
     try await transaction.query(
       """
@@ -212,12 +212,12 @@ struct RecordStore {
     try await putUnit(unit, recorded, keyHint: nil)
   }
 
-  /// Takes back that a license was to be replaced: LicenseKit refused, so that the former one stays.
+  /// Undoes the record that a license was to be replaced: LicenseKit refused, so the former one stays.
   func restore(_ unit: UnitKey, _ before: Recorded) async throws {
     try await putUnit(unit, before, keyHint: nil)
   }
 
-  /// Takes back that a unit is being issued: LicenseKit refused, so that there is no license.
+  /// Undoes the record that a unit is being issued: LicenseKit refused, so there is no license.
   func forget(_ unit: UnitKey) async throws {
     try await transaction.query(
       """
@@ -232,7 +232,7 @@ struct RecordStore {
       """)
   }
 
-  /// Forgets what LicenseKit does not have any more (`Recorded.forget`).
+  /// Forgets what LicenseKit no longer has (`Recorded.forget`).
   func forget(_ gone: Existing) async throws {
     switch gone {
     case .product, .policy, .feature: break
@@ -265,8 +265,9 @@ struct RecordStore {
       """)
   }
 
-  /// Takes back terms under which nothing was issued, so that a corrected mapping counts. Those of a line that is issued in
-  /// part stay, open: the buyer has paid for all of it. A license that is revoked, and whose key was never stored, was none.
+  /// Withdraws terms under which nothing was issued, so that a corrected mapping applies. If a line was issued in part, its
+  /// other terms stay, open: the buyer has paid for all of it. A revoked license whose key was never stored does not count as
+  /// issued.
   func openUnusedAgreements() async throws {
     try await transaction.query(
       """
@@ -304,7 +305,7 @@ struct RecordStore {
       """)
   }
 
-  /// Remembers what the purchase has no mapping for, so that a new mapping finds it.
+  /// Records what the purchase has no mapping for, so that a new mapping finds it.
   func setUnmapped(_ ids: [String]) async throws {
     try await transaction.query(
       """

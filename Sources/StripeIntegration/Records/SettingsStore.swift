@@ -37,7 +37,7 @@ struct SettingsStore {
 }
 
 extension RecordStore {
-  /// Keeps with each line everything that speaks against its access, so that it is shown with its licenses.
+  /// Stores with each line everything that speaks against its access, so that it is shown with the line's licenses.
   func setCauses(of decision: Decision) async throws {
     guard decision.isComplete else { return }
     let lines = decision.lines

@@ -5,7 +5,7 @@ import Postgres
 import Purchases
 import StripeAPI
 
-/// The story of a purchase, written as it happens, within a transaction of its tenant.
+/// The story of a purchase, recorded as it happens, within a transaction of its tenant.
 struct Timeline {
   enum Kind: String { case event, decision, step, note }
   enum State: String { case started, succeeded, failed }
@@ -26,7 +26,7 @@ struct Timeline {
     ).first?.get("entry_id")
   }
 
-  /// Tells a decision, unless it is the one that was told last.
+  /// Adds a decision, unless it equals the last one.
   func addDecision(_ title: String, detail: String?) async throws {
     try await transaction.query(
       """
@@ -63,7 +63,7 @@ struct Timeline {
 }
 
 extension LicenseKitTrace {
-  /// A note on a step, with the ids under which LicenseKit has its calls.
+  /// The note about a step, with the request ids of its LicenseKit calls.
   func told(after note: String?) -> String? {
     let ids = requestIDs.isEmpty ? nil : "LicenseKit: \(requestIDs.listed)"
     let parts = [note, ids].compactMap { $0 }

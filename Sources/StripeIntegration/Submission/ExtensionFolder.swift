@@ -1,7 +1,7 @@
 package import Foundation
 
-/// The Dashboard extension as it is submitted: manifests, listing and sources. Read only; pictures and documents that the
-/// listing names may lie outside of it.
+/// The Dashboard extension as it is submitted: manifests, listing and sources. Read-only; pictures and documents that the
+/// listing names may be outside it.
 package struct ExtensionFolder: Sendable {
   private let read: @Sendable (String) -> [UInt8]?
   /// The manifests, the listing and the sources, by their path in the folder.
@@ -17,7 +17,7 @@ package struct ExtensionFolder: Sendable {
       + (sources?.compactMap { $0 as? String } ?? []).filter(Self.isSource).sorted().map { "src/" + $0 }
   }
 
-  /// The same folder with other texts in some of its places, or in new ones.
+  /// The same folder with some texts replaced or added.
   func replacing(_ others: [String: String]) -> ExtensionFolder {
     ExtensionFolder(texts: Set(texts).union(others.keys).sorted()) { path in
       others[path].map { [UInt8]($0.utf8) } ?? read(path)
@@ -29,7 +29,7 @@ package struct ExtensionFolder: Sendable {
     self.read = read
   }
 
-  /// The file at a path from the folder; nil for one that is not there.
+  /// The file at a path relative to the folder; nil if it does not exist.
   package func bytes(_ path: String) -> [UInt8]? { read(path) }
 
   func text(_ path: String) -> String? { read(path).map { String(decoding: $0, as: UTF8.self) } }

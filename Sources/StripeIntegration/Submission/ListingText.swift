@@ -21,10 +21,10 @@ struct ListingText: Sendable {
     self.words = words
   }
 
-  /// An apostrophe stands inside a word.
+  /// An apostrophe is part of a word.
   private static let joins: Set<Character> = ["'", "’"]
 
-  /// Whether these words stand in it, one after the other.
+  /// Whether the text contains these words, one after the other.
   func contains(_ phrase: String) -> Bool { contains(ListingText(phrase).words) }
 
   private func contains(_ sought: [String]) -> Bool {
@@ -32,7 +32,7 @@ struct ListingText: Sendable {
     return (0...(words.count - sought.count)).contains { words[$0..<$0 + sought.count].elementsEqual(sought) }
   }
 
-  /// What no reviewer lets pass, since nobody can keep it.
+  /// Claims that no reviewer accepts, since nobody can keep them.
   var absolutes: [String] { Self.absolutes.filter { contains($0.words) }.map(\.phrase) }
 
   private static let absolutes: [(phrase: String, words: [String])] = [
@@ -45,8 +45,8 @@ struct ListingText: Sendable {
     "the easiest", "number one", "no 1", "# 1", "unrivalled", "unmatched",
   ].map { ($0, ListingText($0).words) }
 
-  /// Whether it reads as English: nearly all letters are those of the English alphabet, and among its words are those
-  /// without which no English sentence of some length is made.
+  /// Whether it reads as English: nearly all letters are in the English alphabet, and it contains some of the words that
+  /// every longer English sentence needs.
   static func isEnglish(_ text: String) -> Bool {
     let letters = text.filter(\.isLetter)
     let plain = letters.count { $0.isASCII }

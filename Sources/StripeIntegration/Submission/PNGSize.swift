@@ -1,4 +1,4 @@
-/// How large a PNG is: from its header (W3C, "PNG", section 11.2.1).
+/// The size of a PNG, from its header (W3C, "PNG", section 11.2.1).
 struct PNGSize: Hashable, Sendable {
   let width: Int
   let height: Int

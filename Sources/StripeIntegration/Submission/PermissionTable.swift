@@ -1,7 +1,7 @@
-/// Which permissions the calls to Stripe take, by the first words of their path (Stripe Apps docs, "Permissions"). A test
-/// compares the paths with those that the API client has.
+/// Which permissions the calls to Stripe need, by the first words of their path (Stripe Apps docs, "Permissions"). A test
+/// compares the paths with those of the API client.
 enum PermissionTable {
-  /// Refunds are read with their charges, prices with plans, credit notes and payments of invoices with invoices.
+  /// Refunds are read with their charges, prices with plans, and credit notes and payments of invoices with invoices.
   static let reading = [
     "charges": "charge_read", "checkout/sessions": "checkout_session_read", "credit_notes": "invoice_read",
     "customers": "customer_read", "disputes": "dispute_read", "events": "event_read",
@@ -16,13 +16,13 @@ enum PermissionTable {
     "subscriptions": "subscription_write",
   ]
 
-  /// Read with the developer's own key, never with a vendor's permission.
+  /// Read with the developer's own key, so they need no permission from a vendor.
   static let developersOwn: Set = ["account", "apps/installs"]
 
-  /// What the code calls, and no more: the reviewer rejects what is not used.
+  /// The permissions that the code uses, and no more: a reviewer rejects an unused one.
   static let used = Set(reading.values).union(writing.values)
 
-  /// What a reader of the listing takes the app to see, and what it must then be allowed.
+  /// What a reader of the listing expects the app to see, and the permission that this needs.
   static let described: [(words: [String], permission: String)] = [
     (["checkout", "payment link", "payment links"], "checkout_session_read"),
     (["customer", "customers"], "customer_read"),

@@ -1,17 +1,17 @@
-/// A source file of the extension as words and signs, without comments: enough to see what a view imports, and what it
-/// reads without a question mark.
+/// A source file of the extension as words and signs, without comments: enough to see what a view imports, and what it reads
+/// without a question mark.
 struct Script: Sendable {
   enum Token: Hashable, Sendable {
     /// A name or keyword.
     case word(String)
-    /// What stands between quotation marks.
+    /// The content of a string literal.
     case text(String)
     case sign(Character)
   }
 
   let tokens: [Token]
 
-  /// What stands between backticks is read as code: it may hold some.
+  /// Text between backticks is read as code, because it may contain some.
   init(_ source: String) {
     let bytes = Array(source.utf8)
     var tokens: [Token] = []
@@ -28,10 +28,10 @@ struct Script: Sendable {
       switch byte {
       case UInt8(ascii: "/") where at(index + 1) == UInt8(ascii: "*"):
         index = end(from: index + 2) { bytes[$0] == UInt8(ascii: "*") && at($0 + 1) == UInt8(ascii: "/") } + 2
-      // In an address it is no comment.
+      // After a colon it is part of an address, and no comment.
       case UInt8(ascii: "/") where at(index + 1) == UInt8(ascii: "/") && previous != UInt8(ascii: ":"):
         index = end(from: index) { Self.endsLine(bytes[$0]) }
-      // After a letter it is an apostrophe in a text of the page.
+      // After a letter it is an apostrophe in the page's text.
       case UInt8(ascii: "'"), UInt8(ascii: "\""):
         if let previous, Self.isOfWord(previous) {
           index += 1
@@ -54,7 +54,7 @@ struct Script: Sendable {
 
   private static func endsLine(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
 
-  /// Whatever is not ASCII counts as a letter.
+  /// Every byte outside ASCII counts as a letter.
   private static func isOfWord(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -66,7 +66,7 @@ struct Script: Sendable {
 
   func token(_ index: Int) -> Token? { tokens.indices.contains(index) ? tokens[index] : nil }
 
-  /// Where these tokens stand, one after the other.
+  /// The places of these tokens, one after the other.
   func places(of sequence: [Token]) -> [Int] {
     guard let first = sequence.first else { return [] }
     return tokens.indices.filter { index in
@@ -76,7 +76,7 @@ struct Script: Sendable {
 
   func contains(_ sequence: Token...) -> Bool { !places(of: sequence).isEmpty }
 
-  /// Names and texts one after the other, for what is searched in words.
+  /// Whether it contains the phrase in a name or a text.
   func mentions(_ phrase: String) -> Bool {
     tokens.contains { token in
       switch token {
@@ -107,7 +107,7 @@ struct Script: Sendable {
     }
   }
 
-  /// Reads of something that Stripe leaves out on some pages, as if it were always there.
+  /// Reads of values that Stripe leaves out on some pages, as if they were always there.
   var unguardedReads: [String] {
     tokens.indices.compactMap { index in
       guard case .word(let name) = tokens[index], Self.optionalNames.contains(name) else { return nil }
@@ -123,7 +123,7 @@ struct Script: Sendable {
 
   private static let optionalNames: Set = ["objectContext", "appContext", "constants"]
 
-  /// Whether it is the end of `{ … } = a.b.c`.
+  /// Whether the position is the end of `{ … } = a.b.c`.
   private func isTakenApart(endingAt index: Int) -> Bool {
     var position = index - 1
     while let token = token(position) {

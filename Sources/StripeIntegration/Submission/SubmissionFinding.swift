@@ -1,10 +1,10 @@
-/// One thing that Stripe's review looks at (Stripe Apps docs, "App review requirements", "Listing guidelines").
+/// One point that Stripe's review checks (Stripe Apps docs, "App review requirements", "Listing guidelines").
 package struct SubmissionFinding: Hashable, Sendable {
   /// The part of the review: `OAuth`, `Permissions`, `Listing`, …
   package let area: String
-  /// What is asked for.
+  /// What the review requires.
   package let requirement: String
-  /// What is missing or wrong; nil when it is as it should be.
+  /// What is missing or wrong; nil if all is well.
   package let problem: String?
 
   init(_ area: String, _ requirement: String, problem: String?) {

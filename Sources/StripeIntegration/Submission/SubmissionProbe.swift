@@ -4,14 +4,14 @@ import JSON
 import StripeAPI
 import StripeHTTP
 
-/// Asks the running service, at its public address, what a reviewer's browser, the Dashboard and Stripe would ask it. It
-/// leaves nothing behind there; the service reads Stripe's list of installations once more.
+/// Sends the running service, at its public address, the requests that a reviewer's browser, the Dashboard and Stripe would
+/// send. It leaves nothing behind, except that the service reads Stripe's list of installations once more.
 package struct SubmissionProbe: Sendable {
   let configuration: IntegrationConfiguration
   let transport: any HTTPSending
   let now: @Sendable () -> Date
 
-  /// - Parameter now: what a delivery is signed for.
+  /// - Parameter now: the time in the signatures of deliveries.
   package init(
     configuration: IntegrationConfiguration, transport: any HTTPSending,
     now: @escaping @Sendable () -> Date = { Date() }
@@ -23,7 +23,7 @@ package struct SubmissionProbe: Sendable {
 
   private var publicBaseURL: String { configuration.publicBaseURL }
 
-  /// Each probe's result; a service that does not answer fails them all.
+  /// The result of each probe. If the service does not answer, all fail.
   package func findings() async -> [SubmissionFinding] {
     var findings: [SubmissionFinding] = []
     for probe in probes {
@@ -152,7 +152,7 @@ package struct SubmissionProbe: Sendable {
       }
   }
 
-  /// An event that names no account is about the developer's own: it is checked like any other, and kept nowhere.
+  /// An event that names no account is about the developer's own account: it is checked like any other, and stored nowhere.
   private func deliver(_ type: String) async throws -> String? {
     let secrets = configuration.webhookSecrets
     let environments = [

@@ -51,7 +51,7 @@ extension SubmissionReview {
     ]
   }
 
-  /// What a view reads and its page does not have, or the other way round.
+  /// Something that a view reads and its page does not have, or the reverse.
   private static func mismatch(_ source: ViewSource, at viewport: String) -> String? {
     guard let object = ViewSource.object(of: viewport) else {
       return source.readsObject ? "\(source.path) reads an object, and \(viewport) has none" : nil
@@ -97,7 +97,7 @@ extension SubmissionReview {
       SubmissionFinding("Permissions", "the documentation describes those that are asked for, and no other") {
         guard let document = folder.text(Self.documentation) else { return nil }
         let names = Set(names)
-        // Code stands between backticks.
+        // The document puts code between backticks.
         let described = Set(document.split(separator: "`").map(String.init).filter(Self.isPermission))
         let silent = names.subtracting(described).sorted()
         if !silent.isEmpty { return "it does not describe \(silent.joined(separator: ", "))" }
@@ -112,6 +112,6 @@ extension SubmissionReview {
       && word.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }
   }
 
-  /// The page about the app, where it lies beside the extension.
+  /// The page about the app, if it exists beside the extension.
   private static let documentation = "../../docs/stripe-app.md"
 }

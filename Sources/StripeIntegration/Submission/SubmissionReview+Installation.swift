@@ -4,7 +4,7 @@ import Purchases
 import StripeAPI
 import StripeHTTP
 
-/// How a vendor comes to the app, and how it is left.
+/// How a vendor installs and leaves the app.
 extension SubmissionReview {
   var access: [SubmissionFinding] {
     let redirects = manifest["allowed_redirect_uris"]?.array?.compactMap(\.string) ?? []
@@ -47,7 +47,7 @@ extension SubmissionReview {
     ]
   }
 
-  /// What is wrong with the address that the marketplace sends vendors to.
+  /// What is wrong with the address to which the marketplace sends vendors.
   private func wayIn(_ address: String?) -> String? {
     guard let address, !address.isEmpty else { return "install_url is missing in listing.json" }
     guard let parts = URLComponents(string: address), parts.scheme == "https", let host = parts.host?.lowercased()
@@ -68,7 +68,7 @@ extension SubmissionReview {
     return mode == nil || mode == "live" ? nil : "it installs in \(mode ?? "another") mode"
   }
 
-  /// A link of a test channel works for testers only, and in a review for nobody.
+  /// A test channel's link works only for testers, and for nobody in a review.
   var channelLinks: [SubmissionFinding] {
     func search(_ paths: [String]) -> String? {
       let found = paths.compactMap { path in
@@ -99,12 +99,12 @@ extension SubmissionReview {
     ]
   }
 
-  /// A link as a vendor's browser gets it.
+  /// The link that a vendor's browser gets.
   private static func address(of link: AuthorizeLink) -> String {
     link.url(clientID: "ca_", redirectURI: nil, state: "state")
   }
 
-  /// Stripe sends both for one uninstallation, in any order, and either may come alone.
+  /// Stripe sends both for one uninstallation, in any order, and one may be missing.
   static let uninstallEvents = ["account.application.deauthorized", "apps.install.deleted"]
 
   var uninstalling: [SubmissionFinding] {
@@ -115,7 +115,7 @@ extension SubmissionReview {
     }
   }
 
-  /// Asks the table of events itself, with an event as small as can be.
+  /// Asks the event table itself, with a minimal event.
   static func uninstalls(_ type: String) -> Bool {
     let install: JSONValue = [
       "id": "ai_review", "object": "apps.install", "account": "acct_review", "app": "review", "channel": "public",
@@ -132,7 +132,7 @@ extension SubmissionReview {
   }
 }
 
-/// The marks of links that belong to a test channel of an app.
+/// The marks by which links of an app's test channel are recognised.
 enum ChannelLink {
   private static let marks = ["chnlink_", "channel_link", "channellink"]
 

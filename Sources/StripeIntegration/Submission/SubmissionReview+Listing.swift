@@ -2,7 +2,7 @@ import JSON
 
 /// What the marketplace shows.
 extension SubmissionReview {
-  /// Words that a name may not hold.
+  /// Words that the name must not contain.
   private static let forbiddenInNames = [
     "stripe", "app", "rak", "generator", "api key", "authenticator", "free", "paid",
   ]
@@ -26,7 +26,7 @@ extension SubmissionReview {
     ]
   }
 
-  /// Whatever a vendor reads before installing, each text with its place.
+  /// Every text that a vendor reads before installing, with its place.
   var listingTexts: [(place: String, text: String)] {
     let texts = ["name", "built_by", "subtitle", "about", "pricing"].map { ($0, listing[$0]?.string) }
     let features = (listing["features"]?.array ?? []).enumerated().flatMap { number, feature in
@@ -98,7 +98,7 @@ extension SubmissionReview {
     ]
   }
 
-  /// Where the product is found.
+  /// The hosts on which the product is found.
   private var productHosts: [String] {
     [publicBaseURL, listing["documentation_url"]?.string, listing["privacy_policy_url"]?.string]
       .compactMap(Self.host).reduce(into: []) { hosts, host in

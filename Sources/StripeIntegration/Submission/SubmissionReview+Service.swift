@@ -2,7 +2,7 @@ import JSON
 import StripeAPI
 import StripeHTTP
 
-/// What the configuration says about the service: where it is found, and that nothing stands open.
+/// What the configuration says about the service: its addresses, and that nothing is open by accident.
 extension SubmissionReview {
   var endpoints: [SubmissionFinding] {
     [
@@ -28,7 +28,7 @@ extension SubmissionReview {
     ]
   }
 
-  /// What must be closed unless somebody opens it.
+  /// What must be closed unless it was opened deliberately.
   var defaults: [SubmissionFinding] {
     [
       SubmissionFinding("Defaults", "webhooks of each mode are checked by a secret") {
@@ -53,10 +53,10 @@ extension SubmissionReview {
     ]
   }
 
-  /// The first configured mode that these secrets do not vouch for.
+  /// The first configured mode for which none of these secrets vouches.
   private func unchecked(_ secrets: IntegrationConfiguration.SigningSecrets) -> String? {
     func isEmpty(_ entries: [String]) -> Bool { entries.allSatisfy(\.isEmpty) }
-    // Those of live mode vouch for the others as well.
+    // Live mode's secrets vouch for the other environments too.
     guard isEmpty(secrets.live) else { return nil }
     if configuration.live != nil { return "live mode" }
     if configuration.test != nil, isEmpty(secrets.test) { return "test mode" }

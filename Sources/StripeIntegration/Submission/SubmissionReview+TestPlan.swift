@@ -1,6 +1,6 @@
 import JSON
 
-/// What a reviewer does with the app, and whose app it is.
+/// What a reviewer does with the app, and who offers the app.
 extension SubmissionReview {
   private var steps: [JSONValue] { listing["test_plan"]?["steps"]?.array ?? [] }
 
@@ -27,7 +27,7 @@ extension SubmissionReview {
     ]
   }
 
-  /// One sentence that does not go on to something else.
+  /// Whether it is one sentence with one action.
   private static func isOneAct(_ text: String) -> Bool {
     let sentences = text.split { ".!;".contains($0) }.filter { $0.contains(where: \.isLetter) }
     return sentences.count == 1 && !ListingText(text).contains("then")

@@ -1,14 +1,14 @@
 package import JSON
 import Foundation
 
-/// What is reviewed: the manifest, what the listing will say, the extension's sources and pictures, and how the service is
-/// configured. Pure; the running service is asked by ``SubmissionProbe``.
+/// Reviews the manifest, the future listing, the extension's sources and pictures, and the service's configuration. Pure;
+/// ``SubmissionProbe`` asks the running service.
 ///
-/// It looks above all for what real apps were sent back for; `docs/stripe-app.md` lists it.
+/// It checks above all the points for which real apps were rejected; `docs/stripe-app.md` lists them.
 package struct SubmissionReview: Sendable {
   /// `stripe-app.json`
   let manifest: JSONValue
-  /// `listing.json`: what is typed into the Dashboard's submission form.
+  /// `listing.json`: the texts for the Dashboard's submission form.
   let listing: JSONValue
   let configuration: IntegrationConfiguration
   let folder: ExtensionFolder
@@ -34,7 +34,7 @@ package struct SubmissionReview: Sendable {
     self.endsConnection = endsConnection
   }
 
-  /// Everything that was looked at, in the order of the review.
+  /// The results of all checks, in the order of the review.
   package var findings: [SubmissionFinding] {
     access + channelLinks + endpoints + defaults + uninstalling + views + permissions + name + texts + features
       + people + pricing + testPlan + account
@@ -59,7 +59,7 @@ package struct SubmissionReview: Sendable {
     return text.hasPrefix("https://") ? nil : "\(text) is no HTTPS address"
   }
 
-  /// The host of an address; nil where there is none.
+  /// The host of an address; nil if it has none.
   static func host(_ address: String?) -> String? {
     address.flatMap { URLComponents(string: $0)?.host?.lowercased() }
   }

@@ -1,4 +1,4 @@
-/// The mail address that vendors write to: a role's, on the domain of the product, not one person's own.
+/// The mail address that vendors write to: a role's address on the product's domain, not that of one person.
 struct SupportAddress: Hashable, Sendable {
   let mailbox: String
   let domain: String
@@ -37,8 +37,8 @@ struct SupportAddress: Hashable, Sendable {
     "zoho.com", "163.com",
   ]
 
-  /// Whether two names are of one owner: one is in the other, or they share what can be registered. Below a country's
-  /// `co` or `com` that takes three parts.
+  /// Whether two names have the same owner: one contains the other, or they share their registrable part. Below a country's
+  /// `co` or `com` that part has three labels.
   private static func areRelated(_ one: String, _ other: String) -> Bool {
     if one == other || one.hasSuffix("." + other) || other.hasSuffix("." + one) { return true }
     let (a, b) = (one.split(separator: ".").reversed(), other.split(separator: ".").reversed())

@@ -1,5 +1,5 @@
-/// What a view of the extension is made of: its own file and, through their imports, the files of the extension that it
-/// uses. Read as text; whatever only shows when it runs is left to the extension's own tests.
+/// The source of a view: its own file and, through imports, the extension files that it uses. They are read as text; what
+/// shows only at run time is left to the extension's own tests.
 struct ViewSource: Sendable {
   struct File: Sendable {
     let path: String
@@ -11,7 +11,7 @@ struct ViewSource: Sendable {
   /// All files, the component's own first.
   let files: [File]
 
-  /// Reads the views that are there. Files that several of them use are read once.
+  /// Reads the existing views. A file that several of them use is read once.
   static func read(_ components: [String], in folder: ExtensionFolder) -> [String: ViewSource] {
     var known: [String: File] = [:]
     var views: [String: ViewSource] = [:]
@@ -48,7 +48,7 @@ struct ViewSource: Sendable {
 
   static func path(of component: String) -> String { "src/views/\(component).tsx" }
 
-  /// For each relative import the paths that it may mean.
+  /// For each relative import, the paths that it may mean.
   private static func imports(of file: File) -> [[String]] {
     let place = file.path.split(separator: "/").dropLast().map(String.init)
     return file.script.imports.map { path in
@@ -67,15 +67,15 @@ struct ViewSource: Sendable {
 
   var isExported: Bool { own?.contains(.word("export"), .word("default"), .word(component)) ?? false }
 
-  /// Whether a file of what is shown has this name or text in it; the declarations of the backend have them all.
+  /// Whether a shown file contains this name or text; the declarations of the backend contain all of them.
   func mentions(_ phrase: String) -> Bool {
     files.contains { !$0.path.hasPrefix("src/backend/") && $0.script.mentions(phrase) }
   }
 
-  /// Whether some file reads the object beside which the view stands.
+  /// Whether a file reads the object that the view belongs to.
   var readsObject: Bool { files.contains { $0.script.contains(.word("objectContext")) } }
 
-  /// The objects of the Dashboard that the component's own file names, as a property or as the page of one.
+  /// The Dashboard objects that the component's own file names, as a property or as an object's page.
   var namedObjects: [String] {
     guard let own else { return [] }
     let kinds = own.places(of: [.word("kind")]).compactMap { index -> String? in
@@ -91,18 +91,18 @@ struct ViewSource: Sendable {
     return kinds + pages
   }
 
-  /// The object whose page a viewport is; nil for a page that is about none.
+  /// The object that a viewport's page is about; nil if there is none.
   static func object(of viewport: String) -> String? {
     let parts = viewport.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count >= 4, parts[0] == "stripe", parts[1] == "dashboard", parts[3] == "detail" else { return nil }
     return String(parts[2])
   }
 
-  /// Where something is taken for granted that Stripe leaves out on some pages: the file and what stands there.
+  /// Where a value is expected that Stripe leaves out on some pages: the file and the expression.
   var unguardedReads: [String] {
     files.flatMap { file in file.script.unguardedReads.map { "\(file.path): \($0)" } }
   }
 
-  /// How many things there are to press in each step of a list of tasks.
+  /// How many buttons and links each step of a task list has.
   var actsOfSteps: [Int] { own?.acts(inEach: "TaskListItem") ?? [] }
 }

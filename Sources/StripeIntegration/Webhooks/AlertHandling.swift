@@ -1,11 +1,11 @@
 import Postgres
 import StripeAPI
 
-/// What Stripe's alerts that it could not make events lead to.
+/// Handles Stripe's alerts that it could not create events.
 protocol AlertHandling: Sendable {
   /// About one account, within a transaction of its tenant.
   func raised(_ tenant: Tenant, in transaction: PostgresTransaction) async throws
 
-  /// About accounts that the alert does not name: every one of the mode may be concerned.
+  /// An alert that names no account: it may concern every account of the mode.
   func raised(livemode: Bool) async throws
 }

@@ -2,13 +2,12 @@ import Tenancy
 import Postgres
 import StripeAPI
 
-/// Takes in events that name no account: the developer's own. Two kinds of them tell of what concerns tenants; nothing of
-/// them is kept.
+/// Handles events that name no account: the developer's own. Two kinds of them concern tenants. None of them is stored.
 struct DeveloperEvents: Sendable {
   let database: TenantDatabase
   let alerts: any AlertHandling
 
-  /// - Parameter signedFor: the only environment that the signature vouches for; nil for every one of its mode.
+  /// - Parameter signedFor: the only environment that the signature vouches for; nil if it vouches for all of its mode.
   func take(_ event: EventEnvelope, signedFor: StripeEnvironment?) async throws {
     if ThinEventTable.isHealthAlert(event.type) {
       try await alerts.raised(livemode: event.livemode)

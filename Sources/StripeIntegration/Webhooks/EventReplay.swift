@@ -5,7 +5,7 @@ import Postgres
 import StripeAPI
 import Tenancy
 
-/// Which stored events are to be routed again. What is left out matches everything; at least one thing is named.
+/// Which stored events to route again. A field left out matches everything; at least one must be given.
 struct EventFilter: Codable, Hashable, Sendable {
   var state: InboxReader.State?
   var type: String?
@@ -17,7 +17,7 @@ struct EventFilter: Codable, Hashable, Sendable {
   var isEmpty: Bool { state == nil && type == nil && from == nil && to == nil }
 }
 
-/// Finds the events of a filter and lets them be routed again, within a transaction of their tenant.
+/// Finds the events of a filter and has them routed again, within a transaction of their tenant.
 struct EventReplay {
   struct Found: Sendable {
     let id: String
@@ -59,7 +59,7 @@ struct EventReplay {
     }
   }
 
-  /// How many there are; counted no further than `limit`.
+  /// How many match; counting stops at `limit`.
   func count(upTo limit: Int) async throws -> Int {
     try await transaction.query(
       """
@@ -89,7 +89,7 @@ struct EventReplay {
 
   private var conditions: PostgresQuery {
     var conditions: PostgresQuery = ""
-    // Written out, not bound, so that the indexes of rare states are found; it is one of our own words.
+    // In the text and not bound, so that the indexes of rare states are used. It is one of our own words.
     if let state = filter.state { conditions.append("AND state = \(unescaped: "'\(state.rawValue)'") ") }
     if let type = filter.type { conditions.append("AND type = \(type) ") }
     if let from = filter.from { conditions.append("AND created >= \(from) ") }

@@ -6,8 +6,8 @@ import Purchases
 import StripeAPI
 import Tenancy
 
-/// Turns stored events into facts and marks the purchases they concern. Everything one batch does is one transaction: an
-/// event is marked as handled by the transaction that has its effect, and by no other.
+/// Turns stored events into facts and makes reconcile requests for the purchases they concern. Each batch is one transaction:
+/// the transaction that has an event's effect also marks the event as handled.
 struct EventRouter: Sendable {
   let database: TenantDatabase
   let application: any ApplicationEventHandling
@@ -17,12 +17,12 @@ struct EventRouter: Sendable {
   var caution = Caution.none
 
   static let batchSize = 50
-  /// Tenants that one look finds.
+  /// How many tenants one look finds at most.
   static let tenantsPerRound = 200
 
-  /// Tenants with events that wait to be routed, in the order of their ids. The cost follows their number, not that of
-  /// all tenants: the index of open rows is skipped through tenant by tenant.
-  /// - Parameter last: begins behind this tenant, so that where there are more than `limit` each gets its round.
+  /// Tenants with events that wait to be routed, in the order of their ids. The cost depends on their number, not on that of
+  /// all tenants: the query skips through the index of open rows from tenant to tenant.
+  /// - Parameter last: begins after this tenant, so that each gets its turn if there are more than `limit`.
   func tenantsWithWork(after last: Tenant? = nil, limit: Int = tenantsPerRound) async throws -> [Tenant] {
     try await database.transaction(as: .worker) { transaction in
       try await transaction.query(
@@ -53,9 +53,9 @@ struct EventRouter: Sendable {
 
   /// Routes the oldest open events of one tenant.
   ///
-  /// An event whose content the database refuses (a text with NUL, say) would undo the batch for ever, and every later
-  /// event of its tenant would wait behind it. So such a batch is routed once more with each event by itself, and what
-  /// is refused then is marked as failed.
+  /// An event whose content the database refuses (a text with NUL, for example) would undo the batch forever, and every later
+  /// event of its tenant would wait. So such a batch is routed once more with each event separate, and an event that is
+  /// refused then is marked as failed.
   /// - Returns: how many were taken.
   func routeBatch(of tenant: Tenant) async throws -> Int {
     if caution.isOn() { return try await routeCautiously(of: tenant) }
@@ -67,7 +67,8 @@ struct EventRouter: Sendable {
     }
   }
 
-  /// - Returns: how many were taken, and whether others wait that were begun on by themselves.
+  /// - Returns: how many were taken, and whether events are left that must be routed one by one because they were begun
+  ///   before.
   private func routeBatch(of tenant: Tenant, eachApart: Bool) async throws -> (count: Int, isAnyBegun: Bool) {
     try await database.transaction(for: tenant) { transaction in
       let index = PurchaseIndex(tenant: tenant, transaction: transaction)
@@ -94,17 +95,17 @@ struct EventRouter: Sendable {
     }
   }
 
-  /// Routes the events that are open, one after the other, each noted in a transaction of its own before it is begun. What
-  /// processes ended over is set aside.
+  /// Routes the open events one by one, and records each in a transaction of its own before it is begun. An event that
+  /// processes crashed over is set aside.
   private func routeCautiously(of tenant: Tenant) async throws -> Int {
     var routed = 0
     while routed < Self.batchSize, !Task.isCancelled, try await routeOneCautiously(of: tenant) { routed += 1 }
     return routed
   }
 
-  /// What was begun on is seen through even when the service is being stopped, and given back where it fails: it would wait,
-  /// as if the process had ended over it.
-  /// - Returns: whether there was one.
+  /// An event that was begun is finished even if the service is stopping, and released if it fails. Otherwise it would wait
+  /// as if the process had crashed over it.
+  /// - Returns: whether there was an event.
   private func routeOneCautiously(of tenant: Tenant) async throws -> Bool {
     try await Task {
       guard let (id, begun) = try await beginOne(of: tenant) else { return false }
@@ -142,7 +143,7 @@ struct EventRouter: Sendable {
     }
   }
 
-  /// Where this fails as well, the event waits as if the process had ended over it.
+  /// If this fails too, the event waits as if the process had crashed over it.
   private func giveBack(_ id: String, of tenant: Tenant) async {
     do {
       try await database.transaction(for: tenant, attempts: 3) { transaction in
@@ -163,9 +164,9 @@ struct EventRouter: Sendable {
     }
   }
 
-  /// Notes that an event is begun on. One that another process has begun on just now is left to it, and one that nobody has
-  /// begun on is left to the batch where no caution is called for.
-  /// - Returns: how often it was begun on, this time included.
+  /// Records that an event is begun. An event that another process has just begun is left to that process. If no caution is
+  /// needed, one that nobody has begun is left to the batch.
+  /// - Returns: how many times the event was begun, including this time.
   private func beginOne(of tenant: Tenant) async throws -> (id: String, begun: Int)? {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
@@ -226,8 +227,8 @@ struct EventRouter: Sendable {
     return rows.count
   }
 
-  /// Keeps an event that was refused for its signature under an id that says whose it was, as the receiver does with one that
-  /// finds its id taken. It may be anybody's copy: the event that has the id is still to come, or is found by a sweep.
+  /// Stores an event that was refused for its signature under an id that contains its environment, as the receiver does if an
+  /// id is taken. Anybody may have made the copy: the event with this id is still to come, or event sync finds it.
   private func free(
     _ id: String, of environment: StripeEnvironment, _ tenant: Tenant, in transaction: PostgresTransaction
   ) async throws {
@@ -269,7 +270,7 @@ struct EventRouter: Sendable {
       """)
   }
 
-  /// Routes one event so that its failure undoes only what it did.
+  /// Routes one event so that a failure undoes only this event's changes.
   private func routeApart(
     _ delivery: Delivery, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex,
     _ standing: inout ConnectionStanding
@@ -293,7 +294,7 @@ struct EventRouter: Sendable {
   private struct Outcome {
     let state: State
     let text: String?
-    /// Whether its object is to be asked for.
+    /// Whether its object must be asked for.
     let isToFetch: Bool
 
     init(_ state: State, _ text: String?, isToFetch: Bool = false) {
@@ -305,10 +306,10 @@ struct EventRouter: Sendable {
 
   private enum State: String { case waiting, done, ignored, failed }
 
-  /// An event as it stands in the inbox.
+  /// An event in the inbox.
   private struct Delivery: Sendable {
     let body: String
-    /// The only environment that its signature vouches for; nil for every one of its mode.
+    /// The only environment that its signature vouches for; nil if it vouches for all of its mode.
     let signedFor: StripeEnvironment?
   }
 
@@ -368,7 +369,7 @@ struct EventRouter: Sendable {
     }
   }
 
-  /// A thin event has no object: it is asked for by a job, under the tenant's budget, and then routed like all others.
+  /// A thin event has no object. Its tenant's turn asks for the object, and then it is routed like all others.
   private func route(
     _ event: ThinEvent, _ signedFor: StripeEnvironment?, _ tenant: Tenant, _ index: PurchaseIndex,
     _ standing: inout ConnectionStanding
@@ -426,13 +427,13 @@ struct EventRouter: Sendable {
     return Outcome(.done, "Purchase \(purchase)")
   }
 
-  /// The newest invoice of a subscription, if its event came before the event of the subscription.
+  /// The newest invoice of a subscription, if the invoice's event came before the subscription's.
   private func newestInvoice(of snapshot: Snapshot, _ index: PurchaseIndex) async throws -> Snapshot? {
     guard case .subscription(let subscription) = snapshot, let invoice = subscription.latestInvoice else { return nil }
     return try await FactStore(tenant: index.tenant, transaction: index.transaction).fact(FactKey(invoice))?.snapshot
   }
 
-  /// An invoice that bills several subscriptions concerns a purchase each, and makes none of them the other.
+  /// An invoice that bills several subscriptions concerns the purchase of each, and does not merge them.
   private func share(
     _ invoice: Snapshot, _ attention: EventEffect.Attention, _ event: StripeEvent, _ index: PurchaseIndex, isNews: Bool
   ) async throws -> Outcome {
@@ -452,7 +453,7 @@ struct EventRouter: Sendable {
         ? "Remembered; it belongs to no known purchase." : "Purchases \(purchases.joined(separator: ", "))")
   }
 
-  /// The record of a buyer is shared by all of the buyer's purchases: a look at one of them brings it up to date.
+  /// A buyer's record is shared by all of the buyer's purchases, so a look at one of them brings it up to date.
   private func look(atNewestOf customer: Stripe.CustomerID?, _ index: PurchaseIndex) async throws -> Outcome {
     let purchase = try await index.transaction.query(
       """

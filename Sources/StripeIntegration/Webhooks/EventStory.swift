@@ -2,14 +2,14 @@ import Identity
 import Purchases
 import StripeAPI
 
-/// What an event told, in plain words, for the timeline of its purchase.
+/// What an event said, in plain words, for the timeline of its purchase.
 enum EventStory {
   /// "Stripe says: invoice in_1 was paid (invoice.paid, evt_1)."
   static func title(_ event: StripeEvent, _ snapshot: Snapshot) -> String {
     "Stripe says: \(snapshot.noun) \(phrase(event.type.rawValue)) (\(event.type), \(event.id))."
   }
 
-  /// What the event's object is like, and whether anything in it is news.
+  /// The state of the event's object, and whether anything in it is new.
   static func detail(_ snapshot: Snapshot, isNews: Bool) -> String? {
     let state = snapshot.state.map { "Then \($0)." }
     guard !isNews else { return state }

@@ -25,7 +25,7 @@ struct InboxReader {
   /// Newest first, by Stripe's clock.
   func page(_ filter: Filter, after cursor: TimeCursor?, limit: Int) async throws -> [Row] {
     var conditions: PostgresQuery = ""
-    // Written out, not bound, so that the indexes of rare states are found; it is one of our own words.
+    // In the text and not bound, so that the indexes of rare states are used. It is one of our own words.
     if let state = filter.state { conditions.append("AND state = \(unescaped: "'\(state.rawValue)'") ") }
     if let type = filter.type { conditions.append("AND type = \(type) ") }
     if let cursor {
@@ -60,7 +60,7 @@ struct InboxReader {
     ).first.map(Self.row)
   }
 
-  /// Makes an event new again.
+  /// Sets an event back to new.
   func reopen(_ id: String) async throws -> Row? {
     try await transaction.query(
       """
@@ -92,7 +92,7 @@ struct InboxReader {
   }
 }
 
-/// An event as the admin routes show it. What is in it stays in the inbox: it is about buyers.
+/// An event as the admin routes show it. Its content stays in the inbox, because it is about buyers.
 struct EventView: Encodable, Sendable {
   let id: String
   let type: String

@@ -10,11 +10,11 @@ import Tenancy
 struct InboxItem: Sendable {
   let tenant: Tenant
   let envelope: EventEnvelope
-  /// The only environment that its signature vouches for; nil for every one of its mode.
+  /// The only environment that its signature vouches for; nil if it vouches for all of its mode.
   let signedFor: StripeEnvironment?
   let body: String
-  /// What makes it one event, whichever endpoint it came through. Signed for one environment alone it is not the one that
-  /// another secret vouches for, whatever its id: a copy that has no effect must not keep that one out.
+  /// Identifies the event, whichever endpoint it came through. An event signed for one environment alone has another key than
+  /// one that another secret vouches for, even with the same id: a copy that has no effect must not keep the other out.
   let key: String
 
   init(tenant: Tenant, envelope: EventEnvelope, signedFor: StripeEnvironment? = nil, body: String) {
@@ -25,15 +25,15 @@ struct InboxItem: Sendable {
     key = "\(tenant)/\(envelope.id)" + (signedFor.map { "/\($0.rawValue)" } ?? "")
   }
 
-  /// What the id of an event ends in that stands aside, because it is signed for another environment than its account's.
+  /// The suffix of the id under which an event is stored that was signed for another environment than its account's.
   static func suffix(of environment: StripeEnvironment) -> String { "." + environment.rawValue }
 
-  /// The row that it has in the inbox, unless that is taken by an event of another environment.
+  /// Its row in the inbox, unless an event of another environment has taken that.
   fileprivate var row: String { "\(tenant)/\(envelope.id)" }
 }
 
-/// Writes deliveries to the inbox, many in one commit: every delivery that waits goes into the next insert, and is
-/// answered when that insert is durable.
+/// Writes deliveries to the inbox, many in one commit. Every waiting delivery goes into the next insert, and is answered when
+/// that insert is durable.
 struct InboxWriter: Sendable {
   private let commits: GroupCommit<InboxItem, Void>
 
@@ -48,19 +48,19 @@ struct InboxWriter: Sendable {
   }
 
   /// Returns when the event is committed.
-  /// - Throws: `PostgresError`; whether the event was stored is then not known, and Stripe sends it again.
+  /// - Throws: `PostgresError`. Then it is not known whether the event was stored, and Stripe sends it again.
   func store(_ item: InboxItem) async throws { try await commits.submit(item) }
 
-  /// Writes what waits and ends the lanes.
+  /// Writes what is waiting and ends the lanes.
   func shutdown() async { await commits.shutdown() }
 
-  /// How many deliveries wait for their commit.
+  /// How many deliveries are waiting for their commit.
   var waiting: Int { commits.waiting }
 
-  /// An event that comes again is opened again: the first attempt may have failed, and handling it twice does no harm.
+  /// A repeated event is opened again: the first attempt may have failed, and handling an event twice does no harm.
   ///
-  /// The same event can stand twice in one batch, when two endpoints deliver it at once; the one that more environments are
-  /// vouched for is taken then. The order by row keeps two lanes from waiting for each other.
+  /// If two endpoints deliver an event at once, it can be twice in one batch. Then the copy is used that is vouched for in
+  /// more environments. Sorting by row keeps two lanes from waiting for each other.
   private static func insert(_ items: [InboxItem], _ connection: PostgresLaneConnection) throws(PostgresError) {
     let rows = Dictionary(grouping: items, by: \.row).values
       .compactMap { same in same.first { $0.signedFor == nil } ?? same.first }
@@ -86,8 +86,7 @@ struct InboxWriter: Sendable {
     }
   }
 
-  /// A snapshot event takes the place of the thin event of the same happening: its object has not to be asked for, or could
-  /// not be.
+  /// A snapshot event replaces the thin event about the same change: its object need not be asked for, or could not be read.
   private static func replaceThin(
     by items: [InboxItem], _ connection: PostgresLaneConnection
   ) throws(PostgresError) {
@@ -113,10 +112,10 @@ struct InboxWriter: Sendable {
       """)
   }
 
-  /// Writes events that are signed for test mode alone, or the sandbox, and whose row is taken by a copy that is signed for the
-  /// other: beside it, under an id that says which. Stripe sends no such copy; it could be anybody's who knows that secret,
-  /// and each is judged by itself. That the rows before are committed by now does no harm: what is not answered with 200
-  /// comes again.
+  /// Writes events that are signed for test mode alone, or the sandbox alone, and whose row a copy signed for the other has
+  /// taken. They get a row of their own under an id that names the environment. Stripe sends no such copy, so anybody who
+  /// knows that secret may have made it, and each is judged separately. The earlier rows are committed by now, which does no
+  /// harm: a delivery that is not answered with 200 comes again.
   private static func insertAside(
     _ items: [InboxItem], _ connection: PostgresLaneConnection
   ) throws(PostgresError) {
@@ -138,7 +137,7 @@ struct InboxWriter: Sendable {
       """)
   }
 
-  /// An environment that is not named is empty.
+  /// An environment that was not named is empty.
   private static func table(_ items: [InboxItem]) -> PostgresQuery {
     """
     unnest(\(items.map(\.tenant.account.rawValue))::text[],

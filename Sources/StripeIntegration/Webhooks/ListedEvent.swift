@@ -3,14 +3,14 @@ import Identity
 import JSON
 import StripeAPI
 
-/// An event out of Stripe's list, as the receiver would have stored it.
+/// An event from Stripe's list, in the form in which the receiver would have stored it.
 struct ListedEvent: Sendable {
   let id: Stripe.EventID
   let type: StripeEventType
   let created: Date
   let body: String
 
-  /// Nil for what is no event of this tenant. A list names no account, since it is the caller's.
+  /// Nil if it is no event of this tenant. A list names no account, since it is the caller's own.
   init?(_ value: JSONValue, of tenant: Tenant) {
     guard var object = value.object else { return nil }
     object["account"] = .string(tenant.account.rawValue)

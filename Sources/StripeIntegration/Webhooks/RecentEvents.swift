@@ -6,22 +6,22 @@ import Synchronization
 
 /// Remembers for a while which events are in the inbox, so that most repeated deliveries never reach Postgres.
 ///
-/// Only a shortcut: without Redis, Postgres alone decides. And a shortcut that a failure shuts: as soon as anything of a
-/// tenant has failed, its deliveries go to the inbox again, so that a resend is never swallowed.
+/// This is only a shortcut: without Redis, Postgres alone decides. Any failure of a tenant closes it: as soon as something
+/// has failed, the tenant's deliveries go to the inbox again, so that a resend is never swallowed.
 ///
-/// A first delivery comes within seconds of its event and costs no question: Redis is asked about what this process has seen
-/// before, and about what is old enough to be a repetition that another replica saw. A repetition that slips through is
-/// recognised by the inbox.
+/// A first delivery comes within seconds of its event and needs no call. Redis is asked only about events that this process
+/// has seen before, and about those old enough that another replica may have seen them. The inbox recognises a repetition
+/// that slips through.
 struct RecentEvents: Sendable {
   static let memory: Duration = .seconds(600)
-  /// An event younger than this that is new to this process is taken for a first delivery.
+  /// An event younger than this that is new to this process counts as a first delivery.
   static let youth: TimeInterval = 20
 
   private let redis: RedisClient?
   private let seen = RecentKeys(capacity: 20_000)
   private let notes: PendingNotes
 
-  /// - Parameter pause: between two notes to Redis under load; what comes meanwhile goes along with the next.
+  /// - Parameter pause: between two writes to Redis under load; keys that come meanwhile go with the next write.
   init(redis: RedisClient?, pause: Duration = .milliseconds(100)) {
     self.redis = redis
     notes = PendingNotes(pause: pause)
@@ -35,8 +35,8 @@ struct RecentEvents: Sendable {
     return found == [true, false]
   }
 
-  /// To be called after the commit, never before. Under load many events share a note, so that hardly anybody waits; what
-  /// is not noted for want of a next event is only not remembered.
+  /// Call this after the commit, never before. Under load many events share one write, so that hardly anybody waits. A key
+  /// that no later write takes along is simply not remembered.
   func remember(_ item: InboxItem) async {
     guard let redis, redis.isAvailable else { return }
     seen.insert(item.key)
@@ -46,7 +46,7 @@ struct RecentEvents: Sendable {
     notes.written()
   }
 
-  /// Something of the tenant has failed: for as long as anything is remembered, nothing is taken as known.
+  /// Something of the tenant has failed: until everything remembered has expired, no event counts as known.
   func doubt(_ tenant: Tenant) async {
     _ = try? await redis?.set(Self.doubt(tenant), "1", expiry: Self.memory)
   }
@@ -58,7 +58,7 @@ struct RecentEvents: Sendable {
     "for _, key in ipairs(KEYS) do redis.call('SET', key, '1', 'EX', ARGV[1]) end")
 }
 
-/// The keys that this process met last, as many as there is room for.
+/// The keys that this process met last, up to its capacity.
 private final class RecentKeys: Sendable {
   private struct Generations: Sendable {
     var young: Set<String> = []
@@ -85,7 +85,7 @@ private final class RecentKeys: Sendable {
   }
 }
 
-/// Keys on their way to Redis: whoever finds that it is time writes for all.
+/// Keys on their way to Redis. The caller that finds it is time writes for all.
 private final class PendingNotes: Sendable {
   private struct State: Sendable {
     var isBeingWritten = false
@@ -96,12 +96,12 @@ private final class PendingNotes: Sendable {
   private let state = Mutex(State())
   private let pause: Duration
   private static let fullNote = 256
-  /// More would make one command long; what is left out is only not remembered.
+  /// More would make one command too long; keys left out are simply not remembered.
   private static let capacity = 1_000
 
   init(pause: Duration) { self.pause = pause }
 
-  /// - Returns: what the caller is to write, its own key included; nil when somebody else will.
+  /// - Returns: what the caller must write, including its own key; nil if another caller will.
   func add(_ key: String) -> [String]? {
     let now = ContinuousClock.now
     return state.withLock { state in

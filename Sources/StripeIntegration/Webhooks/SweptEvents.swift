@@ -1,10 +1,10 @@
 import StripeAPI
 
-/// Which events a sweep looks for: those of `docs/events.md` that have an effect, but for the installation's own. An app
-/// that may read events is installed, so that what they say of earlier is of no use.
+/// Which events event sync looks for: those of `docs/events.md` that have an effect, except for those about the installation
+/// itself. An app that may read events is installed, so older news about its installation is useless.
 enum SweptEvents {
   static let types: [StripeEventType] = [
-    // What most sales are told by comes first: Stripe takes at most 20 types in a call.
+    // The types that most sales need come first, since Stripe takes at most 20 types in a call.
     "checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
     "checkout.session.expired", "customer.subscription.created", "customer.subscription.updated",
     "customer.subscription.deleted", "customer.subscription.paused", "customer.subscription.resumed",
@@ -28,7 +28,7 @@ enum SweptEvents {
   /// Stripe's limit (API reference, "List all events": `types`).
   static let typesPerCall = 20
 
-  /// The types in calls' worth.
+  /// The types in groups of one call each.
   static let groups: [[StripeEventType]] = stride(from: 0, to: types.count, by: typesPerCall).map {
     Array(types[$0..<min($0 + typesPerCall, types.count)])
   }

@@ -4,13 +4,13 @@ import Postgres
 import Queue
 import StripeAPI
 
-/// Thin events whose objects are to be asked for, within a transaction of their tenant. They stand in the inbox as
-/// `waiting`, each with the time from which on it is asked for.
+/// Thin events whose objects must be asked for, within a transaction of their tenant. They are in the inbox as `waiting`,
+/// each with the time from which on its object is asked for.
 struct ThinEventQueue {
   struct Waiting: Sendable {
     let id: String
     let body: String
-    /// How often it was routed or asked for before.
+    /// How many times it was routed or asked for before.
     let attempts: Int
   }
 
@@ -46,7 +46,7 @@ struct ThinEventQueue {
     ).isEmpty
   }
 
-  /// Those that are due, oldest first; none while the tenant is parked or not connected.
+  /// Events that are due, oldest first; none while the tenant is blocked or not connected.
   func due(limit: Int) async throws -> [Waiting] {
     try await transaction.query(
       """
@@ -65,7 +65,7 @@ struct ThinEventQueue {
     }
   }
 
-  /// Puts what Stripe answered in the events' place, and lets them be routed.
+  /// Replaces the events with Stripe's answers, and has them routed.
   /// - Parameter bodies: snapshot events by the id of the event in the inbox.
   func complete(_ bodies: [String: String]) async throws {
     guard !bodies.isEmpty else { return }
@@ -88,7 +88,7 @@ struct ThinEventQueue {
       """)
   }
 
-  /// Ends events whose object nobody can ask for.
+  /// Ends events whose object cannot be asked for.
   func fail(_ events: [String], reason: String) async throws {
     guard !events.isEmpty else { return }
     try await lock(events)
@@ -123,7 +123,7 @@ struct ThinEventQueue {
       """)
   }
 
-  /// In the receiver's order, so that the two never wait for each other.
+  /// In the order that the receiver uses, so that the two never wait for each other.
   private func lock(_ events: [String]) async throws {
     try await transaction.query(
       """

@@ -1,18 +1,17 @@
 import Purchases
 import StripeAPI
 
-/// What a thin event does, before its object is known.
+/// The effect of a thin event, before its object is known.
 enum ThinEventEffect: Hashable {
-  /// Its object is asked for; with that it is an event like all others.
+  /// Its object is asked for; with the object it is an event like all others.
   case fetch
-  /// The app was installed or uninstalled: nothing of it has to be asked for.
+  /// The app was installed or uninstalled: nothing has to be asked for.
   case application(EventEffect.Application)
-  /// Something of an installation has changed, by a call that no tenant's credential may make: the list of installations
-  /// is read soon.
+  /// An installation was changed by a call that no tenant's credential may make, so the list of installations is read soon.
   case readInstalls
-  /// Stripe could not make events: what is missing is looked for in its list.
+  /// Stripe could not create events: event sync looks for what is missing.
   case sweep
-  /// Kept in the inbox and otherwise without effect; the reason is shown with the event.
+  /// The event is stored in the inbox and has no other effect; the reason is shown with the event.
   case ignore(String)
 }
 
@@ -34,8 +33,8 @@ enum ThinEventTable {
     return .fetch
   }
 
-  /// Whether Stripe tells that it could not make events of an account (Stripe docs, "Health alerts"). When the failure is
-  /// over, those that were missing may be in its list.
+  /// Whether Stripe reports that it could not create events of an account (Stripe docs, "Health alerts"). When the failure is
+  /// over, the missing events may be in Stripe's list.
   static func isHealthAlert(_ type: StripeEventType) -> Bool {
     type.rawValue.hasPrefix("v2.core.health.event_generation_failure.")
   }

@@ -10,11 +10,11 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Asks Stripe for the objects of thin events, in the turns of their tenants, and makes of each the snapshot event that tells
-/// the same. From there on they are events like all others.
+/// Asks Stripe for the objects of thin events, in the turns of their tenants, and turns each into the equivalent snapshot
+/// event. From then on they are handled like all others.
 ///
-/// An object that several events are about is asked for once. What Stripe answers is at least as new as every event that
-/// was there before it was asked.
+/// If several events are about one object, it is asked for once. Stripe's answer is at least as new as every event that
+/// existed before the question.
 struct ThinEvents: Sendable {
   let database: TenantDatabase
   let stripe: any StripeAccess
@@ -23,27 +23,27 @@ struct ThinEvents: Sendable {
   let logger: Logger
   let policy = FailurePolicy()
 
-  /// Events that one turn looks at.
+  /// How many events one turn looks at.
   static let batch = 40
-  /// Calls at a time.
+  /// How many calls run at a time.
   static let width = 4
 
-  /// What came of a turn.
+  /// The outcome of a turn.
   struct Served: Sendable {
-    /// How many events have their object now.
+    /// How many events got their object.
     var completed = 0
-    /// Stripe is away: each further call would only find the same.
+    /// Stripe is down: further calls would only fail too.
     var outage: Outage?
   }
 
-  /// Events of one object; those about none are asked for one by one.
+  /// The events of one object. Events without an object are asked for one by one.
   private struct Group: Sendable {
     let key: String
     var events: [(row: String, event: ThinEvent)]
     var attempts: Int
   }
 
-  /// - Throws: `TenantUnavailable` when nothing can be asked for until a person acts; what the database is in trouble with.
+  /// - Throws: `TenantUnavailable` if nothing can be asked for until a person acts; failures of the database.
   func serve(_ tenant: Tenant) async throws -> Served {
     let due = try await database.transaction(for: tenant) { transaction in
       try await ThinEventQueue(tenant: tenant, transaction: transaction).due(limit: Self.batch)
@@ -98,7 +98,7 @@ struct ThinEvents: Sendable {
     case other
   }
 
-  /// - Throws: what the database is in trouble with; the failure of one object is recorded with its events.
+  /// - Throws: failures of the database. The failure of one object is recorded with its events.
   private func look(at group: Group, _ tenant: Tenant) async throws -> Looked {
     let rows = group.events.map(\.row)
     let found: Found
@@ -124,7 +124,7 @@ struct ThinEvents: Sendable {
 
   private func handle(_ error: any Error, _ group: Group, _ tenant: Tenant) async throws -> Looked {
     let rows = group.events.map(\.row)
-    // Routing counted as an attempt.
+    // The routing of the event counted as an attempt.
     let failure = policy.failure(error, attempts: max(0, group.attempts - 1), jitter: .random(in: 0..<1))
     switch failure {
     case .outage(let outage, let pause):
@@ -146,7 +146,7 @@ struct ThinEvents: Sendable {
   private struct Found: Sendable {
     /// By the id of the event in the inbox.
     var bodies: [String: String] = [:]
-    /// Why the others have none.
+    /// Why the other events have no body.
     var reason = "the event names none"
   }
 
@@ -163,7 +163,7 @@ struct ThinEvents: Sendable {
         found.reason = error.description
       }
     }
-    // What is gone, or may not be read, is still told by the snapshot event.
+    // If an object is gone or may not be read, the snapshot event still contains it.
     for (row, event) in group.events where found.bodies[row] == nil && event.hasSnapshotEvent {
       do {
         let answer = try await calls.run { try await $0.event(event.id) }
@@ -186,12 +186,12 @@ struct ThinEvents: Sendable {
     }
   }
 
-  /// Where an object is read. The address that the event names is not used: what a delivery says decides no path.
+  /// Where an object is read. The address in the event is not used: a delivery must not decide which path is called.
   static func path(of object: ThinEvent.RelatedObject) -> [String]? {
     collections[object.type].map { $0 + [object.id] }
   }
 
-  /// A warning of fraud is read from its event: the app asks for no permission to read the object itself.
+  /// A fraud warning is read from its event: the app asks for no permission to read the object itself.
   static let collections: [String: [String]] = [
     "checkout.session": ["checkout", "sessions"], "subscription": ["subscriptions"], "invoice": ["invoices"],
     "invoice_payment": ["invoice_payments"], "payment_intent": ["payment_intents"], "charge": ["charges"],

@@ -10,8 +10,8 @@ import ServerKit
 import StripeAPI
 import StripeHTTP
 
-/// Takes in what Stripe delivers: checks the signature over the bytes as they came, stores the event, and answers 200
-/// when it is durable and not before. What the event means is worked out later.
+/// Receives Stripe's deliveries: checks the signature over the bytes as they came, stores the event, and answers 200 only
+/// after it is durable. What the event means is worked out later.
 struct WebhookReceiver: Sendable {
   /// Larger than any event seen; Stripe publishes no limit.
   static let maximumBody = 2 * 1024 * 1024
@@ -80,7 +80,7 @@ struct WebhookReceiver: Sendable {
         body: String(decoding: body, as: UTF8.self))
       try await store(item)
     } else {
-      // The developer's own are no vendor's business, but for what they tell of all.
+      // Apart from their news about all accounts, the developer's own events concern no vendor.
       try await take(envelope, signedFor)
     }
     return Answer.raw(data: Self.received, context: context)
