@@ -1,6 +1,6 @@
 /// One variable that cannot be used.
 public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible {
-  /// What the variable holds.
+  /// What the environment contains for the variable.
   public enum Found: Sendable, Hashable {
     /// Not set, or empty.
     case nothing
@@ -14,9 +14,9 @@ public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible 
   public let name: String
   /// What was expected, such as `a whole number from 1 to 65535`.
   public let expected: String
-  /// A value that would do.
+  /// A value that would be accepted.
   public let example: String
-  /// What came instead.
+  /// What was found instead.
   public let found: Found
 
   /// A problem from its parts.
@@ -38,12 +38,12 @@ public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible 
   }
 }
 
-/// Everything that is wrong with the configuration, so that it can be put right at once.
+/// Everything that is wrong with the configuration, so that it can be corrected at once.
 public struct ConfigurationProblems: Error, Sendable, CustomStringConvertible {
   /// In the order of reading.
   public let problems: [ConfigurationProblem]
 
-  /// Bundles problems; there is at least one.
+  /// Bundles problems; at least one is needed.
   public init(_ problems: [ConfigurationProblem]) { self.problems = problems }
 
   public var description: String {

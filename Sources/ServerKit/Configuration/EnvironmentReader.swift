@@ -1,17 +1,17 @@
 public import Configuration
 public import Networks
 
-/// Reads the configuration of a program from environment variables, with their types, and collects every problem
-/// instead of stopping at the first. Read all, then call ``finish()``: until that has not thrown, values that were
-/// required may be stand-ins.
+/// Reads the configuration of a program from typed environment variables, and collects every problem instead of stopping at
+/// the first. Read all values, then call ``finish()``: until that has returned without an error, required values may be
+/// stand-ins.
 ///
 ///     var environment = EnvironmentReader()
 ///     let address = environment.address("HTTP_ADDRESS", default: ServerAddress(host: "127.0.0.1", port: 8080))
 ///     let database = environment.required("DATABASE_URL", expected: "a URL", example: "postgres://…", isSecret: true)
 ///     try environment.finish()
 ///
-/// White space around a value is dropped, and an empty value counts as not set: that is what a file of variables with
-/// a name and nothing behind it means.
+/// White space around a value is dropped, and an empty value counts as not set, because that is what a name without a value
+/// in a file of variables means.
 public struct EnvironmentReader {
   private let configuration: ConfigReader
   private var problems: [ConfigurationProblem] = []
@@ -32,8 +32,8 @@ public struct EnvironmentReader {
     if !problems.isEmpty { throw ConfigurationProblems(problems) }
   }
 
-  /// Notes a problem that a caller found, such as two variables that contradict each other. The first problem of a
-  /// variable is the one that is told.
+  /// Records a problem that a caller found, such as two variables that contradict each other. Only the first problem of a
+  /// variable is reported.
   public mutating func report(
     _ name: String, expected: String, example: String, found: ConfigurationProblem.Found = .nothing
   ) {
@@ -60,7 +60,7 @@ public struct EnvironmentReader {
     return value
   }
 
-  /// A value of any type: `read` gives nil for text it cannot use.
+  /// A value of any type: `read` returns nil for text that it cannot use.
   public mutating func value<T>(
     _ name: String, expected: String, example: String, isSecret: Bool = false, read: (String) -> T?
   ) -> T? {
@@ -70,9 +70,9 @@ public struct EnvironmentReader {
     return nil
   }
 
-  /// The same for a value that must be there.
+  /// The same for a required value.
   ///
-  /// - Parameter standIn: returned with the problem noted, so that reading can go on.
+  /// - Parameter standIn: returned if there is a problem, so that reading can continue.
   public mutating func requiredValue<T>(
     _ name: String, expected: String, example: String, isSecret: Bool = false, standIn: T, read: (String) -> T?
   ) -> T {
@@ -137,9 +137,8 @@ public struct EnvironmentReader {
     entries(name, expected: expected, example: example, isSecret: false) ?? fallback
   }
 
-  /// Secrets separated by commas, as while one is being replaced by the next. White space and newlines around each,
-  /// which files and shells like to add, are dropped; an empty entry is a problem, because a signature made with an
-  /// empty key can be made by anybody.
+  /// Secrets separated by commas, for example while one is being replaced. White space and newlines around each are dropped,
+  /// because files and shells like to add them. An empty entry is a problem: anybody can sign with an empty key.
   public mutating func secrets(
     _ name: String, expected: String, example: String, isRequired: Bool = false
   ) -> [String] {

@@ -5,13 +5,14 @@ public import Logging
 public struct ProcessSettings: Sendable {
   /// `HTTP_ADDRESS`, by default `127.0.0.1:8080`; port 0 takes a free one.
   public var address: ServerAddress
-  /// `TRUSTED_PROXIES`: whose word counts for the address of a client.
+  /// `TRUSTED_PROXIES`: the proxies whose information about a client's address is believed.
   public var trustedProxies: TrustedProxies
   /// `DATABASE_URL`
   public var databaseURL: String
-  /// `REDIS_URL`; nil goes on without Redis.
+  /// `REDIS_URL`; nil means no Redis.
   public var redisURL: String?
-  /// `DATABASE_CONNECTIONS`: the most connections, but for those that a part of the program names besides; by default 16.
+  /// `DATABASE_CONNECTIONS`: the most connections, by default 16. Connections that a part of the program opens itself are not
+  /// included.
   public var databaseConnections: Int
   /// `LOG_LEVEL` and `LOG_FORMAT`
   public var logLevel: Logger.Level
@@ -36,14 +37,14 @@ public struct ProcessSettings: Sendable {
 }
 
 extension ProcessSettings {
-  /// The bounds of the HTTP server; connections to the database need files, too.
+  /// The limits of the HTTP server. Connections to the database need open files too.
   public var httpLimits: HTTPService.Limits {
     var limits = HTTPService.Limits()
     limits.reservedFiles += databaseConnections
     return limits
   }
 
-  /// Says where the server listens: in the log and, where one is named, in the port file.
+  /// Reports where the server listens: in the log and, if one is configured, in the port file.
   public func announce(_ address: ServerAddress, logger: Logger) {
     logger.info("listening", metadata: ["address": "\(address)"])
     guard let portFile else { return }

@@ -5,8 +5,8 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// What a connection goes through: the framework's own parts, with ``ConnectionHandler`` before the place where the version
-/// of HTTP is forgotten.
+/// The handlers of a connection: the framework's own, with ``ConnectionHandler`` before the point at which the HTTP version
+/// is dropped.
 struct ConnectionChannel: HTTPChannelHandler {
   typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -21,7 +21,7 @@ struct ConnectionChannel: HTTPChannelHandler {
       decoding.maxHeaderListSize = limits.maximumHeaderBytes
       decoding.maxHeaderFieldCount = limits.maximumHeaderFields
       let pipeline = channel.pipeline.syncOperations
-      // Requests that come ahead of their turn wait in the asynchronous channel; the responder answers what is malformed.
+      // Pipelined requests wait in the asynchronous channel, and the responder answers malformed ones.
       try pipeline.configureHTTPServerPipeline(
         withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
         withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoding)

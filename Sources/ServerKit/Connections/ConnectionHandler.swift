@@ -1,8 +1,8 @@
 import NIOCore
 import NIOHTTP1
 
-/// Stands in a connection between the HTTP decoder and everything else, and does what its ``Conversation`` says: keeps
-/// time, answers expectations, and ends the connection when it is over.
+/// Sits between the HTTP decoder and everything else in a connection, and does what its ``Conversation`` says: keeps time,
+/// answers expectations, and closes the connection when it is over.
 ///
 /// Every callback runs on the connection's event loop.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
@@ -48,7 +48,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   func handlerRemoved(context: ChannelHandlerContext) { letGo() }
 
-  /// Gives everything back, once.
+  /// Releases everything, once.
   private func letGo() {
     timer?.cancel()
     timer = nil
@@ -100,11 +100,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     countUnfinished(context)
     keepTime(context)
     context.fireChannelReadComplete()
-    // Nobody else asks for what is thrown away.
+    // The remaining bytes are discarded, so nothing else asks for them.
     if conversation.isClosing { context.read() }
   }
 
-  /// Only what does not arrive in one piece counts: short requests are served whatever else is under way.
+  /// Only requests that do not arrive in one piece count: short requests are served whatever else is running.
   private func countUnfinished(_ context: ChannelHandlerContext) {
     guard case .body = conversation.waiting else {
       if isCounted { load.end() }
@@ -192,7 +192,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     var head = head
     let saysClose = !head.isKeepAlive
     let hasLength = head.headers.contains(name: "content-length") || !head.status.mayHaveResponseBody
-    // An answer to HTTP/1.0 may not come in chunks; in that version the encoder makes none.
+    // The encoder sends chunks unless the answer has version HTTP/1.0, whose clients do not understand them.
     if conversation.answersOldClient, !hasLength { head.version = .http1_0 }
     switch conversation.answers(hasLength: hasLength, saysClose: saysClose) {
     case .asItIs: break
@@ -202,8 +202,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     return head
   }
 
-  /// Closes this side only, and reads on for a while: a connection that is closed with bytes unread is reset, and takes the
-  /// answer with it (RFC 9112, section 9.6).
+  /// Closes this side only, and reads on for a while. If a connection is closed with unread bytes, it is reset and the answer
+  /// is lost (RFC 9112, section 9.6).
   private func sayGoodbye(_ context: ChannelHandlerContext) {
     guard !isInputClosed else { return context.close(promise: nil) }
     isOutputClosed = true
@@ -215,7 +215,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
     if mode == .output {
-      // This side is closed by itself, once the answer is out.
+      // This side closes by itself after the answer was sent.
       guard !conversation.isClosing, !isOutputClosed else {
         promise?.succeed()
         return

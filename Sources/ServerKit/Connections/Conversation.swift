@@ -1,11 +1,11 @@
-/// One connection as a value: parts of requests come in, parts of answers go out, and it says what follows (RFC 9112,
+/// One connection as a value: parts of requests come in, parts of answers go out, and it says what to do next (RFC 9112,
 /// section 9). It knows no clock and no socket.
 struct Conversation {
-  /// What of a request's head matters to its connection.
+  /// The parts of a request's head that matter to its connection.
   struct Head: Equatable {
     /// HTTP/1.0: it understands neither chunks nor `100 Continue`.
     var isOld: Bool
-    /// The connection goes on after the answer, as far as the client is concerned.
+    /// The client wants the connection to stay open after the answer.
     var staysOpen: Bool
     /// `Expect: 100-continue`.
     var expectsContinue = false
@@ -17,7 +17,7 @@ struct Conversation {
     }
 
     /// - Parameters:
-    ///   - connection: the values of `Connection`. One `close` among them counts before anything else.
+    /// - connection: the values of `Connection`. If one of them is `close`, it overrides all others.
     ///   - expect: the values of `Expect`.
     init(isOld: Bool, connection: [String], expect: [String]) {
       let options = RequestAdmission.tokens(connection)
@@ -27,9 +27,9 @@ struct Conversation {
     }
   }
 
-  /// What the connection waits for; each has its own measure of time.
+  /// What the connection waits for; each kind has its own time limit.
   enum Waiting: Equatable {
-    /// Nothing is under way, or the server has to answer.
+    /// Nothing is under way, or the server must answer.
     case nothing
     /// The rest of a request's head, or the first one of a new connection.
     case head
@@ -39,10 +39,10 @@ struct Conversation {
     case goodbye
   }
 
-  /// What a head of an answer says about the connection.
+  /// What an answer's head says about the connection.
   enum Persistence: Equatable { case asItIs, keepAlive, close }
 
-  /// What is to be done when the time is up.
+  /// What to do when the time is up.
   enum Overdue: Equatable { case nothing, refuse, close }
 
   private struct Exchange {
@@ -57,7 +57,7 @@ struct Conversation {
     var held = 0
   }
 
-  /// Bytes of each body that need no room of the common bound.
+  /// How many bytes of each body do not count toward the common limit.
   let freeBytes: Int
 
   /// Requests that are not answered yet, the oldest first.
@@ -67,7 +67,7 @@ struct Conversation {
   private var reading: Int?
   private var awaitsHead = true
   private var sawPart = false
-  /// A request was read after which the client wants no more, or one was refused.
+  /// A request was read after which the client sends no more, or a request was refused.
   private var isLastRead = false
   private var isRefused = false
   /// The answer that ends the connection was written.
@@ -83,12 +83,12 @@ struct Conversation {
     return awaitsHead && !isLastRead ? .head : .nothing
   }
 
-  /// Bytes that are held of the common bound, for all requests together.
+  /// Bytes that count toward the common limit, for all requests together.
   var held: Int { exchanges.reduce(0) { $0 + $1.held } }
 
   // MARK: What comes in
 
-  /// - Returns: whether it is for the application; what follows the last request of a connection is nobody's.
+  /// - Returns: whether it is for the application. What follows the last request of a connection is ignored.
   mutating func received(_ head: Head) -> Bool {
     sawPart = true
     guard !isLastRead, !isRefused, !isClosing else { return false }
@@ -100,7 +100,7 @@ struct Conversation {
     return true
   }
 
-  /// - Returns: nil for bytes that nobody takes; else how many more have to be held of the common bound.
+  /// - Returns: nil if nobody takes the bytes; otherwise how many more count toward the common limit.
   mutating func received(bytes count: Int) -> Int? {
     sawPart = true
     guard let reading, !isRefused, !isClosing else { return nil }
@@ -122,14 +122,15 @@ struct Conversation {
     return true
   }
 
-  /// What had arrived was gone through. Bytes that made no part belong to the head of a request.
+  /// All bytes that had arrived were processed. Bytes that made no part belong to the head of a request.
   mutating func readIsComplete() {
     if !sawPart, reading == nil { awaitsHead = true }
     sawPart = false
   }
 
   /// The application wants the body of the request that it is answering.
-  /// - Returns: whether the client has to be told to send it: once, unless it does so already (RFC 9110, section 10.1.1).
+  /// - Returns: whether the client must be told to send it: only once, and not if it sends already (RFC 9110, section
+  ///   10.1.1).
   mutating func wantsBody() -> Bool {
     guard let first = exchanges.first, first.head.expectsContinue, !first.head.isOld, !first.isContinued,
       !first.isAnswering, !first.hasBody, !first.isRead, !isRefused
@@ -138,18 +139,18 @@ struct Conversation {
     return true
   }
 
-  /// The time for what is waited for is over.
+  /// The time limit has passed.
   mutating func timeIsUp() -> Overdue {
     switch waiting {
     case .nothing: .nothing
     case .head, .goodbye: .close
-    // Who has its answer and goes on sending is not worth another word.
+    // A client that has its answer and still sends gets no further answer.
     case .body: refuse() ? .refuse : .close
     }
   }
 
   /// Takes nothing more of the request that is being read.
-  /// - Returns: whether it can still be answered so.
+  /// - Returns: whether it can still be answered with a refusal.
   mutating func refuse() -> Bool {
     guard let last = exchanges.indices.last, exchanges[last].number == reading, !exchanges[last].isAnswering else {
       return false
@@ -168,21 +169,21 @@ struct Conversation {
   ///   - hasLength: its head says where it ends, by a length or by having no body.
   ///   - saysClose: the application wants the connection to end.
   mutating func answers(hasLength: Bool, saysClose: Bool) -> Persistence {
-    // An answer to bytes that are no request.
+    // An answer to bytes that are not a request.
     guard let first = exchanges.first else { return .close }
     let bodyIsUnasked = first.head.expectsContinue && !first.isContinued && !first.hasBody && !first.isRead
-    // Only its end tells an HTTP/1.0 client where an answer of unknown length ends.
+    // Only the end of the connection shows an HTTP/1.0 client where an answer of unknown length ends.
     if saysClose || bodyIsUnasked || (first.head.isOld && !hasLength) { exchanges[0].staysOpen = false }
     exchanges[0].isAnswering = true
     guard exchanges[0].staysOpen else { return .close }
     return first.head.isOld ? .keepAlive : .asItIs
   }
 
-  /// The client in turn speaks HTTP/1.0.
+  /// The client of the next answer speaks HTTP/1.0.
   var answersOldClient: Bool { exchanges.first?.head.isOld ?? false }
 
   /// The answer is written.
-  /// - Returns: how many bytes need not be held any more. ``isClosing`` says whether the connection ends with it.
+  /// - Returns: how many bytes no longer count. ``isClosing`` says whether the connection ends with this answer.
   mutating func isAnswered() -> Int {
     guard let first = exchanges.first else {
       isClosing = true

@@ -1,7 +1,7 @@
 import Foundation
 
-/// How many connections a process can have without running out of file descriptors: it needs some for its database, for
-/// what it calls, and for files.
+/// How many connections a process can have without running out of file descriptors: it also needs some for its database, for
+/// outgoing calls, and for files.
 enum OpenFiles {
   /// The limit of this process; nil where the system sets none.
   static var limit: Int? {
@@ -15,9 +15,9 @@ enum OpenFiles {
   /// The most connections to accept.
   ///
   /// - Parameters:
-  ///   - wanted: as many as there may be at all.
+  ///   - wanted: the configured maximum.
   ///   - limit: of open files; nil for none.
-  ///   - reserved: what the rest of the process needs. Where the limit is too low for that, half of it.
+  ///   - reserved: what the rest of the process needs. If the limit is too low for that, half of the limit.
   static func connections(wanted: Int, limit: Int?, reserved: Int) -> Int {
     guard let limit else { return wanted }
     return max(1, min(wanted, max(limit - reserved, limit / 2)))

@@ -1,12 +1,12 @@
 import HTTPTypes
 
-/// Why a request is not read to its end. Thrown to whoever reads its body; the connection ends after the answer.
+/// Why a request is not read to its end. The reader of its body gets this error; the connection ends after the answer.
 enum RequestCutOff: Error, Hashable {
   /// It took too long to arrive.
   case tooSlow
   /// Too many requests are being received.
   case tooManyRequests
-  /// The bodies that are being received take all the room there is.
+  /// The bodies that are being received take all available memory.
   case bodiesFull
 
   /// The answer.

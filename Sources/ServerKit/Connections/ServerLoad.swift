@@ -1,6 +1,6 @@
 import Synchronization
 
-/// How much is unfinished over all connections of a server, with its bounds.
+/// How much is unfinished over all connections of a server, and its limits.
 final class ServerLoad: Sendable {
   private struct State {
     var requests = 0
@@ -16,7 +16,7 @@ final class ServerLoad: Sendable {
     self.maximumBytes = maximumBytes
   }
 
-  /// Counts one more request whose body is awaited; false, and not counted, when there are too many.
+  /// Counts one more request whose body is awaited; returns false, and does not count it, if there are too many.
   func begin() -> Bool {
     state.withLock { state in
       guard state.requests < maximumRequests else { return false }
@@ -28,7 +28,7 @@ final class ServerLoad: Sendable {
   /// One request less.
   func end() { state.withLock { $0.requests -= 1 } }
 
-  /// Counts bytes that have arrived and are still needed. They count even when there are too many, since they are there.
+  /// Counts bytes that have arrived and are still needed. They count even if there are too many, since they are in memory.
   /// - Returns: whether there is room for them.
   func hold(_ count: Int) -> Bool {
     guard count > 0 else { return true }
@@ -38,12 +38,12 @@ final class ServerLoad: Sendable {
     }
   }
 
-  /// They are needed no more.
+  /// The bytes are no longer needed.
   func release(_ count: Int) {
     guard count > 0 else { return }
     state.withLock { $0.bytes -= count }
   }
 
-  /// For tests: what is counted now.
+  /// The current counts, for tests.
   var counts: (requests: Int, bytes: Int) { state.withLock { ($0.requests, $0.bytes) } }
 }

@@ -1,6 +1,6 @@
 public import HTTPTypes
 
-/// An answer that says no: thrown by a handler, turned into the error envelope by the server.
+/// A refusal: a handler throws it, and the server turns it into the error envelope.
 ///
 /// Everything in it is shown to the caller, so nothing internal, secret or personal belongs here.
 public struct APIFailure: Error, Sendable, CustomStringConvertible {
@@ -10,7 +10,7 @@ public struct APIFailure: Error, Sendable, CustomStringConvertible {
   public var code: String
   /// One sentence for people; may change.
   public var message: String
-  /// What exactly was wrong, where that can be said: names the field or the variable.
+  /// What exactly was wrong, if that can be said: names the field or the variable.
   public var detail: String?
   /// Headers that belong to the answer, such as `Retry-After` and `Allow`.
   public var headers: [(name: String, value: String)]
@@ -33,7 +33,7 @@ public struct APIFailure: Error, Sendable, CustomStringConvertible {
 }
 
 extension APIFailure {
-  /// 400 `INVALID_JSON`: the body is not JSON, has a field nobody asked for, or one of the wrong type.
+  /// 400 `INVALID_JSON`: the body is not JSON, or has an unknown field or one of the wrong type.
   public static func invalidJSON(_ detail: String) -> APIFailure {
     APIFailure(
       .badRequest, code: "INVALID_JSON", message: "The request body is not the JSON that was expected.", detail: detail)
@@ -45,7 +45,7 @@ extension APIFailure {
       .badRequest, code: "INVALID_QUERY", message: "A query parameter is not valid.", detail: "\(field): \(problem)")
   }
 
-  /// 422 `VALIDATION_ERROR`: well-formed, but against the rules, or something required is missing.
+  /// 422 `VALIDATION_ERROR`: well-formed, but it breaks a rule, or something required is missing.
   public static func validation(_ detail: String) -> APIFailure {
     APIFailure(
       .unprocessableContent, code: "VALIDATION_ERROR", message: "The request is well-formed but not valid.",
@@ -100,7 +100,7 @@ extension APIFailure {
       detail: "try again in \(seconds) s", headers: [("Retry-After", String(seconds))])
   }
 
-  /// 503: something this server needs is away; the same request may work later.
+  /// 503: something that this server needs is down; the same request may work later.
   public static func unavailable(
     _ detail: String? = nil, code: String = "UNAVAILABLE", retryAfter: Duration? = nil
   ) -> APIFailure {
@@ -109,12 +109,12 @@ extension APIFailure {
       headers: retryAfter.map { [("Retry-After", String(retryAfterSeconds($0)))] } ?? [])
   }
 
-  /// 500 `INTERNAL_ERROR`: says nothing more; the log has the reason under the same request id.
+  /// 500 `INTERNAL_ERROR`: without details; the log has the reason under the same request id.
   public static var internalError: APIFailure {
     APIFailure(.internalServerError, code: "INTERNAL_ERROR", message: "Something went wrong on our side.")
   }
 
-  /// The failure for a bare HTTP status, with the code that status is known by.
+  /// The failure for a bare HTTP status, with that status's usual code.
   public static func of(_ status: HTTPResponse.Status, detail: String? = nil) -> APIFailure {
     switch status.code {
     case 401: .unauthorized(detail)

@@ -3,14 +3,14 @@ import Logging
 
 /// One line per request: method, route, status, duration in milliseconds, under the request's id.
 ///
-/// The route is logged as its template (`/orders/{id}`), since what stands in a path can be a secret; for a path
-/// without a route the path itself. Never a query, a header or a body.
+/// The route is logged as its template (`/orders/{id}`), since a path can contain a secret; a path without a route is logged
+/// itself. A query, header or body is never logged.
 public struct AccessLogMiddleware: RouterMiddleware {
   public typealias Context = AppContext
 
   let quietRoutes: Set<String>
 
-  /// - Parameter quietRoutes: templates that are asked all the time, such as probes; logged at debug level.
+  /// - Parameter quietRoutes: templates of frequent requests, such as probes; logged at debug level.
   public init(quietRoutes: Set<String> = ["/health", "/healthz", "/readyz", "/metrics"]) {
     self.quietRoutes = quietRoutes
   }

@@ -40,8 +40,8 @@ public enum Answer {
       headers: headers, context: context)
   }
 
-  /// JSON that is ready: `data` is spliced in unchanged, byte for byte, followed by `members` (a signature over
-  /// `data`, say) and `meta`.
+  /// Finished JSON: `data` is inserted unchanged, byte for byte, followed by `members` (for example a signature over `data`)
+  /// and `meta`.
   ///
   /// - Parameter members: names (plain ASCII) and values (complete JSON) of members between `data` and `meta`.
   public static func raw(

@@ -16,18 +16,18 @@ public struct AppContext: IdentifiedRequestContext, RemoteAddressRequestContext 
   /// The framework's own part.
   public var coreContext: CoreRequestContextStorage
 
-  /// See ``IdentifiedRequestContext/requestID``. Always made here: an id that a client sends is not taken over, so
-  /// that nobody can forge an entry of the log.
+  /// See ``IdentifiedRequestContext/requestID``. It is always made here: an id sent by a client is ignored, so that nobody
+  /// can forge a log entry.
   public let requestID: String
 
   /// The peer of the connection. Behind a proxy this is the proxy; see ``clientAddress``.
   public let remoteAddress: SocketAddress?
 
-  /// Who sent the request: the peer of the connection, or behind a trusted proxy whom that names. Nil for anything that is
-  /// not an IP connection. An IPv4 address that comes mapped into IPv6 is the IPv4 address.
+  /// The sender of the request: the connection's peer or, if the peer is a trusted proxy, the address that it names. Nil if
+  /// this is no IP connection. An IPv4 address mapped into IPv6 counts as the IPv4 address.
   public internal(set) var clientAddress: IPAddress?
 
-  /// The connection, to be told when a body is wanted.
+  /// The connection, which must be told when a body is wanted.
   let channel: any Channel
 
   /// When the head of the request had been read, for the duration in the access log and the metrics.

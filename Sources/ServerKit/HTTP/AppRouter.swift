@@ -2,12 +2,12 @@ public import HTTPTypes
 public import Hummingbird
 import Logging
 
-/// The routes of a server, and what every answer goes through.
+/// The routes of a server, and the layers that every request passes.
 ///
-/// Routes, groups and middlewares are declared as with the framework's own router. Around them stands, from outside
-/// in: the client's address, request id, access log, metrics, CORS per path, limits for each address, what no route can
-/// serve (compressed bodies, say), wrong methods (405 with `Allow`), errors as envelopes. `HEAD` is answered wherever `GET` is. A trailing slash
-/// changes nothing and redirects nowhere.
+/// Routes, groups and middlewares are declared as with the framework's own router. The layers around them are, from the
+/// outside in: the client's address, request id, access log, metrics, CORS per path, limits for each address, requests that
+/// no route can serve (for example compressed bodies), wrong methods (405 with `Allow`), errors as envelopes. `HEAD` is
+/// answered wherever `GET` is. A trailing slash changes nothing and causes no redirect.
 public final class AppRouter: RouterMethods, HTTPResponderBuilder {
   public typealias Context = AppContext
 
@@ -23,7 +23,7 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
   ///   - metrics: where requests are counted; nil for nowhere.
   ///   - accessLog: the log of requests.
   ///   - requestTimeout: after this long a handler is cancelled and the caller gets 503 `TIMEOUT`; nil for never.
-  ///   - trustedProxies: whose word counts for the address of a client.
+  ///   - trustedProxies: the proxies whose information about a client's address is believed.
   ///   - translate: the answer for errors of other modules; see ``ErrorMiddleware``.
   public init(
     metrics: MetricsRegistry? = nil, accessLog: AccessLogMiddleware = AccessLogMiddleware(),
@@ -61,7 +61,7 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
     return self
   }
 
-  /// Refuses what is beyond a limit, before any route is asked.
+  /// Refuses requests beyond a limit, before any route is called.
   @discardableResult
   public func limit(_ rule: AddressLimit, by limiter: RateLimiter) -> Self {
     limits.append(AddressLimitMiddleware(rule: rule, limiter: limiter))
@@ -74,7 +74,7 @@ public final class AppRouter: RouterMethods, HTTPResponderBuilder {
       .map { "\($0.method.rawValue) \($0.path.description)" }
   }
 
-  /// Freezes the routes. Whatever is added later has no effect on the result.
+  /// Freezes the routes. Later additions have no effect on the result.
   public func buildResponder() -> AppResponder {
     var layers: [any MiddlewareProtocol<Request, Response, AppContext>] = [RequestIDMiddleware(), accessLog]
     if let metrics { layers.append(MetricsMiddleware(metrics)) }
@@ -109,7 +109,7 @@ public struct AppResponder: HTTPResponder {
     self.chain = chain
   }
 
-  /// Runs a request through everything to its handler. Throws only what the server itself answers: bytes that are not HTTP.
+  /// Runs a request through all layers to its handler. Throws only what the server itself answers: bytes that are not HTTP.
   public func respond(to request: Request, context: AppContext) async throws -> Response {
     var context = context
     context.clientAddress = trustedProxies.client(of: context.clientAddress, request.headers)
@@ -120,8 +120,8 @@ public struct AppResponder: HTTPResponder {
 }
 
 extension AppResponder {
-  /// The handler's answer, or 503 once the time is up. The handler is cancelled and waited for, so that nothing goes
-  /// on unseen.
+  /// The handler's answer, or 503 after the time limit. The handler is cancelled and awaited, so that nothing continues
+  /// unnoticed.
   private static func respond(
     to request: Request, context: AppContext, routes: RouterResponder<AppContext>, within timeout: Duration
   ) async throws -> Response {
@@ -144,7 +144,7 @@ extension AppResponder {
 public struct RequestIDMiddleware: RouterMiddleware {
   public typealias Context = AppContext
 
-  /// It has nothing to choose.
+  /// There is nothing to configure.
   public init() {}
 
   public func handle(
@@ -156,7 +156,7 @@ public struct RequestIDMiddleware: RouterMiddleware {
   }
 }
 
-/// Tells a path that exists for other methods (405) from one that does not exist (404).
+/// Distinguishes a path that exists for other methods (405) from one that does not exist (404).
 struct MethodNotAllowedMiddleware: RouterMiddleware {
   typealias Context = AppContext
 
@@ -175,8 +175,7 @@ struct MethodNotAllowedMiddleware: RouterMiddleware {
   }
 }
 
-/// The methods of every path. Looked through from end to end, which is all right because only requests without a
-/// route get here.
+/// The methods of every path. The search is linear, which is enough because only requests without a route get here.
 struct RouteTable: Sendable {
   private let entries: [(path: RouterPath, methods: [String])]
 

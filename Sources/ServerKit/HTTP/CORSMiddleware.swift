@@ -5,14 +5,14 @@ public import Hummingbird
 /// methods alike. A preflight is answered here, with 204 and before any authentication, since browsers send it
 /// without credentials.
 ///
-/// It must stand outside everything that can fail; ``AppRouter/cors(_:under:)`` places it there.
+/// It must be outside everything that can fail; ``AppRouter/cors(_:under:)`` puts it there.
 public struct CORSMiddleware: RouterMiddleware {
   public typealias Context = AppContext
 
   let policy: CORSPolicy
   let prefix: [Substring]
 
-  /// - Parameter path: the path below which the policy counts, such as `/widget`.
+  /// - Parameter path: the policy applies below this path, such as `/widget`.
   public init(_ policy: CORSPolicy, under path: String) {
     self.policy = policy
     prefix = path.split(separator: "/").map { Substring($0) }

@@ -1,14 +1,14 @@
 public import HTTPTypes
 
-/// Which other web origins may call, and what they may see (Fetch standard, CORS protocol). A pure value: a request's
-/// origin goes in, headers come out.
+/// Which other web origins may call, and what they may see (Fetch standard, CORS protocol). A pure value: it turns a
+/// request's origin into headers.
 ///
-/// Credentials (cookies) are never allowed. Where origins are listed, a foreign one gets no header but `Vary`, so that a
+/// Credentials (cookies) are never allowed. If origins are listed, any other origin gets no header except `Vary`, so that a
 /// cache cannot give one origin's answer to another.
 public struct CORSPolicy: Sendable, Hashable {
   /// Whose scripts may call.
   public enum Origins: Sendable, Hashable {
-    /// Anybody's: for what is asked with a credential of its own in each request, or with none.
+    /// Any origin's: for requests that each have their own credential, or need none.
     case all
     /// Origins such as `https://app.example.com`, and the literal `null` for sandboxed frames. Compared exactly; `*` is
     /// no wildcard here.
@@ -17,7 +17,7 @@ public struct CORSPolicy: Sendable, Hashable {
 
   /// Whose scripts may call.
   public var allowedOrigins: Origins
-  /// What a preflight is told.
+  /// The methods in the answer to a preflight.
   public var allowedMethods: [HTTPRequest.Method]
   /// Request headers beyond the safelisted ones.
   public var allowedHeaders: [String]

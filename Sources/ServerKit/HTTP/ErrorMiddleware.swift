@@ -3,15 +3,15 @@ import Logging
 import NIOCore
 import NIOHTTP1
 
-/// Turns whatever a handler throws into the error envelope. Nothing internal reaches the caller; an error that nobody
-/// foresaw is logged under the request's id.
+/// Turns every error of a handler into the error envelope. Nothing internal reaches the caller; an unexpected error is logged
+/// under the request's id.
 public struct ErrorMiddleware: RouterMiddleware {
   public typealias Context = AppContext
 
   let translate: @Sendable (any Error) -> APIFailure?
 
-  /// - Parameter translate: gives the answer for errors of other modules, such as a database that is away; nil for an
-  ///   error it does not know.
+  /// - Parameter translate: gives the answer for errors of other modules, such as a database that is down; nil for an error
+  ///   it does not know.
   public init(translate: @escaping @Sendable (any Error) -> APIFailure? = { _ in nil }) {
     self.translate = translate
   }
@@ -21,7 +21,7 @@ public struct ErrorMiddleware: RouterMiddleware {
   ) async throws -> Response {
     do {
       let response = try await next(request, context)
-      // A handler may answer with a bare status; callers are promised the envelope all the same.
+      // A handler may answer with only a status, but callers are promised the envelope.
       if response.status.code >= 400, response.body.contentLength == 0 {
         return Answer.failure(.of(response.status), context: context)
       }

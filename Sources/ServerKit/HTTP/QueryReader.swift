@@ -2,8 +2,8 @@ public import Foundation
 public import Hummingbird
 import JSON
 
-/// Reads query parameters (and forms) with their type. Parameters nobody asks for are ignored; an empty value counts
-/// as absent; a parameter that takes one value and comes twice is refused.
+/// Reads typed query parameters and form fields. Unknown parameters are ignored; an empty value counts as absent; a parameter
+/// with one value that comes twice is refused.
 ///
 /// Every error names the parameter: 400 `INVALID_QUERY` for a query, 422 `VALIDATION_ERROR` for a form.
 public struct QueryReader: Sendable {
@@ -87,7 +87,7 @@ public struct QueryReader: Sendable {
   /// An RFC 3339 time with any offset or fraction; without an offset it is UTC. Nil when absent.
   public func date(_ name: String) throws(APIFailure) -> Date? {
     guard let text = try string(name) else { return nil }
-    // The plus of an offset that the client did not encode has become a space. No time ends in a space and an offset.
+    // If the client did not encode the plus of an offset, it became a space. No time ends in a space and an offset.
     let isUnencoded = text.dropLast(5).last == " "
     let time = isUnencoded ? "\(text.dropLast(6))+\(text.suffix(5))" : text
     guard let date = RFC3339.date(from: time) else {

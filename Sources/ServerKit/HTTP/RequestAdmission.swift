@@ -2,12 +2,12 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// What can be said of a request by its head alone, whatever it asks for.
+/// Checks that need only a request's head, whatever the request is for.
 enum RequestAdmission {
   /// Why a request cannot be served; nil when it can.
   ///
-  /// A body that is compressed is refused rather than taken for what it is not: 415 with what is accepted in
-  /// `Accept-Encoding` (RFC 9110, section 15.5.16), and 501 for a transfer coding besides chunks (RFC 9112, section 6.1).
+  /// A compressed body is refused instead of being misread: 415 with the accepted codings in `Accept-Encoding` (RFC 9110,
+  /// section 15.5.16), and 501 for a transfer coding other than chunks (RFC 9112, section 6.1).
   static func refusal(of request: HTTPRequest) -> APIFailure? {
     let fields = request.headerFields
     let transfer = tokens(fields[values: .transferEncoding])
@@ -44,7 +44,7 @@ enum RequestAdmission {
   }
 }
 
-/// Answers for ``RequestAdmission`` before any route is asked.
+/// Answers for ``RequestAdmission`` before any route is called.
 struct RequestAdmissionMiddleware: RouterMiddleware {
   typealias Context = AppContext
 
@@ -61,7 +61,7 @@ struct RequestAdmissionMiddleware: RouterMiddleware {
   }
 }
 
-/// A body that the client sends when it is asked to: the connection hears of it when the body is first read.
+/// A body that the client sends only when asked: the connection is told when the body is first read.
 private struct AwaitedBody: AsyncSequence, Sendable {
   typealias Element = ByteBuffer
 

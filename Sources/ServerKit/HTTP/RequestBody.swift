@@ -7,8 +7,8 @@ extension Request {
   /// The body, read completely.
   ///
   /// - Parameter limit: the most bytes that are accepted, 1 MiB by default.
-  /// - Throws: ``APIFailure/payloadTooLarge(limit:)``; by the declared length where there is one, before anything is
-  ///   read. The connection stays usable, since the rest of the body is skipped after the answer.
+  /// - Throws: ``APIFailure/payloadTooLarge(limit:)``, by the declared length if there is one, before anything is read. The
+  ///   connection stays usable, since the rest of the body is skipped after the answer.
   // Swift 6.3.1 cannot optimize a route that this was inlined into: its compiler ends with a crash.
   @inline(never)
   public func bodyBytes(limit: Int = 1 << 20) async throws -> [UInt8] {
@@ -51,9 +51,9 @@ extension Request {
   }
 }
 
-/// Decodes request bodies and says what is wrong with them.
+/// Decodes request bodies and reports what is wrong with them.
 public enum JSONBody {
-  /// See ``Hummingbird/Request/decodeBody(_:limit:)``; for bytes that are at hand already.
+  /// See ``Hummingbird/Request/decodeBody(_:limit:)``; for bytes that were already read.
   public static func decode<T: Decodable>(_ type: T.Type = T.self, from bytes: [UInt8]) throws(APIFailure) -> T {
     guard !bytes.isEmpty else { throw .invalidJSON("the body is empty") }
     try refuseNUL(in: bytes)
@@ -68,7 +68,7 @@ public enum JSONBody {
     }
   }
 
-  /// For the fields of a body that was read before.
+  /// For the fields of a body that was already read.
   public static func decode<T: Decodable>(
     _ type: T.Type = T.self, from fields: JSONObject
   ) throws(APIFailure) -> T {
@@ -79,11 +79,11 @@ public enum JSONBody {
     }
   }
 
-  /// Refuses texts with the character NUL, wherever they stand: they can be stored nowhere, and no text has a use for it.
+  /// Refuses texts with the character NUL anywhere: they cannot be stored, and no text needs it.
   ///
   /// - Throws: 422 `VALIDATION_ERROR` that names the field.
   public static func refuseNUL(in bytes: [UInt8]) throws(APIFailure) {
-    // In JSON it can only be written like this; what is not JSON is refused for that.
+    // JSON can only write it like this. A body that is not JSON is refused for that reason.
     guard bytes.firstRange(of: nul) != nil, let body = try? JSONValue(parsing: bytes),
       let field = fieldWithNUL(in: body, at: "")
     else { return }

@@ -1,8 +1,8 @@
 import HTTPTypes
 public import Networks
 
-/// Networks of the proxies in front of this server. Only what one of them says of a client's address is believed: anybody
-/// else can write any address into a header.
+/// Networks of the proxies in front of this server. Only their information about a client's address is believed: anybody else
+/// can write any address into a header.
 public struct TrustedProxies: Sendable, Hashable {
   /// The networks.
   public var networks: [NetworkBlock]
@@ -10,16 +10,16 @@ public struct TrustedProxies: Sendable, Hashable {
   /// Proxies in these networks.
   public init(_ networks: [NetworkBlock]) { self.networks = networks }
 
-  /// No proxy: the peer of a connection is the client, whatever the headers say.
+  /// No proxy: the connection's peer is the client, whatever the headers say.
   public static let none = TrustedProxies([])
 
   /// The address of the client.
   ///
-  /// Each proxy adds at the end whom it was called by. So the way is walked back from the peer for as long as the next one
-  /// is trusted, and the first that is not is the client. What cannot be read ends the walk: the client is the last
-  /// address that was reached.
+  /// Each proxy appends the address of its caller. So the chain is followed back from the peer while each next address is
+  /// trusted, and the first untrusted one is the client. If an entry cannot be read, the client is the last address before
+  /// it.
   ///
-  /// - Parameter peer: who opened the connection.
+  /// - Parameter peer: the peer of the connection.
   func client(of peer: IPAddress?, _ headers: HTTPFields) -> IPAddress? {
     guard let peer, trusts(peer) else { return peer }
     var client = peer
@@ -34,10 +34,10 @@ public struct TrustedProxies: Sendable, Hashable {
   private func trusts(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address) } }
 }
 
-/// What proxies write about the way of a request.
+/// What proxies report about the path of a request.
 enum ForwardedFor {
-  /// Who called whom, from the client on; nil for what is no address. `X-Forwarded-For` counts where there is one, else
-  /// `Forwarded` (RFC 7239): a proxy that writes one of them leaves the other one as the client sent it.
+  /// The chain of callers, from the client on; nil for an entry that is no address. `X-Forwarded-For` is used if present,
+  /// else `Forwarded` (RFC 7239): a proxy that writes one of them passes the other one on as the client sent it.
   static func hops(in headers: HTTPFields) -> [IPAddress?] {
     let plain = headers[values: .xForwardedFor]
     if !plain.isEmpty {
@@ -46,8 +46,8 @@ enum ForwardedFor {
     return headers[values: .forwarded].flatMap { hops(inForwarded: $0) }
   }
 
-  /// One header line of RFC 7239: elements separated by commas, in each of them pairs separated by semicolons. A line that
-  /// is not written like that says nothing.
+  /// One header line of RFC 7239: elements separated by commas, each with pairs separated by semicolons. A line in another
+  /// form gives nothing.
   static func hops(inForwarded line: String) -> [IPAddress?] {
     guard let elements = ForwardedLine.elements(in: line) else { return [nil] }
     return elements.map { pairs in pairs["for"].flatMap { address(in: $0) } }
@@ -96,8 +96,8 @@ enum ForwardedFor {
 
 /// The grammar of `Forwarded` (RFC 7239, section 4).
 private enum ForwardedLine {
-  /// The pairs of each element, their names in lower case; nil when the line does not follow the grammar. An element may
-  /// be empty, and says nothing then.
+  /// The pairs of each element, with lower-case names; nil if the line does not follow the grammar. An element may be empty,
+  /// and then gives nothing.
   static func elements(in line: String) -> [[String: String]]? {
     var elements: [[String: String]] = [[:]]
     var rest = line.unicodeScalars[...]
@@ -122,8 +122,8 @@ private enum ForwardedLine {
     rest = rest.drop { $0 == " " || $0 == "\t" }
   }
 
-  /// One or more characters of a token (RFC 9110, section 5.6.2), and of an address without quotes, which lenient proxies
-  /// write.
+  /// One or more characters of a token (RFC 9110, section 5.6.2), or of an address without quotes, as lenient proxies write
+  /// it.
   private static func token(_ rest: inout Substring.UnicodeScalarView) -> String? {
     let token = rest.prefix { isTokenCharacter($0) }
     rest = rest[token.endIndex...]

@@ -1,5 +1,5 @@
 extension Array where Element: Sendable {
-  /// The results in the order of the elements, with a few under way at a time. The first failure ends all.
+  /// The results in the order of the elements, with a few running at a time. The first failure ends all.
   package func concurrently<T: Sendable>(
     _ width: Int, _ transform: @escaping @Sendable (Element) async throws -> T
   ) async throws -> [T] {

@@ -1,7 +1,7 @@
-/// Where a worker is in its rounds over those it works for, and whom it leaves out for now. One round serves each once, so
-/// that nobody's mass of work holds up another; trouble with one costs the others nothing.
+/// A worker's place in its rounds over its clients, and the clients that it leaves out for now. One round serves each client
+/// once, so that one client's mass of work does not delay the others, and neither does one client's failure.
 public struct FairRounds<Client: Hashable & Sendable>: Sendable {
-  /// The one that the round has come to; nil when the next one begins anew.
+  /// The client that the round has reached; nil if the next round starts from the beginning.
   public private(set) var last: Client?
   private var done = 0
   private var failures: [Client: (count: Int, until: ContinuousClock.Instant)] = [:]
@@ -11,7 +11,7 @@ public struct FairRounds<Client: Hashable & Sendable>: Sendable {
   /// Before the first round.
   public init() {}
 
-  /// - Parameter isFull: there may be more behind these.
+  /// - Parameter isFull: whether there may be more clients after these.
   public mutating func advance(past clients: [Client], isFull: Bool) {
     last = isFull ? clients.last : nil
   }
@@ -24,15 +24,15 @@ public struct FairRounds<Client: Hashable & Sendable>: Sendable {
     return done > 0
   }
 
-  /// Whether it failed lately, and its pause is not over.
+  /// Whether the client failed recently and its pause is not over.
   public func isLeftOut(_ client: Client, now: ContinuousClock.Instant = .now) -> Bool {
     failures[client].map { now < $0.until } ?? false
   }
 
-  /// Ends what `failed` began.
+  /// Ends the pause that `failed` began.
   public mutating func succeeded(_ client: Client) { failures[client] = nil }
 
-  /// Leaves it out for a while, longer with each failure in a row, a minute at most.
+  /// Leaves a client out for a while, longer with each failure in a row, at most a minute.
   public mutating func failed(_ client: Client, now: ContinuousClock.Instant = .now) {
     let count = (failures[client]?.count ?? 0) + 1
     let pause = min(.milliseconds(100 << min(count, 16)), Self.longestPause)

@@ -6,11 +6,11 @@ public import ServiceLifecycle
 
 /// The HTTP server as a service: binds, serves until it is told to stop, then lets the requests in progress finish.
 public struct HTTPService: Service {
-  /// What one client or many may take.
+  /// The limits of one client, or of all together.
   public struct Limits: Sendable {
-    /// Connections the system holds until they are accepted.
+    /// Connections that the system holds before they are accepted.
     public var backlog = 1024
-    /// Connections at once; beyond, new ones wait in the backlog. Fewer where the limit of open files is lower.
+    /// Connections at once; further ones wait in the backlog. Fewer if the limit of open files is lower.
     public var maximumConnections = 10_000
     /// Open files that are kept for everything but connections.
     public var reservedFiles = 192
@@ -20,18 +20,18 @@ public struct HTTPService: Service {
     public var headTimeout = Duration.seconds(20)
     /// From the head of a request to the end of its body.
     public var requestTimeout = Duration.seconds(30)
-    /// How long the last answer of a connection is given to arrive before the connection is closed.
+    /// How long to wait for the last answer of a connection to arrive before the connection is closed.
     public var lingerTimeout = Duration.seconds(2)
     /// The head of a request in bytes.
     public var maximumHeaderBytes = 32 * 1024
     /// The fields of a request's head.
     public var maximumHeaderFields = 200
-    /// Requests, over all connections, whose body did not come in one piece and is awaited; beyond, they get 503.
+    /// Requests, over all connections, whose body did not come in one piece and is awaited; further ones get 503.
     public var maximumUnfinishedRequests = 4_000
-    /// Bytes of bodies, over all connections, whose request is not answered; beyond, 503.
+    /// Bytes of bodies, over all connections, of unanswered requests; further ones get 503.
     public var maximumBodyBytes = 128 << 20
-    /// So many bytes of each body are not counted there: short requests are served beside long ones. The number of
-    /// connections bounds them.
+    /// This many bytes of each body are not counted there, so that short requests are served beside long ones. The number of
+    /// connections limits them.
     public var freeBodyBytes = 16 << 10
 
     /// The defaults, which suit a server behind a proxy.

@@ -1,18 +1,18 @@
 public import Logging
 public import ServiceLifecycle
 
-/// A service that does a piece of work again and again, with a pause in between, until it is stopped. Every replica may run it:
-/// the pauses differ a little, so that replicas which began together do not stay together.
+/// A service that repeats a piece of work, with a pause in between, until it is stopped. Every replica may run it: the pauses
+/// differ a little, so that replicas that started together do not stay together.
 public protocol PeriodicService: Service {
   /// What is done, for the log: "removing old events".
   var name: String { get }
-  /// Between two pieces of work, a quarter more or less.
+  /// The pause between two pieces of work, a quarter more or less.
   var interval: Duration { get }
-  /// Whether the first piece waits for the interval, too.
+  /// Whether the first piece also waits for the interval.
   var waitsFirst: Bool { get }
   var logger: Logger { get }
 
-  /// One piece of work. An error is logged, and the next piece is tried after the interval as ever.
+  /// One piece of work. An error is logged, and the next piece is tried after the interval as usual.
   func work() async throws
 }
 

@@ -7,7 +7,7 @@ import UnixSignals
 ///
 /// - Parameters:
 ///   - gracefulShutdownTimeout: after this, whatever still runs is cancelled.
-///   - close: called once when the last service has ended, also when it ended by an error: what waits is written then.
+/// - close: called once after the last service has ended, even by an error, so that pending data can be written.
 public func runService(
   _ services: [any Service], gracefulShutdownTimeout: Duration = .seconds(25), logger: Logger,
   thenClose close: () async -> Void = {}
@@ -26,8 +26,8 @@ public func runService(
   await close()
 }
 
-/// A service that shows nothing but the name of its type: a service group writes its services into the debug log with
-/// everything they hold, credentials included.
+/// A service that shows only the name of its type: a service group writes its services into the debug log with everything in
+/// them, including credentials.
 struct NamedService: Service, CustomStringConvertible, CustomReflectable {
   private let service: any Service
 

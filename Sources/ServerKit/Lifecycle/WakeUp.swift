@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tells waiting workers that there is something to do, without saying what: whoever wakes looks for itself. Several
+/// Tells waiting workers that there is something to do, without saying what: a worker that wakes looks for itself. Several
 /// calls before anybody waits count as one.
 public final class WakeUp: Sendable {
   private struct State {
@@ -14,7 +14,7 @@ public final class WakeUp: Sendable {
   /// Nobody was called yet.
   public init() {}
 
-  /// Wakes whoever waits, or else the next one that is going to.
+  /// Wakes every waiting worker, or if there is none, the next one that waits.
   public func signal() {
     let waiters = state.withLock { state in
       defer { state.waiters = [:] }

@@ -8,7 +8,7 @@ public struct WorkLoop: Sendable {
   let pollInterval: Duration
   let logger: Logger
 
-  /// - Parameter pollInterval: how long to wait, when there was nothing to do, before looking again without a call; a quarter
+  /// - Parameter pollInterval: how long to wait before looking again without a wake-up, if there was nothing to do; a quarter
   ///   more or less, so that the looks of replicas are spread.
   public init(name: String, wakeUp: WakeUp, pollInterval: Duration, logger: Logger) {
     self.name = name
@@ -17,8 +17,8 @@ public struct WorkLoop: Sendable {
     self.logger = logger
   }
 
-  /// Repeats `work` while it answers that there was some, and waits for a wake-up where there was none. Trouble (the
-  /// database is away, say) is logged and waited out, ten seconds at most. Ends when the task is cancelled.
+  /// Repeats `work` while it returns true, and otherwise waits for a wake-up. A failure (for example of the database) is
+  /// logged, and the loop pauses for at most ten seconds. It ends when the task is cancelled.
   public func run(isolation: isolated (any Actor)? = #isolation, _ work: () async throws -> Bool) async {
     var failures = 0
     while !Task.isCancelled {

@@ -3,12 +3,12 @@ import Hummingbird
 
 /// A limit for each address of a client on routes that anybody can call.
 public struct AddressLimit: Sendable, Hashable {
-  /// What is taken from an address's allowance.
+  /// What counts against an address's allowance.
   public enum Counted: Sendable, Hashable {
     /// Every request.
     case requests
-    /// Requests whose credential of this scheme (`Bearer`, say) was refused with 401: who guesses. A request with a good
-    /// one is never refused for what others at its address do.
+    /// Requests whose credential of this scheme (for example `Bearer`) was refused with 401: guesses. A request with a valid
+    /// credential is never refused because of others at its address.
     case refusedCredentials(scheme: String)
   }
 
@@ -16,14 +16,14 @@ public struct AddressLimit: Sendable, Hashable {
   let counted: Counted
   let paths: [[Substring]]
 
-  /// - Parameter paths: counts at them and below.
+  /// - Parameter paths: the limit applies at these paths and below.
   public init(_ limit: RateLimit, on counted: Counted, under paths: [String]) {
     self.limit = limit
     self.counted = counted
     self.paths = paths.map { $0.split(separator: "/") }
   }
 
-  /// Whether a request is one of those that are looked at; whether it counts may be known only by its answer.
+  /// Whether a request may count; for some, only the answer decides.
   func concerns(_ request: Request) -> Bool {
     if case .refusedCredentials(let scheme) = counted {
       guard let credential = request.headers[.authorization]?.prefix(scheme.count + 1),
@@ -35,7 +35,7 @@ public struct AddressLimit: Sendable, Hashable {
   }
 }
 
-/// Refuses what is beyond an ``AddressLimit`` with 429.
+/// Refuses requests beyond an ``AddressLimit`` with 429.
 struct AddressLimitMiddleware: RouterMiddleware {
   typealias Context = AppContext
 

@@ -1,6 +1,6 @@
-/// So many requests at once, and so many in the long run: a bucket of tokens for each caller.
+/// A number of requests at once, and a rate in the long run: a bucket of tokens for each caller.
 public struct RateLimit: Sendable, Hashable {
-  /// Before the caller's name in the name of a bucket.
+  /// The prefix of the bucket's name, before the caller's name.
   public let name: String
   /// The largest burst: how many tokens fit.
   public let burst: Int
@@ -43,7 +43,7 @@ struct TokenBucket: Hashable {
     return .retry(after: .seconds((1 - tokens) / limit.perSecond))
   }
 
-  /// Nothing is lost when this bucket is forgotten.
+  /// A full bucket can be forgotten without any loss.
   func isFull(_ limit: RateLimit, at now: ContinuousClock.Instant) -> Bool {
     var bucket = self
     bucket.refill(limit, at: now)
@@ -56,7 +56,7 @@ struct TokenBucket: Hashable {
   }
 }
 
-/// The buckets of this process, with a bound on their number: callers can make up names without end.
+/// The buckets of this process. Their number is limited, because callers can invent any number of names.
 struct TokenBuckets {
   private struct Key: Hashable {
     let limit: RateLimit
@@ -76,7 +76,7 @@ struct TokenBuckets {
     return buckets[key, default: TokenBucket(limit, at: now)].take(limit, at: now)
   }
 
-  /// Forgets the full ones, and where that is not half of them, others up to that.
+  /// Forgets the full buckets and, if those are fewer than half, others up to that number.
   private mutating func makeRoom(at now: ContinuousClock.Instant) {
     buckets = buckets.filter { !$0.value.isFull($0.key.limit, at: now) }
     let surplus = buckets.count - maximumCount / 2

@@ -1,8 +1,8 @@
 public import Networks
 import Synchronization
 
-/// Counts requests against limits: in a store that all processes share, and while that is away in this process alone, so
-/// that a limit always holds.
+/// Counts requests against limits, in a store that all processes share. While that store is down each process counts by
+/// itself, so that a limit always holds.
 public final class RateLimiter: Sendable {
   /// Takes a token from a bucket that processes share.
   public typealias Shared = @Sendable (_ bucket: String, RateLimit) async throws -> RateDecision
@@ -12,7 +12,7 @@ public final class RateLimiter: Sendable {
   private let local = Mutex(TokenBuckets())
 
   /// - Parameters:
-  ///   - shared: nil where there is no such store.
+  /// - shared: nil if there is no such store.
   ///   - now: for the buckets of this process.
   public init(shared: Shared?, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
     self.shared = shared
@@ -26,7 +26,7 @@ public final class RateLimiter: Sendable {
     if case .retry(let after) = await decision(limit, caller) { throw .tooManyRequests(retryAfter: after) }
   }
 
-  /// The same for the address of a client; those that come from nowhere have one allowance together.
+  /// The same for a client's address. Requests without an address share one allowance.
   public func take(_ limit: RateLimit, of address: IPAddress?) async throws(APIFailure) {
     try await take(limit, of: address.map(Self.name) ?? "unknown")
   }

@@ -54,7 +54,7 @@ struct LogLine {
     return isPlain ? text : JSONValue.string(text).text()
   }
 
-  /// A message cannot begin a line of its own, so that nobody can forge one.
+  /// A message cannot start a new line, so that nobody can forge a log line.
   private static func singleLine(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
     return JSONValue.string(text).text()
@@ -76,7 +76,7 @@ enum LogTime {
 public enum StandardError {
   /// Writes the text at once. A line below the size of a pipe's buffer is never mixed with another's.
   public static let write: @Sendable (String) -> Void = { text in
-    // A log that nobody reads any more must not end the program.
+    // The program must not end because nobody reads its log any more.
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 }

@@ -64,7 +64,7 @@ public final class MetricsRegistry: MetricsFactory, Sendable {
     }
   }
 
-  // Series stay for the life of the process: a counter that vanished and came back from zero would be read as a reset.
+  // Series stay for the life of the process: a counter that disappeared and came back from zero would look like a reset.
   public func destroyCounter(_ handler: any CounterHandler) {}
   public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
   public func destroyMeter(_ handler: any MeterHandler) {}
@@ -93,7 +93,7 @@ public final class MetricsRegistry: MetricsFactory, Sendable {
     var name = MetricText.name(label)
     if !name.hasSuffix(suffix) { name += suffix }
     return families.withLock { families in
-      // One name has one type. A second use with another type gets a name of its own instead of spoiling the first.
+      // One name has one type. A second use with another type gets its own name and does not spoil the first.
       if let family = families[name], family.kind != kind { name += "_\(kind.rawValue)" }
       var family = families[name] ?? MetricFamily(kind: kind)
       var labels = MetricText.labels(dimensions)
