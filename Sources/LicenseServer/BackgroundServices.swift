@@ -4,18 +4,17 @@ import Postgres
 package import ServiceLifecycle
 
 extension LicenseServer {
-  /// What a replica that answers requests does beside them: it writes down what they left to be noted.
+  /// What a replica that answers requests does in the background: it writes what the requests recorded.
   package var requestServices: [any Service] {
     [ActivityWriter(client: client, recorder: services.activityRecorder, logger: services.store.logger)]
   }
 
-  /// The work of a replica that is not asked for by requests: it links events, delivers them to endpoints, ends leases that
-  /// ran out, and clears away what is kept for a while only. Any number of replicas may do it side by side, and no answer
-  /// waits for it.
+  /// The background work of a replica: it links events, delivers them to endpoints, ends expired leases, and removes what is
+  /// kept only for a while. Any number of replicas may do it at the same time, and no answer waits for it.
   ///
   /// - Parameters:
-  ///   - transport: carries the deliveries; one of their own, so that receivers that hang take no connections from others.
-  ///   - pollInterval: how long what another replica wrote may lie before it is looked for.
+  ///   - transport: carries the deliveries; a separate one, so that receivers that hang take no connections from others.
+  ///   - pollInterval: how long something that another replica wrote may wait before this one looks for it.
   package func backgroundServices(
     transport: any HTTPSending, pollInterval: Duration = .milliseconds(500)
   ) -> [any Service] {

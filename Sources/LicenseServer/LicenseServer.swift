@@ -9,14 +9,15 @@ import ServiceLifecycle
 
 /// The LicenseKit v1 API on Postgres.
 ///
-/// The rules live in services that know no HTTP (`Management/`, `Runtime/`); routes translate, and
-/// ``InProcessLicenseKit`` calls the same services without a network. It holds no state that another replica could miss.
-/// Migrations are the caller's to run first: ``migrationsDirectory``.
+/// The rules are in services that know no HTTP (`Management/`, `Runtime/`). Routes translate, and ``InProcessLicenseKit``
+/// calls the same services without a network. The server holds no state that another replica could miss. The caller must run
+/// the migrations first: ``migrationsDirectory``.
 package struct LicenseServer: Sendable {
   /// The folder of this server's migrations, below the project's `migrations`.
   package static let migrationsDirectory = "server"
 
-  /// Connections to the database that it opens beside the client's pool: one for validations, many at a time.
+  /// Connections to the database that it opens in addition to the client's pool: one for validations, which answers many at a
+  /// time.
   package static let ownConnections = ValidationBatch.lanes
 
   let services: Services
@@ -39,8 +40,8 @@ package struct LicenseServer: Sendable {
       destinations: destinations)
   }
 
-  /// Makes sure of the default tenant and its signing key, and that `adminToken`, when given, is an admin token of it.
-  /// Any number of replicas may do it at once, any number of times.
+  /// Creates the default tenant and its signing key if they are missing, and makes `adminToken`, if given, an admin token of
+  /// it. Any number of replicas may call it at once, any number of times.
   package func bootstrap(adminToken: String?) async throws {
     try await administration.bootstrap(adminToken: adminToken)
   }
@@ -62,7 +63,7 @@ package struct LicenseServer: Sendable {
     }
   }
 
-  /// What one address may do. Good keys and tokens are not counted: many applications stand behind one address.
+  /// The limits of one address. Valid keys and tokens are not counted, because many applications may share one address.
   static let addressLimits = [
     AddressLimit(
       RateLimit("limit:license_keys:", burst: 100, perSecond: 1), on: .refusedCredentials(scheme: "License"),
@@ -90,11 +91,11 @@ package struct LicenseServer: Sendable {
     SystemRoutes(services: services, checks: [readinessCheck] + readiness, metrics: metrics).add(to: router)
   }
 
-  /// Answers what waits, then lets go of the connections that are kept for it. After the last request.
+  /// Answers what is waiting, then closes the connections that are kept for it. Call it after the last request.
   package func shutdown() async { await services.runtime.validations.shutdown() }
 
-  /// The same operations without HTTP, for the holder of a management token. The token is looked up at each call, so that
-  /// one that was switched off stops working here, too.
+  /// The same operations without HTTP, for the holder of a management token. The token is looked up at each call, so a token
+  /// that was switched off stops working here too.
   package func inProcessClient(token: String) -> InProcessLicenseKit {
     InProcessLicenseKit(services: services, credential: .token(token))
   }

@@ -5,8 +5,8 @@ import Networks
 import Postgres
 import ServerKit
 
-/// Finds out who calls. Credentials are random 256-bit values stored as SHA-256 only: a look-up by hash needs no comparison
-/// in constant time, since nobody can steer a hash toward a stored one.
+/// Finds out who calls. Credentials are random 256-bit values, stored only as SHA-256. A look-up by hash needs no
+/// constant-time comparison, since nobody can steer a hash toward a stored one.
 struct Authenticator: Sendable {
   let store: TenantStore
   let clock: ServerClock
@@ -14,10 +14,10 @@ struct Authenticator: Sendable {
   /// The holder of a management token.
   ///
   /// - Parameters:
-  ///   - host: the host name asked for; one that belongs to another tenant admits no token of this one.
+  /// - host: the requested host name; if it belongs to another tenant, no token of this tenant is accepted.
   ///   - address: where the request came from, for tokens bound to networks.
-  /// - Throws: 401 for a token that is unknown, out of date, switched off, or used from a network it is not for. The
-  ///   answer does not say which.
+  /// - Throws: 401 for a token that is unknown, expired, switched off, or used from a network it is not meant for. The answer
+  ///   does not say which.
   func management(token: String?, host: String?, address: String?) async throws -> Caller {
     guard let token, !token.isEmpty else { throw APIFailure.unauthorized("a management token is required") }
     let now = clock.now()
@@ -62,7 +62,7 @@ struct Authenticator: Sendable {
     return try rows.first?.get("tenant_id") ?? .defaultTenant
   }
 
-  /// Written at most about once a minute and token, and skipped when another request is writing it.
+  /// Written at most about once a minute for each token, and skipped if another request is writing it.
   private func noteUse(of caller: Caller, before: Date?, now: Date) async throws {
     if let before, now.timeIntervalSince(before) < 60 { return }
     guard case .apiKey(let id) = caller.actor else { return }
@@ -82,14 +82,14 @@ struct Authenticator: Sendable {
   private static let refused = APIFailure.unauthorized("the management token is not valid")
 }
 
-/// The raw secrets that callers hold, and what is kept of them.
+/// The raw secrets that callers hold, and what is stored of them.
 enum Credential {
   /// What is stored of a token or license key.
   static func hash(_ secret: String) -> [UInt8] { SHA256.hash(Array(secret.utf8)) }
 
-  /// The secret after a scheme, as people paste it: without the blanks, line ends and zero-width characters that come along
-  /// from mails and pages. Secrets are made of visible ASCII characters, so that nothing is lost.
-  /// - Returns: nil for another scheme, or for nothing that can be a secret.
+  /// The secret after a scheme, as people paste it: blanks, line ends and zero-width characters from mails and pages are
+  /// removed. Secrets consist of visible ASCII characters, so nothing is lost.
+  /// - Returns: nil for another scheme, or if it cannot be a secret.
   static func pasted(_ header: String, after scheme: String) -> String? {
     let scalars = header.unicodeScalars
     let given = scalars.prefix(while: isVisible)
@@ -104,7 +104,7 @@ enum Credential {
   static func newLicenseKey() -> String { Random.token(prefix: "lsk_") }
   static func newLeaseToken() -> String { Random.token(prefix: "llt_") }
 
-  /// The beginning that is shown to recognise a secret by.
+  /// The first characters, which are shown so that a person can recognise a secret.
   static func tokenPrefix(_ token: String) -> String { String(token.prefix(min(12, token.count / 3))) }
   static func keyPrefix(_ key: String) -> String { String(key.prefix(8)) }
   static func keyLast4(_ key: String) -> String { String(key.suffix(4)) }

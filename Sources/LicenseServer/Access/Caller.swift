@@ -2,9 +2,9 @@ import Identity
 package import LicenseKitAPI
 import ServerKit
 
-/// On whose behalf something is done: known before any rule is asked, and written into the audit trail.
+/// The caller of an operation: known before any rule is checked, and written into the audit trail.
 package struct Caller: Sendable {
-  /// Whose data it is about.
+  /// The tenant whose data it concerns.
   package var tenant: TenantID
   /// Who acts.
   package var actor: Actor

@@ -1,4 +1,4 @@
-/// Host names as they are compared.
+/// Host names in the form in which they are compared.
 enum HostName {
   /// Lower case, without port or the root dot; nil for what cannot be a host name.
   static func normalized(_ authority: String) -> String? {

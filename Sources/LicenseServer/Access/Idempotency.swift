@@ -6,10 +6,11 @@ import LicenseKitAPI
 import Postgres
 import ServerKit
 
-/// One use of an idempotency key: the same key with the same request gets the stored answer again, byte for byte; with
-/// another request it is refused. Keys count per operation and subject, so two licenses never share one.
+/// One use of an idempotency key. The same key with the same request gets the stored answer again, byte for byte; with
+/// another request it is refused. Keys are separate for each operation and subject, so two licenses never share one.
 ///
-/// Kept for 90 days: `renewLicense` and `transferLicense`; for 24 hours: what applications call, and `createLicense`.
+/// Answers of `renewLicense` and `transferLicense` are kept for 90 days; those of `createLicense` and of calls by
+/// applications for 24 hours.
 struct IdempotentCall: Sendable {
   var tenant: TenantID
   var operation: String
@@ -20,7 +21,7 @@ struct IdempotentCall: Sendable {
   /// How long the answer is kept.
   var retention: TimeInterval
 
-  /// - Parameter request: the decoded body; two texts of the same JSON are the same request.
+  /// - Parameter request: the decoded body, so that two texts of the same JSON are the same request.
   init(
     _ operation: String, tenant: TenantID, subject: String, key: String, request: some Encodable,
     retention: TimeInterval
@@ -35,16 +36,16 @@ struct IdempotentCall: Sendable {
 
   static let day: TimeInterval = 86_400
 
-  /// The operation whose answer holds a license key and is therefore kept sealed.
+  /// Its answer contains a license key and is therefore stored sealed.
   static let createLicense = "createLicense"
 
-  /// The operation whose answer holds a lease token, likewise.
+  /// Its answer contains a lease token and is therefore stored sealed.
   static let checkoutFloatingLicense = "checkoutFloatingLicense"
 
   /// Operations whose answers are kept sealed.
   static let sealedOperations = [createLicense, checkoutFloatingLicense]
 
-  /// What a kept answer is sealed for: it opens for this tenant, license and key only.
+  /// The context that a stored answer is sealed for: it opens only for this tenant, license and key.
   static func sealContext(tenant: TenantID, operation: String, subject: String, key: String) -> [String] {
     ["license_server", tenant.rawValue, operation] + (subject.isEmpty ? [] : [subject]) + [key]
   }
@@ -72,7 +73,7 @@ struct IdempotentCall: Sendable {
     return try row.get("answer")
   }
 
-  /// Keeps the answer, in place of one whose time is over. What nobody asks for again ``IdempotencyCleaner`` clears away.
+  /// Stores the answer, in place of an expired one. ``IdempotencyCleaner`` removes answers that nobody asks for again.
   func store(_ answer: [UInt8], now: Date, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """
@@ -88,7 +89,7 @@ struct IdempotentCall: Sendable {
       """)
   }
 
-  /// Lets only one transaction at a time work with this key, where there is no row to lock yet.
+  /// Lets only one transaction at a time work with this key, if there is no row to lock yet.
   func lock(in transaction: PostgresTransaction) async throws {
     let name = [tenant.rawValue, operation, subject, key].joined(separator: "\u{1F}")
     try await transaction.query("SELECT pg_advisory_xact_lock(hashtextextended(\(name), 0))")

@@ -6,12 +6,12 @@ import Postgres
 import ServerKit
 import Synchronization
 
-/// The Ed25519 keys of the tenants. Which key signs is asked of the database each time, so that a rotation holds for every
-/// replica at once; only the opened key objects are kept, since building one costs more than signing.
+/// The Ed25519 keys of the tenants. The database is asked each time which key signs, so that a rotation takes effect for
+/// every replica at once. Only the opened key objects are kept, since making one costs more than signing.
 final class SigningKeys: Sendable {
   private let keyRing: KeyRing
   private let opened = Mutex<[String: Ed25519PrivateKey]>([:])
-  /// Enough for the tenants that are busy at a time.
+  /// Enough for the tenants that are active at the same time.
   private static let capacity = 4_096
 
   init(keyRing: KeyRing) { self.keyRing = keyRing }
@@ -62,7 +62,7 @@ final class SigningKeys: Sendable {
 
   private static func name(_ tenant: TenantID, _ kid: String) -> String { tenant.rawValue + "/" + kid }
 
-  /// Every key of the tenant, newest first; retired ones stay, since answers they signed are still out there.
+  /// Every key of the tenant, newest first. Retired keys stay listed, since answers that they signed are still in use.
   static func list(for tenant: TenantID, in transaction: PostgresTransaction) async throws -> [PublicKey] {
     try await transaction.query(
       """

@@ -5,7 +5,7 @@ import Metrics
 import ServerKit
 import Synchronization
 
-/// What the runtime was asked and how it ended.
+/// What the runtime was asked, and how it ended.
 struct RuntimeActivity: Sendable {
   var endpoint: RuntimeEndpoint
   var tenant: TenantID
@@ -41,13 +41,13 @@ struct RuntimeActivity: Sendable {
     }
   }
 
-  /// What a request says that is worth keeping; never a binding value.
+  /// The parts of a request that are worth keeping; never a binding value.
   struct RequestFacts: Hashable, Sendable {
     var featureCode: String?
     var amount: Int64?
     var appVersion: String?
 
-    /// - Parameter body: of a runtime operation; texts that the contract does not allow are not kept.
+    /// - Parameter body: of a runtime operation. Texts that the contract does not allow are not kept.
     init(_ body: (any Sendable)? = nil) {
       switch body {
       case let body as ConsumeLicenseRequest:
@@ -67,17 +67,17 @@ struct RuntimeActivity: Sendable {
   }
 }
 
-/// Takes note of runtime requests without making one wait: a note is an addition in memory, and a service writes what
-/// has come together once a second.
+/// Records runtime requests without delaying them: each is an addition in memory, and a service writes what has accumulated
+/// once a second.
 ///
-/// Every request is counted by tenant, endpoint and result. Refusals and changes also get an entry of their own. Memory
-/// is bounded: what exceeds a bound, because a tenant floods or the database is away, is dropped and counted in
-/// `licensekit_activities_dropped`. What was not written when the process dies is lost, at most about a second's worth.
+/// Every request is counted by tenant, endpoint and result. Refusals and changes also get an entry of their own. Memory is
+/// bounded: what exceeds a bound, because a tenant floods or the database is down, is dropped and counted in
+/// `licensekit_activities_dropped`. If the process dies, unwritten data is lost, at most about a second's worth.
 final class ActivityRecorder: Sendable {
   struct Limits: Sendable {
     /// Entries that wait to be written.
     var maximumEntries = 8_192
-    /// Of them those of one tenant, so that one that floods leaves room for the others.
+    /// The most entries of one tenant, so that a tenant that floods leaves room for the others.
     var maximumEntriesOfTenant = 1_024
     /// Different counts.
     var maximumCounts = 16_384
@@ -95,7 +95,7 @@ final class ActivityRecorder: Sendable {
     var time: Date
   }
 
-  /// What was noted since the last time, to be written.
+  /// What was recorded since the last batch, to be written.
   struct Batch: Sendable {
     var counts: [Count: Int64] = [:]
     var entries: [Entry] = []
@@ -137,8 +137,8 @@ final class ActivityRecorder: Sendable {
     if !isKept { droppedEntries.increment() }
   }
 
-  /// Counts one request and keeps nothing else of it: all that ``record(_:)`` does for a successful validation, for callers
-  /// that know so beforehand.
+  /// Counts one request and records nothing else. It does the same as ``record(_:)`` for a successful validation, for callers
+  /// that already know it was one.
   func count(_ endpoint: RuntimeEndpoint, tenant: TenantID, _ outcome: RuntimeActivity.Outcome = .success) {
     let count = Count(
       tenant: tenant, endpoint: endpoint, result: ResultClass(status: outcome.status), reason: outcome.reason)
@@ -150,7 +150,7 @@ final class ActivityRecorder: Sendable {
     if !isKept { droppedCounts.increment() }
   }
 
-  /// Takes what was noted. Nothing is held back and nothing handed out twice.
+  /// Takes what was recorded. Nothing is held back, and nothing is returned twice.
   func take() -> Batch {
     let time = clock.now()
     return state.withLock { state in
@@ -159,7 +159,7 @@ final class ActivityRecorder: Sendable {
     }
   }
 
-  /// Counts what a batch loses that will not be written.
+  /// Counts the parts of a batch that will not be written.
   func drop(entries: Int = 0, counts: Int = 0) {
     if entries > 0 { droppedEntries.increment(by: entries) }
     if counts > 0 { droppedCounts.increment(by: counts) }

@@ -5,11 +5,11 @@ import Logging
 import Postgres
 import ServiceLifecycle
 
-/// Writes what ``ActivityRecorder`` noted, of all tenants at once, and once more when the server shuts down.
+/// Writes what ``ActivityRecorder`` recorded for all tenants, and a last time when the server shuts down.
 struct ActivityWriter: Service {
   static let interval = Duration.seconds(1)
 
-  /// Five minutes: what reports can be grouped by at the finest.
+  /// Five minutes: the finest grouping of reports.
   static let bucket: TimeInterval = 300
 
   let client: PostgresClient
@@ -26,8 +26,8 @@ struct ActivityWriter: Service {
     await flush()
   }
 
-  /// Writes what has come together. What the database does not take is dropped: memory must not grow while it is away, and
-  /// a batch whose end is unknown must not count twice.
+  /// Writes what has accumulated. What the database does not accept is dropped: memory must not grow while it is down, and a
+  /// batch with an unknown outcome must not count twice.
   func flush() async {
     let batch = recorder.take()
     guard !batch.isEmpty else { return }
@@ -46,7 +46,7 @@ struct ActivityWriter: Service {
     }
   }
 
-  /// A batch that the server refuses for its data is halved until only the entry at fault is left out.
+  /// A batch that the server refuses because of its data is halved until only the faulty entry is left out.
   private func write(entries: ArraySlice<ActivityRecorder.Entry>) async throws {
     guard !entries.isEmpty else { return }
     do {
@@ -95,7 +95,7 @@ struct ActivityWriter: Service {
     guard !counts.isEmpty else { return }
     let bucket = Date(
       timeIntervalSince1970: (time.timeIntervalSince1970 / Self.bucket).rounded(.down) * Self.bucket)
-    // In one order everywhere, so that two replicas cannot wait for each other.
+    // In the same order everywhere, so that two replicas cannot wait for each other.
     let sorted = counts.sorted { Self.order($0.key).lexicographicallyPrecedes(Self.order($1.key)) }
     let keys = sorted.map(\.key)
     let query: PostgresQuery = """

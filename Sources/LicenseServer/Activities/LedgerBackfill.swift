@@ -3,9 +3,9 @@ import Logging
 import Postgres
 import ServerKit
 
-/// Makes the missing ledger entries of uses that have none: those from before the ledger, and those that a replica of an
-/// older version counts during an upgrade. In small batches, from any number of replicas at once; when nothing is
-/// missing it costs one look at an empty index.
+/// Makes the missing ledger entries of uses: those from before the ledger existed, and those that a replica of an older
+/// version counts during an upgrade. It works in small batches, from any number of replicas at once. If nothing is missing,
+/// it costs one look at an empty index.
 struct LedgerBackfill: PeriodicService {
   static let batch = 500
   let interval = Duration.seconds(60)

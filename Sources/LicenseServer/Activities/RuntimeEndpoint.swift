@@ -12,7 +12,7 @@ enum RuntimeEndpoint: String, CaseIterable, Hashable, Sendable {
     self.init(rawValue: path.dropFirst(prefix.count).map { $0 == "/" ? "_" : String($0) }.joined())
   }
 
-  /// What an activity calls it: the name of the event that it causes, where it causes one.
+  /// The name of an activity: that of the event it causes, if it causes one.
   var action: String {
     switch self {
     case .activate: "license.activated"
@@ -27,7 +27,7 @@ enum RuntimeEndpoint: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// Whether success is worth an entry of its own. The others come with every start of an application and are counted only.
+  /// Whether a success gets an entry of its own. The others happen at every start of an application and are only counted.
   var isRecordedOnSuccess: Bool {
     switch self {
     case .activate, .consume, .offline, .deactivate, .floatingCheckout, .floatingCheckin: true

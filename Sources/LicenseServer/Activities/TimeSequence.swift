@@ -5,7 +5,7 @@ import Foundation
 enum TimeSequence {
   static let perSecond: Int64 = 1 << 20
 
-  /// The least number of a moment: what happened before it is less, what happened in or after its second is not.
+  /// The smallest number of a moment: all earlier events have smaller numbers, and events in or after its second do not.
   static func first(at date: Date) -> Int64 {
     let seconds = min(max(0, date.timeIntervalSince1970.rounded(.up)), 8_000_000_000)
     return Int64(seconds) * perSecond

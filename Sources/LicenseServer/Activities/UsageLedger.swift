@@ -34,7 +34,7 @@ enum UsageLedger {
     var quota: Int64?
   }
 
-  /// Notes a use under the application's own id for it, which makes it count once, and its entry.
+  /// Records a use under the application's own id, so that it counts only once, and adds its ledger entry.
   static func consume(
     _ amount: Int64, of feature: LicenseFeature, event: String, by caller: Caller, at now: Date,
     in transaction: PostgresTransaction
@@ -57,7 +57,7 @@ enum UsageLedger {
       """)
   }
 
-  /// Notes what the vendor changed.
+  /// Records what the vendor changed.
   static func append(
     _ entry: Entry, of feature: LicenseFeature, by caller: Caller, at now: Date, in transaction: PostgresTransaction
   ) async throws {

@@ -28,7 +28,7 @@ struct Features: Sendable {
     }
   }
 
-  /// The code gets signed later, so only codes that every verifier reads alike are taken.
+  /// The code will be signed later, so only codes that every verifier reads in the same way are accepted.
   func create(_ product: ProductID, _ body: FeatureCreateRequest, for caller: Caller) async throws -> Feature {
     try Checks.required(body.name, "name")
     try Checks.featureCode(body.code)

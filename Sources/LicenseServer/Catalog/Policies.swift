@@ -6,8 +6,7 @@ import LicenseKitAPI
 import Postgres
 import ServerKit
 
-/// Policies of a product. Only some of their fields can be written through the contract; the others are the operator's
-/// (``PolicyLimits``).
+/// Policies of a product. The contract can write only some of their fields; the operator sets the others (``PolicyLimits``).
 struct Policies: Sendable {
   let store: TenantStore
   let clock: ServerClock

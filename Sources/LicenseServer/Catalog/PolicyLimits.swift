@@ -5,7 +5,7 @@ import LicenseKitAPI
 import Postgres
 import ServerKit
 
-/// The limits of a policy that only the operator sets. What is nil stays as it is.
+/// The limits of a policy that only the operator sets. A limit that is nil does not change.
 package struct PolicyLimits: Hashable, Sendable {
   /// Devices that may be active at once, 1 to 1 000 000.
   package var maxActivations: Int?
@@ -28,7 +28,7 @@ package struct PolicyLimits: Hashable, Sendable {
   /// How often a license may change hands; 0 for as often as wanted.
   package var maxTransfers: Int?
 
-  /// Limits that change nothing until something is set.
+  /// Limits that change nothing until one is set.
   package init() {}
 
   /// Refuses what is out of bounds, and a request that changes nothing: 422, naming the field.
@@ -63,8 +63,8 @@ package struct PolicyLimits: Hashable, Sendable {
 }
 
 extension Policies {
-  /// Sets what the contract leaves to the operator. One row changes, however many licenses the policy has: what follows from
-  /// the limits is worked out when a license is read.
+  /// Sets the limits that the contract leaves to the operator. One row changes, however many licenses the policy has: the
+  /// effects are computed when a license is read.
   func setLimits(_ id: PolicyID, _ limits: PolicyLimits, for caller: Caller) async throws -> Policy {
     try limits.check()
     let now = clock.now()

@@ -93,8 +93,7 @@ struct Customers: Sendable {
     }
   }
 
-  /// A customer whose address is taken away is not to be found by it in the licenses either, which have copies of address
-  /// and name.
+  /// If a customer's address is removed, the copies of address and name in the licenses are removed too.
   private static func forget(
     _ id: CustomerID, for caller: Caller, now: Date, in transaction: PostgresTransaction
   ) async throws {

@@ -1,7 +1,7 @@
 import Cryptography
 
-/// The end of a tenant's chain of events, or any place in it: what an operator notes down elsewhere, so that a chain that
-/// was written anew as a whole is noticed, too.
+/// The end of a tenant's chain of events, or any place in it. An operator writes it down elsewhere, so that it is noticed if
+/// somebody rewrites the whole chain.
 package struct EventChainHead: Hashable, Sendable, CustomStringConvertible {
   /// Counts from 1; 0 before the first event.
   package var position: Int64

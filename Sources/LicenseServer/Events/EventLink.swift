@@ -2,7 +2,7 @@ import Cryptography
 import Identity
 import Postgres
 
-/// An event with every column that is stored, exactly as it is stored: what a link vouches for.
+/// An event with every stored column, exactly as stored: the content that a link protects.
 struct StoredEvent: Hashable, Sendable {
   var eventType: String
   var actorType: String

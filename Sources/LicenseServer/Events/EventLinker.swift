@@ -7,11 +7,11 @@ import Postgres
 import ServerKit
 import ServiceLifecycle
 
-/// Gives events their place in the chain of their tenant, and puts their deliveries in line in the same transaction: an event
-/// is linked once, and whoever wants to be told of it is.
+/// Gives events their place in their tenant's chain, and enqueues their deliveries in the same transaction: an event is
+/// linked once, and every endpoint that wants it gets a delivery.
 ///
-/// Any number of replicas run it side by side. The row of a tenant's chain is locked by the one that links, and passed over
-/// by the others.
+/// Any number of replicas run it at the same time. The replica that links locks the row of a tenant's chain, and the others
+/// skip it.
 struct EventLinker: Service {
   let store: TenantStore
   /// Called when there is something to deliver.
@@ -19,7 +19,7 @@ struct EventLinker: Service {
   let pollInterval: Duration
   let logger: Logger
 
-  /// Events linked in one transaction; one tenant's turn in a round.
+  /// Events linked in one transaction; this is one tenant's turn in a round.
   static let batch = 500
 
   func run() async throws {
@@ -32,7 +32,7 @@ struct EventLinker: Service {
   }
 
   /// Serves the next tenant of the round.
-  /// - Returns: whether to go on at once.
+  /// - Returns: whether to continue at once.
   func step(_ rounds: inout FairRounds<TenantID>) async throws -> Bool {
     guard let tenant = try await tenantWithWork(after: rounds.last) else {
       rounds.advance(past: [], isFull: false)
@@ -76,12 +76,12 @@ struct EventLinker: Service {
   private struct Waiting: Sendable {
     var sequence: Int64
     var isAnnounced: Bool
-    /// Nil: it is gone.
+    /// Nil if it is gone.
     var event: StoredEvent?
   }
 
   /// Links up to a batch of a tenant's events.
-  /// - Returns: how many; 0 when there are none, or another replica is at them.
+  /// - Returns: how many; 0 if there are none, or another replica is linking them.
   func linkBatch(of tenant: TenantID) async throws -> Int {
     let (linked, queued) = try await store.transaction(as: .linker) { transaction in
       guard let head = try await lockedHead(of: tenant, in: transaction) else { return (0, 0) }
@@ -94,8 +94,7 @@ struct EventLinker: Service {
     return linked
   }
 
-  /// The end of the chain, which is this transaction's alone until it ends; nil when it is another one's, or was tampered
-  /// with.
+  /// The end of the chain, locked for this transaction; nil if another transaction has it, or it was tampered with.
   private func lockedHead(
     of tenant: TenantID, in transaction: PostgresTransaction
   ) async throws -> EventChainHead? {
@@ -173,7 +172,7 @@ struct EventLinker: Service {
       """)
   }
 
-  /// Puts a delivery in line for each event and each active endpoint that wants it.
+  /// Enqueues a delivery for each event and each active endpoint that wants it.
   /// - Returns: how many.
   private func announce(
     _ waiting: [Waiting], of tenant: TenantID, in transaction: PostgresTransaction
@@ -201,7 +200,7 @@ struct EventLinker: Service {
       }
     }
     guard !ids.isEmpty else { return 0 }
-    // In the order of the events, so that ids, which order a list, follow them within a millisecond, too.
+    // In the order of the events, so that ids, which order a list, follow them even within a millisecond.
     ids.sort()
     try await transaction.query(
       """
@@ -210,7 +209,7 @@ struct EventLinker: Service {
         FROM unnest(\(ids)::text[], \(receivers)::text[], \(sequences)::bigint[], \(types)::text[])
              AS d (id, endpoint_id, sequence, event_type)
       """)
-    // The rows in one order, so that two statements like this one never wait for each other.
+    // The rows are sorted, so that two statements like this one never wait for each other.
     try await transaction.query(
       """
       UPDATE license_server.webhook_lanes l

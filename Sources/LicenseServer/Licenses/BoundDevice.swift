@@ -4,22 +4,22 @@ import LicenseKitAPI
 import Postgres
 import ServerKit
 
-/// A device as the runtime meets it: with what lets it run.
+/// A device as the runtime sees it, with what lets it run.
 struct BoundDevice: Sendable {
   /// As the contract shows it, with the status at the time of reading.
   var device: Device
   /// Whether it was activated, which takes one of the policy's seats.
   var holdsSeat: Bool
-  /// Its place in the floating pool, also one that ran out and was not cleared away yet.
+  /// Its place in the floating pool, even if the lease has expired and was not removed yet.
   var lease: FloatingLease?
 
   var id: DeviceID { device.id }
   var status: DeviceStatus { device.status }
 
-  /// Until when it may run without another call; nil for one with a seat, which needs none.
+  /// Until when it may run without another call; nil if it has a seat, and so needs none.
   var livesUntil: Date? { holdsSeat ? nil : lease?.expiresAt }
 
-  /// The status a reader sees: a device that only a lease lets run is `expired` from the moment the lease ends.
+  /// The status that a reader sees: a device that only a lease lets run is `expired` as soon as the lease ends.
   static func status(stored: DeviceStatus, holdsSeat: Bool, leaseExpiresAt: Date?, at now: Date) -> DeviceStatus {
     guard stored == .active, !holdsSeat else { return stored }
     return leaseExpiresAt.map { now < $0 } ?? false ? .active : .expired
@@ -45,7 +45,7 @@ struct FloatingLease: Hashable, Sendable {
   var id: LeaseID
   var expiresAt: Date
 
-  /// The end of a lease that begins or is extended now: after the policy's timeout, but never later than the license ends.
+  /// The end of a lease that begins or is extended now: after the policy's timeout, but never after the license ends.
   static func end(_ policy: Policy, _ lifecycle: LicenseLifecycle, at now: Date) -> Date {
     let timeout = now.addingTimeInterval(Double(policy.floatingTimeoutMinutes) * 60)
     return (lifecycle.endsAt ?? lifecycle.expiresAt).map { min($0, timeout) } ?? timeout

@@ -112,7 +112,7 @@ struct Devices: Sendable {
 }
 
 extension Device {
-  /// A device whose only hold is a lease is `expired` once that ran out, without anybody having to write so.
+  /// A device that has only a lease is `expired` after the lease has ended, even if nothing was written.
   init(row: PostgresRow, now: Date) throws {
     self.init(
       id: try row.get("id"), licenseID: try row.get("license_id"), bindingKind: try row.value("binding_kind"),

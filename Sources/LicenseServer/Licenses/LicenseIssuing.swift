@@ -10,8 +10,8 @@ import ServerKit
 /// Issuing licenses.
 ///
 /// The raw key leaves the server in the answer and is stored only as a hash. With an idempotency key (an extension: the
-/// contract has none here) the whole answer is also kept, sealed, for 24 hours, so that a caller that lost it before it
-/// could store the key gets the same license and the same key again.
+/// contract has none here) the whole answer is also kept, sealed, for 24 hours. So a caller that lost the answer before it
+/// could store the key gets the same license and key again.
 struct LicenseIssuing: Sendable {
   let store: TenantStore
   let clock: ServerClock
@@ -108,8 +108,8 @@ struct LicenseIssuing: Sendable {
     return policy
   }
 
-  /// The order and subscription that a license comes from, or that a renewal was paid by: they belong to the product, and
-  /// to each other; an order's own subscription is taken over when none is named.
+  /// The order and subscription that a license comes from, or that paid for a renewal. They must belong to the product and to
+  /// each other; if no subscription is named, the order's own is used.
   static func origin(
     order: OrderID?, subscription: SubscriptionID?, of product: ProductID, for caller: Caller,
     in transaction: PostgresTransaction

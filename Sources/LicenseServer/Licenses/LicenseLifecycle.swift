@@ -3,7 +3,7 @@ import LicenseKitAPI
 import ServerKit
 
 /// What was decided about a license, and how its visible status follows from that and the time. Pure: the whole state
-/// machine, renewals included, without a database.
+/// machine, including renewals, without a database.
 struct LicenseLifecycle: Hashable, Sendable {
   /// What was decided; time never changes it.
   enum State: String, Hashable, Sendable {
@@ -18,7 +18,7 @@ struct LicenseLifecycle: Hashable, Sendable {
   /// The first moment that RFC 3339 cannot write: the year 10000.
   private static let endOfTime = Date(timeIntervalSince1970: 253_402_300_800)
 
-  /// The status a reader sees at a moment: both ends belong to what follows them.
+  /// The status at a moment: the moment of each end already belongs to the next status.
   func status(at now: Date) -> LicenseStatus {
     switch state {
     case .suspended: return .suspended
@@ -33,7 +33,7 @@ struct LicenseLifecycle: Hashable, Sendable {
   enum Outcome: Hashable, Sendable {
     /// The state changes.
     case becomes(State)
-    /// It is so already.
+    /// The license is already in that state.
     case stays
     /// 409, with the reason.
     case refused(String)
@@ -80,7 +80,7 @@ struct LicenseLifecycle: Hashable, Sendable {
       return wanted
     case (nil, let days?):
       try Checks.range(days, "extend_by_days", 1...36_500)
-      // Time left is kept; a license that has run out starts anew from now.
+      // Remaining time is kept; for an expired license the new time starts now.
       let wanted = max(expiresAt ?? now, now).addingDays(days)
       guard wanted < Self.endOfTime else { throw .validation(field: "extend_by_days", "leads beyond the year 9999") }
       return wanted

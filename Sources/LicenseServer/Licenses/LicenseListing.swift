@@ -9,13 +9,13 @@ import ServerKit
 ///
 /// Two orders:
 ///
-/// - Without a filter on status or expiry: newest first, by the index of the narrowest thing that is named.
-/// - With one: what never ends first, then the latest expiry first. A status is then a range of the index on (policy, state,
-///   expiry), because where a license stands between active, grace and expired depends on its expiry and its policy's grace
-///   alone. The first rows of each policy's range are merged, so the cost grows with the policies and not with the licenses.
-///   In the order of ids the few that expired, out of a million, would have to be searched for.
+/// - Without a filter on status or expiry: newest first, by the index of the narrowest filter that is given.
+/// - With one: licenses that never end first, then the latest expiry first. A status is then a range of the index on (policy,
+///   state, expiry), because only the expiry and the policy's grace decide between active, grace and expired. The first rows
+///   of each policy's range are merged, so the cost grows with the policies and not with the licenses. In the order of ids,
+///   the few that expired out of a million would have to be searched for.
 ///
-/// What belongs to one order, subscription or customer is little, and is read as a whole.
+/// One order, subscription or customer has only a few licenses, which are all read.
 struct LicenseListing: Sendable {
   let tenant: TenantID
   let filter: LicenseFilter
@@ -81,8 +81,8 @@ struct LicenseListing: Sendable {
 
   /// The licenses of a policy, a product or the whole tenant.
   ///
-  /// The range of each policy is worked out before its licenses are looked at: row-level security lets only plain
-  /// comparisons into an index. Upper end and cursor are one bound, since of two Postgres would begin at the wrong one.
+  /// The range of each policy is computed before its licenses are read: row-level security lets only plain comparisons into
+  /// an index. The upper end and the cursor are one bound, since of two bounds Postgres would start at the wrong one.
   private var wideByExpiry: PostgresQuery {
     """
     WITH ranges AS MATERIALIZED (
@@ -107,7 +107,7 @@ struct LicenseListing: Sendable {
     """
   }
 
-  /// Everything named but the time.
+  /// Every filter except the time.
   private var owners: PostgresQuery {
     var query: PostgresQuery = ""
     if let product = filter.productID { query.append(" AND l.product_id = \(product)") }
@@ -149,8 +149,8 @@ struct LicenseListing: Sendable {
   /// A license that expired at this moment, or before, has no grace left now.
   private var graceStart: PostgresQuery { "\(now)::timestamptz - p.grace_period_days * interval '24 hours'" }
 
-  /// The place of the cursor among those that end; before all of them on the first page, and while the page before was
-  /// still among those that never end.
+  /// The cursor's place among the licenses that end. It is before all of them on the first page, and while the previous page
+  /// still ended among those that never end.
   private var mark: PostgresQuery {
     guard case .expiry(let moment) = cursor?.place else { return "'infinity'::timestamptz AS moment, '' AS id" }
     return "\(moment)::timestamptz AS moment, \(cursor?.id)::text AS id"
@@ -189,7 +189,7 @@ struct LicenseListing: Sendable {
     """
   }
 
-  /// Where licenses without an end go on; nil when none can be on this page.
+  /// Where licenses without an end continue; nil if none can be on this page.
   private var neverEndingBelow: String? {
     guard !isWindowed, filter.status != .gracePeriod, filter.status != .expired else { return nil }
     switch cursor?.place {
@@ -200,8 +200,8 @@ struct LicenseListing: Sendable {
   }
 }
 
-/// Where a page of licenses ended: the id of its last row and, in the order of expiry, that row's expiry. A license that is
-/// renewed between two pages then moves nobody else.
+/// Where a page of licenses ended: the id of its last row and, in the order of expiry, that row's expiry. So a license that
+/// is renewed between two pages does not shift the others.
 struct LicenseCursor: Hashable, Sendable {
   var id: LicenseID
   /// Nil in the order of ids, and where a caller gave only the id.

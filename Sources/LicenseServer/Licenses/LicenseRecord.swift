@@ -18,7 +18,7 @@ struct LicenseRecord: Sendable {
     _ id: LicenseID, for caller: Caller, locked: Bool = false, now: Date, in transaction: PostgresTransaction
   ) async throws -> LicenseRecord {
     if locked {
-      // The lock is taken by a statement of its own: what is read after it was committed before it.
+      // A separate statement takes the lock, so that everything read afterwards was committed before the lock.
       try await transaction.query(
         "SELECT FROM license_server.licenses WHERE tenant_id = \(caller.tenant) AND id = \(id) FOR UPDATE")
     }
@@ -31,8 +31,8 @@ struct LicenseRecord: Sendable {
     return try LicenseRecord(row: row, now: now)
   }
 
-  /// The end of a license's grace: its expiry and what its policy (`p`) gives at this moment. It is stored nowhere, so that
-  /// another grace holds for every license of the policy at once and costs one row.
+  /// The end of a license's grace: its expiry and the present grace of its policy (`p`). It is not stored, so a new grace
+  /// applies to every license of the policy at once and changes only one row.
   static let end: PostgresQuery = "(l.expires_at + p.grace_period_days * interval '24 hours')"
 
   /// Everything about a license; the counters are counted, so they cannot drift.
@@ -72,7 +72,7 @@ struct LicenseRecord: Sendable {
   }
 }
 
-/// The `data` of an answer as bytes: what is stored for an idempotency key is what was sent.
+/// The `data` of an answer as bytes: for an idempotency key, exactly the bytes that were sent are stored.
 struct StoredAnswer: Sendable, Hashable {
   var bytes: [UInt8]
 

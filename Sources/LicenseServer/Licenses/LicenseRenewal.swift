@@ -5,13 +5,13 @@ import LicenseKitAPI
 import Postgres
 import ServerKit
 
-/// Renewal and transfer: the two management actions that add rather than set, and so need an idempotency key.
+/// Renewal and transfer: the two management actions that add instead of set, and therefore need an idempotency key.
 struct LicenseRenewal: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  /// Renewals repeat for as long as a billing system may deliver an event again (Stripe: 30 days), and then some: an operator
-  /// may replay what failed weeks ago.
+  /// Renewals can repeat for as long as a billing system may deliver an event again (Stripe: 30 days), and longer, because an
+  /// operator may replay what failed weeks ago.
   static let retention: TimeInterval = 90 * IdempotentCall.day
 
   /// Moves the expiry forward. A suspended license stays suspended. Order and subscription are checked and noted in the

@@ -2,24 +2,23 @@ import Identity
 import Postgres
 import ServerKit
 
-/// What a look through a tenant's chain of events has found.
+/// The result of checking a tenant's chain of events.
 package struct EventVerification: Sendable {
-  /// One thing that is not as it was written.
+  /// One deviation from what was written.
   package enum Finding: Hashable, Sendable, CustomStringConvertible {
-    /// The event does not match its link: one of the two, or the link before, was changed.
+    /// The event does not match its link: the event, the link or the previous link was changed.
     case changed(position: Int64, sequence: Int64)
-    /// The link is there and its event is not: deleted after it was linked, or before it could be.
+    /// The link exists but its event does not: it was deleted after it was linked, or before it could be.
     case deleted(position: Int64, sequence: Int64)
-    /// At this position stands the event that belongs to the link of another one.
+    /// At this position is the event that belongs to another link.
     case reordered(position: Int64, sequence: Int64, found: Int64)
     /// Links are missing, with or without their events.
     case linksMissing(positions: ClosedRange<Int64>)
-    /// The event has neither a link nor a place in the line of those that will get one: it was put in later, or its link
-    /// was removed.
+    /// The event has no link and does not wait for one: it was inserted later, or its link was removed.
     case inserted(sequence: Int64)
-    /// The chain is said to end elsewhere than its last link.
+    /// The recorded end of the chain is not its last link.
     case headDiffers(recorded: EventChainHead, found: EventChainHead)
-    /// What the operator noted down is not in the chain.
+    /// The head that the operator wrote down is not in the chain.
     case expectedHeadMissing(EventChainHead)
 
     package var description: String {
@@ -42,7 +41,7 @@ package struct EventVerification: Sendable {
 
   /// Whose chain it is.
   package var tenant: TenantID
-  /// Where the chain ended when the look began.
+  /// The end of the chain when the check began.
   package var head: EventChainHead
   /// Links that were checked.
   package var checked: Int64 = 0
@@ -86,7 +85,7 @@ struct EventChainCheck {
   /// Whether the hash of `last` is known: not after a gap.
   private var isLastKnown = true
 
-  /// Rows that do not match are compared with so many others for a change of places: the cost grows with the square.
+  /// How many other rows each mismatched row is compared with to detect an exchange: the cost grows with the square.
   private static let mostCompared = 64
 
   /// - Parameter last: the link before the first row.
@@ -113,7 +112,7 @@ struct EventChainCheck {
       isLastKnown = true
     }
     for (row, previous) in wrong {
-      // Either the links of two events changed places, or the events took each other's numbers.
+      // Either the links of two events were exchanged, or the events exchanged their numbers.
       let other = wrong.prefix(Self.mostCompared).first { other in
         other.row.position != row.position
           && (row.hash == hash(row, other.row.event, sequence: other.row.sequence, after: previous)
@@ -133,14 +132,14 @@ struct EventChainCheck {
 }
 
 extension TenantAdministration {
-  /// Goes through a tenant's chain of events and looks whether every event is as it was written. Reads page by page, beside
-  /// live work.
+  /// Goes through a tenant's chain of events and checks whether every event is as it was written. It reads page by page,
+  /// beside live work.
   ///
-  /// Who can write to the database can write a whole chain anew, which only `expecting` shows: a head that was noted down
-  /// elsewhere before.
+  /// Anybody who can write to the database can rewrite a whole chain. Only `expecting` detects that: a head that was written
+  /// down elsewhere before.
   ///
   /// - Parameters:
-  ///   - first: the position to begin at; what stands before it is trusted.
+  /// - first: the position to start at; everything before it is trusted.
   ///   - expecting: a place that must be in the chain.
   /// - Throws: ``ServerKit/APIFailure``: 404 for a tenant that is not there, 422 for a position beyond its chain.
   package func verifyEvents(
@@ -214,8 +213,8 @@ extension TenantAdministration {
     }
   }
 
-  /// Events without a link. Linking takes one out of the line and gives it its place in one transaction, so that a statement
-  /// sees each event in one of the two.
+  /// Events without a link. Linking removes an event from the waiting ones and gives it its place in one transaction, so a
+  /// statement sees each event in exactly one of the two.
   private func findInserted(_ report: inout EventVerification) async throws {
     let tenant = report.tenant
     var last: Int64 = -1

@@ -5,11 +5,11 @@ import LicenseKitAPI
 import Postgres
 
 extension TenantAdministration {
-  /// Seals everything this server keeps sealed under the key ring's first key, so that an older key can be taken out of the
-  /// ring. Safe to run while the server works, and to run again.
+  /// Seals everything that this server stores sealed under the key ring's first key, so that an older key can be removed from
+  /// the ring. It is safe while the server works, and can be repeated.
   ///
-  /// - Returns: how many secrets were sealed anew.
-  /// - Throws: when a secret was sealed under a key that the ring does not have; what was done before stays done.
+  /// - Returns: how many secrets were sealed again.
+  /// - Throws: if a secret was sealed under a key that the ring does not have. What was done before stays done.
   package func reseal() async throws -> Int {
     var changed = try await resealSigningKeys() + resealWebhookSecrets()
     for operation in IdempotentCall.sealedOperations { changed += try await resealAnswers(of: operation) }
@@ -101,7 +101,7 @@ extension TenantAdministration {
     }
   }
 
-  /// The same secret under the first key; nil when it is already.
+  /// The same secret under the first key; nil if it is already.
   private func anew(_ sealed: [UInt8], context: [String]) throws -> [UInt8]? {
     guard keyRing.needsResealing(sealed) else { return nil }
     return try keyRing.seal(keyRing.open(sealed, context: context), context: context)

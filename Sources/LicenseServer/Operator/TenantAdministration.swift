@@ -5,8 +5,8 @@ import LicenseKitAPI
 import Postgres
 import ServerKit
 
-/// What only the operator does, from the command line: it crosses tenants, so it runs with the server's own rights and
-/// never on behalf of a request. What it changes is written into the tenant's audit trail, with the actor `operator`.
+/// The operations that only the operator has, on the command line. They cross tenants, so they run with the server's own
+/// rights and never on behalf of a request. Every change is written into the tenant's audit trail, with the actor `operator`.
 package struct TenantAdministration: Sendable {
   let client: PostgresClient
   let signingKeys: SigningKeys
@@ -14,8 +14,8 @@ package struct TenantAdministration: Sendable {
   let policies: Policies
   let clock: ServerClock
 
-  /// Makes sure of the default tenant, its signing key, and of `adminToken` as an admin token of it. Any number of replicas
-  /// may do it at once, any number of times.
+  /// Creates the default tenant and its signing key if they are missing, and makes `adminToken` an admin token of it. Any
+  /// number of replicas may call it at once, any number of times.
   /// - Throws: ``ServerKit/APIFailure``: 409 for a token that is another tenant's.
   func bootstrap(adminToken: String?) async throws {
     let now = clock.now()

@@ -19,8 +19,8 @@ struct RuntimeFilter: Hashable, Sendable {
     (appVersion, endpoint) = (try query.text("app_version"), try query.value("endpoint"))
   }
 
-  /// Where the answer comes from. Counts know every request but only its endpoint and result; entries know whose it was, but
-  /// there are none of successful validations, checks and heartbeats.
+  /// The source of the answer. Counts include every request, but only with its endpoint and result. Entries say whose request
+  /// it was, but do not exist for successful validations, checks and heartbeats.
   enum Basis: String, Sendable {
     case counts, activities
   }

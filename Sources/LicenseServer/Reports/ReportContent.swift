@@ -30,8 +30,8 @@ struct ReportContent: Sendable {
 
   // MARK: CSV
 
-  /// The report as one table. The two reports about usage are tables by nature; each of the others has several parts, and is
-  /// written with a row for every single value: where it stands and what it is.
+  /// The report as one table. The two reports about usage are tables by nature. Each of the others has several parts, and
+  /// gets a row for every single value: its place and the value.
   var table: ReportTable {
     switch kind {
     case .usageLedger:
@@ -126,8 +126,8 @@ struct ReportContent: Sendable {
     }
   }
 
-  /// A list for a page that is narrow: a single row as facts; of several, what is the same in all is said once above them. The
-  /// number that only orders the rows is left out.
+  /// A list for a narrow page. A single row becomes facts; for several rows, what is the same in all is shown once above
+  /// them. The number that only orders the rows is left out.
   private static func rows(_ objects: [JSONObject]) -> [PDFDocument.Block] {
     if let only = objects.first, objects.count == 1 {
       return [.facts(only.map { PDFDocument.Fact(title($0.key), text($0.value)) })]
@@ -204,8 +204,8 @@ enum CSV {
     return bytes
   }
 
-  /// A text that a spreadsheet would take for a formula gets an apostrophe in front, which makes it text there. Numbers are
-  /// ours and stay numbers.
+  /// A text that a spreadsheet would read as a formula gets an apostrophe in front, which makes it plain text there. Numbers
+  /// are our own and stay numbers.
   static func cell(_ value: JSONValue) -> String {
     switch value {
     case .null: return ""
@@ -214,8 +214,8 @@ enum CSV {
     }
   }
 
-  /// By scalars, as spreadsheets read: a mark after a sign makes another character of it, and the formula begins all the same.
-  /// What cannot be seen before the sign is passed over by some of them.
+  /// Compares scalars, as spreadsheets do: a combining mark after a sign makes another character of it, but the formula still
+  /// begins. Some spreadsheets skip invisible characters before the sign.
   private static func isFormula(_ text: String) -> Bool {
     if let first = text.unicodeScalars.first, ["\t", "\r", "\n"].contains(first) { return true }
     guard let first = BlankText.trimmed(text).unicodeScalars.first else { return false }

@@ -8,9 +8,9 @@ import PDFDocuments
 import Postgres
 import ServerKit
 
-/// Reports that are run once and kept as they were, to be downloaded any number of times.
+/// Reports that are run once and stored unchanged, to be downloaded any number of times.
 struct ReportExports: Sendable {
-  /// What one export may weigh.
+  /// The largest size of one export.
   static let maximumBytes = 16 << 20
 
   let store: TenantStore
@@ -117,7 +117,7 @@ struct ReportExports: Sendable {
     case .subscriptionSettlement:
       data = try await subjects.settlement(SettlementRequest(query: query, size: .export, now: now), for: caller)
     }
-    // Whoever asks for the first so many rows gets them; whoever asks for all gets all or nothing.
+    // A request for the first so many rows gets them; a request for all rows gets all or nothing.
     if data["truncated"] == true, !isLimited {
       throw APIFailure.invalidQuery(
         field: "filters",

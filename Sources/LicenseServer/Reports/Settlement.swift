@@ -42,7 +42,7 @@ struct SettlementPeriod: Hashable, Sendable {
   var end: Date
   var orders: [String]
 
-  /// Orders of the same span become one period; the newest first. What happens in two periods belongs to the one that
+  /// Orders with the same span become one period; the newest comes first. What happens in two periods belongs to the one that
   /// began later. Pure.
   static func periods(of orders: [(id: String, start: Date, end: Date)], limit: Int) -> [SettlementPeriod] {
     var periods: [SettlementPeriod] = []
@@ -172,7 +172,7 @@ extension SubjectReports {
     """
   }
 
-  /// The use of each period by its number, and of all of them: added up where sums have no end, not from what is told.
+  /// The use in each period by its number, and in all of them, added up in SQL where sums do not overflow.
   private func usage(
     _ request: SettlementRequest, in periods: [SettlementPeriod], for caller: Caller,
     in transaction: PostgresTransaction

@@ -48,8 +48,8 @@ struct UsageSummaryRequest: Sendable {
   }
 }
 
-/// Usage added up by groups, and within them by time. The totals are over everything that matches, also over groups that are
-/// not shown.
+/// Usage added up by groups, and within them by time. The totals include everything that matches, even groups that are not
+/// shown.
 struct UsageSummary: Sendable {
   struct Group: Sendable {
     var values: JSONObject

@@ -7,13 +7,13 @@ enum Checks {
   /// The greatest integer that every program reading JSON holds exactly, 2^53 - 1. Larger numbers would break signatures.
   static let maximumInteger: Int64 = 9_007_199_254_740_991
 
-  /// A text that says something.
+  /// A text that is not blank.
   static func required(_ text: String, _ field: String, maximum: Int = 512) throws(APIFailure) {
     guard BlankText.said(text) != nil else { throw .validation(field: field, "must not be empty") }
     try length(text, field, maximum: maximum)
   }
 
-  /// A text that may be missing, and says something when it is there.
+  /// A text that may be missing, but must not be blank.
   static func required(_ text: String?, _ field: String, maximum: Int = 512) throws(APIFailure) {
     if let text { try required(text, field, maximum: maximum) }
   }
@@ -60,7 +60,7 @@ enum Checks {
     }
   }
 
-  /// Metadata of a bearable size.
+  /// Metadata within the size limits.
   static func metadata(_ object: JSONObject?) throws(APIFailure) {
     guard let object else { return }
     guard object.stored.utf8.count <= 64 << 10 else { throw .validation(field: "metadata", "must not exceed 64 KiB") }

@@ -52,11 +52,11 @@ enum ListCursor {
   /// Above every text under the collation "C": the greatest character of all.
   static let aboveAll = "\u{10FFFF}"
 
-  /// Written into the statement and not bound: for a bound limit the planner supposes a tenth of the table, and may then
-  /// read and sort it instead of walking an index.
+  /// Written into the statement and not bound: for a bound limit the planner assumes a tenth of the table, and may then read
+  /// and sort it instead of following an index.
   static func limit(_ rows: Int) -> PostgresQuery { PostgresQuery(unescaped: String(rows + 1)) }
 
-  /// Refuses what no list of this server could have given out: anything but letters, digits, `_`, `-` and, in a list that
+  /// Refuses what this server could not have returned as a cursor: anything but letters, digits, `_`, `-` and, in a list that
   /// is not in the order of ids, one `.`.
   static func checked(_ text: String) throws(APIFailure) -> String {
     let isPlain = text.utf8.allSatisfy { byte in

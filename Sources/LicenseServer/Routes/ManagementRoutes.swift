@@ -3,8 +3,8 @@ import Identity
 import LicenseKitAPI
 import ServerKit
 
-/// The management API: what is where. Every route asks who calls, then whether the scope covers the operation, and only
-/// then reads anything else.
+/// The management API: the list of its routes. Every route first finds out who calls, then whether the scope covers the
+/// operation, and only then reads anything else.
 struct ManagementRoutes: Sendable {
   let services: Services
 

@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import ServerKit
 
-/// What reports answer over HTTP: what is where.
+/// The routes of reports.
 struct ReportRoutes: Sendable {
   let services: Services
 
@@ -47,7 +47,7 @@ struct ReportRoutes: Sendable {
     ]
   }
 
-  /// How the runtime does.
+  /// Reports on the health of the runtime.
   var operations: [ManagementRoute] {
     let (operations, clock) = (services.operationsReports, services.clock)
     return [

@@ -3,9 +3,9 @@ import ServerKit
 import Synchronization
 
 extension Services {
-  /// Takes note of how a runtime operation ends, and passes on its answer or its error.
+  /// Records how a runtime operation ends, and passes on its answer or its error.
   ///
-  /// - Parameter endpoint: nil for a route that is none of the contract's, of which nothing is noted.
+  /// - Parameter endpoint: nil for a route that is not in the contract, for which nothing is recorded.
   func recording<T>(
     _ endpoint: RuntimeEndpoint?, _ call: RuntimeCall, _ context: AppContext, _ body: () async throws -> T
   ) async throws -> T {

@@ -4,8 +4,8 @@ import JSON
 import LicenseKitAPI
 import ServerKit
 
-/// The runtime API: what is where. The caller is whoever holds a license key; each answer carries its signature between
-/// `data` and `meta`, over exactly the bytes of `data`.
+/// The runtime API: the list of its routes. The caller is anybody who has a license key. Each answer has its signature
+/// between `data` and `meta`, over exactly the bytes of `data`.
 struct RuntimeRoutes: Sendable {
   let services: Services
 
@@ -43,12 +43,12 @@ struct RuntimeRoutes: Sendable {
     ]
   }
 
-  /// Operations that change nothing of a license. Who asks is found out together with the answer, many at a time.
+  /// Operations that change nothing about a license. The caller is identified together with the answer, many at a time.
   var validations: [(path: RouterPath, kind: ValidationQuestion.Kind)] {
     [("/api/v1/license/validate", .validate), ("/api/v1/license/check", .check)]
   }
 
-  /// Applications that are web pages inside call these routes, too. The license key in each request is the only credential:
+  /// Applications that are web pages inside call these routes too. The license key in each request is the only credential, so
   /// a page without a key learns nothing.
   static let cors = CORSPolicy(
     .all, allowedMethods: [.post], allowedHeaders: ["Authorization", "Content-Type", "Idempotency-Key"])

@@ -2,8 +2,8 @@ import Hummingbird
 import LicenseKitAPI
 import ServerKit
 
-/// The system API: what is where. Nobody has to say who they are, so nothing here tells of any tenant but its public keys,
-/// which the host name asks for.
+/// The system API: the list of its routes. They need no credential, so they reveal nothing about a tenant except the public
+/// keys, which belong to the requested host name.
 struct SystemRoutes: Sendable {
   let services: Services
   let checks: [ReadinessCheck]

@@ -4,7 +4,7 @@ import LicenseKitAPI
 import ServerKit
 
 extension Services {
-  /// Answers a `validate` or `check`, and takes note of how it ended.
+  /// Answers a `validate` or `check`, and records how it ended.
   ///
   /// - Throws: 401 for an unknown key, before anything else; 400 and 422 for a request that cannot be read; 403 and 404 as
   ///   ``ValidationQuestion/outcome(from:)`` decides.
@@ -24,8 +24,8 @@ extension Services {
     }
   }
 
-  /// What a request asks. A request that cannot be read is told so only to somebody with a valid license key, as it is for
-  /// every other operation.
+  /// Reads the question. Only a caller with a valid license key is told that a request cannot be read, as for every other
+  /// operation.
   private func question(
     _ kind: ValidationQuestion.Kind, _ endpoint: RuntimeEndpoint, _ request: Request, _ context: AppContext
   ) async throws -> ValidationQuestion {

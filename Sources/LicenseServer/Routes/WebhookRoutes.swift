@@ -4,7 +4,7 @@ import LicenseKitAPI
 import ServerKit
 
 extension ManagementRoutes {
-  /// Endpoints of outgoing webhooks, and what became of what was sent to them.
+  /// Endpoints of outgoing webhooks, and the state of what was sent to them.
   var webhooks: [ManagementRoute] {
     let (endpoints, deliveries, health) = (services.webhooks, services.webhookDeliveries, services.webhookHealth)
     return [

@@ -2,15 +2,15 @@ import JSON
 import LicenseKitAPI
 import ServerKit
 
-/// Where an application runs, checked, with the one key by which it is recognised again. Pure.
+/// Where an application runs, checked, and the one key that identifies the place. Pure.
 ///
-/// What names the place is taken without what is invisible at its ends: the same machine tells its id with the line end of
-/// a file in one version of an application and without in the next. Between the ends every byte counts.
+/// Invisible characters at both ends of a value are dropped: one version of an application reads a machine's id with the line
+/// end of a file, and the next without. Between the ends every byte counts.
 struct Binding: Hashable, Sendable {
   var kind: DeviceBindingKind
   /// Unique per license. The parts of a container's place are escaped, so that no two places share a key.
   var key: String
-  /// The key of the place byte by byte as the application wrote it. Devices that were bound when this counted are
+  /// The key of the place, byte for byte as the application sent it. Devices that were bound when this form was used are
   /// recognised by it.
   var writtenKey: String
   var request: RuntimeBindingRequest
@@ -48,7 +48,8 @@ struct Binding: Hashable, Sendable {
     }
   }
 
-  /// Every key that a device of this place may have: bound as it is now, as it was written, or with the line end of a file.
+  /// Every key that a device in this place may have: the present one, the one as sent, or the one with the line end of a
+  /// file.
   var keys: [String] {
     var keys = [key]
     for former in [writtenKey, key + "\n", key + "\r\n"]
@@ -58,7 +59,7 @@ struct Binding: Hashable, Sendable {
     return keys
   }
 
-  /// Nil for a container that tells nothing of its place.
+  /// Nil for a container that says nothing about its place.
   private static func containerKey(_ request: RuntimeBindingRequest) -> String? {
     let place = [request.clusterID, request.namespace, request.podName, request.containerID].map { $0 ?? "" }
     guard place.contains(where: { !$0.isEmpty }) else { return nil }
@@ -80,9 +81,9 @@ struct Binding: Hashable, Sendable {
 
 /// How many bindings of a license may be active at once. Pure.
 enum Seats {
-  /// The limit that the next binding of a kind meets, if it takes a seat beyond it.
+  /// The limit that prevents another binding of this kind, if there is one.
   ///
-  /// Containers are counted apart when the policy gives them their own limit, and else together with the devices.
+  /// If the policy gives containers their own limit they are counted separately, otherwise together with the devices.
   static func limitReached(by kind: DeviceBindingKind, hardware: Int, containers: Int, policy: Policy) -> Int? {
     let limit: Int
     let taken: Int

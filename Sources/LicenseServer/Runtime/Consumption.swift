@@ -12,7 +12,7 @@ extension DeviceID {
 }
 
 extension Runtime {
-  /// Counts the use of a feature. The event id counts once per license: the same use again is answered and not counted,
+  /// Counts the use of a feature. The event id counts once per license: the same use again is answered but not counted, and
   /// another use under the same event id is refused.
   func consume(
     _ license: LicenseID, _ body: ConsumeLicenseRequest, idempotencyKey: String?, for caller: Caller
@@ -39,7 +39,7 @@ extension Runtime {
     }
   }
 
-  /// The feature, and what was counted under the event id before, if anything.
+  /// The feature, and what was counted earlier under the event id, if anything.
   private func feature(
     _ code: String, usedBy event: String, _ license: RuntimeLicense, in transaction: PostgresTransaction
   ) async throws -> (LicenseFeature, earlier: (feature: FeatureID, amount: Int64)?) {

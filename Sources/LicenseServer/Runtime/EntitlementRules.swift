@@ -8,7 +8,7 @@ import ServerKit
 extension LicenseLifecycle {
   /// Refuses everything but active and grace_period: 403.
   ///
-  /// - Parameter start: the license works from here on; nil for always.
+  /// - Parameter start: the license works from this moment; nil means always.
   func requireUsable(from start: Date?, at now: Date) throws(APIFailure) {
     if let start, now < start { throw .licenseInactive("it starts at \(RFC3339.string(from: start))") }
     switch status(at: now) {
@@ -32,8 +32,8 @@ extension DeviceStatus {
 }
 
 extension VersionEligibility {
-  /// When this version stops being covered by time alone: one that the catalog does not know counts as released at the
-  /// moment of asking, so it is covered up to the end of what is.
+  /// When this version is no longer covered because of time alone. A version that the catalog does not know counts as
+  /// released now, so it is covered until the end of coverage.
   var lapsesAt: Date? { enforced && isEntitled && releasedAt == nil ? eligibleThrough : nil }
 
   /// Refuses a version that is not covered: 403.
@@ -54,8 +54,8 @@ extension FeatureEntitlement {
 
 /// When an application should ask again. Pure.
 enum NextCheck {
-  /// After the interval, or when the answer changes by itself, whichever is earlier. A device that runs by a lease asks when
-  /// half of it has passed, so that it can still be kept.
+  /// After the interval, or when the answer changes by itself, whichever is earlier. A device that runs on a lease asks when
+  /// half of the lease has passed, so that the lease can still be extended.
   ///
   /// - Parameter changes: moments at which the answer changes; those that have passed do not matter.
   static func moment(after now: Date, interval: TimeInterval, changes: [Date?], livingUntil: Date? = nil) -> Date {

@@ -4,13 +4,13 @@ import JSON
 import LicenseKitAPI
 import Postgres
 
-/// The leases that ran out: what is written down of them.
+/// Records the leases that have expired.
 enum ExpiredLeases {
   /// Which of a tenant's.
   enum Scope: Sendable {
     /// All of a license on which the caller holds the lock.
     case license(LicenseID)
-    /// The oldest of the tenant's, waiting for no lock: what others are working on is left to them.
+    /// The tenant's oldest, without waiting for a lock: leases that others are working on are left to them.
     case oldest(Int)
 
     fileprivate var condition: PostgresQuery {
@@ -21,7 +21,7 @@ enum ExpiredLeases {
     }
   }
 
-  /// Ends leases that ran out: what lived by one alone becomes `expired`, and each gets its event.
+  /// Ends expired leases: a device that had only a lease becomes `expired`, and each gets its event.
   /// - Returns: how many were ended.
   @discardableResult
   static func clear(

@@ -8,15 +8,15 @@ import ServerKit
 
 /// Floating leases: a license's pool of places, each held by one device until its lease ends.
 ///
-/// A place is free from the moment its lease ends, whether or not anything has cleared it away: the next checkout clears
-/// away what ran out before it counts. The count is exact, also between replicas whose clocks differ: leases come about only
-/// under the lock on the license, and a lease that one replica has cleared away cannot be extended by another.
+/// A place is free as soon as its lease ends, even if nothing has removed the lease: the next checkout removes expired leases
+/// before it counts. The count is exact, even between replicas whose clocks differ: leases are made only under the lock on
+/// the license, and a lease that one replica has removed cannot be extended by another.
 struct Floating: Sendable {
   let runtime: Runtime
-  /// Seals the kept answers of checkouts, which hold the token.
+  /// Seals the stored answers of checkouts, which contain the token.
   let keyRing: KeyRing
 
-  /// Takes a place. The same binding never takes a second one: its lease begins anew, under a new token.
+  /// Takes a place. The same binding never takes a second one: its lease starts again, with a new token.
   ///
   /// - Throws: 403 when the policy has no pool, or none of its places is free.
   func checkout(
@@ -57,7 +57,7 @@ struct Floating: Sendable {
     }
   }
 
-  /// Gives the place back. Works in every state of the license: an application may always let go.
+  /// Gives the place back. This works in every state of the license: an application may always give up its place.
   ///
   /// - Throws: 404 for a lease that is unknown or has ended.
   func checkin(
@@ -104,7 +104,7 @@ struct Floating: Sendable {
     return try await runtime.store.transaction(caller.tenant) { transaction in
       let license = try await RuntimeLicense.load(license, for: caller, locked: false, now: now, in: transaction)
       try license.requireUsable()
-      // Without the lock on the license: the condition is asked again once the row is free.
+      // Without the lock on the license, so the condition is checked again once the row is free.
       let rows = try await transaction.query(
         """
         UPDATE license_server.devices

@@ -4,8 +4,8 @@ import Logging
 import Postgres
 import ServerKit
 
-/// Writes down which leases ran out, with an event each. Nothing that is answered depends on it: a lease ends by the time it
-/// names. Any number of replicas may do it at once.
+/// Records which leases have expired, with an event for each. No answer depends on it: a lease ends at the time it names. Any
+/// number of replicas may do it at once.
 struct LeaseSweep: PeriodicService {
   let client: PostgresClient
   let store: TenantStore
@@ -14,7 +14,7 @@ struct LeaseSweep: PeriodicService {
   var interval: Duration = .seconds(15)
   /// Leases that are ended in one transaction.
   var batch = 200
-  /// Transactions of one round, over all tenants; the rest waits for the next.
+  /// Transactions of one round, over all tenants; the rest is left to the next round.
   var batches = 50
 
   var name: String { "clearing leases away" }
@@ -40,7 +40,7 @@ struct LeaseSweep: PeriodicService {
     return ended
   }
 
-  /// Who has leases that ran out, and how many of those that ran out longest ago are theirs.
+  /// The tenants with expired leases, and how many of the oldest expired leases belong to each.
   private func tenants(now: Date) async throws -> [(tenant: TenantID, due: Int)] {
     try await client.transaction(DatabaseRole.upkeep.transaction) { transaction in
       try await transaction.query(

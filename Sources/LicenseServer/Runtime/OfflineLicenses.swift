@@ -6,16 +6,16 @@ import LicenseKitAPI
 import Postgres
 import ServerKit
 
-/// Envelopes that let a device run without the network until a moment that they name. `docs/offline.md` is the format, for
-/// those who write a verifier.
+/// Envelopes that let a device run without the network until the moment that they name. `docs/offline.md` describes the
+/// format for authors of verifiers.
 struct OfflineLicenses: Sendable {
   let runtime: Runtime
 
   /// An envelope for an activated device.
   ///
-  /// - Parameter licenseKey: the credential of the request; only who holds it can open the envelope.
-  /// - Throws: 403 when the policy does not allow it, or the device runs by a floating lease: its place would be given to
-  ///   another while it still ran. 404 for a device that is not bound.
+  /// - Parameter licenseKey: the credential of the request; only its holder can open the envelope.
+  /// - Throws: 403 if the policy does not allow it, or if the device runs on a floating lease, because its place would be
+  ///   given to another device while it still ran. 404 for a device that is not bound.
   func issue(
     _ license: LicenseID, _ body: RuntimeBindingRequest, licenseKey: LicenseKey, for caller: Caller
   ) async throws -> OfflineEnvelope {
@@ -49,7 +49,7 @@ struct OfflineLicenses: Sendable {
   }
 }
 
-/// How long an envelope is good. Pure.
+/// How long an envelope is valid. Pure.
 enum OfflineTerm {
   /// The policy's offline days, and at least until the next check would be due; never later than the license itself ends,
   /// its grace included.
@@ -62,8 +62,8 @@ enum OfflineTerm {
 
 /// The encryption of an envelope. Pure.
 ///
-/// AES-256-GCM under a key of its own for each envelope, HKDF-SHA256 of the license key with a random salt. So an envelope
-/// that is copied to another customer does not open there.
+/// AES-256-GCM, with a separate key for each envelope: HKDF-SHA256 of the license key with a random salt. So an envelope that
+/// is copied to another customer does not open there.
 enum OfflineSeal {
   static let saltByteCount = 32
   /// Separates this use of the license key from any other.

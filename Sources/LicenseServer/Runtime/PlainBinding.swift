@@ -2,8 +2,8 @@ import JSON
 import LicenseKitAPI
 
 extension RuntimeBindingRequest {
-  /// Reads a body that is just as it should be, several times faster than the general decoder. Anything unusual is nil, and
-  /// the decoder then says what is wrong.
+  /// Reads a body of the usual form, several times faster than the general decoder. For anything unusual it returns nil, and
+  /// the decoder then reports what is wrong.
   init?(plainly bytes: [UInt8]) {
     guard let value = try? JSONValue(parsing: bytes), case .object(let object) = value else { return nil }
     self.init()

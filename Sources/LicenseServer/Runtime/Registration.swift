@@ -6,7 +6,7 @@ import Postgres
 import ServerKit
 
 extension RuntimeLicense {
-  /// Gives the binding a seat, or finds that it has one. The caller holds the lock on the license.
+  /// Gives the binding a seat, unless it has one. The caller holds the lock on the license.
   ///
   /// - Parameter known: the device with this binding, if there is one.
   /// - Throws: 403 when no seat is free.
@@ -45,9 +45,9 @@ extension RuntimeLicense {
 
   /// What a device is registered for.
   enum Registration: Sendable {
-    /// An activation; a lease that it has stays.
+    /// An activation; an existing lease stays.
     case seated
-    /// A place in the pool; a seat that it has stays.
+    /// A place in the pool; an existing seat stays.
     case leased(FloatingLease, tokenHash: [UInt8])
   }
 

@@ -7,16 +7,16 @@ import Postgres
 import ServerKit
 
 /// The operations that an application calls with its license key. Each answer is signed inside the transaction that it
-/// tells of, and those with an idempotency key are kept and given again byte for byte.
+/// reports. Answers with an idempotency key are stored, and returned again byte for byte.
 struct Runtime: Sendable {
   let store: TenantStore
   let clock: ServerClock
   let signingKeys: SigningKeys
   let validations: ValidationBatch
-  /// Calls that lock one license take turns.
+  /// Calls that lock the same license take turns.
   let turns = TurnGate<LicenseID>()
 
-  /// Signs what became of a `validate` or `check`.
+  /// Signs the outcome of a `validate` or `check`.
   ///
   /// - Throws: 403 and 404 as ``ValidationQuestion/outcome(from:)`` decided.
   func sign(_ answer: ValidationBatch.Answer, to question: ValidationQuestion) async throws -> SignedAnswer {
@@ -48,8 +48,8 @@ struct Runtime: Sendable {
     }
   }
 
-  /// Confirms a device that runs by a lease, which goes on by being heard of; the others are answered by
-  /// ``ValidationBatch``, many at a time.
+  /// Confirms a device that runs on a lease, which each call extends. ``ValidationBatch`` answers for the others, many at a
+  /// time.
   private func validate(_ license: LicenseID, _ binding: Binding, for caller: Caller) async throws -> SignedAnswer {
     let now = clock.now()
     return try await store.transaction(caller.tenant) { transaction in
@@ -71,7 +71,8 @@ struct Runtime: Sendable {
     }
   }
 
-  /// Gives the seat back, and the lease with it. Works in every state of the license: an application may always let go.
+  /// Gives the seat back, and the lease with it. This works in every state of the license: an application may always give up
+  /// its seat.
   func deactivate(
     _ license: LicenseID, _ body: RuntimeBindingRequest, idempotencyKey: String?, for caller: Caller
   ) async throws -> SignedAnswer {

@@ -5,7 +5,7 @@ import LicenseKitAPI
 import Postgres
 import ServerKit
 
-/// A license as its application meets it, within one transaction.
+/// A license as its application sees it, within one transaction.
 struct RuntimeLicense: Sendable {
   var record: LicenseRecord
   var policy: Policy
@@ -129,7 +129,7 @@ extension RuntimeLicense {
   /// The end of a lease that begins or is extended now.
   var leaseEnd: Date { FloatingLease.end(policy, record.lifecycle, at: now) }
 
-  /// Extends the lease of a device that was just heard of, under a policy that does not insist on heartbeats.
+  /// Extends the lease of a device that just called, if its policy does not require heartbeats.
   /// - Throws: 404 when the device ran by a lease that was ended meanwhile.
   func keepingLease(of device: BoundDevice, in transaction: PostgresTransaction) async throws -> BoundDevice {
     guard let lease = device.lease, now < lease.expiresAt, !policy.requireHeartbeat else { return device }
@@ -139,9 +139,9 @@ extension RuntimeLicense {
     return kept
   }
 
-  /// Extends a lease that has not run out; it never gets shorter. Safe without a lock on the license: the condition is asked
-  /// again once the row is free.
-  /// - Returns: nil when there is no such lease any more.
+  /// Extends a lease that has not expired; it never becomes shorter. This is safe without a lock on the license, because the
+  /// condition is checked again once the row is free.
+  /// - Returns: nil if there is no such lease any more.
   private func extend(
     _ lease: FloatingLease, of device: DeviceID, in transaction: PostgresTransaction
   ) async throws -> FloatingLease? {

@@ -102,7 +102,7 @@ enum SignedPayload {
     writer.endObject()
   }
 
-  /// Better no answer than one that some clients cannot verify.
+  /// No answer is better than one that some clients cannot verify.
   private static func checked(_ writer: JSONWriter) throws(APIFailure) -> [UInt8] {
     guard writer.isPrintableASCII else { throw .internalError }
     return writer.bytes

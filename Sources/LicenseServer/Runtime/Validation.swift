@@ -4,11 +4,11 @@ import ServerKit
 
 /// One `validate` or `check`: who asks, and about what.
 struct ValidationQuestion: Sendable {
-  /// What the application may learn and leave behind.
+  /// What the application may learn, and whether it leaves a trace.
   enum Kind: Hashable, Sendable {
     /// Confirms a bound device and stamps it as seen. A version that is not covered is refused.
     case validate
-    /// The same answer without a trace. A version that is not covered is told of, not refused.
+    /// The same answer without a trace. A version that is not covered is reported, not refused.
     case check
   }
 
@@ -25,7 +25,7 @@ struct ValidationQuestion: Sendable {
   var now: Date
 }
 
-/// All that an answer follows from, as one statement found it.
+/// Everything that an answer depends on, as found by one statement.
 struct ValidationFacts: Sendable {
   var tenant: TenantID
   var license: LicenseID
@@ -79,10 +79,10 @@ struct ValidationFacts: Sendable {
 }
 
 extension ValidationQuestion {
-  /// What becomes of a question.
+  /// The outcome of a question.
   enum Outcome: Sendable {
     case answered(RuntimeEntitlementResponseData)
-    /// The device runs by a lease that goes on by being heard of: that is a change of its own, and not made here.
+    /// The device runs on a lease that each call extends. That is a change of its own, which is not made here.
     case extendsLease
   }
 

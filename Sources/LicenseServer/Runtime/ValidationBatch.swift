@@ -6,15 +6,16 @@ import Postgres
 import ServerKit
 import Synchronization
 
-/// Answers validations, many with one statement: whatever waits is looked up together, decided, and stamped as seen, on a
-/// connection of its own. So a validation costs the database a few index look-ups and no transaction of its own, and
-/// each still sees what is committed at this moment.
+/// Answers validations, many with one statement: all waiting ones are looked up together, decided, and stamped as seen, on a
+/// separate connection. So a validation costs the database a few index look-ups and no transaction of its own, and each still
+/// sees what is committed at this moment.
 ///
-/// The connection runs under a role that sees what such answers are made of and may write nothing but the stamps. These
-/// are written without waiting for the disk: when the database itself crashes, the last fraction of a second of "last
+/// The connection runs under a role that sees only what such answers need, and may write only the stamps. These are written
+/// without waiting for the disk: if the database itself crashes, the last fraction of a second of "last seen" may be lost,
+/// and nothing else depends on it.
 /// seen" may be lost, and nothing else depends on it.
 struct ValidationBatch: Sendable {
-  /// What became of a question, of whom it was, and which key signs.
+  /// The outcome of a question, whose it was, and which key signs.
   struct Answer: Sendable {
     var tenant: TenantID
     var license: LicenseID
@@ -34,7 +35,7 @@ struct ValidationBatch: Sendable {
       // One lane: measured with 64 connections, larger batches on one answer 1.4 times as much as smaller ones on two.
       client: client, limits: .init(lanes: Self.lanes), sessionRole: DatabaseRole.validation.rawValue,
       synchronousCommit: false, logger: logger,
-      // The tenant is not known yet; one license that asks all the time at least delays no other.
+      // The tenant is not known yet. With this key, at least no license that asks all the time delays the others.
       fairnessKey: { String($0.keyHash.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }, radix: 36) },
       write: { questions, connection in
         let results = try Self.answers(to: questions, codes, connection)
@@ -69,7 +70,7 @@ struct ValidationBatch: Sendable {
     let codes = try codes.codes(of: found, connection)
     for license in found where questions.indices.contains(license.index) {
       let (index, facts) = (license.index, license.facts(codes))
-      // A place may have been bound twice, by its key and byte by byte: one that may run is enough.
+      // A place may have been bound twice, by its key and byte for byte. One device that may run is enough.
       if case .success? = results[index]?.answer.outcome { continue }
       let outcome: Result<ValidationQuestion.Outcome, APIFailure>
       do { outcome = .success(try questions[index].outcome(from: facts)) } catch { outcome = .failure(error) }
@@ -125,8 +126,8 @@ struct ValidationBatch: Sendable {
 
   // MARK: Stamping
 
-  /// Notes that the devices were seen. A device that somebody else is writing at this moment is left to them: nobody waits
-  /// for a stamp, and two batches never wait for each other.
+  /// Stamps the devices as seen. A device that another transaction is writing at this moment is skipped: nobody waits for a
+  /// stamp, and two batches never wait for each other.
   private static func stamp(
     _ questions: [ValidationQuestion], _ results: [Validated?], _ connection: PostgresLaneConnection
   ) throws(PostgresError) {
@@ -245,14 +246,14 @@ private struct FoundLicense {
   }
 }
 
-/// The codes of features, kept because they never change: a feature can be neither edited nor deleted, and its id is never
-/// given again.
+/// The codes of features. They can be cached because they never change: a feature can be neither edited nor deleted, and its
+/// id is never reused.
 private final class FeatureCodes: Sendable {
   private let known = Mutex<[FeatureID: String]>([:])
-  /// Enough for the products that are busy at a time.
+  /// Enough for the products that are active at the same time.
   private static let capacity = 65_536
 
-  /// The code of every feature of these licenses; those not known yet are asked for with one statement.
+  /// The code of every feature of these licenses; one statement asks for the unknown ones.
   func codes(of licenses: [FoundLicense], _ connection: PostgresLaneConnection) throws(PostgresError) -> [FeatureID:
     String]
   {

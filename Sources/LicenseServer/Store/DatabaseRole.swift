@@ -1,21 +1,21 @@
 import LicenseKitAPI
 import Postgres
 
-/// The database roles of `migrations/server`, each with just its rights. Rows are shown to nobody who has not taken one on.
+/// The database roles of `migrations/server`, each with only the rights it needs. Without one of them no rows are visible.
 enum DatabaseRole: String, Sendable, CaseIterable {
   /// A request of one tenant: that tenant's rows only.
   case tenant = "license_server_tenant"
-  /// Answers validations, many at a time, of whatever tenants they are.
+  /// Answers validations, many at a time, for any tenants.
   case validation = "license_server_validation"
-  /// Links events of any tenant, and puts their deliveries in line.
+  /// Links events of any tenant, and enqueues their deliveries.
   case linker = "license_server_linker"
   /// Finds and claims the endpoints that are due.
   case courier = "license_server_courier"
-  /// Writes and clears what reports read.
+  /// Writes and removes what reports read.
   case recorder = "license_server_recorder"
-  /// Clears away what is over, and reads nothing of what is in it.
+  /// Removes what has expired, and cannot read its content.
   case upkeep = "license_server_upkeep"
-  /// What only the operator does, across tenants.
+  /// The operator's commands, across tenants.
   case operatorCommands = "license_server_operator"
   /// Owns the functions that find the holder of a credential. Nobody works under it.
   case credentials = "license_server_credentials"

@@ -70,9 +70,9 @@ struct CustomFieldDefinitions: Sendable {
     }
   }
 
-  /// Type and kind of resource stay as they were made.
+  /// Type and kind of resource cannot be changed.
   ///
-  /// - Throws: 409 for a code that is taken, and for taking away an option that some value has.
+  /// - Throws: 409 for a code that is already used, and for removing an option that some value has.
   func update(
     _ product: ProductID, _ id: CustomFieldDefinitionID, _ body: CustomFieldDefinitionUpdateRequest, for caller: Caller
   ) async throws -> CustomFieldDefinition {
@@ -130,11 +130,11 @@ struct CustomFieldDefinitions: Sendable {
     }
   }
 
-  /// How a field is held while something that depends on it is written.
+  /// The lock on a field while something that depends on it is written.
   enum Lock: String, Sendable {
-    /// Values may be set side by side; the definition stays as it is meanwhile.
+    /// Values may be set concurrently; the definition does not change meanwhile.
     case use = "FOR SHARE"
-    /// Nothing else happens to the field or its values.
+    /// Nothing else changes the field or its values.
     case change = "FOR UPDATE"
   }
 
@@ -163,7 +163,7 @@ struct CustomFieldDefinitions: Sendable {
     return try rows.first.map(CustomFieldDefinition.init(row:))
   }
 
-  /// Refuses to take away options that values have: 409, naming one.
+  /// Refuses to remove options that values have: 409, naming one.
   private static func requireUnused(
     _ options: [String], of id: CustomFieldDefinitionID, for caller: Caller, in transaction: PostgresTransaction
   ) async throws {

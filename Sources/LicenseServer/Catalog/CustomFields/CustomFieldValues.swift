@@ -30,7 +30,7 @@ struct CustomFieldValues: Sendable {
     }
   }
 
-  /// What is set, the field made last first.
+  /// The values that are set, those of the newest field first.
   /// - Throws: 404 for a license or customer that is not there.
   func list(
     _ owner: Owner, _ range: ListRange<CustomFieldDefinitionTag>, for caller: Caller
@@ -52,7 +52,7 @@ struct CustomFieldValues: Sendable {
 
   /// Sets a value, or removes it.
   ///
-  /// - Returns: the value as it is now; nil when it was removed, or never was.
+  /// - Returns: the value after the change; nil if it was removed or never existed.
   /// - Throws: 404 for a license, customer or field that is not there, or a field of something else (a license has the fields
   ///   of its own product, a customer those that any product defines for customers); 422 for a value that the field cannot
   ///   hold, and for clearing a required one.
@@ -156,7 +156,7 @@ struct CustomFieldValues: Sendable {
     }
   }
 
-  /// The entry belongs to the license or customer. What the value is, or was, is nobody's business there.
+  /// The entry is about the license or customer. It does not contain the old or new value.
   private static func log(
     _ event: EventLog.Kind, _ field: CustomFieldDefinition, _ owner: Owner, by caller: Caller, at now: Date,
     in transaction: PostgresTransaction
