@@ -1,6 +1,6 @@
 extension PostgresClient {
-  /// A word that no other database has: of the cluster, as it was initialized, and the database in it. A copy that was restored
-  /// from a dump has another one; a standby that was promoted, and a copy of the cluster's files, have the same.
+  /// A text that identifies the database: its cluster, as initialized, and the database in it. A copy that was restored from
+  /// a dump has another one. A promoted standby, and a copy of the cluster's files, have the same.
   public func databaseIdentity() async throws -> String {
     let row = try await query(
       """

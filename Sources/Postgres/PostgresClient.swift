@@ -4,9 +4,9 @@ import Synchronization
 
 /// A pool of connections to one Postgres database.
 ///
-/// Each connection is owned by one thread that runs blocking libpq; callers hand statements over and are resumed when the
-/// answer is there, so no cooperative thread ever waits for the network. Connections are opened when they are needed;
-/// one that broke is replaced, and one that the server closed while idle is renewed before its next use.
+/// Each connection is owned by one thread that runs blocking libpq. Callers hand statements over and resume when the answer
+/// is there, so no cooperative thread ever waits for the network. Connections are opened when they are needed. A broken one
+/// is replaced, and one that the server closed while idle is renewed before its next use.
 public final class PostgresClient: Sendable, Service {
   public let configuration: PostgresConfiguration
   private let pool: ConnectionPool
@@ -22,7 +22,7 @@ public final class PostgresClient: Sendable, Service {
   }
 
   deinit {
-    // A client that nobody closed: its threads end by themselves.
+    // Nobody closed this client; its threads end by themselves.
     pool.close {}
     listener.close {}
   }
@@ -59,11 +59,11 @@ public final class PostgresClient: Sendable, Service {
   /// Runs `body` in a transaction: committed when it returns, rolled back when it throws (its error is passed on).
   ///
   /// The connection belongs to the transaction until the end, so `body` should hold no foreign calls.
-  /// - Parameter attempts: how often it is begun at most when nothing of it took effect and the same work may be done again
-  ///   (`PostgresError.isRetryable`: a deadlock, a connection that broke before the commit). With more than one, `body` does
-  ///   nothing but talk to the database.
-  /// - Throws: what `body` throws, or `PostgresError`; `.outcomeUnknown` when the connection broke during COMMIT, and
-  ///   25P02 when a statement failed, `body` swallowed the error and returned: nothing is kept then.
+  /// - Parameter attempts: how many times it is begun at most, if nothing of it took effect and the same work may be done
+  ///   again (`PostgresError.isRetryable`: a deadlock, a connection that broke before the commit). With more than one, `body`
+  ///   may only talk to the database.
+  /// - Throws: what `body` throws, or `PostgresError`: `.outcomeUnknown` if the connection broke during COMMIT, and 25P02 if
+  ///   a statement failed but `body` swallowed the error and returned; then nothing is kept.
   @discardableResult
   public func transaction<T: Sendable>(
     _ options: TransactionOptions = .init(), attempts: Int = 1, isolation: isolated (any Actor)? = #isolation,
@@ -110,18 +110,18 @@ public final class PostgresClient: Sendable, Service {
     }
   }
 
-  /// Notifications on a channel, from a connection of the listener's own.
+  /// Notifications on a channel, from a separate connection of the listener.
   ///
-  /// `.connected` comes first, and again after every reconnect: what was notified in between is lost, so look for
-  /// yourself then. The stream ends when the client is closed; ending the iteration ends the subscription. A consumer that
-  /// falls 4096 behind loses the oldest.
+  /// `.connected` comes first, and again after every reconnect: notifications in between are lost, so look for yourself then.
+  /// The stream ends when the client is closed; ending the iteration ends the subscription. A consumer that falls 4096 behind
+  /// loses the oldest.
   public func listen(_ channel: String) -> AsyncStream<PostgresNotification> { listener.listen(channel) }
 
   /// A connection with its own thread, outside the pool, for bulk work. It connects at its first use.
   /// - Parameters:
   ///   - sessionRole: the role of the session, instead of the configuration's.
-  ///   - reconnects: false when the session holds something, such as an advisory lock: once the connection broke, all
-  ///     further work fails with `.connection` instead of going on without it.
+  ///   - reconnects: false if the session holds something, such as an advisory lock: after the connection broke, all further
+  ///     work fails with `.connection` instead of continuing without it.
   public func lane(
     name: String = "pg-lane", sessionRole: String? = nil, reconnects: Bool = true
   ) -> PostgresLane {

@@ -8,9 +8,9 @@ public struct PostgresConfiguration: Sendable {
   public var acquireTimeout: Duration = .seconds(5)
   /// How long one attempt to connect may take; whole seconds, at least 2 (libpq's rule).
   public var connectTimeout: Duration = .seconds(5)
-  /// After this the server ends a statement; zero: never.
+  /// After this time the server ends a statement; zero means never.
   public var statementTimeout: Duration = .seconds(30)
-  /// After this the server ends a session whose transaction does nothing; zero: never.
+  /// After this time the server ends a session whose transaction does nothing; zero means never.
   public var idleInTransactionTimeout: Duration = .seconds(60)
   /// An idle connection older than this is closed.
   public var idleLifetime: Duration = .seconds(300)
@@ -21,10 +21,10 @@ public struct PostgresConfiguration: Sendable {
   public var applicationName = "swift"
   /// A role every session of this client takes on at connect (for lanes; a transaction names its own).
   public var sessionRole: String?
-  /// Whether a commit waits until it is on the disk. Without, a crash of the server can lose the last fraction of a second
-  /// of what was committed (PostgreSQL docs, 30.4); never part of a transaction.
+  /// Whether a commit waits until it is on disk. If not, a crash of the server can lose the last fraction of a second of
+  /// commits (PostgreSQL docs, 30.4), but never part of a transaction.
   public var synchronousCommit = true
-  /// Statements used at least twice on a connection are prepared. Off for a pooler in statement mode.
+  /// Statements used at least twice on a connection are prepared. Switch it off for a pooler in statement mode.
   public var preparesStatements = true
   /// The most statements a connection keeps prepared.
   public var maximumPreparedStatements = 256
@@ -32,7 +32,7 @@ public struct PostgresConfiguration: Sendable {
   /// libpq's keywords and values as given.
   var options: [(keyword: String, value: String)]
 
-  /// Which of this configuration's connections are older than the last loss of the primary. Copies share it.
+  /// Knows which connections of this configuration are older than the last loss of the primary. Copies share it.
   let primary = PrimaryEpoch()
 
   /// Reads a `postgres://` URL or libpq's `keyword=value` form; Unix sockets are named by a `host` that starts with `/`.
@@ -87,11 +87,11 @@ public struct PostgresConfiguration: Sendable {
     return "postgresql:///\(escaped(database ?? ""))" + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
   }
 
-  /// What is handed to libpq: the given options, and how a connection is kept.
+  /// The parameters for libpq: the given options, and how a connection is kept alive.
   ///
-  /// A server that only reads is no server for this module (`target_session_attrs`), unless the connection string asks for
-  /// another kind. What the session itself must have is set by `SessionSettings`: a pooler in between refuses `options` that
-  /// the client adds, or drops them.
+  /// A read-only server is not used (`target_session_attrs`), unless the connection string asks for another kind.
+  /// `SessionSettings` sets up the session itself, because a pooler in between refuses `options` that the client adds, or
+  /// drops them.
   func connectionParameters() -> [(keyword: String, value: String)] {
     var result = options.filter { $0.keyword != "client_encoding" }
     func addIfMissing(_ keyword: String, _ value: String) {
@@ -108,7 +108,7 @@ public struct PostgresConfiguration: Sendable {
     return result
   }
 
-  /// Whether the connection string asks for a server that takes writes, which is the default.
+  /// Whether the connection string requires a server that accepts writes, which is the default.
   var needsPrimary: Bool {
     let asked = options.last { $0.keyword == "target_session_attrs" }?.value
     return asked == nil || asked == "read-write" || asked == "primary"

@@ -25,9 +25,9 @@ public struct PostgresError: Error, Sendable, Hashable {
     case closed
     /// The migrations on disk do not fit what the database records.
     case migration
-    /// The database user lacks rights that this module looks for by itself.
+    /// The database user lacks rights that this module checks.
     case rights
-    /// The way to the server cannot carry sessions: a pooler in transaction mode stands in between.
+    /// The connection cannot carry sessions: there is a pooler in transaction mode in between.
     case pooled
     /// The caller broke a rule of this module, for example by ending a transaction by hand.
     case misuse
@@ -53,8 +53,8 @@ public struct PostgresError: Error, Sendable, Hashable {
     if case .server(let state) = code { self.sqlState = state } else { self.sqlState = sqlState }
   }
 
-  /// Whether the same work may simply be tried again: a serialization failure (40001), a deadlock (40P01), or a
-  /// connection that broke before anything took effect. An unknown outcome is not retryable by itself.
+  /// Whether the same work can simply be tried again: a serialization failure (40001), a deadlock (40P01), or a connection
+  /// that broke before anything took effect. An unknown outcome alone is not retryable.
   public var isRetryable: Bool {
     switch code {
     case .connection: true
@@ -63,7 +63,7 @@ public struct PostgresError: Error, Sendable, Hashable {
     }
   }
 
-  /// Whether the database as a whole is in trouble, so that trying elsewhere is of no use.
+  /// Whether the whole database fails, so that other work would fail too.
   public var concernsConnection: Bool {
     switch code {
     case .connection, .outcomeUnknown, .cancelled, .overloaded, .closed, .misuse: true
@@ -77,9 +77,9 @@ public struct PostgresError: Error, Sendable, Hashable {
     return state.classCode == "22" || state.classCode == "23"
   }
 
-  /// Whether the content of what was to be written was refused, so that another attempt with it is refused as well: it cannot
-  /// be carried or read, or the server refused the data or a limit of its own for them (SQLSTATE classes 21, 22, 23, 27, 44
-  /// and 54, and what a trigger raises).
+  /// Whether the content to be written was refused, so that another attempt is refused as well: it cannot be sent or read, or
+  /// the server refused the data or applied one of its own limits (SQLSTATE classes 21, 22, 23, 27, 44 and 54, and errors
+  /// raised by a trigger).
   public var refusesContent: Bool {
     switch code {
     case .encoding, .decoding: true
@@ -90,10 +90,10 @@ public struct PostgresError: Error, Sendable, Hashable {
     }
   }
 
-  /// Whether other rows than the one that was refused may well be taken.
+  /// Whether rows other than the refused one may be accepted.
   ///
-  /// Named are the failures that say nothing about a row; a class that nobody has thought of counts as one of a row, since
-  /// splitting a batch for nothing costs a few statements, and not splitting it costs everybody in it.
+  /// The list names failures that say nothing about a row. An unknown class counts as being about a row: splitting a batch in
+  /// vain costs a few statements, and not splitting it would fail everybody in it.
   public var mayConcernRow: Bool {
     guard case .server(let state) = code else { return refusesContent }
     // A policy of row-level security refuses a row with the same state as a role without rights.

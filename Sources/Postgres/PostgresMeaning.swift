@@ -1,24 +1,25 @@
 extension PostgresError {
-  /// What an error means for the work that met it: whether to try again, and who must act before it can succeed.
+  /// What an error means for the work that got it: whether to try again, and who must act before it can succeed.
   public enum Meaning: Sendable, Hashable, CaseIterable {
-    /// The database or the network does not answer, or is full, busy or read-only. Try again soon; the operator acts if it lasts.
+    /// The database or the network does not answer, or is full, busy or read-only. Try again soon; the operator must act if
+    /// it lasts.
     case away
-    /// Another transaction was in the way, and this one left nothing behind. Again at once.
+    /// Another transaction conflicted, and this one left nothing behind. Try again at once.
     case conflict
-    /// The caller gave it up, or the program is ending.
+    /// The caller cancelled it, or the program is ending.
     case cancelled
-    /// The database user may not do this, or is not let in. Nothing succeeds before the operator acts.
+    /// The database user may not do this, or may not connect. Nothing succeeds before the operator acts.
     case rights
-    /// A value cannot be stored. The caller sends another.
+    /// A value cannot be stored. The caller must send another.
     case value
-    /// The record refers to one that is not there, or others refer to it. The caller acts.
+    /// The record refers to one that does not exist, or others refer to it. The caller must act.
     case reference
-    /// There is such a record already. The caller acts.
+    /// Such a record exists already. The caller must act.
     case duplicate
-    /// A fault of this program or of its schema. Nobody outside can do anything.
+    /// A fault of this program or of its schema. Nobody outside can fix it.
     case fault
 
-    /// Whether the same work may succeed later without anybody changing it.
+    /// Whether the same work may succeed later without any change.
     public var passes: Bool {
       switch self {
       case .away, .conflict, .cancelled, .rights: true
@@ -27,7 +28,7 @@ extension PostgresError {
     }
   }
 
-  /// What this error means. The one table from SQLSTATE (PostgreSQL docs, Appendix A) and libpq to what is done about it.
+  /// What this error means. This is the one table from SQLSTATE (PostgreSQL docs, Appendix A) and libpq to a response.
   public var meaning: Meaning {
     switch code {
     case .connection, .outcomeUnknown, .timeout, .overloaded, .closed: Self.isRefusedEntry(sqlState) ? .rights : .away
@@ -62,7 +63,7 @@ extension PostgresError {
     }
   }
 
-  /// Whether a connection was not made because of who asked (class 28), or because of a right that is missing.
+  /// Whether a connection failed because of the user (class 28), or because of a missing right.
   private static func isRefusedEntry(_ state: SQLState?) -> Bool {
     state.map { $0.classCode == "28" || $0 == .insufficientPrivilege || $0 == .undefinedDatabase } ?? false
   }

@@ -12,7 +12,7 @@ public struct PostgresTransaction: Sendable {
     }.get()
   }
 
-  /// Runs `body` so that its failure undoes only what it did: the transaction can go on after the error was caught.
+  /// Runs `body` so that its failure undoes only its own changes: the transaction can continue after the error was caught.
   @discardableResult
   public func savepoint<T: Sendable>(
     isolation: isolated (any Actor)? = #isolation, _ body: (PostgresTransaction) async throws -> T
@@ -22,7 +22,8 @@ public struct PostgresTransaction: Sendable {
     do {
       value = try await body(self)
     } catch {
-      // Not cancellable: the transaction may go on. Should it fail, the transaction fails with it, at the latest at COMMIT.
+      // Not cancellable, because the transaction may continue. If this fails, the transaction fails too, at the latest at
+      // COMMIT.
       try? await script("ROLLBACK TO SAVEPOINT nested; RELEASE SAVEPOINT nested")
       throw error
     }

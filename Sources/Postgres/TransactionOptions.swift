@@ -1,4 +1,4 @@
-/// How a transaction is opened. Everything here ends with the transaction; nothing reaches the connection's next user.
+/// How a transaction is opened. All of it ends with the transaction; nothing reaches the connection's next user.
 public struct TransactionOptions: Sendable {
   public enum Isolation: String, Sendable {
     case readCommitted = "READ COMMITTED"
@@ -10,7 +10,7 @@ public struct TransactionOptions: Sendable {
   public var role: String?
   /// `set_config(name, value, true)` for each, for example the tenant that row-level policies read.
   public var settings: [(name: String, value: String)]
-  /// Nil: the server's default (read committed).
+  /// Nil means the server's default (read committed).
   public var isolation: Isolation?
   public var readOnly: Bool
   /// `SET LOCAL statement_timeout`; nil: the session's.

@@ -1,11 +1,11 @@
 import Logging
 
-/// Writes a batch and says what became of each item: the whole rule of splitting and trying again, without threads or I/O
-/// of its own.
+/// Writes a batch and returns the outcome of each item: the complete rule of splitting and trying again, without threads or
+/// I/O of its own.
 struct BatchWriter<Item: Sendable, Outcome: Sendable>: Sendable {
   let write: @Sendable ([Item], PostgresLaneConnection) throws -> [Outcome]
 
-  /// How often a batch that lost against another transaction is tried in all.
+  /// How many times a batch is tried that loses against another transaction.
   private static var attempts: Int { 4 }
 
   func outcomes(_ items: ArraySlice<Item>, _ attempt: ([Item]) throws -> [Outcome]) -> [Result<Outcome, any Error>] {
@@ -31,15 +31,15 @@ struct BatchWriter<Item: Sendable, Outcome: Sendable>: Sendable {
 }
 
 extension BatchWriter {
-  /// Whether one of the items may be at fault, so that the others are better off without it. What `write` itself throws is
-  /// about what it was given.
+  /// Whether one of the items may be at fault, so that the others succeed without it. Errors of `write` itself concern the
+  /// items that it was given.
   private static func mayConcernItem(_ error: any Error) -> Bool {
     (error as? PostgresError).map(\.mayConcernRow) ?? true
   }
 }
 
 extension PostgresError {
-  /// Another transaction was in the way; the server has undone this one.
+  /// Another transaction conflicted, and the server has undone this one.
   fileprivate var isConflict: Bool { sqlState == .serializationFailure || sqlState == .deadlockDetected }
 }
 
@@ -48,7 +48,7 @@ struct CommitLane<Item: Sendable, Outcome: Sendable>: Sendable {
   let writer: BatchWriter<Item, Outcome>
   let configuration: PostgresConfiguration
   let logger: Logger
-  /// The next batch; nil: the end.
+  /// The next batch; nil means the end.
   let next: @Sendable () -> [PendingItem<Item, Outcome>]?
 
   func run() {
@@ -69,7 +69,7 @@ struct CommitLane<Item: Sendable, Outcome: Sendable>: Sendable {
         pause = configuration.initialBackoff
         continue
       }
-      // Those who wait meanwhile fail together at the next attempt, or are written by it.
+      // Items that come meanwhile fail together at the next attempt, or are written by it.
       logger.warning("cannot connect to Postgres to write", metadata: ["items": "\(items.count)"])
       OSThread.sleep(pause)
       pause = min(pause * 2, configuration.maximumBackoff)

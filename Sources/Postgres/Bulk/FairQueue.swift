@@ -1,5 +1,5 @@
-/// A queue of queues: whoever takes gets one element of each key in turn, so that a key with many elements delays the
-/// others by one element each round and not by its whole length. Within a key the order is kept.
+/// A queue of queues: each take returns one element of each key in turn, so that a key with many elements delays the others
+/// by one element per round, not by its whole length. The order within a key is kept.
 struct FairQueue<Key: Hashable, Element> {
   private var queues: [Key: FIFO<Element>] = [:]
   /// The keys that have elements, the next to be served first.

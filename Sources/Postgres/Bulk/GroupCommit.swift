@@ -2,20 +2,19 @@ public import Logging
 public import ServiceLifecycle
 import Synchronization
 
-/// Many callers, few commits: all items that wait are written by one call of a closure, usually one `INSERT … SELECT …
-/// FROM unnest(…)`, and every caller is resumed after the commit with the outcome of its own item.
+/// Many callers, few commits: one call of a closure, usually one `INSERT … SELECT … FROM unnest(…)`, writes all waiting
+/// items, and every caller resumes after the commit with the outcome of its own item.
 ///
-/// A few lanes, each a thread with a connection of its own, take turns: each takes all that waits (at most
-/// `maximumBatch`), one item of each fairness key in turn. So a lone item is written at once, and under load batches grow
-/// by themselves.
+/// A few lanes take turns, each a thread with a connection of its own: each takes all waiting items (at most `maximumBatch`),
+/// one item of each fairness key in turn. So a lone item is written at once, and batches grow by themselves under load.
 ///
 /// Promises:
 /// - A caller is resumed exactly once: with an outcome only after `write` returned it, else with an error.
-/// - When what was to be written is refused (``PostgresError/mayConcernRow``, or whatever `write` throws of its own), the
-///   batch is halved and tried again until only the bad item fails. Deadlocks and serialization failures between lanes are tried again.
-/// - When the connection breaks, every item of the batch fails; with `.outcomeUnknown` it may have been kept.
+/// - If the data is refused (``PostgresError/mayConcernRow``, or any error that `write` itself throws), the batch is halved
+///   and tried again until only the bad item fails. Deadlocks and serialization failures between lanes are tried again.
+/// - If the connection breaks, every item of the batch fails; with `.outcomeUnknown` it may have been kept.
 /// - More than `maximumWaiting` items, or more than half of that with one key, are refused with `.overloaded`.
-/// - Cancelling a caller whose item still waits withdraws the item; one that is being written is seen through.
+/// - If a waiting caller is cancelled, its item is withdrawn; an item that is being written is finished.
 public final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable, Service {
   /// Writes items and returns one outcome for each, in the same order. It runs on a lane's thread and may block only on
   /// the connection. It must be one statement or one transaction, as it is run again after the server refused it; items
@@ -48,9 +47,9 @@ public final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable, Ser
   /// - Parameters:
   ///   - client: names the server; its pool is not used.
   ///   - sessionRole: the role of the lanes' sessions, instead of the configuration's.
-  ///   - synchronousCommit: false for what may be lost when the server crashes: see
+  ///   - synchronousCommit: false for data that may be lost if the server crashes: see
   ///     ``PostgresConfiguration/synchronousCommit``.
-  ///   - fairnessKey: whose item it is.
+  ///   - fairnessKey: the key of an item's owner.
   public init(
     client: PostgresClient, limits: Limits = .init(), sessionRole: String? = nil, synchronousCommit: Bool = true,
     logger: Logger, fairnessKey: @escaping @Sendable (Item) -> String, write: @escaping Write
@@ -101,7 +100,7 @@ public final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable, Ser
   /// How many items wait, for metrics.
   public var waiting: Int { monitor.withLock { $0.queue.count } }
 
-  /// Refuses new items, writes those that wait, and returns when the lanes have ended.
+  /// Refuses new items, writes the waiting ones, and returns after the lanes have ended.
   public func shutdown() async {
     monitor.broadcast { $0.isClosing = true }
     await ended.wait()
@@ -126,7 +125,7 @@ public final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable, Ser
   }
 }
 
-/// One item on its way. Its caller is resumed by whoever comes first: the lane or the cancellation.
+/// One item on its way. Either its lane or its cancellation resumes its caller, whichever comes first.
 final class PendingItem<Item: Sendable, Outcome: Sendable>: Sendable {
   private enum State {
     case new
@@ -140,7 +139,7 @@ final class PendingItem<Item: Sendable, Outcome: Sendable>: Sendable {
 
   init(_ item: Item) { self.item = item }
 
-  /// False: it was cancelled before, and the continuation is resumed already.
+  /// False: it was cancelled before, and the continuation was already resumed.
   func wait(_ continuation: CheckedContinuation<Outcome, any Error>) -> Bool {
     let isNew = state.withLock { state in
       guard case .new = state else { return false }

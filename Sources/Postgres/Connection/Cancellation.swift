@@ -1,7 +1,7 @@
 import CLibpq
 import Synchronization
 
-/// One statement under way, from the caller's view: it can be cancelled at any time, before, while and after it runs.
+/// One running statement from the caller's view. It can be cancelled at any time: before, while and after it runs.
 final class StatementTicket: Sendable {
   private let cancelled = Atomic<Bool>(false)
   /// Where it runs, once it does.
@@ -19,7 +19,7 @@ final class StatementTicket: Sendable {
   }
 }
 
-/// The right to cancel what runs on one connection.
+/// The right to cancel the statement that runs on one connection.
 ///
 /// A cancel request names a session and not a statement, so it must not arrive when the next one has begun. Therefore it
 /// is sent with this lock held, and a statement begins and ends under the same lock: once a statement has ended, no
@@ -49,7 +49,7 @@ final class CancelSlot: Sendable {
   func begin(_ ticket: StatementTicket?) { state.withLock { $0.running = ticket } }
   func end() { state.withLock { $0.running = nil } }
 
-  /// Whether the statement still runs; if so, the server was asked to end it.
+  /// Whether the statement is still running; if so, the server was asked to end it.
   func requestCancel(of ticket: StatementTicket) -> Bool {
     state.withLock { state in
       guard state.running === ticket else { return false }
@@ -87,7 +87,7 @@ final class CancelThread: Sendable {
       return !state.isRunning
     }
     if mustStart, !OSThread.start("pg-cancel", { self.run() }) {
-      // No thread to be had: the statement runs to its end or its timeout, and the next request tries again.
+      // No thread is available: the statement runs to its end or its timeout, and the next request tries again.
       monitor.withLock { $0.isRunning = false }
     }
   }

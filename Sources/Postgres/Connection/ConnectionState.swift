@@ -1,4 +1,4 @@
-/// Where one connection stands. A value: inputs in, actions out, no I/O.
+/// The state of one connection. A value: inputs in, actions out, no I/O.
 struct ConnectionState: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     /// Not connected yet, or the connection was lost; may connect.
@@ -24,7 +24,7 @@ struct ConnectionState: Sendable, Equatable {
 
   enum Finish: Sendable, Equatable {
     case commit
-    /// The transaction failed before; it is rolled back, and the caller learns that nothing was kept.
+    /// The transaction failed before. It is rolled back, and the caller is told that nothing was kept.
     case rollBackBecauseFailed
     case refuse(Refusal)
   }
@@ -74,7 +74,7 @@ struct ConnectionState: Sendable, Equatable {
     }
   }
 
-  /// An answer came. `opening` is the number of the transaction that the statement should have opened.
+  /// An answer came. `opening` is the number of the transaction that the statement was to open.
   mutating func ended(server: ServerStatus, opening: Int? = nil) {
     guard phase != .closed else { return }
     let current: Int

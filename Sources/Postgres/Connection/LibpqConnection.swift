@@ -1,6 +1,6 @@
 import CLibpq
 
-/// One session, used by the thread that owns it and by nobody else. All calls block.
+/// One session, used only by the thread that owns it. All calls block.
 final class LibpqConnection {
   private let configuration: PostgresConfiguration
   private var connection: OpaquePointer?
@@ -9,14 +9,15 @@ final class LibpqConnection {
   /// The last attempt to connect failed.
   private(set) var couldNotConnect = false
   private let reconnects: Bool
-  /// How many sessions there have been. What a session holds (a LISTEN, a lock) is gone when the number has changed.
+  /// How many sessions there have been. If the number has changed, everything that the old session held (a LISTEN, a lock) is
+  /// gone.
   private(set) var sessions = 0
   /// When this session was made, in the count of `PrimaryEpoch`.
   private var epoch = 0
-  /// The transaction that is open was asked to only read, so that a refused write says nothing of the server.
+  /// The open transaction was asked to be read-only, so a refused write says nothing about the server.
   private var mayNotWrite = false
   let cancelSlot: CancelSlot
-  /// Whether the server said that it ends this session. At an address that libpq can keep.
+  /// Whether the server announced that it ends this session. Stored at an address that libpq can keep.
   private let farewell = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
 
   /// - Parameter reconnects: false for sessions that hold something (an advisory lock) which a new session would lack.
@@ -62,8 +63,8 @@ final class LibpqConnection {
       PQfinish(new)
       throw PostgresError(.connection, message)
     }
-    // Notices would go to standard error, and can quote values. Of interest is only the one that ends an idle session
-    // (a shutdown, an administrator): outside of statements libpq reports that error as a notice, too.
+    // Notices would go to standard error and can quote values. Only the one that ends an idle session matters (a shutdown, an
+    // administrator): outside of statements libpq reports that error as a notice too.
     farewell.pointee = false
     PQsetNoticeReceiver(
       new,
@@ -86,7 +87,7 @@ final class LibpqConnection {
     state.connected()
   }
 
-  /// Takes on what every session has, and makes sure that it was taken.
+  /// Applies the settings of every session, and checks that the server accepted them.
   private static func apply(_ settings: String, to connection: OpaquePointer) throws(PostgresError) {
     let result = PQexec(connection, settings)
     defer { PQclear(result) }
@@ -97,14 +98,14 @@ final class LibpqConnection {
     }
   }
 
-  /// Connects when there is no connection, when the server closed it while it was idle, or when it is to a server that was
-  /// found to only read. So a restart of the server, or another one in its place, costs the next caller a reconnect and not
-  /// an error.
+  /// Connects if there is no connection, if the server closed it while it was idle, or if it leads to a server that was found
+  /// to be read-only. So a restart of the server, or its replacement by another, costs the next caller a reconnect and not an
+  /// error.
   func ensureLive() throws(PostgresError) {
     if connection != nil, state.phase == .idle, epoch != configuration.primary.current { lose() }
     if let connection, state.phase != .disconnected {
       guard clibpq_poll_readable(PQsocket(connection), -1, 0) != 0 else { return }
-      // Something came unasked. `PQisBusy` parses it; a farewell of the server reaches the notice receiver.
+      // Unrequested data has come. `PQisBusy` parses it; a farewell from the server reaches the notice receiver.
       if PQconsumeInput(connection) == 1, PQisBusy(connection) == 0, PQstatus(connection) == CONNECTION_OK,
         !farewell.pointee
       {
@@ -150,8 +151,9 @@ final class LibpqConnection {
         try send(key, parameters, on: connection)
       }
     } catch {
-      // The plan of a prepared statement can become unusable (a table changed its columns), or the statement can be gone
-      // (a pooler between here and the server). Outside a transaction nothing has happened yet: once more, unprepared.
+      // The plan of a prepared statement can become unusable (a table changed its columns), or the statement can be gone (a
+      // pooler between here and the server). Outside a transaction nothing has happened yet, so it is tried once more,
+      // unprepared.
       guard error.sqlState == .featureNotSupported || error.sqlState == .invalidStatementName,
         statements.forget(key), transaction == nil, state.phase == .idle
       else { throw error }
@@ -225,7 +227,7 @@ final class LibpqConnection {
 
   // MARK: Waiting for notifications
 
-  /// Everything that arrived without a statement. Nil: the connection is gone.
+  /// Everything that arrived without a statement. Nil means that the connection is lost.
   func receivedNotifications() -> [(channel: String, payload: String)]? {
     guard let connection, PQconsumeInput(connection) == 1, PQstatus(connection) == CONNECTION_OK else {
       lose()
@@ -333,8 +335,8 @@ final class LibpqConnection {
     return try outcome.get()
   }
 
-  /// A server that became a standby keeps its connections and refuses writes; it tells both in the parameters that it
-  /// reports (PostgreSQL 14 and newer). What it refused took no effect and is for another server, like a lost connection.
+  /// A server that became a standby keeps its connections and refuses writes; it reports both in its parameters (PostgreSQL
+  /// 14 and newer). What it refused took no effect and must go to another server, as after a lost connection.
   private func noticingReadOnly(
     _ outcome: Result<PostgresRows, PostgresError>, on connection: OpaquePointer
   ) -> Result<PostgresRows, PostgresError> {
@@ -364,7 +366,8 @@ final class LibpqConnection {
       return .failure(PostgresError(.misuse, "COPY is not supported"))
     default:
       defer { PQclear(result) }
-      // 67 is 'C', the field with the SQLSTATE (PG_DIAG_SQLSTATE). Without it the message is libpq's own: the connection broke.
+      // 67 is 'C', the field with the SQLSTATE (PG_DIAG_SQLSTATE). If it is missing, the message is libpq's own: the
+      // connection broke.
       guard PQresultErrorField(result, 67) != nil else {
         return .failure(lossError(Self.message(of: connection), inTransaction: inTransaction))
       }
@@ -379,7 +382,7 @@ final class LibpqConnection {
     }
   }
 
-  /// Inside a transaction a broken connection means that nothing was kept; outside, nobody knows.
+  /// Inside a transaction, a broken connection means that nothing was kept. Outside, the outcome is unknown.
   private func lossError(_ message: String, inTransaction: Bool) -> PostgresError {
     PostgresError(inTransaction ? .connection : .outcomeUnknown, "the connection broke: " + message)
   }

@@ -36,7 +36,7 @@ final class Listener: Sendable {
     }
   }
 
-  /// What the thread and the client share; the client's end closes it.
+  /// The state shared by the thread and the client; it is closed when the client ends.
   fileprivate final class Core: Sendable {
     let state = Mutex(State())
     let pipe = WakePipe()
@@ -47,7 +47,7 @@ final class Listener: Sendable {
   private let logger: Logger
   private let core = Core()
 
-  /// After this long without traffic the connection is tried.
+  /// After this time without traffic the connection is tested.
   private static let keepAlive: Int32 = 30_000
 
   init(_ configuration: PostgresConfiguration, logger: Logger) {
@@ -107,7 +107,7 @@ final class Listener: Sendable {
     if !started { failToStart("no thread left") }
   }
 
-  /// The next subscription tries again; those there are end, so that nobody waits for ever.
+  /// The next subscription tries again. Existing ones end, so that nobody waits forever.
   private func failToStart(_ reason: String) {
     logger.error("cannot listen to Postgres", metadata: ["error": "\(reason)"])
     let subscriptions = core.state.withLock { state in
@@ -134,7 +134,7 @@ final class Listener: Sendable {
         if connection.state.phase == .disconnected, !channels.isEmpty {
           try connection.connect()
         }
-        // A new session listens to nothing. This loop can have made it, or a statement that found the old session gone.
+        // A new session listens to nothing. It was made by this loop, or by a statement that found the old session gone.
         if connection.sessions != session { (session, listening) = (connection.sessions, []) }
         for channel in channels.subtracting(listening) {
           try connection.executeScript("LISTEN " + PostgresQuery.quotedIdentifier(channel))
@@ -159,7 +159,7 @@ final class Listener: Sendable {
         continue
       }
       core.announce(listening, session)
-      // Notifications may have come along with the answer to LISTEN.
+      // Notifications may have come with the answer to LISTEN.
       guard deliver(connection, core) else { continue }
 
       if connection.state.phase == .disconnected {
@@ -174,7 +174,7 @@ final class Listener: Sendable {
     }
   }
 
-  /// False: the connection is gone.
+  /// False: the connection is lost.
   private static func deliver(_ connection: LibpqConnection, _ core: Core) -> Bool {
     guard connection.state.phase == .idle else { return true }
     guard let notifications = connection.receivedNotifications() else { return false }
@@ -188,7 +188,7 @@ extension Listener.State {
 }
 
 extension Listener.Core {
-  /// Tells `.connected` to those that were not told for this connection.
+  /// Sends `.connected` to the subscriptions that did not get it for this connection.
   fileprivate func announce(_ channels: Set<String>, _ connection: Int) {
     let told = state.withLock { state in
       state.subscriptions.filter { channels.contains($0.value.channel) && $0.value.connection != connection }.map {

@@ -15,8 +15,8 @@ extension PostgresError {
       constraint: field("n"), table: field("t"))
   }
 
-  /// Removes what can repeat a value. Messages of the data exceptions (class 22) and of functions that raise their own
-  /// (P0001) quote the offending text; all others quote names only.
+  /// Removes text that can repeat a value. Messages of data exceptions (class 22) and of functions that raise their own
+  /// (P0001) quote the offending text; all others quote only names.
   static func redacted(_ message: String, _ state: SQLState) -> String {
     if state == "22021" { return "invalid byte sequence for the encoding" }
     guard state.classCode == "22" || state.classCode == "P0" else { return message }

@@ -1,12 +1,12 @@
-/// What a session is set to before anything is asked on it, by a statement of its own: what rides in the start-up packet
-/// instead is refused by a pooler in between, or dropped without a word.
+/// The settings that every session gets by a statement of its own, before anything else runs on it. Settings in the start-up
+/// packet would be refused by a pooler in between, or silently dropped.
 ///
 /// The time zone and the styles fix the text form of values, which the decoders read.
 struct SessionSettings: Sendable {
   /// Those that `options` in the connection string does not set itself.
   var timeouts: [(name: String, value: Duration)]
   var synchronousCommit: Bool
-  /// Taken on last: a role that may not change a parameter must not get it set by another role's right.
+  /// Set last: a role that may not change a parameter must not get it set by another role's right.
   var role: String?
 
   /// One statement, one round trip.

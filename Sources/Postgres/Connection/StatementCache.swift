@@ -1,5 +1,5 @@
-/// Which statements a connection has prepared. A statement is prepared at its second use: one that is used once costs no
-/// extra round trip, and one that is built anew for each call does not fill the server's memory.
+/// Which statements a connection has prepared. A statement is prepared at its second use: so a statement that is used once
+/// costs no extra round trip, and statements built for each call do not fill the server's memory.
 struct StatementCache {
   struct Key: Hashable {
     var sql: String
@@ -19,8 +19,8 @@ struct StatementCache {
   }
 
   private let limit: Int
-  /// Part of every name. Should a pooler hand the session to another client, that one finds no statement of this name, and
-  /// never a statement of somebody else under its own.
+  /// Part of every name. If a pooler hands the session to another client, that client finds no statement of this name, and
+  /// never somebody else's statement under its own.
   private let owner: String
   private var entries: [Key: Entry] = [:]
   private var seenOnce: Set<Key> = []
@@ -55,7 +55,7 @@ struct StatementCache {
     return .prepare(name: name, evicted: evicted)
   }
 
-  /// Whether the statement was prepared; it is not any more.
+  /// Whether the statement was prepared; afterwards it is not.
   @discardableResult
   mutating func forget(_ key: Key) -> Bool { entries.removeValue(forKey: key) != nil }
 

@@ -3,9 +3,8 @@ public import Logging
 /// Brings a database to the newest version: forward only, one file after the other.
 ///
 /// Files are named `NNNN_name.sql`. Each runs in a transaction together with its record (version, name, SHA-256), under a
-/// `lock_timeout`, so that a migration that waits for a lock does not make everybody else wait behind it; it is tried a
-/// few times. A file whose first line is `-- no transaction` runs statement by statement instead and must be written so
-/// that it can be run again.
+/// `lock_timeout`, so that a migration that waits for a lock does not make everybody wait behind it; it is tried a few times.
+/// A file whose first line is `-- no transaction` runs statement by statement instead, and must be repeatable.
 ///
 /// Any number of processes may start at once: one migrates, the others wait.
 public struct Migrator: Sendable {
@@ -22,7 +21,7 @@ public struct Migrator: Sendable {
 
   /// How long one statement waits for a lock.
   public var lockTimeout: Duration = .seconds(5)
-  /// How often a file is tried that could not get its locks.
+  /// How many times a file is tried that could not get its locks.
   public var attempts = 10
   /// How long to wait for another process that migrates.
   public var waitLimit: Duration = .seconds(600)
@@ -76,8 +75,8 @@ public struct Migrator: Sendable {
     return try rows.map { Applied(version: try $0.get("version"), name: try $0.get("name")) }
   }
 
-  /// One advisory lock a table. It is asked for again and again rather than waited for: a statement that waits holds a
-  /// snapshot, and `CREATE INDEX CONCURRENTLY` in another process would wait for that in turn.
+  /// One advisory lock for each table. It is polled instead of waited for: a waiting statement holds a snapshot, and `CREATE
+  /// INDEX CONCURRENTLY` in another process would wait for that in turn.
   private func lock(_ lane: PostgresLane) async throws {
     let deadline = ContinuousClock.now + waitLimit
     let name = "migrations:" + qualifiedTable

@@ -46,7 +46,7 @@ final class ConnectionPool: Sendable {
 
   // MARK: Use
 
-  /// Runs `body` on a connection as soon as one is free. `after` may keep the lease (a transaction does).
+  /// Runs `body` on a connection as soon as one is free. `after` may keep the lease, as a transaction does.
   func run<T: Sendable>(
     _ ticket: StatementTicket, keepLease: Bool = false,
     _ body: @escaping @Sendable (LibpqConnection, Lease) -> Result<T, PostgresError>
@@ -122,7 +122,7 @@ final class ConnectionPool: Sendable {
     case finished([@Sendable () -> Void])
   }
 
-  /// Feeds the machine under the lock and performs its actions outside of it, so that nothing foreign runs locked.
+  /// Gives inputs to the machine under the lock and performs its actions outside of it, so that no foreign code runs locked.
   private func perform(
     _ input: (inout State) -> [PoolStateMachine.Action], before: (inout State) -> Void = { _ in }
   ) {

@@ -34,7 +34,7 @@ struct PoolStateMachine: Sendable {
     case finished
   }
 
-  /// How a connection comes back.
+  /// The state in which a connection is returned.
   enum Condition: Sendable, Equatable {
     case healthy
     case broken
@@ -56,7 +56,7 @@ struct PoolStateMachine: Sendable {
 
   private let settings: Settings
   private var connections: [ConnectionID: Phase] = [:]
-  /// Idle connections, the one used last at the end: it is taken first, so that those in excess grow old.
+  /// Idle connections, the most recently used at the end. That one is taken first, so that surplus ones grow old.
   private var idle: [ConnectionID] = []
   private var waiters = FIFO<Waiter>()
   private var lastConnection = 0
@@ -144,7 +144,7 @@ struct PoolStateMachine: Sendable {
     return actions + openWhatIsMissing(now)
   }
 
-  /// When `tick` has something to do, unless something else happens before.
+  /// When `tick` has something to do, unless something else happens earlier.
   var nextDeadline: Instant? {
     var deadlines: [Instant] = []
     if let first = waiters.first {

@@ -1,8 +1,8 @@
-/// The roles that the user of the connection takes on, made and given to it where they are missing.
+/// The roles that the connection's user takes on, which are created and granted if they are missing.
 ///
-/// Roles belong to the whole cluster, rights on them to each user: a database that was restored elsewhere, a second service on
-/// the same cluster, and another user have what the migrations recorded and not what the migrations granted. So this is looked
-/// at before each migration and not only once.
+/// Roles belong to the whole cluster, and rights on them to each user. So after a restore elsewhere, with a second service on
+/// the same cluster, or with another user, the migrations are recorded but their grants may be missing. Therefore this is
+/// checked before each migration and not only once.
 ///
 /// Since PostgreSQL 16, a user that creates a role may grant it to others, but cannot take it on before it grants the role to
 /// itself.
@@ -19,15 +19,15 @@ public struct DatabaseRoles: Sendable {
   public struct Gap: Sendable, Hashable {
     public var user: String
     public var serverVersion: Int
-    /// Roles that there are not.
+    /// Roles that do not exist.
     public var absent: [String]
-    /// Roles that the user may not take on, the absent ones included.
+    /// Roles that the user may not take on, including the absent ones.
     public var notGranted: [String]
 
     /// Nothing is missing.
     public var isEmpty: Bool { absent.isEmpty && notGranted.isEmpty }
 
-    /// What an administrator runs, one statement each.
+    /// The statements that an administrator must run.
     public var statements: [String] {
       let create = absent.map { "CREATE ROLE \(Self.quoted($0)) NOLOGIN" }
       guard !notGranted.isEmpty else { return create }
@@ -42,11 +42,11 @@ public struct DatabaseRoles: Sendable {
       return isPlain ? name : PostgresQuery.quotedIdentifier(name)
     }
 
-    /// The user takes a role on and does not have its rights at other times. Before 16 that is a property of the user.
+    /// The user can take a role on and does not have its rights at other times. Before 16 that is a property of the user.
     private var options: String { serverVersion >= 160_000 ? " WITH INHERIT FALSE, SET TRUE" : "" }
   }
 
-  /// Looks, and changes nothing.
+  /// Checks, and changes nothing.
   public func gap() async throws -> Gap {
     let server = try await client.query(
       "SELECT current_user::text AS name, current_setting('server_version_num')::integer AS version"
@@ -71,11 +71,11 @@ public struct DatabaseRoles: Sendable {
     return gap
   }
 
-  /// Makes and grants what is missing. Any number of processes may do it at once.
-  /// - Throws: `.rights` with the exact statements when the user may not do it itself.
+  /// Creates and grants what is missing. Any number of processes may do it at once.
+  /// - Throws: `.rights` with the exact statements, if the user may not do it.
   public func prepare() async throws {
-    // Two that grant the same at one moment disturb each other (XX000, "tuple concurrently updated"). A second look finds
-    // what the other one did.
+    // Two processes that grant the same at one moment disturb each other (XX000, "tuple concurrently updated"). A second look
+    // finds what the other one did.
     for _ in 0..<5 {
       let gap = try await gap()
       if gap.isEmpty { return }

@@ -1,8 +1,8 @@
 extension PostgresClient {
-  /// Makes sure that a connection is one session of the server from its begin to its end: a role, a prepared statement, a
-  /// lock and a LISTEN belong to the session. A pooler in transaction mode gives each transaction another one.
+  /// Checks that a connection is one session of the server from beginning to end: a role, a prepared statement, a lock and a
+  /// LISTEN belong to the session. A pooler in transaction mode gives each transaction another session.
   ///
-  /// Two connections are open at once. With sessions of their own, each stays at its process of the server, and never at the
+  /// Two connections are open at once. If they are real sessions, each keeps its own server process and never gets the
   /// other's.
   /// - Throws: `.pooled`.
   public func checkSessions() async throws {

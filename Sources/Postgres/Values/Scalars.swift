@@ -197,8 +197,8 @@ extension PostgresArrayElement where Self: RawRepresentable, RawValue == String 
 }
 
 extension String {
-  /// Whether there is a zero byte, which Postgres has no place for in a text. Bodies of several thousand bytes go through
-  /// here on the way of every bulk insert, so the C library looks.
+  /// Whether there is a zero byte, which Postgres cannot store in a text. Every bulk insert checks bodies of several thousand
+  /// bytes here, so the C library searches.
   fileprivate var containsNUL: Bool {
     utf8.withContiguousStorageIfAvailable { bytes in
       bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false
