@@ -1,25 +1,25 @@
-/// Decides when one connection is tried, when commands are taken, and when they are turned away at once. A plain
-/// value without clock or socket: the lane's thread tells it what happened, callers ask it for admission.
+/// Decides when one connection is tried, when commands are accepted, and when they are refused at once. A plain value without
+/// clock or socket: the lane's thread tells it what happened, and callers ask it for admission.
 struct ConnectionCircuit: Sendable {
   typealias Instant = ContinuousClock.Instant
 
   enum State: Sendable, Hashable {
     /// No attempt has ended yet. Commands wait for the first one.
     case starting
-    /// Connected. Commands are taken.
+    /// Connected. Commands are accepted.
     case up
-    /// An idle connection turned out to be closed, and the first attempt to replace it is under way. Nothing is lost
-    /// and the server is likely there, so commands wait for it.
+    /// An idle connection turned out to be closed, and the first attempt to replace it is running. Nothing is lost and the
+    /// server is probably there, so commands wait for the result.
     case replacing
-    /// Not connected. Commands are turned away; the next attempt is due at a time.
+    /// Not connected. Commands are refused; the next attempt is due at a time.
     case down(failures: Int, retryAt: Instant)
-    /// An attempt after failures is under way. Commands are still turned away.
+    /// An attempt after failures is running. Commands are still refused.
     case probing(failures: Int)
     /// Ended for good.
     case closed
   }
 
-  /// What the lane's thread has to do now.
+  /// What the lane's thread must do now.
   enum Step: Sendable, Hashable {
     case connect
     case serve
@@ -56,7 +56,7 @@ struct ConnectionCircuit: Sendable {
     }
   }
 
-  /// The attempt succeeded, log-in and first reply included.
+  /// The attempt succeeded, including log-in and first reply.
   mutating func connected() {
     if state != .closed { state = .up }
   }
@@ -66,7 +66,7 @@ struct ConnectionCircuit: Sendable {
     if state == .up { state = .replacing }
   }
 
-  /// The attempt failed, or a connection broke or fell silent with replies owed.
+  /// The attempt failed, or a connection broke or fell silent while replies were awaited.
   mutating func failed(now: Instant, jitter: Double) {
     let failures: Int
     switch state {

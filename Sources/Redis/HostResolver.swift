@@ -2,8 +2,8 @@ internal import Dispatch
 internal import Foundation
 internal import Synchronization
 
-/// Looks up a host's address within a time limit. The system's look-up has none of its own, so it runs on a thread of
-/// its own; a look-up that is late is waited for again by the next attempt instead of being started twice.
+/// Looks up a host's address within a time limit. The system's look-up has no limit, so it runs on a thread of its own. A
+/// late look-up is awaited by the next attempt instead of being started twice.
 final class HostResolver: Sendable {
   private final class Lookup: Sendable {
     let host: String
@@ -15,7 +15,7 @@ final class HostResolver: Sendable {
 
   private struct State {
     var pending: Lookup?
-    /// Attempts go through the addresses of a host in turn.
+    /// Attempts use the addresses of a host in turn.
     var attempts = 0
   }
 

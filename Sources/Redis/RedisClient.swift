@@ -1,14 +1,14 @@
 public import Logging
 internal import Synchronization
 
-/// A Redis client for data that may be lost: every call ends within a short, configured time, and while the server is
-/// away calls fail at once instead of waiting. Callers decide whether to go on without it.
+/// A Redis client for data that may be lost: every call ends within a short, configured time, and while the server is down
+/// calls fail at once instead of waiting. Callers decide whether to continue without it.
 ///
-/// A few connections, each with its own thread, carry all commands; the commands that wait are written together. Two
-/// commands sent one after the other's reply run in that order, concurrent ones in any. Do not send commands that
-/// block (`BLPOP`), subscribe, or change the connection (`SELECT`, `MULTI`): all callers share the connections.
+/// A few connections, each with its own thread, carry all commands; waiting commands are written together. If a command is
+/// sent after another's reply, they run in that order; concurrent ones run in any order. Do not send commands that block
+/// (`BLPOP`), subscribe, or change the connection (`SELECT`, `MULTI`), because all callers share the connections.
 public final class RedisClient: Sendable {
-  /// What the client was made with.
+  /// The configuration that the client was made with.
   public let configuration: RedisConfiguration
   private let lanes: [LaneMailbox]
   private let turn = Atomic<UInt>(0)
@@ -41,7 +41,7 @@ public final class RedisClient: Sendable {
     for lane in lanes { lane.close() }
   }
 
-  /// Whether at least one connection is believed to work. Asks nobody.
+  /// Whether at least one connection is believed to work. Makes no call.
   public var isAvailable: Bool { lanes.contains { $0.admitsCommands } }
 
   /// Runs a command and returns its reply. Keys in it are as the server has them, with the prefix.

@@ -4,17 +4,17 @@ public struct RedisConfiguration: Sendable {
   public let address: RedisAddress
   /// How many connections, each with a thread of its own.
   public var connections: Int
-  /// The longest silence of the server while a reply is owed. After it the connection is given up.
+  /// The longest silence of the server while a reply is awaited. After it the connection is given up.
   public var timeout: Duration
   /// The longest that connecting may take, name look-up included.
   public var connectTimeout: Duration
   /// The longest that one command may wait for its turn, and the longest that one batch of replies may take.
   public var maximumWait: Duration
-  /// The most commands waiting for one connection; beyond it calls fail with `.overloaded`.
+  /// The most commands waiting for one connection; further calls fail with `.overloaded`.
   public var maximumQueued: Int
   /// The pauses between attempts to reconnect.
   public var backoff: RedisBackoff
-  /// Stands before every key, so that several services can share a server without taking each other's marks.
+  /// The prefix of every key, so that several services can share a server without using each other's keys.
   public var keyPrefix = ""
 
   /// - Parameter url: `redis://[[user]:password@]host[:port][/database]`, `rediss://…` for TLS, or

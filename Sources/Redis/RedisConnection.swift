@@ -38,7 +38,7 @@ final class RedisConnection {
     redisFree(context)
   }
 
-  /// Whether the server closed the connection. Ask only when no reply is owed: then there is nothing to read but that.
+  /// Whether the server closed the connection. Ask only if no reply is awaited: then there is nothing else to read.
   var wasClosedWhileIdle: Bool {
     guard chiredis_wait_readable(context, 0) != 0 else { return false }
     // Through TLS something may have come that is no reply: a ticket for a later session.
@@ -63,7 +63,7 @@ final class RedisConnection {
     } while isDone == 0
   }
 
-  /// The next reply owed, waiting for the configured time of silence at most, and not beyond the deadline.
+  /// The next awaited reply. Waits at most for the configured time of silence, and not beyond the deadline.
   func nextReply(deadline: ContinuousClock.Instant) throws(RedisError) -> RedisReply {
     while true {
       var found: UnsafeMutableRawPointer?
@@ -109,7 +109,7 @@ final class RedisConnection {
     if address.database != 0 { try expectStatus(["SELECT", RedisArgument(address.database)]) }
     // A server that is still loading its data answers this with an error, and is tried again later.
     try expectStatus(["PING"])
-    // A replica takes no writes. A server that does not say what it is (an access list) is taken as it is.
+    // A replica accepts no writes. If a server does not tell its role (an access list), it is used as it is.
     if case .array(let role) = try ask(["ROLE"]), role.first?.string == "slave" {
       throw .unavailable("the server is a replica")
     }
@@ -130,7 +130,7 @@ final class RedisConnection {
   }
 
   private func append(words: [UInt8], lengths: [Int]) throws(RedisError) {
-    // A word of no bytes still needs an address, so there is always at least one byte to point at.
+    // A word without bytes still needs an address, so there is always at least one byte to point to.
     let bytes = words.isEmpty ? [0] : words
     let result = bytes.withUnsafeBytes { buffer -> Int32 in
       guard let base = buffer.baseAddress?.assumingMemoryBound(to: CChar.self) else { return REDIS_ERR }
@@ -154,7 +154,7 @@ final class RedisConnection {
 
   /// What hiredis says went wrong, in its own fixed words or the system's; no command and no reply is in it.
   private func failure() -> RedisError {
-    // Asked first: it looks at errno, which any other call may change.
+    // This check comes first, because it reads errno, which any other call may change.
     if chiredis_timed_out(context) { return .timeout }
     return .unavailable(String(cString: chiredis_error_text(context)))
   }

@@ -1,4 +1,4 @@
-/// Why a command has no reply. Callers decide whether to go on without Redis; nothing here is ever waited for long.
+/// Why a command has no reply. Callers decide whether to continue without Redis; no call waits long.
 public enum RedisError: Error, Sendable, Hashable {
   /// There is no connection, or it broke before the reply came. The command may have run if it was already sent.
   case unavailable(String)

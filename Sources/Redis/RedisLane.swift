@@ -12,7 +12,7 @@ final class RedisLane {
   private var connection: RedisConnection?
   private var lastReported: Reported = .nothing
 
-  /// What the log was last told: each outage is one warning and one note of its end.
+  /// What was last logged: each outage is one warning and one note of its end.
   private enum Reported { case nothing, down }
 
   /// Bounds of one batch: enough to make the round trip's share small, little enough that a silent server holds few.
@@ -66,7 +66,7 @@ final class RedisLane {
     let batch = mailbox.take(maximumCount: Self.maximumBatch, maximumBytes: Self.maximumBatchBytes)
     guard !batch.isEmpty else { return mailbox.sleep(until: nil) }
     if connection.wasClosedWhileIdle {
-      // Nothing is owed on it and nothing was written, so a new one can take its place unseen.
+      // No reply is awaited on it and nothing was written, so a new connection can replace it unnoticed.
       self.connection = nil
       mailbox.foundStale()
       connect()
@@ -97,7 +97,7 @@ final class RedisLane {
       try connection.flush()
       while answered < owed.count {
         let reply = try connection.nextReply(deadline: deadline)
-        // Said by a server that is no longer the one to ask: its place is taken by another, behind the same address.
+        // This server is no longer the primary: another one has replaced it behind the same address.
         if case .error(let text) = reply, Self.isNoPrimary(text) { throw .unavailable(text) }
         owed[answered].answer(Self.answer(reply))
         answered += 1

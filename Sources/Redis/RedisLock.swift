@@ -1,12 +1,12 @@
 /// A lock that this process holds until a time, and that ends by itself after it.
 ///
-/// It saves work, it does not guard truth: a process that stops for longer than the lock lasts wakes up without it.
-/// What must never happen twice needs a second guard where the data is, such as a unique key or a fencing number.
+/// It saves work but does not guarantee exclusion: a process that stops for longer than the lock lasts continues without it.
+/// What must never happen twice needs a second guard at the data, such as a unique key or a fencing number.
 public struct RedisLock: Sendable {
   /// The key of the lock.
   public let name: String
-  /// When the lock must be taken as lost, on this machine's clock. It is counted from before the server was asked, and
-  /// shortened for clocks that run differently, so the server lets go of the lock only later.
+  /// When the lock must count as lost, on this machine's clock. It is counted from before the server was asked, and shortened
+  /// to allow for clock drift, so the server releases the lock only later.
   public let deadline: ContinuousClock.Instant
 
   let owner: String
@@ -15,7 +15,7 @@ public struct RedisLock: Sendable {
   /// Whether the time has not run out yet, without asking the server.
   public var isStillHeld: Bool { ContinuousClock.now < deadline }
 
-  /// The same lock with its time beginning anew; `nil` when it was lost, and is perhaps somebody else's now.
+  /// The same lock with its time restarted; `nil` if it was lost, and perhaps belongs to another owner now.
   public func extended(for time: Duration) async throws(RedisError) -> RedisLock? {
     let asked = ContinuousClock.now
     let reply = try await client.eval(
@@ -25,7 +25,7 @@ public struct RedisLock: Sendable {
   }
 
   /// Gives the lock back.
-  /// - Returns: whether it was still held; `false` when it had ended before and is perhaps somebody else's now.
+  /// - Returns: whether it was still held; `false` if it had ended before and perhaps belongs to another owner now.
   @discardableResult
   public func release() async throws(RedisError) -> Bool {
     try await client.eval(Self.releaseScript, keys: [name], arguments: [RedisArgument(owner)]).integer == 1
@@ -55,7 +55,7 @@ extension RedisClient {
   /// - Parameters:
   ///   - name: the key that stands for the lock.
   ///   - time: after this long the lock ends by itself.
-  /// - Returns: `nil` when somebody else holds it. When an error is thrown, nobody knows: the lock may have been taken,
+  /// - Returns: `nil` if another owner holds it. If an error is thrown, the result is unknown: the lock may have been taken,
   ///   and then ends by itself.
   public func lock(_ name: String, for time: Duration) async throws(RedisError) -> RedisLock? {
     let asked = ContinuousClock.now

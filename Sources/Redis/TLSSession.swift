@@ -1,11 +1,11 @@
 internal import COpenSSL
 
-/// TLS on a socket that is connected: who the server is is verified against the system's authorities (`SSL_CERT_FILE` and
-/// `SSL_CERT_DIR` name others), as the host of the URL. Used by one thread.
+/// TLS on a connected socket. The server's certificate is verified against the system's authorities (`SSL_CERT_FILE` and
+/// `SSL_CERT_DIR` name others) and against the URL's host. Used by one thread.
 final class TLSSession {
   private let session: OpaquePointer
 
-  /// What became of a read.
+  /// The result of a read.
   enum Read {
     case bytes([UInt8])
     /// Nothing for this client, such as a ticket of the session, or nothing in time.
@@ -13,7 +13,7 @@ final class TLSSession {
     case closed
   }
 
-  /// Shakes hands. The socket's own time limits bound each of its reads and writes.
+  /// Does the handshake. The socket's own time limits bound each of its reads and writes.
   init(socket: Int32, host: String) throws(RedisError) {
     guard let context = SSL_CTX_new(TLS_client_method()) else { throw .unavailable("TLS: out of memory") }
     defer { SSL_CTX_free(context) }  // the session keeps its own reference
@@ -32,7 +32,7 @@ final class TLSSession {
 
   deinit { SSL_free(session) }
 
-  /// Whether bytes wait that were read from the socket already.
+  /// Whether bytes are waiting that were already read from the socket.
   var hasPending: Bool { SSL_pending(session) > 0 }
 
   func write(_ bytes: [UInt8]) throws(RedisError) {
@@ -60,7 +60,7 @@ final class TLSSession {
     return error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ
   }
 
-  /// Why the handshake failed: OpenSSL's own words for the certificate, or for what it met.
+  /// Why the handshake failed: OpenSSL's own words about the certificate or the handshake.
   private func reason() -> String {
     let verification = SSL_get_verify_result(session)
     if verification != Int(X509_V_OK), let text = X509_verify_cert_error_string(verification) {

@@ -1,4 +1,4 @@
-/// What a token bucket says to a request.
+/// The answer of a token bucket to a request.
 public enum TokenDecision: Sendable, Hashable {
   /// Go on; this many whole tokens are left.
   case allowed(remaining: Int)
@@ -7,8 +7,8 @@ public enum TokenDecision: Sendable, Hashable {
 }
 
 extension RedisClient {
-  /// Takes tokens from a bucket that many processes share. A bucket begins full, and time is the server's, so the
-  /// processes' clocks do not matter. It leaves no key behind once it is full again.
+  /// Takes tokens from a bucket that many processes share. A bucket starts full, and the server's time is used, so the
+  /// processes' clocks do not matter. A full bucket leaves no key behind.
   ///
   /// - Parameters:
   ///   - bucket: the key of the bucket.
