@@ -6,11 +6,11 @@ public struct AddressPolicy: Sendable, Hashable {
   private let isRestricted: Bool
   private let exceptions: [NetworkBlock]
 
-  /// No restriction: for addresses that this program's own configuration names.
+  /// No restriction: for addresses from this program's own configuration.
   public static let anywhere = AddressPolicy(isRestricted: false, exceptions: [])
 
-  /// Public addresses, and the given blocks: for addresses that come from other people, who must not reach what is
-  /// behind this machine's firewall with its help.
+  /// Public addresses and the given blocks: for addresses from other people, who must not use this machine to reach what is
+  /// behind its firewall.
   public static func publicOnly(besides exceptions: [NetworkBlock] = []) -> AddressPolicy {
     AddressPolicy(isRestricted: true, exceptions: exceptions)
   }

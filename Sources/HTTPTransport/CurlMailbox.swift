@@ -1,7 +1,7 @@
 internal import CCurl
 internal import Synchronization
 
-/// What callers leave for the multi thread. The thread is woken only by the first thing left since it last looked.
+/// What callers leave for the multi thread. Only the first message since the thread last looked wakes it.
 final class CurlMailbox: Sendable {
   /// Everything left since the last look.
   struct Mail {
@@ -40,7 +40,7 @@ final class CurlMailbox: Sendable {
     _ = leave { mail in mail.cancelled.append(ticket) }
   }
 
-  /// Asks the thread to end all it does, and itself. Nothing can be left any more.
+  /// Asks the thread to end all transfers and itself. Nothing can be submitted after that.
   func close() {
     state.withLock { state in
       guard !state.isClosed else { return }
@@ -50,7 +50,7 @@ final class CurlMailbox: Sendable {
     }
   }
 
-  /// Called by the thread: from now on it can be woken.
+  /// The thread calls this: from now on it can be woken.
   func attach(_ multi: UnsafeMutableRawPointer) {
     let waker = Waker(multi: multi)
     state.withLock { $0.waker = waker }

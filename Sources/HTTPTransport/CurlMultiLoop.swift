@@ -57,7 +57,7 @@ final class CurlMultiLoop {
     self.logger = logger
     ccurl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, limits.connections)
     ccurl_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, limits.connectionsPerHost)
-    // Connections kept for later: as many as may be open at once, so that none is closed only to be opened again.
+    // As many idle connections are kept as may be open, so that none is closed only to be opened again.
     ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, limits.connections)
   }
 
@@ -117,8 +117,8 @@ final class CurlMultiLoop {
     }
   }
 
-  /// libcurl keeps a transfer's own time limit only once it has a connection to work with; one that waits for a free
-  /// connection is ended here.
+  /// libcurl applies a transfer's time limit only once it has a connection; a transfer that still waits for one is ended
+  /// here.
   private func endOverdue() {
     let now = ContinuousClock.now
     guard let earliest = earliestDeadline, earliest <= now else { return }
@@ -149,7 +149,7 @@ final class CurlMultiLoop {
 
   private func check(_ code: CURLMcode) {
     guard code != CURLM_OK else { return }
-    // Not expected ever (out of memory, or a defect). Requests still end at their deadlines; only do not spin.
+    // This never happens (out of memory, or a defect). Requests still end at their deadlines; this only avoids a busy loop.
     logger.error("libcurl multi failed", metadata: ["reason": "\(String(cString: curl_multi_strerror(code)))"])
     // The thread is the loop's own.
     Thread.sleep(forTimeInterval: 0.01)

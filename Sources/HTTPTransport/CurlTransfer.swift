@@ -7,7 +7,7 @@ enum CurlOutcome {
   case finished(CURLcode)
   /// The deadline passed.
   case deadlinePassed
-  /// The caller went away, or the thread is shutting down.
+  /// The caller cancelled it, or the thread is shutting down.
   case cancelled
   /// libcurl refused an option or the handle; nothing was sent.
   case notStarted(CURLcode)
@@ -23,7 +23,7 @@ protocol CurlTransfer: AnyObject {
   func end(_ outcome: CurlOutcome, _ easy: CurlEasy?, mayHaveSent: Bool)
 }
 
-/// What travels from a caller to the multi thread: how to make the transfer, and by when it must end.
+/// What a caller sends to the multi thread: how to make the transfer, and by when it must end.
 struct CurlJob: Sendable {
   let ticket: CurlTicket
   let deadline: ContinuousClock.Instant

@@ -31,18 +31,18 @@ public enum HTTPDate {
   }
 }
 
-/// How long the other side asks to be left alone (RFC 9110, section 10.2.3).
+/// How long the other side asks us to wait (RFC 9110, section 10.2.3).
 public enum RetryAfter {
-  /// Nobody is believed to mean more than a day.
+  /// Longer times than a day are not believed.
   public static let longest: Duration = .seconds(86_400)
 
-  /// Reads the header: seconds, or a date. A date is counted from the answer's own `Date`, so that the clocks of the two
-  /// sides need not agree; one that is over is no time at all.
-  /// - Returns: nil when there is no such header, or it says nothing that can be understood.
+  /// Reads the header: seconds, or a date. A date is counted from the answer's own `Date`, so that the two clocks need not
+  /// agree; a date in the past means no time at all.
+  /// - Returns: nil if there is no such header, or it cannot be understood.
   public static func duration(_ headers: HTTPHeaderList, now: Date = Date()) -> Duration? {
     guard let text = headers["Retry-After"] else { return nil }
     if !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
-      // More digits than a number holds mean a long time as well.
+      // More digits than a number can hold mean a long time too.
       return min(.seconds(Int64(text.prefix(10)) ?? 0), longest)
     }
     guard let moment = HTTPDate.date(text) else { return nil }

@@ -1,12 +1,12 @@
 internal import CCurl
 import Networks
 
-/// The server that a URL leads to, in one spelling, read as the transport reads it: two URLs of one server are equal here,
-/// whatever their scheme, path, letters and ways of writing an address. All names and addresses of this machine are one.
+/// The server that a URL leads to, in one spelling, and parsed as the transport parses it. Two URLs of one server are equal
+/// here, whatever their scheme, path, case and spelling of an address. All names and addresses of this machine are equal.
 public struct HTTPOrigin: Hashable, Sendable {
   /// In lower-case letters, without a full stop at the end; an address in its usual form, without brackets.
   public let host: String
-  /// The scheme's own when the URL names none.
+  /// The scheme's default if the URL names none.
   public let port: Int
 
   /// - Returns: nil for what is not an absolute URL of HTTP.
@@ -37,7 +37,7 @@ public struct HTTPOrigin: Hashable, Sendable {
     hasher.combine(machine)
   }
 
-  /// Whether it is the machine that this program runs on, as far as that can be told without asking a name server.
+  /// Whether it is the machine that this program runs on, as far as that is known without a name server.
   public var isThisMachine: Bool {
     guard let address = IPAddress(host) else { return host == "localhost" || host.hasSuffix(".localhost") }
     let bytes = (address.embeddedIPv4 ?? address).bytes

@@ -12,7 +12,7 @@ final class HTTPTransfer: CurlTransfer {
   private var collector: ResponseCollector
   /// libcurl keeps the address, not a copy, of the list of header lines.
   private var headerLines: UnsafeMutablePointer<curl_slist>?
-  /// An address that the request must not be sent to was met.
+  /// The request would have been sent to a forbidden address.
   private var metRefusedAddress = false
 
   init(
@@ -59,7 +59,7 @@ final class HTTPTransfer: CurlTransfer {
     easy.set(CURLOPT_MAXAGE_CONN, Int(max(1, configuration.idleConnectionTime.components.seconds)))
     easy.set(CURLOPT_TCP_KEEPALIVE, true)
     easy.set(CURLOPT_NOSIGNAL, true)
-    // Without it, ending a transfer during a name look-up would wait for the look-up and stop the whole thread.
+    // Without this, ending a transfer during a name look-up would wait for the look-up and block the whole thread.
     easy.set(CURLOPT_QUICK_EXIT, true)
   }
 
@@ -124,13 +124,13 @@ final class HTTPTransfer: CurlTransfer {
       guard let context, let bytes else { return 0 }
       let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
       let chunk = UnsafeRawBufferPointer(start: bytes, count: size * count)
-      // Any other number than the chunk's makes libcurl give the transfer up.
+      // Returning any number other than the chunk's size makes libcurl abort the transfer.
       return transfer.collector.takeBody(chunk) ? chunk.count : 0
     }
   }
 
-  /// Twice: no connection is opened to an address that is not allowed, and a kept connection, which another request may
-  /// have opened, is looked at before it is used.
+  /// Two checks: no connection is opened to a forbidden address, and a kept connection, which another request may have
+  /// opened, is checked before it is used.
   private func setAddressChecks(_ easy: inout CurlEasy) {
     let this = Unmanaged.passUnretained(self).toOpaque()
     easy.set(CURLOPT_OPENSOCKETDATA, pointer: this)

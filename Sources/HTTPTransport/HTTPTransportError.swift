@@ -4,7 +4,7 @@
 public enum HTTPTransportError: Error, Sendable, Hashable {
   /// The request is malformed, or its URL is one this transport does not speak to. Nothing was sent.
   case invalidRequest(String)
-  /// No connection came about: the name is unknown, the port refuses, the network is away. Nothing was sent.
+  /// No connection could be made: the name is unknown, the port refuses, the network is down. Nothing was sent.
   case connection(String)
   /// The name leads only to addresses that the request's `destinations` do not allow. Nothing was sent.
   case addressRefused

@@ -1,13 +1,13 @@
 internal import Synchronization
 
-/// Carries requests to servers that others choose. A server that lets a request wait until its deadline gets a short deadline
-/// for the next ones, until it answers, so that not every caller waits the whole time.
+/// Carries requests to servers that others choose. If a server lets a request wait until its deadline, the next requests to
+/// it get a short deadline until it answers, so that not every caller waits the whole time.
 public final class HangingServers: HTTPSending {
   /// The deadline of a request to a server that hung.
   public static let shortDeadline: Duration = .seconds(5)
   /// One request in this many keeps its own deadline, so that a server that is only slow can still answer.
   static let wholeTimeEvery = 4
-  /// The most servers that are remembered. One more empties the memory.
+  /// The most servers that are remembered. One more clears the memory.
   static let mostServers = 10_000
 
   private let transport: any HTTPSending

@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// Names of domains as people write them and as systems take them.
+/// Domain names in the form that people write and in the form that systems accept.
 enum DomainName {
   /// The ASCII form of a domain (RFC 5891, with the mappings of UTS 46): `bücher.example` is `xn--bcher-kva.example`. A
   /// domain that is ASCII already stays as it is.

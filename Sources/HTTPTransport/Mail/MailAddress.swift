@@ -1,6 +1,6 @@
 /// A mailbox: an address, and the name that people see before it.
 public struct MailAddress: Sendable, Hashable {
-  /// `local@domain`, in ASCII: a domain in another alphabet in the form that mail systems take.
+  /// `local@domain`, in ASCII: a domain in another alphabet is in the form that mail systems accept.
   public let address: String
   /// Any text; nil for none.
   public let name: String?
@@ -32,7 +32,7 @@ public struct MailAddress: Sendable, Hashable {
     self.init(String(text[text.index(after: open)...].dropLast()), name: String(name))
   }
 
-  /// What is behind the `@`.
+  /// The part after the `@`.
   public var domain: String { String(address.drop { $0 != "@" }.dropFirst()) }
 
   private static func isLocalByte(_ byte: UInt8) -> Bool {

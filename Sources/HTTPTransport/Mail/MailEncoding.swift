@@ -1,4 +1,4 @@
-/// Texts in the forms that mail takes: whatever a text holds, it cannot end the field or the line it stands in.
+/// Texts in the forms that mail allows: whatever a text contains, it cannot end its field or line.
 enum MailEncoding {
   /// A field body of RFC 5322 "unstructured" text: as it is when it is short printable ASCII, else as encoded words of
   /// RFC 2047, folded.
@@ -61,7 +61,7 @@ enum MailEncoding {
     return (isPlain ? "7bit" : "quoted-printable", bytes)
   }
 
-  /// The lines of a text, whatever ends them; an empty line at the very end is not one.
+  /// The lines of a text, whatever ends them. An empty line at the very end does not count.
   private static func lines(_ text: String) -> [ArraySlice<UInt8>] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.utf8.count)

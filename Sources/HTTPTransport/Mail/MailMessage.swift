@@ -29,8 +29,7 @@ public struct MailMessage: Sendable {
     self.headers = headers
   }
 
-  /// The message in the form of RFC 5322 and MIME, with CRLF line ends. Dots at the start of lines are the transport's
-  /// business.
+  /// The message in the form of RFC 5322 and MIME, with CRLF line ends. The transport handles dots at the start of lines.
   public func bytes() -> [UInt8] {
     var lines = [
       "Date: \(Self.dateText(date))",
@@ -79,7 +78,7 @@ public struct MailMessage: Sendable {
 }
 
 extension MailMessage: CustomStringConvertible, CustomReflectable {
-  /// Nothing of what it says, nor to whom.
+  /// Contains neither the content nor the recipient.
   public var description: String { "MailMessage(\(id))" }
   public var customMirror: Mirror { Mirror(self, children: ["id": id]) }
 }

@@ -1,8 +1,8 @@
 internal import CCurl
 
-/// The server that takes mail from this program and carries it on.
+/// The server that accepts mail from this program and forwards it.
 public struct MailRelay: Sendable {
-  /// How the way to the relay is encrypted.
+  /// How the connection to the relay is encrypted.
   public enum Encryption: String, Sendable, Hashable, CaseIterable {
     /// TLS from the first byte (`smtps`), or after STARTTLS; a relay that offers neither is not used.
     case required

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// Anything that can hand a message to a mail system: the real `MailTransport`, or a fake in a test.
 public protocol MailSending: Sendable {
-  /// Returns when the relay has taken the message.
+  /// Returns once the relay has accepted the message.
   func send(_ message: MailMessage, deadline: Duration) async throws(MailTransportError)
 }
 
