@@ -1,6 +1,6 @@
 import JSON
 
-/// Stripe's words, fit for logs and pages: Stripe repeats parts of the request in its messages.
+/// Stripe's texts in a form that is safe for logs and pages: Stripe repeats parts of the request in its messages.
 package enum BoundedText {
   private static let text = OutsideText(
     withholding: ["sk_", "rk_", "pk_", "ac_", "rt_", "whsec_", "absec_", "ek_", "uk_"])

@@ -10,7 +10,7 @@ public struct StripeError: Error, Sendable {
   public private(set) var type: String?
   /// Stripe's word for the cause, for example `resource_missing`.
   public private(set) var code: String?
-  /// What happened, in Stripe's words where there are any.
+  /// What happened, in Stripe's words if there are any.
   public private(set) var message: String
   /// The parameter Stripe objects to.
   public private(set) var param: String?
@@ -18,14 +18,14 @@ public struct StripeError: Error, Sendable {
   public private(set) var requestID: String?
   /// What the caller should do.
   public var retry: RetryClass
-  /// Whether Stripe may have done what was asked although no success came back. A write is repeated with the same
-  /// idempotency key, or its effect read back, before anything else is concluded.
+  /// Whether Stripe may have done what was asked although no success came back. Repeat a write with the same idempotency key,
+  /// or read its effect back, before you conclude anything else.
   public var mayHaveHappened: Bool
-  /// How often the request was sent.
+  /// How many times the request was sent.
   public var attempts: Int
-  /// The transport's word for what broke on the way, when no whole answer came.
+  /// The transport's word for what broke, if no complete answer came.
   public var transportCode: String?
-  /// What happened below, when it was not an answer of Stripe: a transport's error, or what the budget threw.
+  /// The underlying error, if it was not an answer from Stripe: a transport error, or what the budget threw.
   public var cause: (any Error)?
 
   public init(
@@ -49,7 +49,7 @@ public struct StripeError: Error, Sendable {
 
 /// What to do after a call that failed.
 public enum RetryClass: Hashable, Sendable {
-  /// Passing trouble: call again later with the same idempotency key, not before `after` when it is given.
+  /// A passing failure: call again later with the same idempotency key, and not before `after` if it is given.
   case retry(after: Duration?)
   /// Too many calls. `reason` is Stripe's own word, for example `global-rate` or `endpoint-concurrency`.
   case rateLimited(reason: String?, after: Duration?)
@@ -59,18 +59,18 @@ public enum RetryClass: Hashable, Sendable {
   case credential
   /// 403: the merchant has not granted what this call needs. Only the merchant can change that.
   case permission
-  /// The credential has no access to the account any more: the app was uninstalled.
+  /// The credential no longer has access to the account: the app was uninstalled.
   case accountGone
   /// No such object, or one of another account or mode.
   case notFound
   /// The request itself is wrong; the same request will always fail.
   case invalid
-  /// The idempotency key was used before with other parameters.
+  /// The idempotency key was already used with other parameters.
   case idempotencyConflict
   /// The calling task was cancelled.
   case cancelled
 
-  /// Whether the same call may succeed later without anybody's doing.
+  /// Whether the same call may succeed later without any action.
   public var isTransient: Bool {
     switch self {
     case .retry, .rateLimited, .lockTimeout: true

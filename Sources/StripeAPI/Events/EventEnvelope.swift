@@ -2,24 +2,24 @@ public import Foundation
 public import Identity
 import JSON
 
-/// The few fields of an event that its receiver needs before it stores the body: who, what, when. Events with a snapshot and
-/// thin ones have the same envelope, so that one happening is known by one id, however it is told.
+/// The few fields of an event that its receiver needs before it stores the body: who, what, when. Snapshot events and thin
+/// events have the same envelope, so that one change has one id in either form.
 ///
-/// One strict pass over the body finds them without building the rest, and refuses whatever `StripeEvent(parsing:)`
-/// would refuse as JSON. Texts are limited to printable ASCII of at most 255 characters, so that any of them can go into
-/// a row, a header or a log line as it is (Stripe's ids are at most 255 characters, see "Upgrades" in its docs).
+/// One strict pass over the body finds them without building the rest, and refuses whatever `StripeEvent(parsing:)` would
+/// refuse as JSON. Texts are limited to printable ASCII of at most 255 characters, so that any of them can be used unchanged
+/// in a row, a header or a log line (Stripe's ids are at most 255 characters, see "Upgrades" in its docs).
 public struct EventEnvelope: Hashable, Sendable {
-  /// The same on every redelivery, and at every endpoint; of a thin event the id of the snapshot event of the same
-  /// happening, where it names one.
+  /// The same on every redelivery and at every endpoint. For a thin event, the id of the snapshot event about the same
+  /// change, if it names one.
   public let id: Stripe.EventID
-  /// Of a thin event without the `v1.` that it begins with there.
+  /// For a thin event, without the leading `v1.`.
   public let type: StripeEventType
   /// The merchant; nil on events of the developer's own account.
   public let account: Stripe.AccountID?
   public let livemode: Bool
   /// When Stripe made the event, to the second.
   public let created: Date
-  /// Whether it tells nothing of its object's state.
+  /// Whether it says nothing about its object's state.
   public let isThin: Bool
   /// The id of the object the event is about; nil when the snapshot has none.
   public let objectID: String?
@@ -55,16 +55,16 @@ public struct EventEnvelope: Hashable, Sendable {
     "object", "id", "account", "livemode", "type", "created", "data.object.id", formerAccountField, "context",
     "snapshot_event", "related_object.id")
 
-  /// What `account` was called before 2017-05-25 (Stripe changelog). An endpoint of such a version still gets it.
+  /// The name of `account` before 2017-05-25 (Stripe changelog). Endpoints of such a version still get it.
   static let formerAccountField = "user_id"
 
   /// The end of the year 9999.
   static let latestTime: Int64 = 253_402_300_799
 
-  /// How an event tells of its object.
+  /// The form in which an event describes its object.
   enum Kind { case snapshot, thin }
 
-  /// - Parameter object: Stripe's word for what the body is.
+  /// - Parameter object: Stripe's word for the kind of the body.
   static func kind(_ object: String?) throws(StripeEventError) -> Kind {
     switch object {
     case "event": .snapshot

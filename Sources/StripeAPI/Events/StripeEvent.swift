@@ -4,8 +4,8 @@ public import JSON
 
 /// One event with its snapshot (API reference, "The Event object").
 ///
-/// Everything is read leniently but what a decision depends on. The version the snapshot is rendered in is not checked:
-/// `account.application.*` and replayed events may come in another one than the endpoint's.
+/// Everything that no decision depends on is read leniently. The API version of the snapshot is not checked:
+/// `account.application.*` and replayed events may have another one than the endpoint.
 public struct StripeEvent: Hashable, Sendable {
   /// The same on every redelivery, and at every endpoint.
   public let id: Stripe.EventID
@@ -17,9 +17,9 @@ public struct StripeEvent: Hashable, Sendable {
   public let created: Date
   /// The version `object` is rendered in.
   public let apiVersion: String?
-  /// The state of the object when the event was made; an empty object when the event is about none, as a `ping` is.
+  /// The state of the object when the event was made; an empty object if the event is about none, like a `ping`.
   public let object: JSONValue
-  /// Of an `*.updated` event: the former values of what changed, arrays whole.
+  /// For an `*.updated` event: the former values of what changed, with whole arrays.
   public let previousAttributes: JSONObject?
   /// The API request that caused the event; nil when Stripe acted by itself.
   public let requestID: String?
@@ -30,14 +30,14 @@ public struct StripeEvent: Hashable, Sendable {
   public init(parsing bytes: [UInt8]) throws(StripeEventError) {
     let value: JSONValue
     do { value = try JSONValue(parsing: bytes) } catch { throw .notJSON(error) }
-    // What an event is known by is judged as it stands.
+    // The event's identity is checked in its original text.
     try self.init(value, fit: value.withoutControls(readFrom: bytes))
   }
 
   /// Reads an event that is already parsed, as `/v1/events` lists them.
   public init(_ value: JSONValue) throws(StripeEventError) { try self.init(value, fit: value) }
 
-  /// - Parameter fit: the same, fit to be kept.
+  /// - Parameter fit: the same value without characters that cannot be stored.
   init(_ value: JSONValue, fit: JSONValue) throws(StripeEventError) {
     guard let event = value.object, try EventEnvelope.kind(event["object"]?.string) == .snapshot else {
       throw .notAnEvent
@@ -76,13 +76,13 @@ public struct StripeEvent: Hashable, Sendable {
   }
 }
 
-/// Why a body is not an event that this program can take.
+/// Why a body is not an event that this program can read.
 public enum StripeEventError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The body is not JSON; the reason holds an offset and no content.
+  /// The body is not JSON; the reason contains an offset and no content.
   case notJSON(JSONParsingError)
   /// JSON, but not an event.
   case notAnEvent
-  /// A field that every event has is absent or of another type.
+  /// A field that every event has is absent or has another type.
   case missing(String)
 
   /// A stable word for logs, metrics and answers.

@@ -2,8 +2,8 @@ public import Foundation
 public import Identity
 public import JSON
 
-/// An event that says only that something happened to an object, and leaves it to the receiver to ask for the object
-/// (API reference, "v2 core events"; Stripe docs, "Event destinations").
+/// An event that says only that an object changed; the receiver must ask for the object (API reference, "v2 core events";
+/// Stripe docs, "Event destinations").
 public struct ThinEvent: Hashable, Sendable {
   /// What an event is about.
   public struct RelatedObject: Hashable, Sendable {
@@ -12,24 +12,24 @@ public struct ThinEvent: Hashable, Sendable {
     public let type: String
   }
 
-  /// The id of the snapshot event of the same happening; its own where it names none.
+  /// The id of the snapshot event about the same change; its own if it names none.
   public let id: Stripe.EventID
-  /// Without the `v1.` that events of version 1's objects begin with.
+  /// Without the leading `v1.` of events about version 1's objects.
   public let type: StripeEventType
   /// The merchant; nil on events of the developer's own account.
   public let account: Stripe.AccountID?
   public let livemode: Bool
   /// When Stripe made the event, rounded down to the second, as the snapshot event has it.
   public let created: Date
-  /// Nil for happenings that are about no object.
+  /// Nil if the event is about no object.
   public let relatedObject: RelatedObject?
-  /// Whether `id` names an event that Stripe's list of events has.
+  /// Whether `id` names an event in Stripe's list of events.
   public let hasSnapshotEvent: Bool
   /// The request that caused the event; nil when Stripe acted by itself.
   public let request: JSONValue?
 
-  /// Reads the body of a delivery that is already parsed.
-  /// - Parameter fit: the same, fit to be kept.
+  /// Reads the body of a delivery that was already parsed.
+  /// - Parameter fit: the same value without characters that cannot be stored.
   init(_ event: JSONObject, fit: JSONValue) throws(StripeEventError) {
     guard let livemode = event["livemode"]?.bool else { throw .missing("livemode") }
     self.livemode = livemode
@@ -79,7 +79,7 @@ public struct ThinEvent: Hashable, Sendable {
 }
 
 extension ThinEvent {
-  /// The snapshot event that tells the same, made with the object as Stripe has it now.
+  /// The equivalent snapshot event, made with the object's present state at Stripe.
   /// - Parameter version: the API version that `object` is rendered in.
   public func snapshot(of object: JSONValue, version: String) -> JSONValue {
     .object(
@@ -93,7 +93,7 @@ extension ThinEvent {
   }
 }
 
-/// What a delivery or the inbox has: an event in either form.
+/// An event as it is delivered or stored in the inbox, in either form.
 public enum DeliveredEvent: Hashable, Sendable {
   case snapshot(StripeEvent)
   case thin(ThinEvent)

@@ -2,15 +2,15 @@ public import Foundation
 public import Identity
 public import JSON
 
-/// An installation of an app in a merchant's account (API reference, "Installs"): beside the merchant's tokens, the
-/// developer's view of it.
+/// An installation of an app in a merchant's account (API reference, "Installs"): the developer's view of it, separate from
+/// the merchant's tokens.
 public struct AppInstall: Hashable, Sendable {
-  /// What an event tells of an installation.
+  /// What happened to an installation.
   public enum Change: String, Hashable, Sendable {
     case created, updated, deleted
   }
 
-  /// Where an installation stands; Stripe's own word, which may be a new one.
+  /// The state of an installation, in Stripe's own word, which may be a new one.
   public struct Status: RawRepresentable, Hashable, Sendable {
     public let rawValue: String
     public init(rawValue: String) { self.rawValue = rawValue }
@@ -18,7 +18,7 @@ public struct AppInstall: Hashable, Sendable {
     public static let installed = Status(rawValue: "installed")
   }
 
-  /// The most entries that are read of a list, and the longest: Stripe's own are far below.
+  /// The most entries that are read from a list, and the longest entry. Stripe's own are far below.
   static let mostEntries = 200
 
   public let id: String
@@ -34,7 +34,7 @@ public struct AppInstall: Hashable, Sendable {
   /// What a version of the app asks for and the merchant has not approved yet.
   public let permissionsPending: [String]
   public let endpointsPending: [String]
-  /// Whether the merchant must act before the installation is as the app wants it.
+  /// Whether the merchant must act before the installation is in the state that the app wants.
   public let approvalRequired: Bool
 
   public init(_ value: JSONValue) throws(StripeObjectError) {
@@ -65,9 +65,9 @@ public struct AppInstall: Hashable, Sendable {
     approvalRequired = reader["approval_required"]?.bool ?? false
   }
 
-  /// Everything that waits for the merchant's approval and has a name.
+  /// Everything with a name that waits for the merchant's approval.
   public var pending: [String] { permissionsPending + endpointsPending }
 
-  /// Whether something waits for the merchant's approval: calls that need it fail until then.
+  /// Whether something waits for the merchant's approval. Calls that need it fail until then.
   public var isApprovalPending: Bool { approvalRequired || !pending.isEmpty }
 }

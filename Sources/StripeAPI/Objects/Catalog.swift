@@ -7,16 +7,16 @@ extension Stripe {
     public let email: String?
     public let name: String?
     public let isDeleted: Bool
-    /// The clock that the customer's test purchases live by; nil for real time.
+    /// The test clock of the customer's purchases; nil for real time.
     public let testClock: String?
 
-    /// - Parameter isDeleted: whether the event that carries the object tells of its deletion; the object in it does not.
+    /// - Parameter isDeleted: whether the event is about the object's deletion, which the object itself does not say.
     public init(_ value: JSONValue, isDeleted: Bool = false) throws(StripeObjectError) {
       let reader = try ObjectReader(value, kind: "customer")
       id = try reader.requiredID("id")
       let isDeleted = isDeleted || reader.bool("deleted")
       self.isDeleted = isDeleted
-      // Of who was deleted nothing more is kept.
+      // For a deleted customer, nothing more is kept.
       email = isDeleted ? nil : reader.string("email")
       name = isDeleted ? nil : reader.string("name")
       testClock = reader.text("test_clock")
@@ -40,7 +40,7 @@ extension Stripe {
     }
   }
 
-  /// What it costs; amount and product of a price never change (API reference, "Prices").
+  /// The price of a product. Its amount and product never change (API reference, "Prices").
   public struct Price: Hashable, Sendable, Codable {
     public let id: PriceID
     public let product: ProductID?
@@ -59,7 +59,7 @@ extension Stripe {
       let reader = try ObjectReader(value, kind: "price")
       id = try reader.requiredID("id")
       product = reader.id("product")
-      // A plan, which old shapes have in place of a price, is always recurring and says the interval itself.
+      // A plan, which older shapes have instead of a price, is always recurring and contains the interval itself.
       let isPlan = reader.string("object") == "plan"
       let rhythm = isPlan ? value : reader["recurring"]
       isRecurring = isPlan || reader.string("type") == "recurring"

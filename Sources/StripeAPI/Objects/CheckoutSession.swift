@@ -15,7 +15,7 @@ extension Stripe {
     public let paymentStatus: PaymentStatus
     /// Nil for guests in payment mode.
     public let customer: CustomerID?
-    /// What the buyer typed; the prefill only when the buyer typed nothing.
+    /// What the buyer typed, or the prefilled address if the buyer typed nothing.
     public let email: String?
     public let name: String?
     public let subscription: SubscriptionID?
@@ -27,7 +27,7 @@ extension Stripe {
     public let metadata: [String: String]
     public let amountTotal: Int64?
     public let currency: String?
-    /// Nil for no, as in sessions that were kept before this was read.
+    /// Nil means no, as in sessions that were stored before this field was read.
     private let managedPayments: Bool?
     public let created: Date
 
@@ -40,7 +40,7 @@ extension Stripe {
       case "no_payment_required": paymentStatus = .noPaymentRequired
       default: paymentStatus = .unpaid
       }
-      // Sessions made before the field existed have none; paid, they are complete.
+      // Sessions from before the field existed have none; if paid, they are complete.
       status =
         reader.string("status").map { Status(rawValue: $0) ?? .open } ?? (paymentStatus == .paid ? .complete : .open)
       customer = reader.id("customer")

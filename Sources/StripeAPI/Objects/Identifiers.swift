@@ -23,7 +23,7 @@ public enum Stripe {
   public enum FraudWarningTag {}
   public enum CreditNoteTag {}
 
-  /// `acct_…`: a connected account, together with the mode the tenant of everything here.
+  /// `acct_…`: a connected account. Together with the mode it is the tenant.
   public typealias AccountID = ID<AccountTag>
   /// `evt_…`
   public typealias EventID = ID<EventTag>

@@ -2,8 +2,8 @@ public import Foundation
 public import JSON
 
 extension Stripe {
-  /// An invoice, read the same from both shapes (API reference, "Invoices"; since 2025-03-31 the subscription is under
-  /// `parent`, prices under `pricing`, and payments in a list of their own).
+  /// An invoice, read in the same way from both API shapes (API reference, "Invoices"). Since 2025-03-31 the subscription is
+  /// under `parent`, prices are under `pricing`, and payments are in a list of their own.
   public struct Invoice: Hashable, Sendable, Codable {
     public enum Status: String, Hashable, Sendable, Codable { case draft, open, paid, uncollectible, void }
 
@@ -14,7 +14,7 @@ extension Stripe {
     }
 
     public struct Line: Hashable, Sendable, Codable {
-      /// Which kind of thing the line bills, from the shape of the line.
+      /// What kind of thing the line bills, according to the line's shape.
       public enum Kind: String, Hashable, Sendable, Codable {
         /// An item of a subscription, by `subscription_item_details` or, in the old shape, type `subscription`.
         case subscriptionItem
@@ -31,14 +31,14 @@ extension Stripe {
       public let quantity: Int
       public let amount: Int64
       public let isProration: Bool
-      /// Whether a proration names the lines that it credits: it gives back unused time, whatever its amount is
-      /// (`proration_details.credited_items`). Nil for lines that were read before this was.
+      /// Whether a proration names the lines that it credits (`proration_details.credited_items`): then it gives back unused
+      /// time, whatever its amount. Nil for lines that were stored before this field was read.
       public let creditsLines: Bool?
-      /// Nil for lines that were read before this was.
+      /// Nil for lines that were stored before this field was read.
       public let kind: Kind?
       public let subscription: SubscriptionID?
       public let subscriptionItem: SubscriptionItemID?
-      /// The service period of the line; the invoice's own period is another thing.
+      /// The service period of the line, which is not the invoice's own period.
       public let periodStart: Date?
       public let periodEnd: Date?
     }
@@ -50,28 +50,28 @@ extension Stripe {
     public let customerEmail: String?
     public let customerName: String?
     public let subscription: SubscriptionID?
-    /// Every payment the invoice names itself; the new shape names them only when expanded.
+    /// The payments that the invoice itself names; the new shape names them only when expanded.
     public private(set) var paymentIntents: [PaymentIntentID]
     public private(set) var charge: ChargeID?
     public private(set) var lines: [Line]
     public private(set) var hasMoreLines: Bool
     public let amountPaid: Int64
     public let total: Int64
-    /// How much of it was credited before anything was paid; nil for nothing.
+    /// How much was credited before anything was paid; nil for nothing.
     public let creditedBeforePayment: Int64?
-    /// How much of it was credited after it was paid; nil for nothing.
+    /// How much was credited after it was paid; nil for nothing.
     public let creditedAfterPayment: Int64?
     public let currency: String?
-    /// Attempts to charge it, so far.
+    /// How many times Stripe has tried to charge it.
     public let attemptCount: Int64
     public let nextPaymentAttempt: Date?
-    /// Nil where the shape does not say.
+    /// Nil if the shape does not say it.
     public let collectionMethod: CollectionMethod?
-    /// Of a sent invoice: until when it is to be paid.
+    /// The date until which a sent invoice must be paid.
     public let dueDate: Date?
-    /// When the invoice was made, mostly as a draft: neither when it was due nor when it was paid.
+    /// When the invoice was made, usually as a draft. This is neither when it was due nor when it was paid.
     public let created: Date
-    /// When it could be paid for the first time.
+    /// When it could first be paid.
     public let finalizedAt: Date?
     public let paidAt: Date?
     /// The clock that a test purchase lives by; nil for real time.
@@ -117,15 +117,15 @@ extension Stripe {
       testClock = reader.text("test_clock")
     }
 
-    /// Before 2018-11-08 invoices had no status but said by themselves whether they were paid, forgiven, closed (Stripe asks
-    /// for them no more) and attempted (Stripe docs, "Invoices API updates"). One that is sent is asked for without attempts.
+    /// Before 2018-11-08 invoices had no status, only flags: paid, forgiven, closed (Stripe no longer asks for them) and
+    /// attempted (Stripe docs, "Invoices API updates"). A sent invoice is asked for without attempts.
     private static func formerStatus(_ reader: ObjectReader) -> Status {
       if reader.bool("paid") { return .paid }
       if reader.bool("forgiven") || reader.bool("closed") { return .uncollectible }
       return reader.bool("attempted") || reader.date("due_date") != nil ? .open : .draft
     }
 
-    /// Nothing was paid, since credit notes took all of it back before: Stripe calls such an invoice paid (API reference,
+    /// Nothing was paid, because credit notes took all of it back before. Stripe calls such an invoice paid (API reference,
     /// "Credit Notes").
     public var isCreditedInFull: Bool { amountPaid == 0 && total > 0 && (creditedBeforePayment ?? 0) >= total }
 
@@ -145,7 +145,7 @@ extension Stripe {
       return whole
     }
 
-    /// The value unless it is null. Written out, because `nil` beside a `JSONValue` would mean JSON's null.
+    /// The value, unless it is null. The test is explicit because `nil` beside a `JSONValue` would mean JSON's null.
     private static func present(_ value: JSONValue?) -> JSONValue? {
       guard let value, !value.isNull else { return nil }
       return value
@@ -155,10 +155,10 @@ extension Stripe {
       let reader = try ObjectReader(value, kind: "line_item")
       let details = present(reader["pricing"]?["price_details"])
       let priceValue = reader["price"] ?? reader["plan"]
-      // Of the two kinds of parent the other one is null.
+      // Of the two kinds of parent, the unused one is null.
       let itemParent = present(reader["parent"]?["subscription_item_details"])
       let invoiceItemParent = present(reader["parent"]?["invoice_item_details"])
-      // Old pending items of a subscription name its item too; the new shape no longer does, and so neither here.
+      // In older shapes a subscription's pending items also name its item. The new shape does not, so it is not read here.
       let isInvoiceItem = invoiceItemParent != nil || reader.string("type") == "invoiceitem"
       let parentKind = reader["parent"]?["type"]?.string ?? reader.string("type")
       let kind: Line.Kind =

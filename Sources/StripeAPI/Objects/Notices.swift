@@ -9,7 +9,7 @@ extension Stripe {
     public let id: FraudWarningID
     public let charge: ChargeID?
     public let paymentIntent: PaymentIntentID?
-    /// False once the charge was disputed or refunded in full: nothing is left to be done about it.
+    /// False after the charge was disputed or fully refunded: then nothing can be done about it.
     public let isActionable: Bool
     /// Stripe's own word, for example `unauthorized_use_of_card`.
     public let fraudType: String?
@@ -32,12 +32,13 @@ extension Stripe {
     public let invoice: InvoiceID
     public let isVoid: Bool
     public let amount: Int64
-    /// The refunds made with it: one in the old shape, a list in the new one. Without any the buyer was given credit, or
-    /// money outside Stripe.
+    /// The refunds made with it: one in the old shape, a list in the new. If there is none, the buyer got credit, or money
+    /// outside Stripe.
     public let refunds: [RefundID]
     /// How much was given back outside of Stripe; nil for nothing.
     public let outOfBandAmount: Int64?
-    /// Which lines of the invoice it takes back; empty where it names none. Nil for notes that were read before this was.
+    /// The invoice lines that it takes back; empty if it names none. Nil for notes that were stored before this field was
+    /// read.
     public let lines: [Line]?
     public let created: Date
 

@@ -2,7 +2,7 @@ import Foundation
 package import Identity
 package import JSON
 
-/// Why a JSON object is not the Stripe object it was taken for.
+/// Why a JSON object is not the expected Stripe object.
 public struct StripeObjectError: Error, Hashable, CustomStringConvertible {
   /// The kind that was expected, Stripe's `object` word.
   public let object: String
@@ -12,8 +12,8 @@ public struct StripeObjectError: Error, Hashable, CustomStringConvertible {
   public var description: String { "\(object): field '\(field)' is missing or of an unexpected type" }
 }
 
-/// Reads one Stripe object leniently where Stripe is lenient (a field absent, null, an id or the expanded object) and
-/// strictly where a decision depends on it.
+/// Reads one Stripe object: leniently where Stripe varies (a field absent, null, an id or the expanded object), and strictly
+/// where a decision depends on it.
 package struct ObjectReader {
   let object: JSONObject
   let kind: String
@@ -29,7 +29,7 @@ package struct ObjectReader {
     return value
   }
 
-  /// The id in a field that holds either an id or, when it was expanded, the object with that id.
+  /// The id in a field that contains an id or, if expanded, the object with that id.
   func id<Subject>(_ field: String, as type: ID<Subject>.Type = ID<Subject>.self) -> ID<Subject>? {
     Self.id(self[field])
   }
@@ -50,25 +50,25 @@ package struct ObjectReader {
     return text
   }
 
-  /// A text that says something: what is blank is absent.
+  /// A text that is not blank; a blank one counts as absent.
   func string(_ field: String) -> String? { self[field]?.saying }
   func integer(_ field: String) -> Int64? { self[field]?.integer }
-  /// An amount of money in the smallest unit of its currency. Stripe's have at most twelve digits; whatever is beyond
-  /// fifteen is held there, so that thousands of them can be added up.
+  /// An amount of money in the smallest unit of its currency. Stripe's have at most twelve digits; larger values than fifteen
+  /// digits are limited to that, so that thousands of them can be added.
   func amount(_ field: String) -> Int64? {
     integer(field).map { min(max($0, -Self.largestAmount), Self.largestAmount) }
   }
-  /// How many were sold. Whatever is beyond a thousand million is held there, and fewer than none are none, so that quantities
+  /// How many were sold. Values above a thousand million are limited to that and negative ones to zero, so that quantities
   /// can be added and subtracted.
   func quantity(_ field: String) -> Int? { integer(field).map(Self.held) }
   static func held(_ quantity: Int64) -> Int { Int(min(max(quantity, 0), 1_000_000_000)) }
   static let largestAmount: Int64 = 1_000_000_000_000_000
-  /// A text that says something; of an expanded object, its id.
+  /// A text that is not blank; for an expanded object, its id.
   func text(_ field: String) -> String? { string(field) ?? self[field]?["id"]?.saying }
   func bool(_ field: String) -> Bool { self[field]?.bool ?? false }
   func date(_ field: String) -> Date? { Self.date(self[field]) }
 
-  /// Whole seconds since 1970. A moment that no calendar has, before 1970 or beyond the year 9999, is none.
+  /// Whole seconds since 1970. A moment before 1970 or after the year 9999 is read as none.
   static func date(_ value: JSONValue?) -> Date? {
     guard let seconds = value?.integer, (0...latestSecond).contains(seconds) else { return nil }
     return Date(timeIntervalSince1970: TimeInterval(seconds))

@@ -11,12 +11,12 @@ extension Stripe {
     public let status: String
     public let latestCharge: ChargeID?
     public let customer: CustomerID?
-    /// Old shape only; the new one is asked through invoice payments.
+    /// Only in the old shape; with the new one, invoice payments are asked for.
     public let invoice: InvoiceID?
     public let amount: Int64
     /// Where Stripe sends the receipt, for payments that name what they sell.
     public let receiptEmail: String?
-    /// What the payment says it sells; nil for payments that say nothing.
+    /// What the payment says it sells; nil if it says nothing.
     public let sale: NamedSale?
     public let created: Date
 
@@ -35,7 +35,7 @@ extension Stripe {
     }
   }
 
-  /// What a payment made by an integration of the merchant's own sells, as its metadata says.
+  /// What a payment of the merchant's own integration sells, according to its metadata.
   public struct NamedSale: Hashable, Sendable, Codable {
     public static let priceKey = "licensekit_stripe_price"
     public static let productKey = "licensekit_stripe_product"
@@ -43,7 +43,7 @@ extension Stripe {
 
     public let price: PriceID?
     public let product: ProductID?
-    /// Nil when what the metadata says is not a whole number of one or more.
+    /// Nil if the metadata does not contain a whole number of at least one.
     public let quantity: Int?
 
     init?(_ metadata: [String: String]) {
@@ -67,7 +67,7 @@ extension Stripe {
     public let amountRefunded: Int64
     /// Stripe's own flag: true only for a full refund.
     public let isMarkedRefunded: Bool
-    /// The money was taken: a hold on a card that is not captured yet is not paid.
+    /// The money was taken. A hold on a card that was not captured yet does not count as paid.
     public let isPaid: Bool
     public let isDisputed: Bool
     public let created: Date
