@@ -4,13 +4,13 @@ package import JSON
 package import Postgres
 package import StripeAPI
 
-/// Who did what by hand, written in the transaction that does it.
+/// What people did by hand. Each entry is written in the transaction that does it.
 package struct AuditLog {
   package struct Entry: Sendable {
     package let actor: String
     /// A stable word, such as `license.reveal`.
     package let action: String
-    /// The id of what was acted on.
+    /// The id of the object that was changed or read.
     package let target: String
     package let requestID: String?
     package let detail: String?
@@ -24,7 +24,7 @@ package struct AuditLog {
     }
   }
 
-  /// An entry as it is shown.
+  /// An entry in the form that is shown.
   package struct Shown: Encodable, Sendable {
     package let id: Int64
     package let at: Date
@@ -65,7 +65,7 @@ package struct AuditLog {
       """)
   }
 
-  /// Newest first, from before an entry.
+  /// Newest first, beginning before a given entry.
   package func page(before id: Int64?, limit: Int) async throws -> [Shown] {
     try await transaction.query(
       """

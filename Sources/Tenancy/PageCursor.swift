@@ -1,7 +1,7 @@
 import Cryptography
 package import ServerKit
 
-/// Where a page of a list ends: the sort key of its last element, as a text that says nothing to callers.
+/// Where a page of a list ends: the sort key of its last element, as a text without meaning for callers.
 package enum PageCursor {
   package static func encode(_ key: String) -> String { Base64.encodeURL(Array(key.utf8)) }
 
@@ -10,7 +10,7 @@ package enum PageCursor {
   }
 }
 
-/// The sort key of lists that are newest first: a time, and an id among those of the same time.
+/// The sort key of lists that are newest first: a time, and an id to order elements of the same time.
 package struct TimeCursor: Hashable, Sendable {
   /// Since 1970; whole, so that no rounding skips or repeats an element.
   package let microseconds: Int64
@@ -32,7 +32,7 @@ package struct TimeCursor: Hashable, Sendable {
   }
 }
 
-/// Which part of a list is wanted.
+/// The requested part of a list.
 package struct PageRequest: Sendable {
   package let limit: Int
   private let cursor: String?
@@ -69,7 +69,7 @@ package struct PageRequest: Sendable {
 }
 
 extension Array {
-  /// The page out of one element more than it takes, and the cursor of the next.
+  /// The page, from one element more than its limit, and the cursor of the next.
   package func page(_ limit: Int, cursor: (Element) -> String) -> (items: [Element], next: String?) {
     guard count > limit else { return (self, nil) }
     let items = Array(prefix(limit))

@@ -3,19 +3,19 @@ package import Logging
 import ServerKit
 package import StripeAPI
 
-/// What is kept for a while only.
+/// Something that is kept only for a while.
 package protocol RetentionRule: Sendable {
-  /// In the plural, for the log.
+  /// What is removed, in the plural, for the log.
   var subject: String { get }
 
-  /// The next tenant that may have some of it, in the order of their ids.
+  /// The next tenant that may have something to remove, in the order of their ids.
   func tenant(after last: Tenant?) async throws -> Tenant?
 
   /// - Returns: how many were removed.
   func removeOld(of tenant: Tenant) async throws -> Int
 }
 
-/// Removes what its rules say is over, tenant by tenant, in small steps that keep each transaction short.
+/// Removes what has expired under its rules, tenant by tenant, in small steps that keep each transaction short.
 package struct Retention: PeriodicService {
   package static let batch = 1_000
 
@@ -35,7 +35,7 @@ package struct Retention: PeriodicService {
     for rule in rules where !Task.isCancelled { await apply(rule) }
   }
 
-  /// One that fails keeps the others from nothing.
+  /// A rule that fails does not stop the others.
   private func apply(_ rule: any RetentionRule) async {
     do {
       let removed = try await rule.sweep()
@@ -61,7 +61,7 @@ extension RetentionRule {
     return removed
   }
 
-  /// Repeats a step until it finds less than a batch.
+  /// Repeats a step until it removes less than a full batch.
   package func inBatches(_ step: () async throws -> Int) async throws -> Int {
     var removed = 0
     while true {

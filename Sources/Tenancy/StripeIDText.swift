@@ -1,4 +1,4 @@
-/// Texts that may be ids: of Stripe (which promises at most 255 characters), LicenseKit or this service.
+/// Texts that can be ids: of Stripe (which promises at most 255 characters), LicenseKit or this service.
 package enum StripeIDText {
   package static func isPlausible(_ text: String) -> Bool {
     (1...255).contains(text.utf8.count)

@@ -4,8 +4,8 @@ package import StripeAPI
 
 /// The integration's tables, opened for one tenant at a time.
 ///
-/// Every transaction takes on the tenant role and names its tenant, and the database refuses rows of any other (row-level
-/// security). Only the few functions that name another role cross tenants.
+/// Every transaction takes on the tenant role and names its tenant, and row-level security makes the database refuse rows of
+/// any other. Only the few functions that name another role cross tenants.
 package struct TenantDatabase: Sendable {
   /// The roles that `migrations/integration` creates.
   package enum Role: String, Sendable, CaseIterable {
@@ -16,7 +16,7 @@ package struct TenantDatabase: Sendable {
   }
 
   package let client: PostgresClient
-  /// Told of each transaction before it begins.
+  /// Called for each transaction before it begins.
   private let observe: (@Sendable () -> Void)?
 
   package init(_ client: PostgresClient, observe: (@Sendable () -> Void)? = nil) {
@@ -40,7 +40,7 @@ package struct TenantDatabase: Sendable {
         ]), attempts: attempts, isolation: isolation, body)
   }
 
-  /// Runs a transaction across tenants, with just the rights of the role.
+  /// Runs a transaction across tenants, with only the rights of the role.
   package func transaction<T: Sendable>(
     as role: Role, isolation: isolated (any Actor)? = #isolation, _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {

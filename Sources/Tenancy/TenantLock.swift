@@ -3,8 +3,8 @@ package import StripeAPI
 
 /// A tenant's lock, held to the end of a transaction.
 ///
-/// What belongs together is linked by one transaction of a tenant at a time, so that two events of one new sale cannot make
-/// two purchases of it. The transactions that hold the lock call nothing outside the database.
+/// Only one transaction of a tenant at a time links ids, so that two events of one new sale cannot make two purchases. The
+/// transactions that hold the lock call nothing outside the database.
 package enum TenantLock {
   /// Waits until no other transaction holds it.
   package static func take(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
