@@ -1,15 +1,15 @@
 import JSON
 import LicenseKitAPI
 
-/// How long the texts of a successful answer may be: what is read is stored, shown and sent back by id, and the server may
-/// be anybody's.
+/// The limits for texts in a successful answer. They are stored, shown and used as ids in later calls, and a vendor may run
+/// any server.
 enum AnswerTexts {
-  /// As long as an id or another word may be that records are found by.
+  /// The longest id, or other word by which records are found.
   static let longestID = 255
-  /// As long as any other text may be; what a vendor keeps in `metadata` is only bounded with the whole answer.
+  /// The longest other text. What a vendor keeps in `metadata` is limited only by the size of the whole answer.
   static let longestText = 8_192
 
-  /// An answer with a longer text than any honest one.
+  /// The answer contains a text that is longer than any that an honest server sends.
   struct TooLong: Error, CustomStringConvertible {
     let field: String
     let longest: Int

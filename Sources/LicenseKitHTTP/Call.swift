@@ -2,16 +2,16 @@ import HTTPTransport
 import JSON
 import LicenseKitAPI
 
-/// One call of an operation: what goes on the wire and what counts as success.
+/// One call of an operation: what is sent, and what counts as success.
 struct Call: Sendable {
   var method: String
-  /// Path segments after `/api/v1`, each encoded by itself.
+  /// Path segments after `/api/v1`, each encoded separately.
   var path: [String]
   var query: [(name: String, value: String)] = []
   var idempotencyKey: String?
   /// The one success status that the contract declares.
   var success: Int
-  /// The largest answer that is taken: a record's, or a page's of them.
+  /// The largest answer that is accepted: one record, or one page of them.
   var mostBytes = 256 * 1_024
 
   private static let mostBytesOfPage = 4 * 1_048_576
@@ -119,7 +119,7 @@ extension LicenseKitHTTPClient {
 }
 
 extension HTTPTransportError {
-  /// Whether the request itself was at fault, or its address, so that it was never sent and never can be.
+  /// Whether the request or its address was invalid, so that it was never sent and never can be.
   fileprivate var isInvalidRequest: Bool {
     switch self {
     case .invalidRequest, .addressRefused: true
@@ -129,8 +129,8 @@ extension HTTPTransportError {
 }
 
 extension LicenseKitError {
-  /// A failure as the contract writes it. Anything else keeps its status and gets the code `UNKNOWN_ERROR`, as the official
-  /// clients do.
+  /// A failure in the contract's form. Anything else keeps its status and gets the code `UNKNOWN_ERROR`, as in the official
+  /// clients.
   init(answer response: HTTPTransportResponse) {
     let document = try? JSONValue(ofOutside: response.body)
     let error = document?["error"]

@@ -1,7 +1,7 @@
 public import Identity
 public import LicenseKitAPI
 
-// Products and what hangs under them.
+// Products and what belongs to them.
 extension LicenseKitHTTPClient: LicenseKitClient {
   /// Operation `listProducts` of the contract.
   public func listProducts(limit: Int?) async throws(LicenseKitError) -> [Product] {

@@ -4,9 +4,9 @@ import LicenseKitAPI
 
 /// ``LicenseKitClient`` over HTTP.
 ///
-/// The token goes into the `Authorization` header and nowhere else: no error and no description shows it. Path ids are
-/// percent-encoded whole, so that an id can never change the path, as the official clients do it. Nothing is retried here;
-/// callers decide by ``LicenseKitError/retry``.
+/// The token goes only into the `Authorization` header; no error or description shows it. Like the official clients, this one
+/// percent-encodes path ids completely, so that an id can never change the path. Nothing is retried here; callers decide by
+/// ``LicenseKitError/retry``.
 public struct LicenseKitHTTPClient: Sendable {
   /// Where the server is, without a slash at the end. A path prefix is kept.
   public let baseURL: String
