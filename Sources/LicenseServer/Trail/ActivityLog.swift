@@ -4,12 +4,12 @@ import JSON
 import LicenseKitAPI
 import Postgres
 
-/// Entries for what management tokens and the server itself change, written in the transaction of the change and beside its
-/// event: both exist or neither. What applications do is noted by ``ActivityRecorder`` instead.
+/// Entries for what management tokens and the server itself change. They are written in the transaction of the change, with
+/// its event: both exist or neither. ``ActivityRecorder`` records what applications do.
 enum ActivityLog {
   /// - Parameters:
   ///   - resourceType: of the event: what kind of record `resource` is.
-  ///   - metadata: of the event; the ids of records in it are taken over.
+  ///   - metadata: of the event; the record ids in it are copied.
   static func append(
     _ kind: EventLog.Kind, _ resource: String, of resourceType: String, by caller: Caller, at now: Date,
     metadata: JSONObject, in transaction: PostgresTransaction
@@ -59,7 +59,7 @@ enum ActivitySource: String, CaseIterable, Sendable {
 }
 
 extension EventLog.Kind {
-  /// The status with which the contract answers what causes it.
+  /// The status with which the contract answers the request that causes it.
   var statusCode: Int {
     switch rawValue.split(separator: ".").last {
     case "created": 201

@@ -4,8 +4,7 @@ import JSON
 import LicenseKitAPI
 import Postgres
 
-/// Appends to the audit trail, in the transaction of the change it tells of: no change without its entry, and no entry
-/// without its change.
+/// Appends to the audit trail in the transaction of the change: no change without its entry, and no entry without its change.
 enum EventLog {
   /// What happened. The raw value is the contract's `event_type`.
   enum Kind: String, Sendable, CaseIterable {
@@ -58,7 +57,7 @@ enum EventLog {
     case webhookDeleted = "webhook.deleted"
     case reportExportCreated = "report_export.created"
 
-    /// The kind of record it happened to: what stands before the dot, but a feature, usage or floating event belongs to a
+    /// The kind of record that the event is about: the word before the dot. Feature, usage and floating events are about a
     /// license.
     var resourceType: String {
       switch self {
@@ -71,7 +70,7 @@ enum EventLog {
 
   /// Appends one entry about a resource. `metadata` never holds a key, a token, a buyer's address or a binding value.
   ///
-  /// - Parameter resourceType: the type of the resource, where it does not follow from the kind.
+  /// - Parameter resourceType: the type of the resource, if the kind does not say it.
   static func append(
     _ kind: Kind, _ resource: String, of resourceType: String? = nil, by caller: Caller, at now: Date,
     metadata: JSONObject = JSONObject(),

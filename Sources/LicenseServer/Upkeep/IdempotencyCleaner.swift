@@ -3,11 +3,11 @@ import Logging
 import Postgres
 import ServerKit
 
-/// Clears away the answers kept for idempotency keys once their time is over, for all tenants, whether or not they call again.
+/// Removes expired answers of idempotency keys, for all tenants, whether or not they call again.
 ///
-/// Nothing depends on it but space: an answer out of time is not given any more, cleared away or not. One replica at a time
-/// does it, in batches that keep each transaction short, under a role that can do nothing else. Without anything to clear
-/// away it costs one look at an index a minute.
+/// This only saves space: an expired answer is never returned, removed or not. One replica at a time does it, in batches that
+/// keep each transaction short, under a role that can do nothing else. If there is nothing to remove, it costs one look at an
+/// index a minute.
 struct IdempotencyCleaner: PeriodicService {
   let client: PostgresClient
   let clock: ServerClock
@@ -23,7 +23,7 @@ struct IdempotencyCleaner: PeriodicService {
     if removed > 0 { logger.debug("cleared away answers out of time", metadata: ["count": "\(removed)"]) }
   }
 
-  /// Removes batch after batch until one is not full, or another replica is at it.
+  /// Removes batch after batch until one is not full, or another replica is removing.
   /// - Returns: how many answers were removed.
   func sweep() async throws -> Int {
     var removed = 0
@@ -41,7 +41,7 @@ struct IdempotencyCleaner: PeriodicService {
       let turn = try await transaction.query(
         "SELECT pg_try_advisory_xact_lock(hashtextextended('license_server.idempotency_cleaner', 0)) AS mine")
       guard try turn.first?.get("mine", as: Bool.self) == true else { return 0 }
-      // The time is asked for twice: a key that was used again meanwhile has a new one.
+      // The time is checked twice: a key that was used again meanwhile has a new one.
       return try await transaction.query(
         """
         DELETE FROM license_server.idempotency_records r
