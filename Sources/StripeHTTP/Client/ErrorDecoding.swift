@@ -2,8 +2,8 @@ import HTTPTransport
 import JSON
 import StripeAPI
 
-/// Reads an error out of whatever came back: Stripe's error object, the flat shape of its OAuth endpoint, an empty
-/// body, or the page of a proxy in between (API reference, "Errors").
+/// Reads the error from any answer: Stripe's error object, the flat shape of its OAuth endpoint, an empty body, or the page
+/// of a proxy in between (API reference, "Errors").
 struct StripeErrorBody: Hashable, Sendable {
   var type: String?
   var code: String?
@@ -39,14 +39,14 @@ extension StripeError {
       mayHaveHappened: status >= 500 || status == 409 || status < 400)
   }
 
-  /// The table of API reference "Errors" and "Error codes". Codes are looked at before the status, because some come
-  /// under several.
+  /// The table of API reference "Errors" and "Error codes". Codes are checked before the status, because some come with
+  /// several statuses.
   static func retryClass(
     status: Int, body: StripeErrorBody, rateLimitReason: String? = nil, after: Duration? = nil
   ) -> RetryClass {
     switch body.code {
     case "lock_timeout": return .lockTimeout
-    // An old form of 429 is a 400 with this code.
+    // An older form of 429 is a 400 with this code.
     case "rate_limit": return .rateLimited(reason: rateLimitReason, after: after)
     case "idempotency_key_in_use": return .retry(after: after)
     case "account_invalid": return .accountGone
@@ -55,8 +55,8 @@ extension StripeError {
     case "resource_missing" where status == 404 || status == 400: return .notFound
     default: break
     }
-    // Under 409 two calls with one key met: the first is still at work. Under any other status the key belongs to
-    // another request.
+    // With 409, two calls with one key met and the first is still running. With any other status the key belongs to another
+    // request.
     if body.type == "idempotency_error", status != 409 { return .idempotencyConflict }
     switch status {
     case 401: return .credential
@@ -64,7 +64,7 @@ extension StripeError {
     case 404: return .notFound
     case 429: return .rateLimited(reason: rateLimitReason, after: after)
     case 408, 409, 424, 425, 500...: return .retry(after: after)
-    // A redirect never comes from the API itself; what sends one is something in between.
+    // The API itself never redirects, so something in between did.
     case ..<400: return .retry(after: after)
     default: return .invalid
     }

@@ -42,12 +42,12 @@ public struct FormParameters: Hashable, Sendable, ExpressibleByDictionaryLiteral
 
   public var isEmpty: Bool { items.isEmpty }
 
-  /// Adds a parameter; one without a value is left out.
+  /// Adds a parameter, unless it has no value.
   public mutating func append(_ name: String, _ value: FormValue?) {
     if let value { items.append(Item(name: name, value: value)) }
   }
 
-  /// The parameters with one more; one without a value is left out.
+  /// The parameters with one more, unless that has no value.
   public func adding(_ name: String, _ value: FormValue?) -> FormParameters {
     var copy = self
     copy.append(name, value)

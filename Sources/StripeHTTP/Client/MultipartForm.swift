@@ -1,9 +1,9 @@
 import HTTPTransport
 import StripeAPI
 
-/// A form with a file in it (RFC 7578).
+/// A form that contains a file (RFC 7578).
 struct MultipartForm: Hashable, Sendable {
-  /// Stands between the parts; occurs in none of them.
+  /// Separates the parts; occurs in none of them.
   let boundary: String
   let body: [UInt8]
 

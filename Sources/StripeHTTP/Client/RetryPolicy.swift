@@ -4,13 +4,13 @@ public import StripeAPI
 /// When a failed request is sent again, as a pure function (Stripe docs, "Advanced error handling", and the behaviour of
 /// Stripe's own libraries).
 public struct RetryPolicy: Hashable, Sendable {
-  /// How often a request is sent again after the first time.
+  /// How many times a request is sent again.
   public var maximumRetries: Int
   /// The pause before the first repetition; it doubles with each one.
   public var firstPause: Duration
   /// The longest pause of the doubling.
   public var longestPause: Duration
-  /// The longest a whole call may take, pauses and waiting for the budget included.
+  /// The longest a whole call may take, including pauses and waiting for the budget.
   public var deadline: Duration
   /// The longest a single attempt may take.
   public var attemptDeadline: Duration
@@ -26,11 +26,11 @@ public struct RetryPolicy: Hashable, Sendable {
     self.attemptDeadline = attemptDeadline
   }
 
-  /// What came of one attempt, as far as repeating it is concerned.
+  /// The result of one attempt, as far as it matters for repeating.
   public struct Outcome: Hashable, Sendable {
-    /// What the error says by itself.
+    /// What the error alone suggests.
     public var retry: RetryClass
-    /// `Stripe-Should-Retry`: Stripe's own word, which overrules everything else.
+    /// `Stripe-Should-Retry`: Stripe's own word, which overrides everything else.
     public var shouldRetry: Bool?
     /// `Retry-After`.
     public var retryAfter: Duration?
@@ -61,12 +61,12 @@ public struct RetryPolicy: Hashable, Sendable {
 
   /// Decides after an attempt that failed.
   ///
-  /// A 429 for the rate is not sent again by itself: the caller has a queue and knows better than to press on. The
-  /// pause is half to all of the doubled one, never under `firstPause` and never under what Stripe asks for; a pause
-  /// that would pass the deadline is not begun.
+  /// A 429 for the rate is not sent again here: the caller has a queue and can wait better. The pause is half to all of the
+  /// doubled one, never less than `firstPause` or than what Stripe asks for. A pause that would pass the deadline is not
+  /// started.
   ///
   /// - Parameters:
-  ///   - retries: how often the request was sent again so far.
+  ///   - retries: how many times the request was sent again so far.
   ///   - elapsed: time since the call began.
   ///   - random: 0 to 1, evenly distributed.
   public func decision(after outcome: Outcome, retries: Int, elapsed: Duration, random: Double) -> Decision {

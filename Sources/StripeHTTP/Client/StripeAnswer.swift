@@ -1,12 +1,12 @@
 public import Foundation
 public import JSON
 
-/// One object as Stripe gave it, and when.
+/// One object as Stripe returned it, and when.
 public struct StripeAnswer: Hashable, Sendable {
   /// The object, in the shape of the client's version.
   public let value: JSONValue
-  /// The time of Stripe's own clock at the answer (its `Date` header), to the second; this machine's when there is no
-  /// such header. The object was read at or before it.
+  /// The time of the answer on Stripe's clock (its `Date` header), to the second; this machine's if there is no such header.
+  /// The object was read at or before it.
   public let fetchedAt: Date
   /// How long the request took. The object was read no earlier than `fetchedAt` less this.
   public let took: Duration
@@ -20,17 +20,17 @@ public struct StripeAnswer: Hashable, Sendable {
     self.requestID = requestID
   }
 
-  /// The earliest moment at which Stripe can have read the object. An event made before it is part of what was read;
-  /// one made later may not be.
+  /// The earliest moment at which Stripe can have read the object. Events from before it are part of the answer; later ones
+  /// may not be.
   public var readNotBefore: Date { fetchedAt.addingTimeInterval(-(took / .seconds(1))) }
 }
 
 /// All elements of a list, from all its pages.
 public struct StripeList: Hashable, Sendable {
   public let items: [JSONValue]
-  /// As in `StripeAnswer`, of the first page: what happened later may or may not be in the list.
+  /// As in `StripeAnswer`, for the first page: later changes may or may not be in the list.
   public let fetchedAt: Date
-  /// As in `StripeAnswer`, of the first page.
+  /// As in `StripeAnswer`, for the first page.
   public let took: Duration
 
   public init(items: [JSONValue], fetchedAt: Date, took: Duration = .zero) {
@@ -46,7 +46,7 @@ public struct StripeList: Hashable, Sendable {
 /// One page of a list, newest first.
 public struct StripePage: Hashable, Sendable {
   public let items: [JSONValue]
-  /// What to pass as the cursor for the next page; nil at the end.
+  /// The cursor for the next page; nil at the end.
   public let nextCursor: String?
   /// As in `StripeAnswer`.
   public let fetchedAt: Date

@@ -3,8 +3,8 @@ import HTTPTransport
 import JSON
 import StripeAPI
 
-/// Carries one call through: waits for the budget, sends, and sends again as the policy says, always the same bytes
-/// with the same idempotency key.
+/// Carries out one call: waits for the budget, sends, and sends again as the policy says, always the same bytes with the same
+/// idempotency key.
 struct StripeCall {
   let transport: any HTTPSending
   let policy: RetryPolicy
@@ -24,7 +24,7 @@ struct StripeCall {
       mayHaveHappened = mayHaveHappened || failure.error.mayHaveHappened
       var error = failure.error
       error.attempts = failure.wasSent ? retries + 1 : retries
-      // What an earlier attempt may have done, a later refusal does not undo.
+      // A later refusal does not undo what an earlier attempt may have done.
       error.mayHaveHappened = mayHaveHappened && request.method != "GET"
       guard failure.wasSent,
         case .sendAgain(let pause) = policy.decision(
@@ -42,11 +42,11 @@ struct StripeCall {
     }
   }
 
-  /// An attempt that gave no answer to return.
+  /// An attempt without a usable answer.
   private struct Failure: Error {
     var error: StripeError
     var outcome: RetryPolicy.Outcome
-    /// False when the attempt ended before the transport had the request: by the budget or the deadline.
+    /// False if the attempt ended before the transport got the request: because of the budget or the deadline.
     var wasSent: Bool
 
     init(_ error: StripeError, outcome: RetryPolicy.Outcome? = nil, wasSent: Bool = true) {
@@ -78,7 +78,7 @@ struct StripeCall {
     guard response.isSuccess else {
       var error = StripeError(response)
       let outcome = RetryPolicy.Outcome(error, headers: response.headers)
-      // Stripe's own word overrules what the status says.
+      // Stripe's own word overrides the status.
       if outcome.shouldRetry == true, !error.retry.isTransient { error.retry = .retry(after: outcome.retryAfter) }
       return .failure(Failure(error, outcome: outcome))
     }
@@ -96,8 +96,7 @@ struct StripeCall {
         took: surroundings.elapsed() - sentAt, requestID: requestID))
   }
 
-  /// A budget may say itself what to do, by throwing a `StripeError`; a cancellation stays one; anything else means
-  /// "not now".
+  /// A budget can decide the response by throwing a `StripeError`; a cancellation stays one; any other error means "not now".
   private static func budgetError(_ cause: any Error) -> StripeError {
     switch cause {
     case let error as StripeError: error

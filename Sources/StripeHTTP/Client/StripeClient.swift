@@ -3,15 +3,15 @@ public import HTTPTransport
 
 /// Stripe's API, version 1, for a program that reads purchases and writes metadata.
 ///
-/// The client holds what is the same for every merchant; `session(_:budget:)` gives the value that makes calls for one.
-/// `Stripe-Version` is always sent, so that neither the developer's nor a merchant's default decides the shape of what
-/// comes back.
+/// The client holds what is the same for every merchant; `session(_:budget:)` gives the value that makes calls for one
+/// merchant. `Stripe-Version` is always sent, so that neither the developer's nor a merchant's default version decides the
+/// shape of answers.
 public struct StripeClient: Sendable {
   /// Stripe's own address.
   public static let defaultBaseURL = "https://api.stripe.com"
-  /// Where Stripe takes files (API reference, "Files").
+  /// Where Stripe accepts files (API reference, "Files").
   public static let defaultFilesBaseURL = "https://files.stripe.com"
-  /// The version every call is pinned to: the first of the new shape.
+  /// The version of every call: the first one with the new shape.
   public static let defaultVersion = "2025-03-31.basil"
 
   let apiBaseURL: String
@@ -23,18 +23,18 @@ public struct StripeClient: Sendable {
   let surroundings: Surroundings
 
   /// - Parameters:
-  ///   - apiBaseURL: `https://api.stripe.com`, or what stands in for it.
+  ///   - apiBaseURL: `https://api.stripe.com`, or a replacement for it.
   ///   - apiVersion: the value of `Stripe-Version`.
   ///   - userAgent: `name/version (url)`; Stripe asks apps to identify themselves.
-  ///   - policy: when and how often a request is sent again.
-  ///   - surroundings: clock, sleep and chance; replaced in tests.
+  ///   - policy: when and how many times a request is sent again.
+  ///   - surroundings: clock, sleep and random numbers; replaced in tests.
   public init(
     apiBaseURL: String = StripeClient.defaultBaseURL, apiVersion: String = StripeClient.defaultVersion,
     transport: any HTTPSending, userAgent: String, policy: RetryPolicy = RetryPolicy(),
     surroundings: Surroundings = .real
   ) {
     self.apiBaseURL = apiBaseURL
-    // What stands in for Stripe takes files as well.
+    // A replacement for Stripe accepts files too.
     filesBaseURL = apiBaseURL == Self.defaultBaseURL ? Self.defaultFilesBaseURL : apiBaseURL
     self.apiVersion = apiVersion
     self.transport = transport
@@ -45,20 +45,20 @@ public struct StripeClient: Sendable {
 
   /// Calls for one merchant.
   ///
-  /// - Parameter budget: called before each request that goes out, repetitions and further pages included. It may wait
-  ///   for the merchant's turn; what it throws ends the call.
+  /// - Parameter budget: called before each outgoing request, including repetitions and further pages. It may wait for the
+  ///   merchant's turn; an error that it throws ends the call.
   public func session(_ credential: StripeCredential, budget: Budget? = nil) -> StripeSession {
     StripeSession(client: self, credential: credential, budget: budget)
   }
 
-  /// The place of a caller's rate limit; see `session(_:budget:)`.
+  /// A caller's rate limit; see `session(_:budget:)`.
   public typealias Budget = @Sendable () async throws -> Void
 
-  /// What the client takes from the world besides the transport.
+  /// What the client needs from the world besides the transport.
   public struct Surroundings: Sendable {
     /// The wall clock, for answers without a `Date`.
     public var now: @Sendable () -> Date
-    /// A clock that only ever moves on, for deadlines.
+    /// A clock that never goes back, for deadlines.
     public var elapsed: @Sendable () -> Duration
     /// Waits; throws when the task is cancelled.
     public var sleep: @Sendable (Duration) async throws -> Void

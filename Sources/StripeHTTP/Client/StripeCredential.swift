@@ -1,14 +1,14 @@
 public import Identity
 public import StripeAPI
 
-/// On whose behalf, and with what right, the API is called (Stripe Apps docs, "API authentication").
+/// The identity and right with which the API is called (Stripe Apps docs, "API authentication").
 public enum StripeCredential: Hashable, Sendable {
-  /// The access token of one installation of an app of type OAuth. It names the account by itself.
+  /// The access token of one installation of an OAuth app. It identifies the account.
   case accessToken(String)
   /// The developer's own key of the right mode, acting on a merchant's account through `Stripe-Account`.
   case platform(key: String, account: Stripe.AccountID)
 
-  /// The developer's own key on the developer's own account, for what no merchant's credential may read.
+  /// The developer's own key on the developer's own account, for data that no merchant's credential may read.
   case developer(key: String)
 
   /// The headers that carry the credential.

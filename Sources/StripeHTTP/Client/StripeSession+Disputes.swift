@@ -2,7 +2,7 @@ public import Identity
 import JSON
 public import StripeAPI
 
-// Evidence for disputes. Nothing here submits it: that stays a person's decision, in Stripe.
+// Evidence for disputes. Nothing here submits it: a person decides that, in Stripe.
 
 extension StripeSession {
   /// The disputes of a payment, newest first.
@@ -10,16 +10,16 @@ extension StripeSession {
     try await list(["disputes"], ["payment_intent": .string(paymentIntent.rawValue)])
   }
 
-  /// Puts evidence on a dispute as a draft. Fields that are not named stay as they are (API reference, "Update a dispute").
+  /// Adds evidence to a dispute as a draft. Other fields stay as they are (API reference, "Update a dispute").
   ///
   /// - Parameters:
   ///   - fields: Stripe's names of evidence fields with their text, or with the id of a file for those that take one. A
   ///     text has at most 20 000 characters, all together 150 000.
-  ///   - idempotencyKey: the same for every attempt at staging the same.
+  ///   - idempotencyKey: the same for every attempt at staging the same evidence.
   public func stageEvidence(
     _ dispute: Stripe.DisputeID, _ fields: [(String, String)], idempotencyKey: String
   ) async throws(StripeError) -> StripeAnswer {
-    // Left out, `submit` would be true.
+    // If it were left out, `submit` would be true.
     try await post(
       ["disputes", dispute.rawValue],
       [

@@ -2,12 +2,12 @@ public import Foundation
 public import Identity
 public import StripeAPI
 
-// Lists of a whole account, page by page: for catching up with what no event told.
+// Lists of a whole account, page by page: for catching up with what no event reported.
 
 extension StripeSession {
   /// Checkout Sessions that were completed, newest first.
   ///
-  /// - Parameter createdSince: only those made then or later.
+  /// - Parameter createdSince: only sessions made then or later.
   public func completedCheckoutSessions(
     createdSince: Date?, cursor: String? = nil, limit: Int = 100
   ) async throws(StripeError) -> StripePage {
@@ -36,7 +36,7 @@ extension StripeSession {
     date.map { ["gte": .integer(Int64($0.timeIntervalSince1970.rounded(.down)))] }
   }
 
-  /// A session whose calls wait for another budget first.
+  /// A session whose calls first wait for another budget.
   public func waiting(for other: @escaping StripeClient.Budget) -> StripeSession {
     let own = budget
     return client.session(credential) {
@@ -47,6 +47,6 @@ extension StripeSession {
 }
 
 extension StripePage {
-  /// As in `StripeAnswer`: what happened later may or may not be in the page.
+  /// As in `StripeAnswer`: later changes may or may not be in the page.
   public var readNotBefore: Date { fetchedAt.addingTimeInterval(-(took / .seconds(1))) }
 }

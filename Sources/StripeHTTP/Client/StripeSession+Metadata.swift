@@ -2,26 +2,26 @@ import Identity
 public import StripeAPI
 
 extension StripeSession {
-  /// Sets metadata of an object. Keys that are not named stay; an empty value deletes its key.
+  /// Sets metadata of an object. Other keys stay; an empty value deletes its key.
   ///
-  /// Stripe sends an `*.updated` event back for most objects: write only what differs, and recognise the event
+  /// Stripe sends an `*.updated` event back for most objects, so write only what differs, and recognise the event
   /// (`StripeEvent.changesOnlyMetadata`).
   ///
-  /// - Parameter idempotencyKey: the same for every attempt at writing the same values, another for other values.
+  /// - Parameter idempotencyKey: the same for every attempt to write the same values, and another for other values.
   public func updateMetadata(
     of target: MetadataTarget, _ metadata: [String: String], idempotencyKey: String
   ) async throws(StripeError) -> StripeAnswer {
     if let problem = StripeMetadata.problem(in: metadata) {
       throw StripeError(message: problem, param: "metadata", retry: .invalid, attempts: 0)
     }
-    // Sorted, so that the same values are the same bytes: a key that comes again with other bytes is refused.
+    // Sorted, so that the same values give the same bytes: Stripe refuses a key that comes again with other bytes.
     let values = metadata.sorted { $0.key < $1.key }.map { ($0.key, FormValue.string($0.value)) }
     return try await post(target.path, ["metadata": .object(FormParameters(values))], idempotencyKey: idempotencyKey)
   }
 }
 
 extension MetadataTarget {
-  /// Where the object stands.
+  /// The path of the object.
   var path: [String] {
     switch self {
     case .customer(let id): ["customers", id.rawValue]

@@ -3,7 +3,7 @@ public import Identity
 import JSON
 public import StripeAPI
 
-// One call per object that is read, each answer raw: what is done with an object is decided by `Objects`.
+// One call for each object that is read. Answers are raw; the types in `Objects` interpret them.
 
 extension StripeSession {
   // MARK: Checkout
@@ -12,22 +12,22 @@ extension StripeSession {
     try await get(["checkout", "sessions", id.rawValue])
   }
 
-  /// All lines of a session. They are in no event and not in the session itself.
+  /// All lines of a session. Neither events nor the session itself contain them.
   public func checkoutSessionLineItems(_ id: Stripe.CheckoutSessionID) async throws(StripeError) -> StripeList {
     try await list(["checkout", "sessions", id.rawValue, "line_items"])
   }
 
-  /// The sessions that made a payment; none for payments made another way.
+  /// The sessions that made a payment; none if it was made in another way.
   public func checkoutSessions(paymentIntent: Stripe.PaymentIntentID) async throws(StripeError) -> StripeList {
     try await list(["checkout", "sessions"], ["payment_intent": .string(paymentIntent.rawValue)])
   }
 
-  /// The sessions that made a subscription; none for subscriptions made another way.
+  /// The sessions that made a subscription; none if it was made in another way.
   public func checkoutSessions(subscription: Stripe.SubscriptionID) async throws(StripeError) -> StripeList {
     try await list(["checkout", "sessions"], ["subscription": .string(subscription.rawValue)])
   }
 
-  /// The sessions of a buyer, by customer or by the address that was typed, made within a stretch of time.
+  /// The sessions of a buyer, by customer or by the address that the buyer typed, made within a span of time.
   public func checkoutSessions(
     customer: Stripe.CustomerID?, email: String?, created: ClosedRange<Date>
   ) async throws(StripeError) -> StripeList {
@@ -42,8 +42,8 @@ extension StripeSession {
     return try await list(["checkout", "sessions"], parameters)
   }
 
-  /// The sessions behind an invoice, found through what paid it: there is no filter by invoice. A session in payment
-  /// mode with an invoice is found only this way.
+  /// The sessions behind an invoice, found through its payments, since there is no filter by invoice. A session in payment
+  /// mode with an invoice can be found only in this way.
   public func checkoutSessions(invoice: Stripe.InvoiceID) async throws(StripeError) -> StripeList {
     let payments = try await invoicePayments(invoice: invoice)
     var sessions = StripeList(items: [], fetchedAt: payments.fetchedAt, took: payments.took)
@@ -63,12 +63,12 @@ extension StripeSession {
     try await get(["subscriptions", id.rawValue])
   }
 
-  /// All items of a subscription; the list inside the subscription may be cut.
+  /// All items of a subscription; the list inside the subscription may be incomplete.
   public func subscriptionItems(_ id: Stripe.SubscriptionID) async throws(StripeError) -> StripeList {
     try await list(["subscription_items"], ["subscription": .string(id.rawValue)])
   }
 
-  /// All subscriptions of the merchant, ended ones too, newest first, page by page.
+  /// All subscriptions of the merchant, including ended ones, newest first, page by page.
   ///
   /// - Parameter createdSince: only those made then or later.
   public func subscriptions(
@@ -86,12 +86,12 @@ extension StripeSession {
     try await get(["invoices", id.rawValue])
   }
 
-  /// All lines of an invoice; the list inside the invoice may be cut.
+  /// All lines of an invoice; the list inside the invoice may be incomplete.
   public func invoiceLines(_ id: Stripe.InvoiceID) async throws(StripeError) -> StripeList {
     try await list(["invoices", id.rawValue, "lines"])
   }
 
-  /// The newest invoices of a subscription, drafts and void ones too: a hundred, more than eight years of months.
+  /// The newest invoices of a subscription, including drafts and void ones: a hundred, more than eight years of months.
   public func invoices(subscription: Stripe.SubscriptionID) async throws(StripeError) -> StripePage {
     try await page(["invoices"], FormParameters([("subscription", .string(subscription.rawValue))]), limit: 100)
   }
@@ -101,12 +101,12 @@ extension StripeSession {
     try await page(["credit_notes"], FormParameters([("invoice", .string(invoice.rawValue))]), limit: 100)
   }
 
-  /// What paid an invoice, or tries to.
+  /// The payments of an invoice, including attempts.
   public func invoicePayments(invoice: Stripe.InvoiceID) async throws(StripeError) -> StripeList {
     try await list(["invoice_payments"], ["invoice": .string(invoice.rawValue)])
   }
 
-  /// Which invoices a payment pays: the new shape's way from a payment to its invoice.
+  /// The invoices that a payment pays: in the new shape, the only way from a payment to its invoice.
   public func invoicePayments(paymentIntent: Stripe.PaymentIntentID) async throws(StripeError) -> StripeList {
     try await list(
       ["invoice_payments"],
@@ -123,7 +123,7 @@ extension StripeSession {
     try await get(["charges", id.rawValue])
   }
 
-  /// Every charge of a payment, the failed ones too.
+  /// Every charge of a payment, including failed ones.
   public func charges(paymentIntent: Stripe.PaymentIntentID) async throws(StripeError) -> StripeList {
     try await list(["charges"], ["payment_intent": .string(paymentIntent.rawValue)])
   }
@@ -150,7 +150,7 @@ extension StripeSession {
 
   // MARK: Customers and the catalogue
 
-  /// A deleted customer is an answer too, with `deleted: true` and little else.
+  /// A deleted customer is an answer too, with `deleted: true` and few other fields.
   public func customer(_ id: Stripe.CustomerID) async throws(StripeError) -> StripeAnswer {
     try await get(["customers", id.rawValue])
   }

@@ -4,16 +4,16 @@ public import StripeAPI
 
 /// The API as one merchant's credential sees it. A value: make one for each piece of work.
 ///
-/// Every call throws `StripeError`, repeats what passes by itself (`RetryPolicy`), and never asks for expanded objects:
-/// each would need a permission of its own, and line items are refused to apps that way (Stripe Apps docs,
-/// "Permissions"); they have lists of their own.
+/// Every call throws `StripeError`, repeats passing failures (`RetryPolicy`), and never asks for expanded objects: each would
+/// need another permission, and Stripe refuses expanded line items to apps (Stripe Apps docs, "Permissions"). Such objects
+/// have lists of their own.
 public struct StripeSession: Sendable {
   let client: StripeClient
-  /// What its calls are made with; whoever hands out sessions recognises a refused one by it.
+  /// The credential of its calls. The provider of sessions recognises a refused session by it.
   public let credential: StripeCredential
   let budget: StripeClient.Budget?
 
-  /// The most elements that a list is read to. A list that is longer fails rather than pass for complete.
+  /// The most elements that are read of a list. A longer list fails, so that it does not seem complete.
   public static let longestList = 10_000
 
   /// `GET` of any object, by the segments of its path behind `/v1`.
@@ -56,7 +56,7 @@ public struct StripeSession: Sendable {
     }
     var next: String?
     if answer.value["has_more"]?.bool == true {
-      // A list that says "more" without a new last id would be read for ever.
+      // A list that says "more" without a new last id would be read forever.
       guard let last = items.last?["id"]?.string, last != cursor else {
         throw StripeError(
           status: 200, message: "the list has more but names no next element", requestID: answer.requestID,

@@ -2,9 +2,9 @@ import HTTPTransport
 
 /// The link that starts an installation.
 ///
-/// Stripe's Dashboard shows it in several shapes: the public one, and those of external tests with a segment of their
-/// own or with the client id already in the query. So the whole link is configured, and only the three parameters are
-/// set here (Stripe Apps docs, "OAuth 2.0": install links).
+/// Stripe's Dashboard shows it in several shapes: the public one, and those of external tests, which have a segment of their
+/// own or the client id already in the query. So the whole link is configured, and only the three parameters are set here
+/// (Stripe Apps docs, "OAuth 2.0": install links).
 public struct AuthorizeLink: Hashable, Sendable {
   /// The public link of Stripe's marketplace.
   public static let defaultBase = "https://marketplace.stripe.com/oauth/v2/authorize"
@@ -20,11 +20,10 @@ public struct AuthorizeLink: Hashable, Sendable {
     query = (halves.count == 2 ? halves[1] : "").split(separator: "&").map(String.init)
   }
 
-  /// The link with its parameters. What the base already says for one of the three is replaced, everything else in it
-  /// is kept as it stands.
+  /// The link with its parameters. Values of the three in the base are replaced; everything else in it is kept.
   ///
   /// - Parameters:
-  ///   - clientID: `ca_…`, another one in each mode.
+  ///   - clientID: `ca_…`, different in each mode.
   ///   - redirectURI: one of the app's allowed redirect addresses, exactly; nil leaves the choice to Stripe.
   ///   - state: comes back unchanged with the callback.
   public func url(clientID: String, redirectURI: String?, state: String) -> String {

@@ -3,8 +3,8 @@ public import HTTPTransport
 
 /// The token endpoint of Stripe Apps, `/v1/oauth/token` (Stripe Apps docs, "OAuth 2.0").
 ///
-/// Nothing is ever sent twice here: a code is good for one use, and a refresh token is rolled by each. Whether to ask
-/// again is decided by who holds the stored tokens and their lock.
+/// Nothing is ever sent twice here: a code is valid for one use, and each use of a refresh token replaces it. The holder of
+/// the stored tokens and their lock decides whether to ask again.
 public struct StripeOAuth: Sendable {
   private let tokenURL: String
   private let transport: any HTTPSending
@@ -25,15 +25,15 @@ public struct StripeOAuth: Sendable {
     self.deadline = deadline
   }
 
-  /// Exchanges the code of a callback; it is good once and for five minutes.
+  /// Exchanges the code of a callback, which is valid once and for five minutes.
   ///
-  /// - Parameter secretKey: the developer's secret key of the environment the authorize link belongs to. It
-  ///   authenticates alone: there is no client secret of its own.
+  /// - Parameter secretKey: the developer's secret key of the authorize link's environment. It is the only authentication:
+  ///   there is no separate client secret.
   public func exchange(code: String, secretKey: String) async throws(StripeOAuthError) -> TokenGrant {
     try await token([("grant_type", "authorization_code"), ("code", code)], secretKey)
   }
 
-  /// Asks for new tokens; the given refresh token ends with a success.
+  /// Asks for new tokens. If it succeeds, the given refresh token is dead.
   public func refresh(refreshToken: String, secretKey: String) async throws(StripeOAuthError) -> TokenGrant {
     try await token([("grant_type", "refresh_token"), ("refresh_token", refreshToken)], secretKey)
   }
@@ -64,7 +64,7 @@ public struct StripeOAuth: Sendable {
     throw Self.failure(response)
   }
 
-  /// Both error shapes come from this endpoint: the flat one of OAuth, and the API's own when the key is refused.
+  /// This endpoint uses both error shapes: the flat one of OAuth, and the API's own if the key is refused.
   static func failure(_ response: HTTPTransportResponse) -> StripeOAuthError {
     let body = StripeErrorBody(response.body)
     let text = body.message ?? "status \(response.status) without an explanation"
@@ -75,7 +75,7 @@ public struct StripeOAuth: Sendable {
       return .rateLimited(after: RetryAfter.duration(response.headers))
     case (401, _), (403, _): return .rejectedCredential(text)
     case (400..<500, let code) where response.status != 408 && response.status != 409:
-      // Without Stripe's own words it was something in between that answered.
+      // Without Stripe's own error words, something in between answered.
       guard code != nil || body.type != nil else { return .unavailable(mayHaveHappened: false) }
       return .refused(error: code ?? body.type ?? "unknown", description: text)
     default: return .unavailable(mayHaveHappened: true)

@@ -1,16 +1,16 @@
 /// Why the token endpoint gave no grant. Descriptions are Stripe's text, bounded, without credentials.
 public enum StripeOAuthError: Error, Hashable, Sendable {
-  /// The code or refresh token is used up, rolled by somebody else, expired, of another environment, or its
-  /// installation is gone. Asking again with the same one is useless; whether the connection is lost depends on
-  /// whether a newer refresh token is stored meanwhile.
+  /// The code or refresh token was used, replaced by another holder, has expired, is of another environment, or its
+  /// installation is gone. Asking again with the same one is useless. Whether the connection is lost depends on whether a
+  /// newer refresh token has been stored meanwhile.
   case invalidGrant(String)
   /// The developer's secret key was refused: wrong, of another kind, or expired. The operator must act.
   case rejectedCredential(String)
-  /// The endpoint refuses the request for another reason, which its word names.
+  /// The endpoint refuses the request for another reason, which `error` names.
   case refused(error: String, description: String)
   /// Too many calls; nothing has happened.
   case rateLimited(after: Duration?)
-  /// No usable answer. When `mayHaveHappened` is true, the code or refresh token may be used up and its successor lost.
+  /// No usable answer. If `mayHaveHappened` is true, the code or refresh token may be used up and its successor lost.
   case unavailable(mayHaveHappened: Bool)
   /// The calling task was cancelled, or the transport shut down. As above.
   case cancelled(mayHaveHappened: Bool)
@@ -27,7 +27,7 @@ public enum StripeOAuthError: Error, Hashable, Sendable {
     }
   }
 
-  /// Whether the code or refresh token may be used up although nothing came back.
+  /// Whether the code or refresh token may be used up although no answer came.
   public var mayHaveHappened: Bool {
     switch self {
     case .unavailable(let mayHaveHappened), .cancelled(let mayHaveHappened): mayHaveHappened

@@ -2,9 +2,9 @@ public import Identity
 import JSON
 public import StripeAPI
 
-/// What Stripe hands out for an authorization code or a refresh token (Stripe Apps docs, "OAuth 2.0").
+/// The tokens that Stripe gives for an authorization code or a refresh token (Stripe Apps docs, "OAuth 2.0").
 ///
-/// The answer names no lifetime: an access token lives one hour, a refresh token one year, both from this answer on,
+/// The answer contains no lifetime: an access token lives one hour and a refresh token one year, both from this answer on,
 /// and each exchange ends the refresh token it was made with.
 public struct TokenGrant: Hashable, Sendable {
   /// How long Stripe's documentation says an access token lives, in seconds.
@@ -12,9 +12,9 @@ public struct TokenGrant: Hashable, Sendable {
   /// How long Stripe's documentation says a refresh token lives.
   public static let refreshTokenLifetime: Duration = .seconds(365 * 86_400)
 
-  /// What API calls for the merchant are made with.
+  /// The token for API calls on behalf of the merchant.
   public let accessToken: String
-  /// What the next grant is asked for with. Must be stored before `accessToken` is used.
+  /// The token for the next grant. It must be stored before `accessToken` is used.
   public let refreshToken: String
   /// The mode of the installation.
   public let livemode: Bool
@@ -39,7 +39,7 @@ public struct TokenGrant: Hashable, Sendable {
     self.tokenType = tokenType
   }
 
-  /// Reads the answer of the token endpoint; nil when what every grant has is missing.
+  /// Reads the answer of the token endpoint; nil if a required field is missing.
   init?(_ body: [UInt8]) {
     guard let value = try? JSONValue(ofOutside: body, maximumDepth: 16),
       let accessToken = value["access_token"]?.string, !accessToken.isEmpty,

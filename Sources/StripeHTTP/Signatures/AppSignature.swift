@@ -9,8 +9,8 @@ extension Stripe {
   public typealias UserID = ID<UserTag>
 }
 
-/// Who calls from the Dashboard, as Stripe vouches for it. It says neither which mode is meant nor that the app is
-/// installed: both are the caller's to check.
+/// The caller from the Dashboard, as Stripe vouches for it. It says neither which mode is meant nor that the app is
+/// installed; the receiver must check both.
 public struct AppIdentity: Hashable, Sendable {
   /// The signed-in person.
   public let userID: Stripe.UserID
@@ -20,7 +20,7 @@ public struct AppIdentity: Hashable, Sendable {
 
 /// A payload that Stripe signed as a whole, and the identity in it.
 public struct AppSignedPayload: Hashable, Sendable {
-  /// Who calls.
+  /// The identity of the caller.
   public let identity: AppIdentity
   /// Everything that was signed, `user_id` and `account_id` included.
   public let fields: JSONObject
@@ -29,15 +29,14 @@ public struct AppSignedPayload: Hashable, Sendable {
 /// The signature on calls that an app's own Dashboard views make to the app's backend (Stripe Apps docs, "Build a
 /// backend"; the views get it from `fetchStripeSignature`).
 ///
-/// The signature holds no nonce and no mode. Within the tolerance it can be replayed, so that only harmless reads
-/// may rely on `verifyIdentity`; anything that changes state must sign what it asks for, with a nonce, and use
-/// `verifyPayload`.
+/// The signature contains no nonce and no mode. Within the tolerance it can be replayed, so only harmless reads may rely on
+/// `verifyIdentity`. Anything that changes state must sign what it asks for, with a nonce, and use `verifyPayload`.
 public enum AppSignature {
   /// Stripe's libraries check the age only when asked to; here it is always checked, in both directions.
   public static let defaultTolerance = 300
 
-  /// The plain form, made by `fetchStripeSignature()`: only the two ids are signed. The request states them, and the
-  /// signed bytes are built again from what it states. Nothing else in the request is authenticated by this.
+  /// The plain form, made by `fetchStripeSignature()`: only the two ids are signed. The request states them, and the signed
+  /// bytes are rebuilt from that. Nothing else in the request is authenticated.
   ///
   /// - Parameters:
   ///   - header: the value of `Stripe-Signature`.
@@ -54,8 +53,8 @@ public enum AppSignature {
     return identity
   }
 
-  /// The full form, made by `fetchStripeSignature(payload)`: the body itself is what was signed, byte for byte. The ids
-  /// come from nowhere else.
+  /// The full form, made by `fetchStripeSignature(payload)`: the body itself was signed, byte for byte. The ids come only
+  /// from it.
   ///
   /// - Parameter payload: the body exactly as received; it is verified before it is parsed.
   public static func verifyPayload(
@@ -69,7 +68,7 @@ public enum AppSignature {
     return AppSignedPayload(identity: identity, fields: fields)
   }
 
-  /// The header value Stripe would give the app's view for these bytes: for simulators and tests.
+  /// The header value that Stripe would give the app's view for these bytes; for simulators and tests.
   public static func sign(payload: [UInt8], secrets: [AppSigningSecret], at time: Date) -> String {
     SignatureHeader.sign(payload: payload[...], secrets: secrets, timestamp: time.wholeUnixSeconds)
   }

@@ -3,9 +3,9 @@ public import StripeAPI
 
 /// The secrets of all environments, by what they vouch for.
 ///
-/// Stripe sends the events of test mode and of sandboxes to endpoints of live mode too, so a secret of live mode vouches for all
-/// three. One of test mode or of the sandbox vouches for that environment alone: it is known to more people and machines, and
-/// must not make a license that counts, nor one of anybody else's trials.
+/// Stripe sends events of test mode and of sandboxes to live endpoints too, so a secret of live mode vouches for all three. A
+/// secret of test mode or of the sandbox vouches only for that environment: more people and machines know it, so it must not
+/// cause a real license, nor one in another environment.
 public struct ModeSecrets<Purpose>: Sendable {
   let live: [SigningSecret<Purpose>]
   let test: [SigningSecret<Purpose>]
@@ -17,8 +17,7 @@ public struct ModeSecrets<Purpose>: Sendable {
     self.sandbox = sandbox
   }
 
-  /// Checks with the secrets of live mode first, since they vouch for most, and with those of another environment when none
-  /// before has signed.
+  /// Checks with the secrets of live mode first, since they vouch for most, and then with those of another environment.
   func check<T>(
     _ verify: ([SigningSecret<Purpose>]) throws(SignatureError) -> T
   ) throws(SignatureError) -> Vouched<T> {
@@ -40,15 +39,15 @@ public struct ModeSecrets<Purpose>: Sendable {
   }
 }
 
-/// Something rightly signed, and the environments that its secret vouches for.
+/// Something with a valid signature, and the environments that its secret vouches for.
 public struct Vouched<Value> {
-  /// What was signed. It counts only in ``environments``.
+  /// The signed value. It counts only in ``environments``.
   public let value: Value
   public let environments: Set<StripeEnvironment>
 
-  /// What the signature says of something in this mode.
-  /// - Returns: the only environment that it counts in; nil when it counts in every one of the mode.
-  /// - Throws: `.mismatch` when it counts in none, as for any other secret that does not fit.
+  /// What the signature means for something in this mode.
+  /// - Returns: the only environment in which it counts; nil if it counts in every one of the mode.
+  /// - Throws: `.mismatch` if it counts in none, as for any other wrong secret.
   public func only(livemode: Bool) throws(SignatureError) -> StripeEnvironment? {
     let all = StripeEnvironment.all(livemode: livemode)
     let vouched = all.intersection(environments)
