@@ -1,16 +1,16 @@
-/// Who makes an API call, for which merchant, in which environment.
+/// The caller of the API, with the merchant and the environment.
 struct Caller {
   enum Kind {
     /// The app, through an access token or through the developer's key with `Stripe-Account`.
     case app(Installation)
     /// The merchant's own backend.
     case merchant
-    /// The developer in no merchant's name.
+    /// The developer, not on behalf of a merchant.
     case developer(Developer)
   }
 
   let kind: Kind
-  /// Whose objects the call sees; the developer's own account has none.
+  /// Whose objects the call sees. The developer's own account has none.
   let tenant: Tenant
 
   /// The merchant's account, if the call is about one.
@@ -44,7 +44,7 @@ struct Caller {
     throw StripeFailure(status: 401, message: "Invalid API Key provided: \(credential.masked)", isStored: false)
   }
 
-  /// A thin event's `context` is sent in a header of its own, and means the same.
+  /// A thin event's `context` is sent in a separate header, and means the same.
   private static func oneOf(_ account: String?, _ context: String?) throws(StripeFailure) -> String? {
     guard account == nil || context == nil else {
       throw .invalid("Stripe-Account and Stripe-Context cannot be sent together.", parameter: nil)
@@ -97,7 +97,7 @@ struct Caller {
     try check(route.permission)
   }
 
-  /// Refuses what the installed app was not granted.
+  /// Refuses what the installed app has no permission for.
   func check(_ permission: String?) throws(StripeFailure) {
     guard let permission, case .app(let installation) = kind, !installation.allows(permission) else { return }
     throw StripeFailure(

@@ -67,7 +67,7 @@ extension Routes {
     retrieve("files", .file),
   ]
 
-  /// What is named replaces; an empty text takes a field away.
+  /// Given texts replace; an empty text removes its field.
   private static func merged(
     _ given: Fields, into former: Fields, _ tenant: Tenant
   ) throws(StripeFailure) -> Fields {

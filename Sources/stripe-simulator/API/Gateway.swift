@@ -28,7 +28,7 @@ enum Gateway {
     return answer
   }
 
-  /// What is known of a call so far.
+  /// What is known about a call so far.
   struct Trace {
     var account: String?
     var shownAccount: String?
@@ -70,8 +70,7 @@ enum Gateway {
     return try runOnce(route, input, tenant, fault, requestID, key: key, call, &trace)
   }
 
-  /// Runs a write under its idempotency key, or replays what it answered the first time (Stripe docs, API: idempotent
-  /// requests).
+  /// Runs a write under its idempotency key, or returns the stored answer (Stripe docs, API: idempotent requests).
   private static func runOnce(
     _ route: Route, _ input: RouteInput, _ tenant: Tenant, _ fault: APIFault?, _ requestID: String, key: String,
     _ call: Call, _ trace: inout Trace

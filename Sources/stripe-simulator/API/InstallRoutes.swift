@@ -1,8 +1,8 @@
 import JSON
 
 extension Routes {
-  /// The Install API (Stripe docs, API: app installs). The developer's key sees the installs of its app in all accounts of
-  /// its environment, everybody else those of one account.
+  /// The Install API (Stripe docs, API: app installs). The developer's key sees its app's installs in all accounts of its
+  /// environment; any other key those of one account.
   static let installs: [Route] = [
     Route(
       "GET", "apps/installs", nil,
@@ -14,7 +14,7 @@ extension Routes {
     },
     Route("POST", "apps/installs/{}", nil, [], audience: .developerToo) { tenant, input throws(StripeFailure) in
       let install = try find(tenant, input)
-      // New access is the installing account's to give (Stripe docs, API: reauthorize an app install).
+      // Only the installing account can grant new access (Stripe docs, API: reauthorize an app install).
       guard input.caller.isMerchant || install.pending.isEmpty else {
         throw StripeFailure(
           status: 403,
@@ -72,7 +72,7 @@ extension Routes {
       })
   }
 
-  /// Events of the installation name the request, whoever made it.
+  /// Events of the installation name the request that caused them, whoever made it.
   private static func caused(by caller: Tenant, on key: Installation.Key, _ body: () -> Void) {
     let target = caller.world.tenant(key)
     let former = target.cause
@@ -83,7 +83,7 @@ extension Routes {
 }
 
 extension Installation {
-  /// What is asked for is granted.
+  /// Grants what is pending.
   mutating func grantPending() {
     permissions?.formUnion(pending)
     pending = []

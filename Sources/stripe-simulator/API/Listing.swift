@@ -60,14 +60,14 @@ enum Listing {
     var high = ids.count
     if let cursor = startingAfter ?? endingBefore {
       let mark = try position(cursor)
-      // After the cursor in the order shown is older when the newest come first.
+      // If the newest come first, "after the cursor" means older.
       if (startingAfter != nil) == isNewestFirst {
         high = partition(ids) { serial($0) < mark }
       } else {
         low = partition(ids) { serial($0) <= mark }
       }
     }
-    // Pages before a cursor are gathered from the cursor outwards and turned round.
+    // A page before a cursor is collected from the cursor outwards and then reversed.
     let isReversed = isNewestFirst == (endingBefore == nil)
     var shown: [JSONValue] = []
     var hasMore = false
@@ -108,7 +108,7 @@ enum Listing {
     return low
   }
 
-  /// `created=…` or `created[gte]=…` and its kin.
+  /// `created=…` or `created[gte]=…` and similar.
   static func isInRange(_ moment: Int64, _ condition: JSONValue?) -> Bool {
     guard let condition else { return true }
     if let exact = condition.asInt { return moment == exact }

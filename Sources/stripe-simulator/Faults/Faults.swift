@@ -1,14 +1,14 @@
-/// What goes wrong on purpose. Chance comes from the world's seed, so that a failing run can be repeated.
+/// What goes wrong on purpose. Randomness comes from the world's seed, so that a failing run can be repeated.
 struct Faults: Sendable {
   /// Probabilities, 0 to 1, for each new delivery.
   var duplicate = 0.0
   var reorder = 0.0
   var delay = 0.0
   var drop = 0.0
-  /// How often one change is told by two different events (Stripe docs, Webhooks: handle duplicate events).
+  /// How often two different events are sent about one change (Stripe docs, Webhooks: handle duplicate events).
   var twin = 0.0
   var delayMilliseconds: Int64 = 500
-  /// Exact counts, used up before the probabilities are asked.
+  /// Exact counts, used up before the probabilities apply.
   var duplicateNext = 0
   var dropNext = 0
   var delayNext = 0
@@ -57,13 +57,13 @@ struct Faults: Sendable {
     return .deliver(copies: copies, delayMilliseconds: wait)
   }
 
-  /// Whether the change is to be told twice.
+  /// Whether two events are sent about this change.
   func hasTwin(_ type: String, account: String, _ random: inout SeededRandom) -> Bool {
     guard types.isEmpty || types.contains(type), accounts.isEmpty || accounts.contains(account) else { return false }
     return random.happens(twin)
   }
 
-  /// The fault that meets this call, counted down.
+  /// The fault that applies to this call; it is counted down.
   mutating func apiFault(method: String, path: String, account: String?, _ random: inout SeededRandom) -> APIFault? {
     for position in api.indices {
       let fault = api[position]
@@ -84,17 +84,17 @@ struct Faults: Sendable {
 
 /// One way in which API calls fail or are slow.
 struct APIFault: Sendable {
-  /// 0 answers as usual, only slowly.
+  /// 0 answers as usual, only later.
   var status: Int
   var code: String?
-  /// How many calls still meet it; nil asks `probability` for each call.
+  /// How many more calls get this fault; nil means `probability` decides for each call.
   var remaining: Int?
   var probability = 1.0
   var method: String?
   /// The beginning of the path.
   var path: String?
   var account: String?
-  /// The call takes effect and fails all the same: the state after it is unknown to the caller.
+  /// The call takes effect but fails nevertheless: the caller does not know the state afterwards.
   var takesEffect = false
   var delayMilliseconds: Int64 = 0
   /// `Stripe-Should-Retry`, when it is to be sent.

@@ -13,7 +13,7 @@ struct OAuthGrants: Sendable {
     var installation: Installation.Key
     var clientID: String
     var expiresAt: Int64
-    /// Uninstalled, or rolled.
+    /// Uninstalled, or replaced by newer tokens.
     var isRevoked = false
   }
 
@@ -48,10 +48,10 @@ struct OAuthFailure: Error, Sendable {
 }
 
 extension World {
-  /// The merchant grants the app: the installation is active, `account.application.authorized` and `apps.install.created`
-  /// go out, and a code waits to be exchanged. Installing it once more grants what its newest version asks for.
+  /// The merchant grants the app: the installation is active, `account.application.authorized` and `apps.install.created` are
+  /// sent, and a code can be exchanged. Another install grants what the app's newest version asks for.
   ///
-  /// - Parameter permissions: what is granted; the app's whole list unless told otherwise.
+  /// - Parameter permissions: what is granted; by default the app's whole list.
   func install(_ account: String, developer: Developer, permissions: Set<String>? = nil) -> String {
     let key = Installation.Key(account: account, environment: developer.environment)
     let former = installations[key].flatMap { $0.isActive && $0.appID == developer.appID ? $0 : nil }
@@ -72,10 +72,10 @@ extension World {
     return code
   }
 
-  /// How an uninstallation becomes known.
+  /// How an uninstallation is reported.
   enum Farewell {
     case byEvents
-    /// Every word of it is lost: only a look at the list of installs shows it.
+    /// Both events are lost: only the list of installs shows it.
     case silent
   }
 

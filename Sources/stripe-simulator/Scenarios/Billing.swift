@@ -58,7 +58,7 @@ extension Tenant {
       }
     }
     if let end = find(.subscription, id)?.number("trial_end") {
-      // Three days before the end, or at once when the trial is shorter (Stripe docs, Billing: subscription webhooks).
+      // Three days before the end, or at once if the trial is shorter (Stripe docs, Billing: subscription webhooks).
       let warning = end - 3 * CalendarTime.day
       if warning > now {
         plan(.trialWillEnd, id, at: warning)
@@ -80,7 +80,7 @@ extension Tenant {
       metadata: find(.subscription, subscription)?.object("metadata") ?? Fields([]))
   }
 
-  /// Money came for the newest invoice: whatever state waited for it becomes `active`.
+  /// Money came for the newest invoice: a subscription that waited for it becomes `active`.
   func activate(_ subscription: String) {
     if find(.subscription, subscription)?.bool("_resuming") == true { return wake(subscription) }
     guard let status = find(.subscription, subscription)?.text("status"),
@@ -91,9 +91,9 @@ extension Tenant {
     }
   }
 
-  /// The period of one or more items is over: renewal, or the end that was asked for.
+  /// The period of one or more items is over: renews the subscription, or ends it if that was asked for.
   ///
-  /// - Parameter moment: the moment up to which periods count as over, when it is not this merchant's own time.
+  /// - Parameter moment: the moment up to which periods count as over, if it is not this merchant's own time.
   func periodEnds(_ id: String, asOf moment: Int64? = nil) {
     let moment = moment ?? now
     guard let subscription = find(.subscription, id), let status = subscription.text("status"),
@@ -110,7 +110,7 @@ extension Tenant {
     renew(id, wasTrial: status == "trialing", asOf: moment)
   }
 
-  /// Turns the period over: the new invoice is a draft for about an hour (Stripe docs, Billing: invoice lifecycle).
+  /// Starts the next period: the new invoice is a draft for about an hour (Stripe docs, Billing: invoice lifecycle).
   private func renew(_ id: String, wasTrial: Bool, asOf moment: Int64) {
     let before = Rendering(self, .subscription, id)
     beginPhase(of: id)
@@ -141,7 +141,7 @@ extension Tenant {
     planPeriodEnd(id)
   }
 
-  /// Plans what comes by itself at the end of the running period, and a week before it.
+  /// Plans what happens automatically at the end of the current period, and a week before it.
   func planPeriodEnd(_ id: String) {
     let end = periodEnd(id)
     plan(.subscriptionPeriodEnds, id, at: end)
@@ -186,7 +186,7 @@ extension Tenant {
 
   /// Ends a subscription at once: `customer.subscription.deleted`.
   ///
-  /// - Parameter credit: what becomes of the time that was paid and is not used.
+  /// - Parameter credit: what happens with the paid time that was not used.
   func cancelNow(_ id: String, reason: String, credit: Prorating = .none) {
     guard let subscription = find(.subscription, id), subscription.text("status") != "canceled" else { return }
     let lines = credit == .none ? [] : items(id).compactMap(unusedTime)
@@ -220,7 +220,7 @@ extension Tenant {
 
   var hasDueTask: Bool { agenda.next.map { $0.at <= now } ?? false }
 
-  /// Lives through everything that is due until `target` on this merchant's clock, each thing at its own time.
+  /// Runs everything that is due until `target` on this merchant's clock, each at its own time.
   func advance(to target: Int64) {
     while let item = agenda.next, item.at <= target {
       _ = agenda.popNext()
@@ -232,7 +232,7 @@ extension Tenant {
     if target > reached { offset += target - reached }
   }
 
-  /// Lives on by the time that an object lives by: its test clock's, or the merchant's.
+  /// Advances the clock of an object: its test clock, or the merchant's.
   func advance(_ id: String, to target: Int64) throws(StripeFailure) {
     guard let clock = clock(of: id) else { return advance(to: target) }
     if target > frozenTime(clock) { try advance(clock: clock, to: target) }

@@ -12,8 +12,8 @@ extension Tenant {
     return charge
   }
 
-  /// Takes what is held, or a part of it: `charge.captured`, `payment_intent.succeeded`. The rest is released, which the
-  /// charge shows as refunded. A Checkout Session is paid from then on, and no event of it says so.
+  /// Takes the held money, or a part of it: `charge.captured`, `payment_intent.succeeded`. The rest is released, which the
+  /// charge shows as refunded. From then on a Checkout Session is paid, but no event of the session says so.
   func capture(_ intent: String, amount: Int64?) throws(StripeFailure) {
     let payment = try require(.paymentIntent, intent, parameter: "intent")
     guard payment.text("status") == "requires_capture", let charge = payment.text("latest_charge") else {
@@ -57,7 +57,7 @@ extension Tenant {
       ]))
   }
 
-  /// Gives up an intent that is not paid; what is held is released: `charge.refunded`, `payment_intent.canceled`.
+  /// Cancels an unpaid intent; held money is released: `charge.refunded`, `payment_intent.canceled`.
   func cancelIntent(_ intent: String) throws(StripeFailure) {
     let payment = try require(.paymentIntent, intent, parameter: "intent")
     guard let status = payment.text("status"), status != "succeeded", status != "canceled" else {

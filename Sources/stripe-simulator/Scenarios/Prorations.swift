@@ -1,10 +1,10 @@
 import JSON
 
-/// What becomes of the money when something changes in the middle of a period (Stripe docs, Billing: prorations).
+/// What happens with the money if something changes in the middle of a period (Stripe docs, Billing: prorations).
 enum Prorating: String {
   /// Nothing is charged or credited.
   case none
-  /// The lines wait for the next invoice: what Stripe does unless it is told otherwise.
+  /// The lines wait for the next invoice: Stripe's default.
   case pending = "create_prorations"
   /// An invoice at once.
   case invoice = "always_invoice"
@@ -25,8 +25,8 @@ enum Prorating: String {
 }
 
 extension Tenant {
-  /// Changes what a subscription consists of, or its dates: one `customer.subscription.updated`, and the lines that the
-  /// change makes on an invoice as asked.
+  /// Changes the items of a subscription, or its dates: one `customer.subscription.updated`, and the resulting lines on an
+  /// invoice as asked.
   func change(_ subscription: String, _ prorating: Prorating, _ change: () -> [InvoiceLineDraft]) {
     var invoice: String?
     let end = periodEnd(subscription)
@@ -53,7 +53,7 @@ extension Tenant {
     if periodEnd(subscription) != end { planPeriodEnd(subscription) }
   }
 
-  /// What is given back of an item: its price and quantity, from now to the end of what was billed.
+  /// The credit for an item: its price and quantity, from now to the end of what was billed.
   func unusedTime(_ item: Fields) -> InvoiceLineDraft? { proration(item, sign: -1, "Unused time") }
 
   /// What an item costs from now to the end of its period.
@@ -75,7 +75,7 @@ extension Tenant {
     edit(.subscription, subscription) { $0["_pending"] = .array($0.array("_pending") + lines.map(\.value)) }
   }
 
-  /// The lines that waited for an invoice; none waits afterwards.
+  /// Takes the lines that waited for an invoice; none waits afterwards.
   func takePending(of subscription: String) -> [InvoiceLineDraft] {
     let lines = find(.subscription, subscription)?.array("_pending") ?? []
     if !lines.isEmpty { edit(.subscription, subscription) { $0["_pending"] = [] } }

@@ -1,7 +1,7 @@
 import JSON
 
 extension Tenant {
-  /// Asks for the end at the period's end, or takes the wish back: `customer.subscription.updated`.
+  /// Requests the end at the period's end, or withdraws the request: `customer.subscription.updated`.
   func setCancelAtPeriodEnd(_ id: String, _ cancels: Bool) {
     let end = periodEnd(id)
     update(.subscription, id, event: "customer.subscription.updated") {
@@ -17,8 +17,8 @@ extension Tenant {
     }
   }
 
-  /// Changes the price or quantity of an item: what is unused of the former is credited, the rest of the period charged. A
-  /// price of another interval begins a period of its own, which is charged whole and at once.
+  /// Changes the price or quantity of an item: the unused time of the former is credited, and the rest of the period is
+  /// charged. A price with another interval starts a new period, which is charged as a whole and at once.
   func changeItem(
     _ item: String, price: String?, quantity: Int64?, _ prorating: Prorating
   ) throws(StripeFailure) {
@@ -80,7 +80,7 @@ extension Tenant {
     return id
   }
 
-  /// Takes an item away.
+  /// Removes an item.
   func removeItem(_ item: String, _ prorating: Prorating = .none) {
     guard let former = find(.subscriptionItem, item), let subscription = former.text("subscription") else { return }
     change(subscription, prorating) {
@@ -90,7 +90,7 @@ extension Tenant {
     }
   }
 
-  /// Takes an item away and puts another in its place, in one change: what schedules, the portal and "delete and add" do.
+  /// Replaces an item by another in one change, as schedules, the portal and "delete and add" do.
   func replaceItem(_ item: String, by line: LineDraft, _ prorating: Prorating) throws(StripeFailure) -> String {
     let former = try require(.subscriptionItem, item)
     var id = ""

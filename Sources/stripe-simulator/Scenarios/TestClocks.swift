@@ -1,7 +1,7 @@
 import JSON
 
-/// Test clocks (Stripe docs, Billing: test clocks): the clock of a customer decides what time it is for everything
-/// that is sold to that customer. It changes only when it is advanced.
+/// Test clocks (Stripe docs, Billing: test clocks): the clock of a customer decides the time for everything that is sold to
+/// that customer. It changes only when it is advanced.
 extension Tenant {
   /// `test_helpers.test_clock.created`.
   func createTestClock(frozenTime: Int64, name: String?) throws(StripeFailure) -> String {
@@ -18,8 +18,8 @@ extension Tenant {
     return id
   }
 
-  /// Lives through everything that is due on the clock, each thing at its own time. The simulator is done at once; Stripe
-  /// answers `advancing` first.
+  /// Runs everything that is due on the clock, each at its own time. The simulator finishes at once; Stripe first answers
+  /// `advancing`.
   func advance(clock id: String, to target: Int64) throws(StripeFailure) {
     let clock = try require(.testClock, id)
     guard target > clock.number("frozen_time") ?? 0 else {
@@ -45,7 +45,7 @@ extension Tenant {
     emit("test_helpers.test_clock.ready", .testClock, id)
   }
 
-  /// Takes the clock away, with its customers and what they have.
+  /// Deletes the clock, with its customers and their objects.
   func deleteTestClock(_ id: String) throws(StripeFailure) {
     _ = try require(.testClock, id)
     living(by: id) {
@@ -60,7 +60,7 @@ extension Tenant {
 
   func frozenTime(_ clock: String) -> Int64 { find(.testClock, clock)?.number("frozen_time") ?? world.now + offset }
 
-  /// Runs something by a clock's time; by the merchant's when there is none.
+  /// Runs something at a clock's time, or at the merchant's if there is none.
   func living<Result, Failure: Error>(
     by clock: String?, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -70,7 +70,7 @@ extension Tenant {
     return try body()
   }
 
-  /// The clock that an object lives by; nil for the merchant's own time.
+  /// The clock that an object follows; nil for the merchant's own time.
   func clock(of id: String) -> String? {
     guard let kind = Kind(id: id) else { return nil }
     if kind == .testClock { return find(kind, id) == nil ? nil : id }
@@ -82,7 +82,7 @@ extension Tenant {
     return nil
   }
 
-  /// The clock that a request's objects live by.
+  /// The clock that a request's objects follow.
   func clock(in parameters: Fields, _ ids: [String] = []) -> String? {
     let names = ["subscription", "customer", "session", "invoice", "charge", "payment_intent", "item", "test_clock"]
     return (ids + names.compactMap { parameters.text($0) }).lazy.compactMap { self.clock(of: $0) }.first

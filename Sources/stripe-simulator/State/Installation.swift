@@ -42,7 +42,7 @@ struct Installation: Sendable {
     "credit_note_read": ["invoice_read"],
   ]
 
-  /// Whether the app hears of this event type (Stripe docs, Stripe Apps: event permissions).
+  /// Whether the app gets events of this type (Stripe docs, Stripe Apps: event permissions).
   func hears(_ type: String) -> Bool {
     guard allows("event_read") else { return false }
     if (permissions == nil && pending.isEmpty) || Self.isAbout(type) { return true }
@@ -70,7 +70,7 @@ struct Installation: Sendable {
     return row.1.contains(where: allows)
   }
 
-  /// Whether events of this type tell of installations themselves. They arrive also when the installation is over.
+  /// Whether events of this type are about installations themselves. They arrive even after the installation has ended.
   static func isAbout(_ type: String) -> Bool {
     type.hasPrefix("account.application.") || type.hasPrefix("apps.install.")
   }
@@ -88,8 +88,8 @@ extension Installation {
     case uninstalling
   }
 
-  /// The `apps.install` (Stripe docs, API: app installs). What is gone has no status of its own: the last word of an install
-  /// is `uninstalling`.
+  /// The `apps.install` (Stripe docs, API: app installs). A removed install has no status of its own: its last status is
+  /// `uninstalling`.
   func shown() -> Fields {
     let granted = permissions ?? Set(Self.everything).subtracting(pending)
     return Self.shown(
@@ -112,7 +112,7 @@ extension Installation {
     ])
   }
 
-  /// The same in every version: the object is as young as the newest one.
+  /// The same in every version, because the object is as new as the newest one.
   var rendering: Rendering {
     let fields = shown()
     return Rendering(id: id, old: fields, new: fields)

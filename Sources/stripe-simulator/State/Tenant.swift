@@ -6,7 +6,7 @@ final class Tenant {
   unowned let world: World
   /// Seconds that this merchant's clock is ahead of the world's.
   var offset: Int64 = 0
-  /// While the clock is being advanced, the moment that is being lived through.
+  /// While the clock is being advanced, the moment that has been reached.
   var moment: Int64?
   var tables: [Kind: ObjectTable] = [:]
   var events: [EventRecord] = []
@@ -15,7 +15,7 @@ final class Tenant {
   var thinPositions: [String: Int] = [:]
   var alerts: [HealthAlert] = []
   var agenda = Agenda()
-  /// What comes by itself on each test clock.
+  /// What happens automatically on each test clock.
   var clockAgendas: [String: Agenda] = [:]
   /// The test clock whose time is now, while something of its customers happens.
   var clockInForce: String?
@@ -54,7 +54,7 @@ final class Tenant {
     return id
   }
 
-  /// Changes stored fields without telling anybody.
+  /// Changes stored fields without sending an event.
   func edit(_ kind: Kind, _ id: String, _ change: (inout Fields) -> Void) {
     guard var fields = tables[kind]?[id] else { return }
     change(&fields)

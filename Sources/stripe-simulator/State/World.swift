@@ -2,9 +2,9 @@ import JSON
 
 /// Everything the simulator knows. A plain object graph that only the `Simulator` actor touches; nothing in it does I/O.
 final class World {
-  /// Where ids come from; never set back, so that no id comes twice.
+  /// The source of ids; never reset, so that no id comes twice.
   var random: SeededRandom
-  /// Where faults come from; a control request can set its seed.
+  /// The source of random faults; a control request can set its seed.
   var chance: SeededRandom
   private let wallClock: () -> Int64
   /// Seconds that the simulated time is ahead of the machine's.

@@ -4,7 +4,7 @@ import HTTPTransport
 import Logging
 import ServiceLifecycle
 
-/// Carries events to the endpoints: signs each attempt anew, reports what came back.
+/// Delivers events to the endpoints: signs each attempt separately and reports the answer.
 struct Courier: Service {
   let simulator: Simulator
   let transport: HTTPTransport
@@ -12,7 +12,7 @@ struct Courier: Service {
 
   func run() async throws {
     await withDiscardingTaskGroup { group in
-      // The earliest moment at which a timer will look again; one timer is enough.
+      // The earliest moment at which a timer looks again; one timer is enough.
       var timer = Int64.max
       for await _ in simulator.wakes.cancelOnGracefulShutdown() {
         if timer <= Monotonic.now() { timer = .max }

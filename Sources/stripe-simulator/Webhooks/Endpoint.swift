@@ -1,19 +1,19 @@
 /// A webhook endpoint of the developer's account.
 struct Endpoint: Sendable {
-  /// What an endpoint is told of an event: the object as it was, or only which one it is about.
+  /// What an endpoint gets for an event: the object's state, or only which object it is about.
   enum Payload: String, Sendable {
     case snapshot, thin
   }
 
   var id: String
   var url: String
-  /// The newest first; every one signs while a secret is being rolled.
+  /// Newest first; all of them sign while a secret is being replaced.
   var secrets: [String]
   var environment: Environment
   /// Nil: the developer account's default, the newest the simulator knows.
   var apiVersion: APIVersion?
   var payload = Payload.snapshot
-  /// Listens to connected accounts. An endpoint without it hears only the developer's own events: none here.
+  /// Gets events of connected accounts. Without it the endpoint gets only the developer's own events: none here.
   var connect: Bool
   /// A live endpoint that sandboxes reach too.
   var hearsSandbox = false
@@ -22,7 +22,7 @@ struct Endpoint: Sendable {
 
   var version: APIVersion { apiVersion ?? .newest }
 
-  /// Whether the endpoint asked for events of this type. Thin events are asked for by their own name, `v1.` in front.
+  /// Whether the endpoint asked for events of this type. Thin events have names of their own, with `v1.` in front.
   func wants(_ type: String) -> Bool {
     enabledEvents.contains("*") || enabledEvents.contains(type)
       || (payload == .thin && enabledEvents.contains("v1." + type))

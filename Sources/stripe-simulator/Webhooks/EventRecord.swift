@@ -8,7 +8,7 @@ struct EventRecord: Sendable {
   }
 
   var id: String
-  /// The id that this event has where it is told thin; the same at every endpoint and every time.
+  /// The id of this event's thin form; the same at every endpoint and every time.
   var thinID: String
   var serial: Int64
   var type: String
