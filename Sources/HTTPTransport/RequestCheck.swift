@@ -1,6 +1,7 @@
 internal import CCurl
 
-/// What must hold before a request may leave. Checked in the caller's task: a refused request causes no traffic.
+/// The conditions that a request must meet before it is sent. They are checked in the caller's task, so a refused request
+/// causes no traffic.
 enum RequestCheck {
   /// The parts of a checked URL that the transfer needs.
   struct Target: Sendable {
@@ -35,7 +36,7 @@ enum RequestCheck {
     }
   }
 
-  /// Reads the URL with libcurl's own parser, so that what is checked is what will be connected to.
+  /// Reads the URL with libcurl's own parser, so that exactly what will be connected to is checked.
   private static func target(of url: String, allowsPlainHTTP: Bool) throws(HTTPTransportError) -> Target {
     // Visible ASCII only: no zero that would cut the C string, no space or line end that could split the request line.
     guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {

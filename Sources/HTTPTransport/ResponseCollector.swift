@@ -2,7 +2,7 @@
 struct ResponseCollector {
   let maximumBodyBytes: Int
   let maximumHeaderBytes: Int
-  /// The limit that the answer broke, if it did.
+  /// The limit that the answer exceeded, if it did.
   private(set) var exceededLimit: Int?
 
   private var status: Int?
@@ -16,7 +16,7 @@ struct ResponseCollector {
     self.maximumHeaderBytes = maximumHeaderBytes
   }
 
-  /// Takes one line of a header, its line end included: a status line, a field, the empty line, or a trailer.
+  /// Reads one line of a header, including its line end: a status line, a field, the empty line, or a trailer.
   /// - Returns: `false` to give the transfer up.
   mutating func takeHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
     headerBytes += line.count
@@ -26,7 +26,7 @@ struct ResponseCollector {
     }
     let text = Self.trimmed(line[...])
     if text.starts(with: "HTTP/".utf8), status == nil || isInformational, let newStatus = Self.status(of: text) {
-      // The final answer begins anew after a 1xx answer.
+      // After a 1xx answer the final answer starts again.
       status = newStatus
       headers = []
       headerIsComplete = false

@@ -18,9 +18,9 @@ package struct CommonParts: Sendable {
   package let logger: Logger
 
   /// - Parameters:
-  ///   - program: the name of the program among the sessions of the database.
-  ///   - reservedConnections: of `DATABASE_CONNECTIONS`, how many the program opens by itself.
-  /// - Throws: `PostgresError` when the database, whose identity the keys in Redis carry, does not answer.
+  ///   - program: the program's name among the sessions of the database.
+  ///   - reservedConnections: how many of `DATABASE_CONNECTIONS` the program opens itself.
+  /// - Throws: `PostgresError` if the database, whose identity is part of the keys in Redis, does not answer.
   package init(
     _ settings: ProcessSettings, of program: String, reservedConnections: Int = 0, logger: Logger
   ) async throws {
@@ -42,14 +42,14 @@ package struct CommonParts: Sendable {
     get throws { try ResourceLocator.find("migrations", environmentOverride: "LICENSEKIT_RESOURCES") }
   }
 
-  /// What the parts do by themselves while the program serves.
+  /// The background work of the parts while the program serves.
   var services: [any Service] {
     var services: [any Service] = [postgres]
     if let redis { services.append(RedisService(redis: redis)) }
     return services
   }
 
-  /// To be called when nothing uses them any more.
+  /// Call this when nothing uses them any more.
   package func close() async {
     await postgres.close()
     redis?.shutdown()

@@ -70,7 +70,7 @@ struct Doctor<Program: IntegrationProgram>: AsyncParsableCommand {
     }
     if let integration = program.integration {
       await check("installations") {
-        // What a vendor or Stripe must do ends nothing of this service.
+        // Something that a vendor or Stripe must do is no problem of this service.
         for note in try await integration.installReport() { print("note     installations: \(note)") }
         return nil
       }
@@ -92,7 +92,7 @@ struct Doctor<Program: IntegrationProgram>: AsyncParsableCommand {
     return isHealthy
   }
 
-  /// Whether the LicenseKit elsewhere answers, and takes the token.
+  /// Whether the LicenseKit elsewhere answers and accepts the token.
   private static func problem(of licenseKit: LicenseKitHTTPClient) async -> String? {
     do {
       _ = try await licenseKit.listProducts(limit: 1)

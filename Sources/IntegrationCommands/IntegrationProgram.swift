@@ -11,9 +11,9 @@ package import StripeIntegration
 package protocol ProgramSettings: Sendable {
   /// What every server process needs.
   var process: ProcessSettings { get }
-  /// What secrets at rest are sealed with.
+  /// The keys that seal secrets at rest.
   var keyRing: KeyRing { get }
-  /// Nil: the Stripe integration is not part of the program.
+  /// Nil if the Stripe integration is not part of the program.
   var integration: IntegrationConfiguration? { get }
 
   /// - Throws: every problem at once, each naming its variable.
@@ -32,44 +32,44 @@ extension ProgramSettings {
   }
 }
 
-/// A program that has the Stripe integration in it, put together from its parts. The commands that ``IntegrationCommands``
-/// lists work on it and on nothing else, so that each of them is the same in every such program.
+/// A program that contains the Stripe integration, put together from its parts. The commands of ``IntegrationCommands`` use
+/// only this protocol, so that each is the same in every such program.
 package protocol IntegrationProgram: Sendable {
   associatedtype Settings: ProgramSettings
 
-  /// In the shell, in the log and among the sessions of the database.
+  /// The name in the shell, in the log and among the sessions of the database.
   static var name: String { get }
   /// What `serve` does, for its help.
   static var purpose: String { get }
 
-  /// - Throws: `PostgresError` when the database, whose identity the keys in Redis carry, does not answer.
+  /// - Throws: `PostgresError` if the database, whose identity is part of the keys in Redis, does not answer.
   init(_ settings: Settings, logger: Logger) async throws
 
-  /// What every such program is made of.
+  /// The parts that every such program has.
   var common: CommonParts { get }
-  /// Nil where it is not configured.
+  /// Nil if it is not configured.
   var integration: IntegrationServer? { get }
-  /// The parts of the database that the program works on, in the order in which they are brought up to date.
+  /// The program's parts of the database, in the order in which they are brought up to date.
   var schemas: [Schema] { get throws }
-  /// Whether each schema can be worked on, by the name of its part of the program.
+  /// Whether each schema is usable, by the name of its part of the program.
   var schemaChecks: [(owner: String, check: ReadinessCheck)] { get }
 
   /// Re-seals every stored secret with the first key.
   /// - Returns: how many there were.
   func reseal() async throws -> Int
-  /// What is done at each start, once the schemas are up to date.
+  /// Runs at each start, after the schemas were brought up to date.
   func prepareToServe(_ settings: Settings) async throws
   /// All routes of a replica in this role.
   func addRoutes(to router: AppRouter, for role: IntegrationServer.Role, metrics: MetricsRegistry)
   /// The background work of a replica in this role.
   func backgroundServices(for role: IntegrationServer.Role) -> [any Service]
-  /// After the last request: what waits is written, then everything is closed.
+  /// Called after the last request: writes waiting data, then closes everything.
   func close() async
 }
 
 extension IntegrationProgram {
-  /// Brings the schemas up to date; several replicas may do so at once. What only the operator can mend ends the program
-  /// with a word about it.
+  /// Brings the schemas up to date; several replicas may do so at once. If only the operator can solve a problem, the program
+  /// ends with a message about it.
   func migrate() async throws {
     do {
       try await Schema.update(schemas, of: common.postgres, logger: common.logger)
@@ -79,7 +79,7 @@ extension IntegrationProgram {
     }
   }
 
-  /// Runs a command on the program without serving anything; the parts are closed however it ends.
+  /// Runs a command on the program without serving anything; the parts are closed in any case.
   static func run<Result>(
     _ settings: Settings, logLevel: Logger.Level, _ body: (Self) async throws -> Result
   ) async throws -> Result {

@@ -55,7 +55,7 @@ struct ReplaySales<Program: IntegrationProgram>: AsyncParsableCommand {
   }
 }
 
-/// `reconcile`: does here and now what a worker would do.
+/// `reconcile`: does in this process what a worker would do.
 struct Reconcile<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(

@@ -5,12 +5,12 @@ import JSON
 import StripeAPI
 import StripeIntegration
 
-/// What `doctor --submission` adds: what the marketplace asks for, and what is still missing.
+/// The additions of `doctor --submission`: what the marketplace requires, and what is still missing.
 struct Submission {
   /// The folder of the Dashboard extension.
   let folder: String
 
-  /// Prints a line for each thing that was looked at.
+  /// Prints a line for each check.
   /// - Returns: whether nothing is missing.
   func check(_ configuration: IntegrationConfiguration?, transport: HTTPTransport) async throws -> Bool {
     guard let configuration else {

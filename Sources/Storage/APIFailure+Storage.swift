@@ -3,10 +3,10 @@ import Redis
 public import ServerKit
 
 extension APIFailure {
-  /// What a caller is told when the storage behind a route is in trouble. Nil for a fault of this program: that is a 500, and
-  /// the log has the reason.
+  /// The answer to a caller if the storage behind a route fails. Nil for a fault of this program: that is a 500, and the log
+  /// has the reason.
   ///
-  /// Constraints with a meaning of their own are told by whoever knows them, before this.
+  /// Code that gives a constraint a meaning of its own must answer for it before this is called.
   public static func storage(_ error: any Error) -> APIFailure? {
     switch error {
     case let error as PostgresError: database(error)

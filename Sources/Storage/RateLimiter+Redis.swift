@@ -2,7 +2,7 @@ public import Redis
 public import ServerKit
 
 extension RateLimiter {
-  /// Counts in Redis, over all replicas; without it, and while it is away, in each process for itself.
+  /// Counts in Redis, over all replicas. Without Redis, and while it is down, each process counts separately.
   public convenience init(_ redis: RedisClient?) {
     guard let redis else {
       self.init(shared: nil)

@@ -3,9 +3,10 @@ public import Postgres
 public import Redis
 
 extension RedisClient {
-  /// A client whose keys are those of one database: services that share a Redis, each with a database of its own, never take
-  /// each other's marks, locks and limits.
+  /// A client whose keys belong to one database: services that share a Redis, each with its own database, never use each
+  /// other's marks, locks and limits.
   ///
+  /// - Throws: `PostgresError` if the database does not give its identity.
   /// - Throws: `PostgresError` when the database does not tell who it is.
   public static func of(
     _ database: PostgresClient, configuration: RedisConfiguration, logger: Logger

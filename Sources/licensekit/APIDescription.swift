@@ -5,7 +5,7 @@ import ServerKit
 struct APIDescription {
   let bytes: [UInt8]
 
-  /// Reads the file; it lies where the migrations lie.
+  /// Reads the file from the folder that also contains the migrations.
   static func read() throws -> APIDescription {
     let path = try ResourceLocator.find("docs/openapi.yaml", environmentOverride: "LICENSEKIT_RESOURCES")
     return APIDescription(bytes: [UInt8](try Data(contentsOf: URL(fileURLWithPath: path))))

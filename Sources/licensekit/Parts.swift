@@ -11,13 +11,13 @@ import Storage
 import StripeAPI
 import StripeIntegration
 
-/// The program on one page: what it is made of, and in which order it starts and ends.
+/// The program on one page: its parts, and the order in which it starts and ends.
 struct Parts: IntegrationProgram {
   static let name = "licensekit"
   static let purpose = "Serve the LicenseKit API and, where it is configured, the Stripe integration."
 
   let common: CommonParts
-  /// Deliveries have a transport of their own: receivers that hang take no connections away from Stripe.
+  /// Deliveries have a transport of their own, so that receivers that hang take no connections from Stripe.
   let webhookTransport: HTTPTransport
   let server: LicenseServer
   let integration: IntegrationServer?
@@ -31,7 +31,7 @@ struct Parts: IntegrationProgram {
     webhookTransport = HTTPTransport(.init(userAgent: "LicenseKit", maximumConnectionsPerHost: 16), logger: logger)
     self.server = server
     integration = settings.integration.map { configuration in
-      // The service-wide LicenseKit: the one at LICENSEKIT_BASE_URL, or else this very server without a detour over HTTP.
+      // The service-wide LicenseKit: the one at LICENSEKIT_BASE_URL, or else this server itself, without HTTP.
       let licenseKit: @Sendable (String) -> any LicenseKitClient
       if let baseURL = configuration.licenseKit.baseURL {
         licenseKit = { LicenseKitHTTPClient(baseURL: baseURL, token: $0, transport: common.transport) }
@@ -77,7 +77,7 @@ struct Parts: IntegrationProgram {
     do {
       try APIDescription.read().addRoute(to: router)
     } catch {
-      // Nobody who paid is kept waiting for a document.
+      // A missing document must not delay paying buyers.
       common.logger.warning("GET /openapi.yaml is not served", metadata: ["error": "\(error)"])
     }
   }

@@ -8,7 +8,7 @@ import ServiceLifecycle
 import StripeAPI
 import StripeIntegration
 
-/// The program on one page: what it is made of, and in which order it starts and ends.
+/// The program on one page: its parts, and the order in which it starts and ends.
 struct StandaloneParts: IntegrationProgram {
   static let name = "stripe-integration"
   static let purpose = "Serve the Stripe integration, in front of the LicenseKit at LICENSEKIT_BASE_URL."
@@ -39,7 +39,7 @@ struct StandaloneParts: IntegrationProgram {
 
   func reseal() async throws -> Int { try await standalone.reseal() }
 
-  /// Everything is prepared by the migrations.
+  /// The migrations prepare everything.
   func prepareToServe(_ settings: StandaloneSettings) async throws {}
 
   func addRoutes(to router: AppRouter, for role: IntegrationServer.Role, metrics: MetricsRegistry) {

@@ -57,22 +57,22 @@ public final class MailTransport: MailSending {
   public func shutdown() { mailbox.close() }
 }
 
-/// Why a message was not taken, or is not known to have been. Texts name causes in the words of the libraries below, never
-/// what the relay wrote: that often repeats an address.
+/// Why a message was not accepted, or is not known to have been. Texts name causes in the words of the libraries below, never
+/// what the relay wrote, because that often repeats an address.
 public enum MailTransportError: Error, Sendable, Hashable {
-  /// No connection to the relay came about.
+  /// No connection to the relay could be made.
   case connection(String)
   /// TLS failed, or the relay does not offer it.
   case tls(String)
-  /// The relay does not take the user and password, or wants some.
+  /// The relay does not accept the user and password, or requires some.
   case authentication(reply: Int)
   /// The relay refused for now (a reply of 400 to 499), or was not ready at all.
   case later(reply: Int)
-  /// The relay refused this message or its receiver for good (a reply of 500 to 599).
+  /// The relay refused this message or its recipient for good (a reply of 500 to 599).
   case refused(reply: Int)
   /// The deadline passed.
   case timeout
-  /// The connection broke. When that was after the last byte of the message, the relay may have taken it.
+  /// The connection broke. If that was after the last byte of the message, the relay may have accepted it.
   case connectionLost(String)
   case cancelled
   case overloaded
@@ -97,7 +97,7 @@ public enum MailTransportError: Error, Sendable, Hashable {
     }
   }
 
-  /// The three digits of the relay's last reply, where it is what decided.
+  /// The three digits of the relay's last reply, if that decided.
   public var reply: Int? {
     switch self {
     case .authentication(let reply), .later(let reply), .refused(let reply): reply > 0 ? reply : nil

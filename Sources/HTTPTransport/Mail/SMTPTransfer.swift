@@ -39,7 +39,7 @@ final class SMTPTransfer: CurlTransfer {
     easy.set(CURLOPT_TIMEOUT_MS, milliseconds: timeLeft)
     easy.set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds: min(.seconds(10), timeLeft))
     easy.set(CURLOPT_SERVER_RESPONSE_TIMEOUT, 20)
-    // A kept connection is one that the relay is about to close: its "idle for too long" would be taken for an answer.
+    // A kept connection may be one that the relay is about to close, and its "idle for too long" would count as an answer.
     easy.set(CURLOPT_FORBID_REUSE, true)
     easy.set(CURLOPT_FRESH_CONNECT, true)
 
@@ -64,7 +64,7 @@ final class SMTPTransfer: CurlTransfer {
       guard let context, let buffer else { return 0 }
       return Unmanaged<SMTPTransfer>.fromOpaque(context).takeUnretainedValue().read(into: buffer, size * count)
     })
-    // What the relay writes goes nowhere; libcurl would print it.
+    // The relay's text is discarded; otherwise libcurl would print it.
     easy.set(CURLOPT_WRITEFUNCTION) { _, size, count, _ in size * count }
     handle = easy.handle
     easy.set(CURLOPT_HEADERDATA, pointer: this)
@@ -85,8 +85,8 @@ final class SMTPTransfer: CurlTransfer {
     return count
   }
 
-  /// A line of a reply. After one that ends the conversation there is only QUIT, and while libcurl waits for the answer to
-  /// it, the thread that drives all messages stands still.
+  /// A line of a reply. After a line that ends the conversation only QUIT follows, and while libcurl waits for the answer to
+  /// it, the thread that drives all messages is blocked.
   private func heard(_ first: UInt8) {
     let isRefusal = first == UInt8(ascii: "4") || first == UInt8(ascii: "5")
     guard let handle, isRefusal || (wasAsked && sent == bytes.count) else { return }
@@ -105,7 +105,8 @@ final class SMTPTransfer: CurlTransfer {
     }
   }
 
-  /// libcurl tells what failed, and remembers the relay's last reply: which of the two decides depends on how far it came.
+  /// libcurl reports what failed and remembers the relay's last reply. Which of the two decides depends on how far the
+  /// transfer came.
   static func error(for code: CURLcode, reply: Int, wasAsked: Bool) -> MailTransportError {
     switch code {
     case CURLE_OPERATION_TIMEDOUT: return .timeout
@@ -114,16 +115,16 @@ final class SMTPTransfer: CurlTransfer {
       CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
       return .tls(code.text)
     case CURLE_LOGIN_DENIED:
-      // A relay that cannot check passwords at the moment says so with 4xx.
+      // A relay that temporarily cannot check passwords answers 4xx.
       return (400..<500).contains(reply) ? .later(reply: reply) : .authentication(reply: reply)
-    // What came instead of a reply, or no reply at all: the numbers before it decide nothing.
+    // Something came instead of a reply, or nothing: the earlier reply decides nothing.
     case CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE: return .connectionLost(code.text)
     default: break
     }
     switch reply {
     case 421, 400..<500: return .later(reply: reply)
     case 530, 535: return .authentication(reply: reply)
-    // Before the sender and receiver were looked at, a refusal is not about the message.
+    // Before sender and recipient were checked, a refusal is not about the message.
     case 500..<600: return code == CURLE_SEND_ERROR || wasAsked ? .refused(reply: reply) : .later(reply: reply)
     default: return .connectionLost(code.text)
     }

@@ -66,7 +66,7 @@ struct ReportRetention: PeriodicService {
     return removed
   }
 
-  /// For a table that is numbered by time.
+  /// The removal from a table whose rows are numbered by time.
   private static func removal(from table: String, of tenant: TenantID, before cutoff: Date) -> PostgresQuery {
     """
     DELETE FROM license_server.\(identifier: table)

@@ -11,7 +11,7 @@ struct LicenseFeatures: Sendable {
   let store: TenantStore
   let clock: ServerClock
 
-  /// The feature made last comes first. An unknown license has none.
+  /// Features made last come first. An unknown license has none.
   func list(
     _ license: LicenseID, _ range: ListRange<FeatureTag>, for caller: Caller
   ) async throws -> ListPage<LicenseFeature> {

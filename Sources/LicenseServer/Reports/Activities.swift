@@ -17,7 +17,7 @@ struct ReportPage: Sendable {
   }
 }
 
-/// What `listActivities` can be narrowed by. Everything given must hold.
+/// The filters of `listActivities`. All that are given must match.
 struct ActivityFilter: Sendable {
   var cursor: Int64?
   var limit: Int
@@ -50,7 +50,7 @@ struct ActivityFilter: Sendable {
   }
 }
 
-/// Reading what was asked and how it ended.
+/// Reads which requests were made, and how they ended.
 struct Activities: Sendable {
   let store: TenantStore
 

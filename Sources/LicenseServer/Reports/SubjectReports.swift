@@ -40,7 +40,7 @@ typealias LicenseAuditRequest = SubjectRequest<LicenseTag>
 extension LicenseAuditRequest {
   static var parameters: [String] { ["limit", "license_id", "from", "to"] }
 
-  /// Without `from` the window is the longest that is allowed: an audit is rarely about the last days only.
+  /// Without `from` the window is the longest that is allowed, because an audit is rarely only about the last days.
   init(query: QueryReader, size: ReportSize, now: Date) throws(APIFailure) {
     try self.init("license_id", query: query, days: SubjectReports.maximumDays, size: size, now: now)
   }

@@ -34,7 +34,7 @@ enum UsageDimension: String, CaseIterable, Hashable, Sendable {
   }
 }
 
-/// Whose usage, and of what. Everything given must hold.
+/// Whose usage, and of what. All filters that are given must match.
 struct UsageFilter: Hashable, Sendable {
   var productID: ProductID?
   var customerID: CustomerID?
@@ -77,7 +77,7 @@ struct UsageFilter: Hashable, Sendable {
   }
 }
 
-/// An amount of use, as every report tells of it: beyond ±9223372036854775807, as that.
+/// An amount of use as every report shows it: beyond ±9223372036854775807, as that limit.
 struct UsageTotals: Hashable, Sendable {
   /// Units consumed.
   var consumed: Int64 = 0
@@ -86,7 +86,8 @@ struct UsageTotals: Hashable, Sendable {
   /// How the licenses' totals changed: what was consumed, less what was reset or taken away.
   var netChange: Int64 = 0
 
-  /// The same in SQL, over rows of the ledger, as wide as the sums are: they are summed further before they are ``told(_:as:)``.
+  /// The same in SQL, over rows of the ledger, as wide as the sums are, because they are summed further before
+  /// ``told(_:as:)``.
   static let columns: PostgresQuery = """
     coalesce(sum(amount) FILTER (WHERE action = 'consume'), 0) AS consumed,
     count(*) FILTER (WHERE action = 'consume')                 AS uses,

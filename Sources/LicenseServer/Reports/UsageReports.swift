@@ -62,7 +62,7 @@ struct UsageReports: Sendable {
     if let cursor = request.cursor { query.append(" AND sequence < \(cursor)") }
     if let from = request.from { query.append(" AND sequence >= \(TimeSequence.first(at: from))") }
     if let to = request.to { query.append(" AND sequence < \(TimeSequence.first(at: to))") }
-    // A constant, not a parameter: only so can the database know that the index of everything else than use serves it.
+    // A constant, not a parameter: only then can the database know that the index of all actions except use fits.
     if let action = request.action { query.append(" AND action = '\(unescaped: action.rawValue)'") }
     query.append(" ORDER BY sequence DESC LIMIT \(request.limit + 1)")
     let complete = query

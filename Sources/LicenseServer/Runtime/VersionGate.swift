@@ -4,8 +4,8 @@ import LicenseKitAPI
 /// Whether an application version is covered. Pure.
 enum VersionGate {
   /// - Parameters:
-  ///   - releasedAt: when the catalog says it was released; nil for a version it does not know, which counts as released
-  ///     this moment.
+  ///   - releasedAt: when the catalog says it was released; nil for a version that the catalog does not know, which counts as
+  ///     released now.
   ///   - eligibleThrough: versions released up to here are covered; nil for all.
   static func eligibility(
     of version: String, hasCatalog: Bool, releasedAt: Date?, eligibleThrough: Date?, now: Date

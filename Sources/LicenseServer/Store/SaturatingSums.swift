@@ -1,14 +1,14 @@
 import Postgres
 
-// Amounts come from applications, and so many of the largest add up to more than 64 bits hold. A sum of them is made wide, and
-// told as the largest number when it is beyond that: an answer that is too small at the end of the scale, where nobody can
-// use the difference, instead of none.
+// Amounts come from applications, so many large ones can add up to more than 64 bits. The sum is computed with wider numbers,
+// and beyond 64 bits it is reported as the largest number: too small an answer at a size where nobody can use the difference
+// is better than none.
 
 /// A sum in SQL.
 enum SaturatingSum {
-  /// What a wide sum is told as: itself, or ±9223372036854775807 for anything beyond.
-  /// - Parameter sum: an expression of SQL. PostgreSQL sums `bigint` as `numeric`, which has no end; casting that sum is what
-  ///   fails.
+  /// The SQL for a wide sum as it is reported: the sum itself, or ±9223372036854775807 for anything beyond.
+  /// - Parameter sum: an SQL expression. PostgreSQL sums `bigint` as `numeric`, which does not overflow; only casting that
+  ///   sum can fail.
   static func told(_ sum: String) -> PostgresQuery {
     PostgresQuery(
       unescaped: "least(greatest(\(sum), -9223372036854775807), 9223372036854775807)::bigint")

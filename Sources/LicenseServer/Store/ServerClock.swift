@@ -1,7 +1,7 @@
 import Foundation
 
-/// The time the server works with, in whole seconds: what is stored is then exactly what the contract's timestamps show,
-/// over HTTP and in the process alike.
+/// The server's time, in whole seconds: so stored times are exactly what the contract's timestamps show, both over HTTP and
+/// in the process.
 struct ServerClock: Sendable {
   let read: @Sendable () -> Date
 

@@ -4,8 +4,8 @@ import Postgres
 import ServerKit
 import Storage
 
-/// The database as this server uses it: look-ups of credentials before the tenant is known, and everything else in a
-/// transaction for one tenant, in which the database shows no other tenant's rows.
+/// The database as this server uses it: credentials are looked up before the tenant is known; everything else runs in a
+/// transaction for one tenant, in which no other tenant's rows are visible.
 struct TenantStore: Sendable {
   let client: PostgresClient
   let logger: Logger
@@ -15,8 +15,8 @@ struct TenantStore: Sendable {
     try await translating { try await client.query(query) }
   }
 
-  /// Runs `body` for a tenant; again, up to twice, when the database asks for it (deadlock, lost connection before the
-  /// commit). `body` must therefore do nothing but talk to the database.
+  /// Runs `body` for a tenant, and again up to twice if the database requires it (deadlock, lost connection before the
+  /// commit). So `body` may only talk to the database.
   @discardableResult
   func transaction<T: Sendable>(
     _ tenant: TenantID, readOnly: Bool = false, isolation: TransactionOptions.Isolation? = nil,

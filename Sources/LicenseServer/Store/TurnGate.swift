@@ -3,22 +3,22 @@ import Synchronization
 
 /// Lets calls for the same thing pass a few at a time, in the order in which they came, before they take a database connection.
 ///
-/// They would wait for each other anyway, at a row lock, but each with a connection in hand: one busy license would keep the
-/// whole pool from all others. This gate is about order and fairness within one process only. What is right does not depend
-/// on it: the lock in the database decides.
+/// Otherwise they would wait for each other at a row lock, each holding a connection, and one busy license would take the
+/// whole pool from all others. This gate provides only order and fairness within one process. Correctness depends on the lock
+/// in the database.
 final class TurnGate<Key: Hashable & Sendable>: Sendable {
   private typealias Waiter = CheckedContinuation<Void, any Error>
   private let queues: Mutex<TurnQueues<Key, Waiter>>
 
   /// - Parameters:
-  ///   - width: calls that are let through at once: one that holds the lock, and one that is ready to take it.
-  ///   - maximumWaiting: calls that wait for one key; more are turned away with 503.
+  ///   - width: how many calls pass at once: one that holds the lock, and one that is ready to take it.
+  ///   - maximumWaiting: how many calls may wait for one key; further ones get 503.
   init(width: Int = 2, maximumWaiting: Int = 2_000) {
     queues = Mutex(TurnQueues(width: width, maximumWaiting: maximumWaiting))
   }
 
-  /// Runs `body` when it is its turn.
-  /// - Throws: 503 when too many wait already; `CancellationError` when the task is cancelled while it waits.
+  /// Runs `body` when its turn comes.
+  /// - Throws: 503 if too many are waiting; `CancellationError` if the task is cancelled while it waits.
   func turn<T: Sendable>(_ key: Key, _ body: @Sendable () async throws -> T) async throws -> T {
     try await enter(key)
     defer { queues.withLock { $0.leave(key) }?.resume() }
@@ -29,7 +29,7 @@ final class TurnGate<Key: Hashable & Sendable>: Sendable {
     let ticket = queues.withLock { $0.newTicket() }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { (continuation: Waiter) in
-        // A cancellation before this runs is seen here, one after it finds the waiter in the queue.
+        // A cancellation before this point is seen here; a later one finds the waiter in the queue.
         let entry = queues.withLock { $0.enter(key, ticket, continuation, isCancelled: Task.isCancelled) }
         switch entry {
         case .passes: continuation.resume()
@@ -46,7 +46,7 @@ final class TurnGate<Key: Hashable & Sendable>: Sendable {
   }
 }
 
-/// Who passes and who waits. A value: it is told what happens and says what follows.
+/// Which callers pass and which wait. A value: inputs in, decisions out.
 struct TurnQueues<Key: Hashable, Waiter> {
   enum Entry: Equatable {
     case passes, waits, isCancelled, isTurnedAway
@@ -67,7 +67,7 @@ struct TurnQueues<Key: Hashable, Waiter> {
     self.maximumWaiting = maximumWaiting
   }
 
-  /// Keys that anybody passes or waits for. Nothing is kept of others.
+  /// Keys that a caller passes or waits for. Nothing is stored for others.
   var keys: Int { queues.count }
 
   mutating func newTicket() -> Int {
@@ -88,10 +88,10 @@ struct TurnQueues<Key: Hashable, Waiter> {
     return .waits
   }
 
-  /// - Returns: whose turn it is now.
+  /// - Returns: the waiter whose turn it is now.
   mutating func leave(_ key: Key) -> Waiter? {
     guard var queue = queues[key] else { return nil }
-    // The turn is handed on, so that nobody who comes now can overtake.
+    // The turn is passed on, so that no new caller can overtake.
     if !queue.waiting.isEmpty {
       let next = queue.waiting.removeFirst().waiter
       queues[key] = queue
@@ -102,7 +102,7 @@ struct TurnQueues<Key: Hashable, Waiter> {
     return nil
   }
 
-  /// - Returns: the one that waited, if it still did.
+  /// - Returns: the waiter, if it was still waiting.
   mutating func cancel(_ key: Key, _ ticket: Int) -> Waiter? {
     guard let place = queues[key]?.waiting.firstIndex(where: { $0.ticket == ticket }) else { return nil }
     return queues[key]?.waiting.remove(at: place).waiter

@@ -222,7 +222,7 @@ package struct Decider: Sendable {
     for case .awaitingPayment(let reason) in standings.map(\.access) { return (.waitingPayment, reason) }
     for standing in standings {
       guard case .ended(_, let reason) = standing.access else { continue }
-      // The other causes are told as well: they would still stand in the way if this one were undone.
+      // The other causes are shown as well: they would still withhold access if this one were undone.
       let others = standing.causes.subtracting(standing.endedBy.map { [$0] } ?? [])
       return (.ended, others.isEmpty ? reason : "\(reason) Besides: \(Cause.sentences(others)).")
     }

@@ -87,9 +87,8 @@ extension Stripe {
       created = reader.date("created") ?? Date(timeIntervalSince1970: 0)
     }
 
-    /// How much of what was taken has been given back. What a partial capture leaves of a hold is shown as refunded too,
-    /// and was never taken (Stripe docs, "Place a hold on a payment method"). An absolute amount, never added up over
-    /// events.
+    /// How much of the taken money was given back. What a partial capture leaves of a hold is shown as refunded too, but was
+    /// never taken (Stripe docs, "Place a hold on a payment method"). An absolute amount, never added up over events.
     public var amountReturned: Int64 {
       if isMarkedRefunded { return amountCaptured }
       return min(max(amountRefunded - released, 0), amountCaptured)
@@ -129,7 +128,7 @@ extension Stripe {
     public enum Standing: String, Hashable, Sendable, Codable {
       /// An inquiry (`warning_…`) or a prevented dispute: no money has moved.
       case inquiry
-      /// The money is withdrawn until it is decided.
+      /// The money is withdrawn until the dispute is decided.
       case open
       case won
       case lost
@@ -157,10 +156,10 @@ extension Stripe {
 
     private static func id(of charge: ChargeID) -> DisputeID { DisputeID("dispute_of_\(charge)") }
 
-    /// Whether it was told without an id, as a part of its charge: Stripe cannot be asked for it.
+    /// Whether it came without an id, as a part of its charge: then Stripe cannot be asked for it.
     public var isWithoutID: Bool { charge.map { id == Self.id(of: $0) } ?? false }
 
-    /// Whether both are one dispute, told with its id and without. A charge may be disputed again later.
+    /// Whether both are one dispute, once with its id and once without. A charge may be disputed again later.
     public func isSame(as other: Dispute) -> Bool {
       if id == other.id { return true }
       guard charge == other.charge, isWithoutID != other.isWithoutID else { return false }
@@ -168,7 +167,7 @@ extension Stripe {
       return created == other.created || created == unknown || other.created == unknown
     }
 
-    /// The same under the id that another version tells.
+    /// The same dispute under the id that another version has.
     public func identified(by other: Dispute) -> Dispute {
       var dispute = self
       dispute.id = other.id

@@ -7,7 +7,7 @@ extension Stripe {
   public struct Subscription: Hashable, Sendable, Codable {
     public enum Status: String, Hashable, Sendable, Codable {
       case incomplete, incompleteExpired, trialing, active, pastDue, unpaid, paused, canceled
-      /// A status newer than this program: treated as "wait", never as paid.
+      /// A status newer than this program: treated as waiting, never as paid.
       case unknown
 
       init(stripe: String?) {
@@ -64,20 +64,20 @@ extension Stripe {
     public let status: Status
     public let customer: CustomerID?
     public private(set) var items: [Item]
-    /// True when the items told are not all of them, and the rest must be fetched: the embedded list was cut, an item has a
-    /// plan that names no product (before 2018-02-05), or there is no list, only a `plan` of the subscription itself.
+    /// True if these are not all items and the rest must be fetched: the embedded list was cut, an item has a plan that names
+    /// no product (before 2018-02-05), or there is no list, only a `plan` of the subscription itself.
     public private(set) var hasMoreItems: Bool
     public let cancelAtPeriodEnd: Bool
     public let cancelAt: Date?
-    /// When the cancellation was asked for; it may lie before the end.
+    /// When the cancellation was requested; it may lie before the end.
     public let canceledAt: Date?
     /// When the subscription really ended.
     public let endedAt: Date?
     public let trialStart: Date?
     public let trialEnd: Date?
-    /// Of a paused subscription whose shape tells it.
+    /// For a paused subscription, if the shape says it.
     public let pauseCause: PauseCause?
-    /// The clock that a test purchase lives by; nil for real time.
+    /// The test clock of a test purchase; nil for real time.
     public let testClock: String?
     public let currency: String?
     /// True while `pause_collection` is set; this does not change `status`.
@@ -139,7 +139,7 @@ extension Stripe {
           Item(
             id: try reader.requiredID("id"), price: price, product: product,
             quantity: reader.quantity("quantity") ?? 1,
-            // A plan, which old shapes have in place of a price, says it itself.
+            // A plan, which older shapes have instead of a price, contains it directly.
             isMetered: (priceValue?["recurring"]?["usage_type"] ?? priceValue?["usage_type"])?.string == "metered",
             currentPeriodStart: reader.date("current_period_start") ?? periodStart,
             currentPeriodEnd: reader.date("current_period_end") ?? periodEnd,

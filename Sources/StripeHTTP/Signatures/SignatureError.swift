@@ -1,4 +1,4 @@
-/// Why a signed message is refused. `code` is stable; no case carries anything of the message itself.
+/// Why a signed message is refused. `code` is stable; no case contains anything of the message itself.
 public enum SignatureError: Error, Hashable, Sendable {
   /// No header, or an empty one.
   case missingHeader
@@ -8,19 +8,19 @@ public enum SignatureError: Error, Hashable, Sendable {
   case missingTimestamp
   /// The last `t=` is not a whole number of seconds.
   case malformedTimestamp
-  /// No `v1=` of 64 lower-case hexadecimal digits. Every other scheme counts for nothing.
+  /// No `v1=` of 64 lower-case hexadecimal digits. Other schemes are ignored.
   case noSignature
   /// No signature belongs to this payload under any of the secrets.
   case mismatch
-  /// Rightly signed, but longer ago than the tolerance allows: a replay, or a slow clock here.
+  /// Validly signed, but longer ago than the tolerance allows: a replay, or a wrong clock here.
   case tooOld
-  /// Rightly signed, but further in the future than the tolerance allows.
+  /// Validly signed, but further in the future than the tolerance allows.
   case fromTheFuture
   /// No secret is configured to check with.
   case noSecret
   /// The signed payload names no user or no account, or one that cannot be an id.
   case invalidIdentity
-  /// The payload is rightly signed but not a JSON object.
+  /// The payload is validly signed but not a JSON object.
   case malformedPayload
 
   /// A stable word for logs, metrics and answers.

@@ -3,16 +3,16 @@ import Cryptography
 /// The `Stripe-Signature` header: `t=<unix seconds>,v1=<hex>[,v1=<hex>…][,v0=<hex>]` (Stripe docs, "Webhooks": verify
 /// manually).
 ///
-/// Several `v1` come while a secret is being rolled. Schemes other than `v1` are ignored, `v0` included: it is a dummy
-/// that test deliveries carry. Of several `t` the last one counts, as in Stripe's own libraries. The header is read
-/// byte by byte and never trusted before a signature in it matched.
+/// Several `v1` come while a secret is being replaced. Schemes other than `v1` are ignored, including `v0`, a dummy in test
+/// deliveries. If there are several `t`, the last one counts, as in Stripe's own libraries. The header is read byte by byte
+/// and never trusted before a signature in it has matched.
 public struct SignatureHeader: Hashable, Sendable {
   /// The longest header that is read, in bytes. It leaves room for more than fifty signatures.
   public static let maximumLength = 4096
 
   /// When Stripe signed, in unix seconds.
   public let timestamp: Int64
-  /// The digits of `t` as they came: these bytes are what was signed.
+  /// The digits of `t` as received: these bytes were signed.
   let timestampDigits: [UInt8]
   /// The well-formed `v1` signatures, 32 bytes each; never empty.
   public let signatures: [[UInt8]]
@@ -53,7 +53,7 @@ public struct SignatureHeader: Hashable, Sendable {
   private static let timestampName = Array("t".utf8)
   private static let schemeName = Array("v1".utf8)
 
-  /// Decimal digits only: no sign, no space, no more than fits any real time.
+  /// Decimal digits only: no sign, no space, and no more digits than a real time has.
   private static func seconds(_ digits: ArraySlice<UInt8>) -> Int64? {
     guard (1...12).contains(digits.count) else { return nil }
     var value: Int64 = 0
@@ -66,8 +66,8 @@ public struct SignatureHeader: Hashable, Sendable {
 
   /// Checks the payload against every secret and every signature, then the age.
   ///
-  /// The signature is checked before the age, so that "too old" is said only of what Stripe really signed and points to
-  /// a clock or a replay, never to an unsigned message.
+  /// The signature is checked before the age, so that "too old" is reported only for what Stripe really signed. Then the
+  /// cause is a clock or a replay, never an unsigned message.
   func verify<Purpose>(
     payload: ArraySlice<UInt8>, secrets: [SigningSecret<Purpose>], now: Int64, tolerance: Int
   ) throws(SignatureError) {

@@ -13,12 +13,12 @@ public typealias AppSigningSecret = SigningSecret<AppPurpose>
 /// A shared secret that Stripe signs with. The key is the whole text with its prefix, as UTF-8, and is not Base64
 /// (Stripe docs, "Webhooks": verify manually).
 ///
-/// `Purpose` keeps the two kinds of secret apart, so that one cannot be configured where the other is meant. The text
-/// itself is not kept and is in no description.
+/// `Purpose` separates the two kinds of secret, so that one cannot be configured in place of the other. The text itself is
+/// not stored and is in no description.
 public struct SigningSecret<Purpose>: Sendable {
   let hmac: HMACSHA256
 
-  /// Takes a configured text without the white space around it, which is what a pasted or mounted secret often has.
+  /// Uses a configured text without the white space around it, which a pasted or mounted secret often has.
   ///
   /// - Throws: `SigningSecretError.empty`, because a check with an empty key would accept anybody's signature.
   public init(_ text: String) throws(SigningSecretError) {
@@ -36,7 +36,7 @@ public struct SigningSecret<Purpose>: Sendable {
     return secrets
   }
 
-  /// HMAC-SHA256 over the time as it stands in the header, a full stop, and the payload.
+  /// HMAC-SHA256 over the time exactly as in the header, a full stop, and the payload.
   func code(timestamp: [UInt8], payload: ArraySlice<UInt8>) -> [UInt8] {
     hmac.code(for: [timestamp[...], separator, payload])
   }

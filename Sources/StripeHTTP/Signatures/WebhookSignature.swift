@@ -2,8 +2,8 @@ public import Foundation
 
 /// The signature on the events that Stripe delivers (Stripe docs, "Webhooks": verify events are sent from Stripe).
 public enum WebhookSignature {
-  /// The age in seconds that Stripe's own libraries allow. Every redelivery is signed anew, so that a strict window
-  /// refuses no honest one.
+  /// The age in seconds that Stripe's own libraries allow. Every redelivery is signed again, so a strict limit refuses no
+  /// genuine one.
   public static let defaultTolerance = 300
 
   /// Accepts a delivery when one of its signatures was made with one of the secrets, not longer than `tolerance`
@@ -25,14 +25,14 @@ public enum WebhookSignature {
     return Date(timeIntervalSince1970: TimeInterval(parsed.timestamp))
   }
 
-  /// Whether a header can be a signature at all: it names a time and at least one signature. For a receiver that does not
-  /// take in a body from just anybody.
+  /// Whether a header can be a signature at all: it contains a time and at least one signature. For a receiver that does not
+  /// read bodies from unknown senders.
   public static func requireReadable(_ header: String?) throws(SignatureError) {
     guard let header else { throw .missingHeader }
     do {
       _ = try SignatureHeader(header)
     } catch .noSignature where header.contains("v1=") {
-      // Of the wrong form; what is wrong with the whole request is said once it is there.
+      // The header has the wrong form. Other faults are reported after the whole request has come.
     }
   }
 

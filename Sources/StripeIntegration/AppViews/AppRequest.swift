@@ -8,11 +8,11 @@ import ServerKit
 import StripeAPI
 import StripeHTTP
 
-/// A question of the Dashboard app that Stripe vouches for: who asks, in which mode, and what else was signed.
+/// A question from the Dashboard app that Stripe vouches for: who asks, in which mode, and what else was signed.
 struct AppQuestion: Sendable {
   let user: Stripe.UserID
   let tenant: Tenant
-  /// The only environment that the signature vouches for; nil for every one of the mode.
+  /// The only environment that the signature vouches for; nil if it vouches for all of the mode.
   let signedFor: StripeEnvironment?
   /// The roles that Stripe vouches for; none in the plain form.
   let roles: [AppRole]
@@ -21,14 +21,14 @@ struct AppQuestion: Sendable {
 
   /// Verifies a question.
   ///
-  /// Two forms are accepted (Stripe Apps docs, "Build a backend"). The plain one signs who asks; it fits a read, which is
-  /// all that questions are. The full one signs everything that is asked for: as the body of a POST, or carried by a GET in
-  /// `payload` or `Stripe-Signed-Payload`, in Base64 for URLs. What is signed counts; the rest of such a request may repeat
-  /// it and may not contradict it.
+  /// Two forms are accepted (Stripe Apps docs, "Build a backend"). The plain one signs only who asks; that is enough for
+  /// reads, and all questions are reads. The full one signs the whole request: as the body of a POST, or in `payload` or
+  /// `Stripe-Signed-Payload` of a GET, in Base64 for URLs. The signed values count; the rest of the request may repeat but
+  /// not contradict them.
   ///
-  /// Live mode, which is meant unless the request names a mode, needs a secret of live mode.
+  /// Live mode, the default, needs a secret of live mode.
   ///
-  /// - Throws: 401 `SIGNATURE_INVALID`, which says no more than the kind of fault; 400 `INVALID_QUERY`.
+  /// - Throws: 401 `SIGNATURE_INVALID`, which reveals only the kind of fault; 400 `INVALID_QUERY`.
   init(_ request: Request, secrets: ModeSecrets<AppPurpose>, now: Date) async throws {
     let query = request.query
     let header = request.headers[.stripeSignature]
@@ -64,13 +64,13 @@ struct AppQuestion: Sendable {
 
   static let longestPayload = 8_192
 
-  /// The bytes that were signed as a whole, if the request carries such.
+  /// The bytes that were signed as a whole, if the request contains any.
   private static func payload(of request: Request, _ query: QueryReader) async throws -> [UInt8]? {
     if request.method == .post { return try await request.bodyBytes(limit: longestPayload) }
     let text = try request.headers[.stripeSignedPayload] ?? query.string("payload", maximumLength: longestPayload * 2)
     guard let text, !text.isEmpty else { return nil }
     guard text.utf8.count <= longestPayload * 2 else { throw SignatureError.malformedPayload }
-    // Browsers' own encoder pads and uses the other two characters.
+    // The browser's own encoder adds padding and uses the other two characters.
     let plain = text.filter { $0 != "=" }.map { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 }
     guard let bytes = Base64.decodeURL(String(plain)) else { throw SignatureError.malformedPayload }
     return bytes
@@ -104,7 +104,7 @@ struct AppQuestion: Sendable {
   }
 }
 
-/// What a Dashboard view is about. The word is the name of the route and of the parameter.
+/// The kind of object of a Dashboard view. The word is the name of the route and of the parameter.
 enum AppObjectKind: String, Sendable, CaseIterable, Encodable {
   case customer, subscription, invoice, payment
 

@@ -8,9 +8,8 @@ package import StripeAPI
 /// that marks the event as handled. It makes no calls: when a removal is announced, the tokens are dead.
 ///
 /// Stripe sends two events about one change, `account.application.*` and `apps.install.*`, in any order. Either is enough,
-/// and the second changes nothing. The first names no app and goes only to the app's own developer. The second names the app,
-/// and may be about another app of the same account.
-/// and may be about another app of the same account.
+/// and the later one changes nothing. `account.application.*` names no app and goes only to the app's own developer;
+/// `apps.install.*` names it, and may be about another app of the same account.
 package struct ApplicationEvents: Sendable {
   private let apiAccess: IntegrationConfiguration.APIAccess
   private let environments: [StripeEnvironment]

@@ -9,7 +9,7 @@ import Tenancy
 
 /// The jobs of one tenant, within a transaction of that tenant.
 struct JobStore {
-  /// Of this kind and subject a job is open already.
+  /// A job of this kind and subject is already open.
   struct AlreadyOpen: Error {
     let job: JobID
   }
@@ -17,10 +17,10 @@ struct JobStore {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
-  /// Puts a job in line.
+  /// Adds a job to the queue.
   /// - Parameters:
-  ///   - subject: what it is about; of one kind and subject one job is open at a time.
-  ///   - counting: the names of its counts, in the order in which they are shown.
+  ///   - subject: what it is about; one job of a kind and subject can be open at a time.
+  ///   - counting: the names of its counts, in display order.
   ///   - actor: who asked for it.
   /// - Throws: `AlreadyOpen`.
   @discardableResult
@@ -43,7 +43,7 @@ struct JobStore {
         try await TenantQueue.enqueue(tenant, in: .jobs, transaction)
         return try Self.job(from: made, of: tenant)
       }
-      // The one in the way may end between the two statements: then there is room for this one.
+      // The open job may end between the two statements; then this one can be added.
       if let open = try await openJob(kind, subject) { throw AlreadyOpen(job: open) }
     }
   }
@@ -74,8 +74,8 @@ struct JobStore {
     ).first.map { try Self.job(from: $0, of: tenant) }
   }
 
-  /// For the transactions of a piece: nothing is written for a job that was cancelled, and none is cancelled before what
-  /// is under way is written.
+  /// Call this in the transactions of a piece: nothing is written for a cancelled job, and a cancellation waits until the
+  /// current piece has written.
   /// - Throws: `LeaseLost`.
   func requireRunning(_ id: JobID) async throws {
     let isRunning = try await transaction.query(
@@ -128,8 +128,8 @@ struct JobStore {
     let cursor: TimeCursor
   }
 
-  /// Ends a job that is open. A piece that is under way may still take effect; nothing is begun after it.
-  /// - Returns: the job as it is now; nil when there is none.
+  /// Cancels an open job. A running piece may still take effect; no further piece starts.
+  /// - Returns: the updated job; nil if there is none.
   func cancel(_ id: JobID, by actor: String) async throws -> Job? {
     try await transaction.query(
       """

@@ -97,7 +97,7 @@ struct EventView: Encodable, Sendable {
   let id: String
   let type: String
   let state: String
-  /// What came of it.
+  /// The result of handling it.
   @OrNull var outcome: String?
   let created: Date
   let receivedAt: Date

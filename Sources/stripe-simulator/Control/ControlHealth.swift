@@ -18,7 +18,7 @@ enum ControlHealth {
       "alert_id": .string(alertID), "grouping_key": .string("_grouping_" + alertID.suffix(22)),
       "impact": .object(impact), "summary": "Stripe could not generate an event.",
     ])
-    // Alerts of before 2026-11-18 have no severity: null leaves it out.
+    // Alerts from before 2026-11-18 have no severity: null leaves it out.
     if body["severity"]?.isAbsent != true { data["severity"] = .string(body.text("severity") ?? "critical") }
     data[change == .resolved ? "resolved_at" : "started_at"] = .string(moment)
     let alert = HealthAlert(

@@ -21,7 +21,7 @@ struct SessionDraft {
   /// The version that the shop's integration used: it decides when Checkout creates the subscription.
   var version: APIVersion
   var expiresIn: Int64 = CalendarTime.day
-  /// `manual` holds the money until somebody captures it.
+  /// `manual` holds the money until it is captured.
   var captureMethod = "automatic"
   /// Stripe sells it, as merchant of record.
   var isManaged = false

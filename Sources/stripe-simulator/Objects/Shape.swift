@@ -15,7 +15,7 @@ struct APIVersion: Hashable, Sendable {
   static let newest = APIVersion(checked: "2026-10-28.endive")
   static let firstNew = "2025-03-31"
   static let firstEndive = "2026-09-30"
-  /// Subscriptions are made with flexible billing unless somebody asks for the classic one.
+  /// Subscriptions get flexible billing unless the request asks for the classic one.
   static let firstFlexible = "2025-09-30"
   /// `invoice_payment.paid` exists since this release.
   static let firstInvoicePaymentEvent = "2025-05-28"

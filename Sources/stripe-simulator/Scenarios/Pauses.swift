@@ -37,7 +37,7 @@ extension Tenant {
 
   /// The subscription itself stops: status `paused`, no more periods and invoices. `customer.subscription.paused`.
   ///
-  /// - Parameter credit: what becomes of the time that was paid and is not used.
+  /// - Parameter credit: what happens with the paid time that was not used.
   func pause(_ id: String, _ cause: PauseCause, credit: Prorating = .none) {
     guard let subscription = find(.subscription, id),
       !["paused", "canceled", "incomplete_expired"].contains(subscription.text("status") ?? "")

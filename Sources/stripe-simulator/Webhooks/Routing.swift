@@ -71,7 +71,7 @@ extension World {
     return (letters, next.map { max(0, $0 - now) })
   }
 
-  /// What this endpoint is told of the event.
+  /// What this endpoint gets for the event.
   private func body(of eventID: String, _ tenant: Tenant, _ endpoint: Endpoint) -> String? {
     guard let event = tenant.event(eventID) else {
       return tenant.alert(eventID).map { PrettyJSON.text(.object($0.body)) }
