@@ -13,7 +13,6 @@ import Synchronization
 /// The connection runs under a role that sees only what such answers need, and may write only the stamps. These are written
 /// without waiting for the disk: if the database itself crashes, the last fraction of a second of "last seen" may be lost,
 /// and nothing else depends on it.
-/// seen" may be lost, and nothing else depends on it.
 struct ValidationBatch: Sendable {
   /// The outcome of a question, whose it was, and which key signs.
   struct Answer: Sendable {
