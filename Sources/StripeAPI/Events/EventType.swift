@@ -66,13 +66,6 @@ public struct StripeEventType: RawRepresentable, Hashable, Sendable, Expressible
   public static let priceDeleted: Self = "price.deleted"
 }
 
-extension StripeEventType {
-  /// The name that Stripe uses since 2026-09-30; an endpoint of an earlier version gets the former one.
-  public var currentName: String {
-    rawValue.hasPrefix("app.install.") ? "apps.install." + rawValue.dropFirst("app.install.".count) : rawValue
-  }
-}
-
 extension StripeEventType: CustomStringConvertible {
   public var description: String { rawValue }
 }
