@@ -6,26 +6,6 @@ import Testing
 struct DocumentationTests {
   // MARK: Events
 
-  private struct EventTable {
-    var withEffect: Set<String> = []
-    var without: Set<String> = []
-
-    /// Reads the `switch` of the table's source.
-    init() throws {
-      let code = try SourceTree.File(path: "Sources/Purchases/Events/EventTable.swift").code
-      let table = code[(code.range(of: "switch event.type")?.upperBound ?? code.startIndex)...]
-      let cases = table.matches(of: /case\s+((?:"[a-z_.]+"\s*,?\s*)+):([\s\S]*?)(?=\n\s*(?:case\s+"|default:))/)
-      for entry in cases {
-        let types = entry.1.matches(of: /"([a-z_.]+)"/).map { String($0.1) }
-        if entry.2.contains(/\.learn\(|\.application\(/) {
-          withEffect.formUnion(types)
-        } else {
-          without.formUnion(types)
-        }
-      }
-    }
-  }
-
   /// The names in the first column of the tables under a heading.
   private func firstColumn(of document: String, under heading: String) throws -> Set<String> {
     var names: Set<String> = []
@@ -37,14 +17,6 @@ struct DocumentationTests {
       names.formUnion(cell.matches(of: /`([^`]+)`/).map { String($0.1) })
     }
     return names
-  }
-
-  @Test("every event type that has an effect is in docs/events.md, and no other")
-  func events() throws {
-    let table = try EventTable()
-    #expect(table.withEffect.count > 20)
-    expectEqual(table.withEffect, try firstColumn(of: "docs/events.md", under: "Events with an effect"))
-    expectEqual(table.without, try firstColumn(of: "docs/events.md", under: "Events that are known and ignored"))
   }
 
   @Test("every event type of the license server is in docs/webhooks.md, and no other")

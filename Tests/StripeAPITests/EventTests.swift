@@ -33,7 +33,7 @@ struct EventTests {
     let found = try envelope(update).get()
     #expect(found.id == "evt_7")
     #expect(found.account == "acct_7")
-    #expect(found.type == .subscriptionUpdated)
+    #expect(found.type == "customer.subscription.updated")
     #expect(found.livemode)
     #expect(found.created == Date(timeIntervalSince1970: 1_700_000_123))
     #expect(found.objectID == "sub_7")
@@ -57,7 +57,7 @@ struct EventTests {
     let text =
       #"{"id":"evt_8","object":"event","account":"acct_8","livemode":false,"created":1700000000,"api_version":"2019-02-19","type":"account.application.deauthorized","request":null,"data":{"object":{"id":"ca_8","object":"application","name":"Any"}}}"#
     let event = try event(text).get()
-    #expect(event.type == .accountApplicationDeauthorized)
+    #expect(event.type == "account.application.deauthorized")
     #expect(event.requestID == nil)
     #expect(event.previousAttributes == nil)
     #expect(try !envelope(text).get().livemode)

@@ -33,7 +33,7 @@ struct ThinEventTests {
     let found = try envelope(paid).get()
     #expect(found.id == "evt_7")
     #expect(found.account == "acct_7")
-    #expect(found.type == .invoicePaid)
+    #expect(found.type == "invoice.paid")
     #expect(found.livemode)
     #expect(found.created == RFC3339.date(from: "2026-11-30T12:00:05Z"), "the second that the snapshot event bears")
     #expect(found.objectID == "in_7")
@@ -53,7 +53,7 @@ struct ThinEventTests {
     let text = try thin(paid).snapshot(of: object, version: "2025-03-31.basil").text()
     let event = try StripeEvent(parsing: Array(text.utf8))
     #expect(event.id == "evt_7" && event.account == "acct_7" && event.livemode)
-    #expect(event.type == .invoicePaid)
+    #expect(event.type == "invoice.paid")
     #expect(event.created == RFC3339.date(from: "2026-11-30T12:00:05Z"))
     #expect(event.object == object)
     #expect(event.requestIdempotencyKey == "key-7")
@@ -114,15 +114,5 @@ struct ThinEventTests {
     #expect(install.endpointsPending.isEmpty && install.isApprovalPending)
     #expect(install.status == .installed && install.account == "acct_7")
     #expect(throws: StripeObjectError.self) { try AppInstall(["id": "appin_1", "livemode": true]) }
-  }
-
-  @Test(
-    "The names of its events before 2026-09-30 are understood",
-    arguments: [
-      ("app.install.deleted", "apps.install.deleted"), ("apps.install.deleted", "apps.install.deleted"),
-      ("app.installed", "app.installed"), ("invoice.paid", "invoice.paid"),
-    ])
-  func names(type: String, current: String) {
-    #expect(StripeEventType(type).currentName == current)
   }
 }

@@ -320,7 +320,7 @@ struct ClientTests {
       _ = try await session.dispute("du_1")
       _ = try await session.product("prod_1")
       _ = try await session.price("price_1")
-      _ = try await session.events(types: [.invoicePaid, .chargeRefunded], cursor: "evt_1")
+      _ = try await session.events(types: ["invoice.paid", "charge.refunded"], cursor: "evt_1")
       let targets = stripe.asked.map {
         FormEncoding.decode($0.target.replacingOccurrences(of: "=", with: "%3D"))?.map(\.0).joined(separator: "&")
       }

@@ -286,10 +286,10 @@ struct SweepTests {
     // What tells of the installation, and of the list itself, is in no list that only an installed app may read.
     let others = ["account.application.", "apps.install.", "v2.core.health."]
     documented = documented.filter { type in !others.contains { type.hasPrefix($0) } }
-    #expect(Set(SweptEvents.types.map(\.rawValue)) == documented)
-    #expect(SweptEvents.types.count == SweptEvents.all.count)
-    #expect(SweptEvents.groups.allSatisfy { $0.count <= 20 })
-    #expect(SweptEvents.groups.flatMap(\.self) == SweptEvents.types)
+    let listed = EventTable.syncCalls.flatMap(\.self)
+    #expect(Set(listed.map(\.rawValue)) == documented)
+    #expect(listed.count == documented.count)
+    #expect(EventTable.syncCalls.allSatisfy { $0.count <= 20 })
   }
 
   private func makeDue(_ old: OldShop) async throws {

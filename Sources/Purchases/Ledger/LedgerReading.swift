@@ -1,6 +1,6 @@
 package import Foundation
 import Identity
-package import StripeAPI
+import StripeAPI
 
 extension Ledger {
   /// The entries of one subscription: every invoice line that is about it, on whichever invoice it stands.

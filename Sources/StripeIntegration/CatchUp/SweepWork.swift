@@ -4,6 +4,7 @@ import JSON
 import Logging
 import Metrics
 import Postgres
+import Purchases
 import ServerKit
 import StripeAPI
 import StripeHTTP
@@ -93,7 +94,7 @@ struct SweepWork: JobWork {
       (cursor.group, cursor.after) = (0, nil)
     } else if let next = page.nextCursor {
       cursor.after = next
-    } else if let group = cursor.group, group + 1 < SweptEvents.groups.count {
+    } else if let group = cursor.group, group + 1 < EventTable.syncCalls.count {
       (cursor.group, cursor.after) = (group + 1, nil)
     } else {
       return try await done(job, cursor, until, counts)
@@ -123,7 +124,7 @@ struct SweepWork: JobWork {
   }
 
   private func page(_ cursor: Cursor, _ tenant: Tenant) async throws -> StripePage {
-    let types = cursor.group.map { SweptEvents.groups[min($0, SweptEvents.groups.count - 1)] } ?? []
+    let types = cursor.group.map { EventTable.syncCalls[min($0, EventTable.syncCalls.count - 1)] } ?? []
     let since = Date(timeIntervalSince1970: TimeInterval(cursor.since))
     let calls = StripeCalls(stripe: stripe, tenant: tenant)
     do {
@@ -146,7 +147,7 @@ struct SweepWork: JobWork {
   ) async throws -> [String: Int] {
     let tenant = job.tenant
     let events = page.items.compactMap { ListedEvent($0, of: tenant) }.filter { event in
-      SweptEvents.all.contains(event.type) && moment.map { event.created.timeIntervalSince1970 <= Double($0) } ?? true
+      EventTable.learning(event.type) != nil && moment.map { event.created.timeIntervalSince1970 <= Double($0) } ?? true
     }
     guard !events.isEmpty else { return [:] }
     let outcomes = try await database.transaction(for: tenant) { transaction in

@@ -1,6 +1,7 @@
-import Tenancy
 import Postgres
+import Purchases
 import StripeAPI
+import Tenancy
 
 /// Handles events that name no account: the developer's own. Two kinds of them concern tenants. None of them is stored.
 struct DeveloperEvents: Sendable {
@@ -9,9 +10,9 @@ struct DeveloperEvents: Sendable {
 
   /// - Parameter signedFor: the only environment that the signature vouches for; nil if it vouches for all of its mode.
   func take(_ event: EventEnvelope, signedFor: StripeEnvironment?) async throws {
-    if ThinEventTable.isHealthAlert(event.type) {
+    if EventTable.isHealthAlert(event.type) {
       try await alerts.raised(livemode: event.livemode)
-    } else if event.type.currentName.hasPrefix("apps.install.") {
+    } else if EventTable.tellsOfInstall(event.type) {
       let environments = signedFor.map { [$0] } ?? StripeEnvironment.all(livemode: event.livemode)
       try await InstallListStore(database: database).ask(environments)
     }

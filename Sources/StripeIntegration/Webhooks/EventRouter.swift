@@ -374,7 +374,7 @@ struct EventRouter: Sendable {
     _ event: ThinEvent, _ signedFor: StripeEnvironment?, _ tenant: Tenant, _ index: PurchaseIndex,
     _ standing: inout ConnectionStanding
   ) async throws -> Outcome {
-    switch ThinEventTable.effect(of: event) {
+    switch EventTable.effect(of: event) {
     case .application(let change):
       return try await handle(change, at: event.created, signedFor, tenant, index, &standing)
     case .readInstalls:
