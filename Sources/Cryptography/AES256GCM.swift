@@ -14,7 +14,7 @@ public enum AES256GCM {
   /// Ciphertext followed by the tag; nil only when OpenSSL fails (memory).
   ///
   /// Key and nonce must have exactly the lengths above. `associated` is authenticated and not part of the output.
-  public static func seal(
+  public static func encrypt(
     _ plaintext: [UInt8], key: [UInt8], nonce: [UInt8], authenticating associated: [UInt8]
   ) -> [UInt8]? {
     precondition(key.count == keyByteCount && nonce.count == nonceByteCount, "key or nonce of the wrong length")
@@ -37,14 +37,14 @@ public enum AES256GCM {
     return done ? output : failed()
   }
 
-  /// The plaintext, or nil when the key, the nonce, the associated data or any byte is not what was sealed.
+  /// The plaintext, or nil when the key, the nonce, the associated data or any byte is not what was encrypted.
   ///
   /// Key and nonce must have exactly the lengths above.
-  public static func open(
-    _ sealed: ArraySlice<UInt8>, key: [UInt8], nonce: [UInt8], authenticating associated: [UInt8]
+  public static func decrypt(
+    _ encrypted: ArraySlice<UInt8>, key: [UInt8], nonce: [UInt8], authenticating associated: [UInt8]
   ) -> [UInt8]? {
     precondition(key.count == keyByteCount && nonce.count == nonceByteCount, "key or nonce of the wrong length")
-    let count = sealed.count - tagByteCount
+    let count = encrypted.count - tagByteCount
     guard count >= 0, let context = EVP_CIPHER_CTX_new() else { return nil }
     defer { EVP_CIPHER_CTX_free(context) }
     guard EVP_DecryptInit_ex2(context, Algorithms.aes256GCM.pointer, key, nonce, nil) == 1,
@@ -52,7 +52,7 @@ public enum AES256GCM {
     else { return failed() }
     var output = [UInt8](repeating: 0, count: count + tagByteCount)
     var written: Int32 = 0
-    let done = sealed.withUnsafeBufferPointer { input -> Bool in
+    let done = encrypted.withUnsafeBufferPointer { input -> Bool in
       guard let start = input.baseAddress else { return false }
       return output.withUnsafeMutableBufferPointer { output in
         if count > 0 {

@@ -1,13 +1,13 @@
-/// Keys that protect stored secrets: the first seals, all of them open.
+/// Keys that protect stored secrets: the first encrypts, all of them decrypt.
 ///
-/// Rotation: put a new key first, re-seal what `needsResealing`, then drop the old key. A sealed value names its key,
+/// Rotation: put a new key first, re-encrypt what `needsReencryption`, then drop the old key. An encrypted value names its key,
 /// and is bound to a context (such as tenant and purpose): copied to another row, it does not open.
 ///
 /// Nonces are random. NIST SP 800-38D allows 2^32 values a key under random 96 bit nonces; rotate long before.
 public struct KeyRing: Sendable {
-  /// The id of the key that seals.
+  /// The id of the key that encrypts.
   public let primaryKeyID: String
-  /// The ids of all keys, the sealing one first.
+  /// The ids of all keys, the one that encrypts first.
   public var keyIDs: [String] { keys.map(\.id) }
 
   private struct Key: Sendable {
@@ -68,10 +68,10 @@ public struct KeyRing: Sendable {
   }
 }
 
-// MARK: - Sealing
+// MARK: - Encryption
 
 extension KeyRing {
-  /// The first byte of a sealed value. Another layout takes another number.
+  /// The first byte of an encrypted value. Another layout takes another number.
   private static let version: UInt8 = 1
   private static let largestPlaintext = 1 << 30
 
@@ -81,56 +81,60 @@ extension KeyRing {
   /// key id and every part of `context`, each with its length before it, are authenticated: `["a", "bc"]` and
   /// `["ab", "c"]` are different contexts.
   ///
-  /// Throws `SealError.tooLarge` above 1 GiB and `.failed` when OpenSSL fails.
-  public func seal(_ plaintext: [UInt8], context: [String]) throws(SealError) -> [UInt8] {
+  /// Throws `EncryptionError.tooLarge` above 1 GiB and `.failed` when OpenSSL fails.
+  public func encrypt(_ plaintext: [UInt8], context: [String]) throws(EncryptionError) -> [UInt8] {
     guard plaintext.count <= Self.largestPlaintext else { throw .tooLarge }
     let header = [Self.version, UInt8(primary.id.utf8.count)] + Array(primary.id.utf8)
     let nonce = Random.bytes(AES256GCM.nonceByteCount)
     let associated = Self.associatedData(header: header, context: context)
-    guard let sealed = AES256GCM.seal(plaintext, key: primary.bytes, nonce: nonce, authenticating: associated) else {
+    guard let encrypted = AES256GCM.encrypt(plaintext, key: primary.bytes, nonce: nonce, authenticating: associated)
+    else {
       throw .failed
     }
-    return header + nonce + sealed
+    return header + nonce + encrypted
   }
 
   /// The same for a text.
-  public func seal(_ text: String, context: [String]) throws(SealError) -> [UInt8] {
-    try seal(Array(text.utf8), context: context)
+  public func encrypt(_ text: String, context: [String]) throws(EncryptionError) -> [UInt8] {
+    try encrypt(Array(text.utf8), context: context)
   }
 
   /// What `seal` was given, when `context` is the same and no byte was changed.
-  public func open(_ sealed: [UInt8], context: [String]) throws(SealError) -> [UInt8] {
-    guard let parts = Self.parts(of: sealed) else { throw .malformed }
+  public func decrypt(_ encrypted: [UInt8], context: [String]) throws(EncryptionError) -> [UInt8] {
+    guard let parts = Self.parts(of: encrypted) else { throw .malformed }
     guard let key = keys.first(where: { $0.id == parts.keyID }) else { throw .unknownKey(id: parts.keyID) }
-    let associated = Self.associatedData(header: Array(sealed[..<parts.headerEnd]), context: context)
+    let associated = Self.associatedData(header: Array(encrypted[..<parts.headerEnd]), context: context)
     let bodyStart = parts.headerEnd + AES256GCM.nonceByteCount
-    let nonce = Array(sealed[parts.headerEnd..<bodyStart])
-    guard let opened = AES256GCM.open(sealed[bodyStart...], key: key.bytes, nonce: nonce, authenticating: associated)
+    let nonce = Array(encrypted[parts.headerEnd..<bodyStart])
+    guard
+      let opened = AES256GCM.decrypt(encrypted[bodyStart...], key: key.bytes, nonce: nonce, authenticating: associated)
     else { throw .notAuthentic }
     return opened
   }
 
   /// `open`, for a text. Bytes that are not UTF-8 throw `.malformed`.
-  public func openText(_ sealed: [UInt8], context: [String]) throws(SealError) -> String {
-    guard let text = String(validating: try open(sealed, context: context), as: UTF8.self) else { throw .malformed }
+  public func decryptText(_ encrypted: [UInt8], context: [String]) throws(EncryptionError) -> String {
+    guard let text = String(validating: try decrypt(encrypted, context: context), as: UTF8.self) else {
+      throw .malformed
+    }
     return text
   }
 
-  /// The id of the key that sealed a value, or nil when the bytes are no sealed value. Not authenticated.
-  public static func keyID(of sealed: [UInt8]) -> String? {
-    parts(of: sealed)?.keyID
+  /// The id of the key that encrypted a value, or nil when the bytes are no encrypted value. Not authenticated.
+  public static func keyID(of encrypted: [UInt8]) -> String? {
+    parts(of: encrypted)?.keyID
   }
 
-  /// Whether a sealed value was sealed by another key than the one that seals now.
-  public func needsResealing(_ sealed: [UInt8]) -> Bool {
-    Self.keyID(of: sealed) != primaryKeyID
+  /// Whether an encrypted value was encrypted by another key than the one that encrypts now.
+  public func needsReencryption(_ encrypted: [UInt8]) -> Bool {
+    Self.keyID(of: encrypted) != primaryKeyID
   }
 
-  private static func parts(of sealed: [UInt8]) -> (keyID: String, headerEnd: Int)? {
-    guard sealed.count > 2, sealed[0] == version else { return nil }
-    let headerEnd = 2 + Int(sealed[1])
-    guard sealed.count >= headerEnd + AES256GCM.nonceByteCount + AES256GCM.tagByteCount,
-      let keyID = String(validating: sealed[2..<headerEnd], as: UTF8.self), isValidID(keyID)
+  private static func parts(of encrypted: [UInt8]) -> (keyID: String, headerEnd: Int)? {
+    guard encrypted.count > 2, encrypted[0] == version else { return nil }
+    let headerEnd = 2 + Int(encrypted[1])
+    guard encrypted.count >= headerEnd + AES256GCM.nonceByteCount + AES256GCM.tagByteCount,
+      let keyID = String(validating: encrypted[2..<headerEnd], as: UTF8.self), isValidID(keyID)
     else { return nil }
     return (keyID, headerEnd)
   }

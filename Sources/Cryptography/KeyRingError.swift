@@ -27,13 +27,13 @@ public enum KeyRingError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Why a value could not be sealed or opened.
-public enum SealError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The bytes are not a sealed value, or what they hold is not the text that was expected.
+/// Why a value could not be encrypted or decrypted.
+public enum EncryptionError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The bytes are not an encrypted value, or what they hold is not the text that was expected.
   case malformed
-  /// The value names a key that the ring does not hold: a key was dropped before everything was sealed anew.
+  /// The value names a key that the ring does not hold: a key was dropped before everything was re-encrypted.
   case unknownKey(id: String)
-  /// The bytes were changed, or the context is not the one the value was sealed for.
+  /// The bytes were changed, or the context is not the one the value was encrypted for.
   case notAuthentic
   /// The plaintext exceeds what one value may hold.
   case tooLarge

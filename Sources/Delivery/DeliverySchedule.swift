@@ -10,8 +10,8 @@ public enum DeliverySchedule {
   /// How long one delivery is tried, and how long a receiver may take nothing before it is given up.
   public static let time: TimeInterval = 3 * 86_400
 
-  /// Seconds that a receiver is left alone after a turn that failed by itself.
-  public static let brokenPause: TimeInterval = 10
+  /// Seconds that a receiver is left alone after a claim that failed by itself.
+  public static let brokenBackoff: TimeInterval = 10
 
   /// Seconds to wait after so many attempts, spread by a fifth either way so that what failed together does not come back
   /// together; nil when the time is over.
@@ -37,9 +37,9 @@ public enum DeliverySchedule {
     min(max(asked, .zero) / .seconds(1), longestAsked) * (1 + 0.1 * spread)
   }
 
-  /// Seconds that a receiver is left alone after turns in which nothing arrived: short at first, as the deliveries have
+  /// Seconds that a receiver is left alone after claims under which nothing arrived: short at first, as the deliveries have
   /// waits of their own, and an hour at most, so that one that is well again is noticed.
-  public static func pause(afterFailures failures: Int, spread: Double) -> TimeInterval {
+  public static func delay(afterFailures failures: Int, spread: Double) -> TimeInterval {
     min(2 * pow(2, Double(min(max(failures, 1), 16) - 1)), 3_600) * (0.8 + 0.4 * spread)
   }
 }

@@ -11,7 +11,7 @@ package import StripeIntegration
 package protocol ProgramSettings: Sendable {
   /// What every server process needs.
   var process: ProcessSettings { get }
-  /// The keys that seal secrets at rest.
+  /// The keys that encrypt secrets at rest.
   var keyRing: KeyRing { get }
   /// Nil if the Stripe integration is not part of the program.
   var integration: IntegrationConfiguration? { get }
@@ -54,9 +54,9 @@ package protocol IntegrationProgram: Sendable {
   /// Whether each schema is usable, by the name of its part of the program.
   var schemaChecks: [(owner: String, check: ReadinessCheck)] { get }
 
-  /// Re-seals every stored secret with the first key.
+  /// Re-encrypts every stored secret with the first key.
   /// - Returns: how many there were.
-  func reseal() async throws -> Int
+  func reencrypt() async throws -> Int
   /// Runs at each start, after the schemas were brought up to date.
   func prepareToServe(_ settings: Settings) async throws
   /// All routes of a replica in this role.

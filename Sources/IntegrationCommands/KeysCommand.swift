@@ -3,7 +3,7 @@ import Cryptography
 import Logging
 import ServerKit
 
-/// `keys`: the key ring that seals secrets at rest.
+/// `keys`: the key ring that encrypts secrets at rest.
 struct Keys<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
@@ -23,7 +23,7 @@ struct RotateKeys<Program: IntegrationProgram>: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try Program.Settings.readOrExit()
-    let count = try await Program.run(settings, logLevel: .error) { try await $0.reseal() }
+    let count = try await Program.run(settings, logLevel: .error) { try await $0.reencrypt() }
     print("\(count) secrets are sealed anew under key \(settings.keyRing.primaryKeyID).")
   }
 }

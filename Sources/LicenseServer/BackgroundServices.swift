@@ -22,13 +22,13 @@ extension LicenseServer {
     let wakeUp = services.webhookDeliveries.wakeUp
     return [
       EventLinker(store: store, deliveries: wakeUp, pollInterval: pollInterval, logger: logger),
-      WebhookCourier(
+      WebhookDispatcher(
         store: store, keyRing: services.webhooks.keyRing, clock: clock, transport: transport,
         destinations: services.webhooks.destinations, wakeUp: wakeUp, concurrency: 32, pollInterval: pollInterval,
         logger: logger),
       WebhookRetention(store: store, interval: .seconds(3_600), logger: logger),
       BacklogMetrics(store: store, interval: .seconds(15), logger: logger),
-      LeaseSweep(client: client, store: store, clock: clock, logger: logger),
+      LeaseExpiry(client: client, store: store, clock: clock, logger: logger),
       IdempotencyCleaner(client: client, clock: clock, logger: logger),
       LedgerBackfill(client: client, logger: logger),
       ReportRetention(client: client, clock: clock, logger: logger),

@@ -26,7 +26,7 @@ package struct LicenseServer: Sendable {
   /// A server on a migrated database.
   ///
   /// - Parameters:
-  ///   - keyRing: seals the signing keys, and the answers kept for an idempotency key that hold a license key or a lease
+  ///   - keyRing: encrypts the signing keys, and the answers kept for an idempotency key that hold a license key or a lease
   ///     token.
   ///   - destinations: where vendors may have their events sent to.
   ///   - clock: the present time; whole seconds of it are used.

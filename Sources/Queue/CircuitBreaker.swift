@@ -8,20 +8,20 @@ package import Tenancy
 /// Stops work on a tenant's purchases while Stripe or the tenant's LicenseKit does not answer: each purchase that asked would
 /// find the same.
 ///
-/// After a pause one purchase tells whether the trouble is over; see ``Purchases/Outage``.
+/// Half-open, one purchase tells whether the trouble is over; see ``Purchases/Outage``.
 package struct CircuitBreaker: Sendable {
   package let database: TenantDatabase
 
   package init(database: TenantDatabase) { self.database = database }
 
-  /// Begins a pause. The longer the outage lasts, the longer the pause.
+  /// Opens the breaker. The longer the outage lasts, the longer it stays open.
   /// - Parameter jitter: 0 to 1, spreads the tenants of one outage.
   package func open(_ tenant: Tenant, for outage: Outage, jitter: Double = .random(in: 0..<1)) async throws {
     try await database.transaction(for: tenant) { transaction in
       guard
         let row = try await transaction.query(
           """
-          SELECT pauses, COALESCE(paused_at > now() - \("\(OutagePause.memory) seconds")::text::interval, false) AS goes_on
+          SELECT pauses, COALESCE(paused_at > now() - \("\(OutageBackoff.memory) seconds")::text::interval, false) AS goes_on
             FROM stripe_integration.turns
            WHERE account_id = \(tenant.account)
              AND livemode   = \(tenant.livemode)
@@ -31,7 +31,7 @@ package struct CircuitBreaker: Sendable {
       else { return }
       let goesOn: Bool = try row.get("goes_on")
       let number = goesOn ? try row.get("pauses", as: Int.self) : 0
-      let length = OutagePause.length(number, jitter: jitter, atLeast: outage.atLeast)
+      let length = OutageBackoff.length(number, jitter: jitter, atLeast: outage.atLeast)
       try await transaction.query(
         """
         UPDATE stripe_integration.turns
@@ -46,8 +46,8 @@ package struct CircuitBreaker: Sendable {
     }
   }
 
-  /// Ends the pauses, because a purchase went through. That purchase may have needed nothing of the side that does
-  /// not answer, so another pause that begins soon is not the shortest.
+  /// Closes the breaker, because a purchase went through. That purchase may have needed nothing of the side that does
+  /// not answer, so if it opens again soon, it stays open for longer than the shortest time.
   package func close(_ tenant: Tenant) async throws {
     try await database.transaction(for: tenant) { transaction in
       _ = try await transaction.query(
@@ -64,7 +64,7 @@ package struct CircuitBreaker: Sendable {
     }
   }
 
-  /// Ends the pauses, because a person says that the trouble is over, and makes the tenant due.
+  /// Closes the breaker, because a person says that the trouble is over, and makes the tenant due.
   package static func reset(_ tenant: Tenant, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """

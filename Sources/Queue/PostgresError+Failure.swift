@@ -5,7 +5,7 @@ extension PostgresError: FailureResponding {
   package func failureResponse(attempts: Int, jitter: Double) -> FailureResponse {
     switch code {
     case .cancelled, .closed: .interrupted
-    default: RetryPause.response("The database refused: \(codeName).", attempts: attempts, jitter: jitter)
+    default: RetryBackoff.response("The database refused: \(codeName).", attempts: attempts, jitter: jitter)
     }
   }
 }

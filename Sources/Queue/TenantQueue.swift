@@ -34,8 +34,8 @@ package struct TenantQueue: Sendable {
 
     fileprivate var claimText: String { "\(claim.components.seconds) seconds" }
 
-    /// The end of a pause of the tenant in row `t` (``CircuitBreaker``): nothing is due before.
-    fileprivate var pausedUntil: PostgresQuery {
+    /// Until when the circuit breaker is open for the tenant in row `t` (``CircuitBreaker``): nothing is due before.
+    fileprivate var openUntil: PostgresQuery {
       switch self {
       case .purchases: "t.paused_until"
       case .jobs: "'-infinity'::timestamptz"
@@ -94,7 +94,7 @@ package struct TenantQueue: Sendable {
       """)
   }
 
-  /// Makes the tenant due, within a transaction of the tenant; not before the end of a pause.
+  /// Makes the tenant due, within a transaction of the tenant; not while the circuit breaker is open.
   /// - Parameter moment: now when nil. A tenant that is due sooner stays so.
   package static func enqueue(
     _ tenant: Tenant, in kind: Kind, at moment: Date? = nil, _ transaction: PostgresTransaction
@@ -104,7 +104,7 @@ package struct TenantQueue: Sendable {
       INSERT INTO \(fragment: kind.table) AS t (account_id, livemode, due_at)
       VALUES (\(tenant.account), \(tenant.livemode), COALESCE(\(moment)::timestamptz, now()))
       ON CONFLICT (account_id, livemode) DO UPDATE
-         SET due_at = GREATEST(\(fragment: kind.pausedUntil), LEAST(t.due_at, excluded.due_at))
+         SET due_at = GREATEST(\(fragment: kind.openUntil), LEAST(t.due_at, excluded.due_at))
       """)
   }
 
@@ -131,7 +131,7 @@ package struct TenantQueue: Sendable {
                due_at = CASE
                  WHEN \(fragment: isBlocked)
                  THEN 'infinity'
-                 ELSE GREATEST(now(), \(fragment: kind.pausedUntil), COALESCE(\(fragment: nextDue), 'infinity'))
+                 ELSE GREATEST(now(), \(fragment: kind.openUntil), COALESCE(\(fragment: nextDue), 'infinity'))
                END
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)

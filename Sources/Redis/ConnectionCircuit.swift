@@ -14,7 +14,7 @@ struct ConnectionCircuit: Sendable {
     /// Not connected. Commands are refused; the next attempt is due at a time.
     case down(failures: Int, retryAt: Instant)
     /// An attempt after failures is running. Commands are still refused.
-    case probing(failures: Int)
+    case halfOpen(failures: Int)
     /// Ended for good.
     case closed
   }
@@ -38,7 +38,7 @@ struct ConnectionCircuit: Sendable {
   var admitsCommands: Bool {
     switch state {
     case .starting, .up, .replacing: true
-    case .down, .probing, .closed: false
+    case .down, .halfOpen, .closed: false
     }
   }
 
@@ -49,9 +49,9 @@ struct ConnectionCircuit: Sendable {
     case .up: return .serve
     case .down(let failures, let retryAt):
       guard retryAt <= now else { return .wait(until: retryAt) }
-      state = .probing(failures: failures)
+      state = .halfOpen(failures: failures)
       return .connect
-    case .probing: return .connect
+    case .halfOpen: return .connect
     case .closed: return .stop
     }
   }
@@ -71,10 +71,10 @@ struct ConnectionCircuit: Sendable {
     let failures: Int
     switch state {
     case .starting, .up, .replacing: failures = 1
-    case .down(let count, _), .probing(let count): failures = count + 1
+    case .down(let count, _), .halfOpen(let count): failures = count + 1
     case .closed: return
     }
-    state = .down(failures: failures, retryAt: now + backoff.pause(afterFailures: failures, jitter: jitter))
+    state = .down(failures: failures, retryAt: now + backoff.delay(afterFailures: failures, jitter: jitter))
   }
 
   /// Ends the circuit.

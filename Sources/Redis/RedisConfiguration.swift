@@ -12,7 +12,7 @@ public struct RedisConfiguration: Sendable {
   public var maximumWait: Duration
   /// The most commands waiting for one connection; further calls fail with `.overloaded`.
   public var maximumQueued: Int
-  /// The pauses between attempts to reconnect.
+  /// The back-off between attempts to reconnect.
   public var backoff: RedisBackoff
   /// The prefix of every key, so that several services can share a server without using each other's keys.
   public var keyPrefix = ""
@@ -44,7 +44,7 @@ public struct RedisConfigurationError: Error, Sendable, Hashable, CustomStringCo
   public let description: String
 }
 
-/// The pauses between attempts to reconnect: doubled from the first to the longest, each shortened by up to a quarter
+/// The back-off between attempts to reconnect: doubled from the first to the longest, each shortened by up to a quarter
 /// at random so that many clients do not come back in step.
 public struct RedisBackoff: Sendable, Hashable {
   /// The pause after the first failure.
@@ -59,7 +59,7 @@ public struct RedisBackoff: Sendable, Hashable {
 
   /// The pause after this many failures in a row.
   /// - Parameter jitter: 0 for the full pause, up to 1 for the shortest.
-  func pause(afterFailures failures: Int, jitter: Double) -> Duration {
+  func delay(afterFailures failures: Int, jitter: Double) -> Duration {
     let doubled = first * (1 << min(max(failures, 1) - 1, 20))
     return min(doubled, longest) * (1 - min(max(jitter, 0), 1) / 4)
   }

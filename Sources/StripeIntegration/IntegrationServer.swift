@@ -38,11 +38,11 @@ package struct IntegrationServer: Sendable {
   let workers: Workers
   let keepAlive: KeepAlive
   let retention: Retention
-  let licenseWatch: LicenseWatch
+  let driftDetector: DriftDetector
   let installWatch: InstallWatch
   let delivery: DeliveryParts
   let jobRunner: JobRunner
-  let sweeps: SweepSchedule?
+  let eventSync: EventSyncSchedule?
   let queueMetrics: QueueMetrics
   let limiter: RateLimiter
 
@@ -85,10 +85,10 @@ package struct IntegrationServer: Sendable {
       configuration: configuration, store: connections, transport: transport, redis: redis)
     appViews = AppViews(
       configuration: configuration, database: database, stripe: tokens, licenseKit: directory, connections: connections,
-      delivery: delivery.desk, wakeUp: wakeUp, redis: redis, clock: clock, logger: logger)
+      delivery: delivery.settings, wakeUp: wakeUp, redis: redis, clock: clock, logger: logger)
     adminRoutes = AdminRoutes(
       configuration: configuration, database: database, stripe: tokens, licenseKit: directory, vault: keys,
-      connections: connections, wakeUp: wakeUp, delivery: delivery.desk, redis: redis, clock: clock, logger: logger)
+      connections: connections, wakeUp: wakeUp, delivery: delivery.settings, redis: redis, clock: clock, logger: logger)
     let application = ApplicationEvents(
       apiAccess: configuration.apiAccess, environments: configuration.environments, appID: configuration.appID,
       logger: logger)
@@ -109,10 +109,10 @@ package struct IntegrationServer: Sendable {
       reconciler: Reconciler(
         database: database, stripe: tokens, licenseKit: directory, vault: keys, redis: redis, recent: recent,
         listeners: Self.stepListeners, clock: clock, logger: logger, caution: caution),
-      parking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 8, pollInterval: .seconds(1),
+      blocking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 8, pollInterval: .seconds(1),
       logger: logger)
     keepAlive = KeepAlive(vault: tokens, logger: logger)
-    licenseWatch = LicenseWatch(
+    driftDetector = DriftDetector(
       database: database, licenseKit: directory, wakeUp: wakeUp, interval: .seconds(300), logger: logger)
     retention = Retention(
       rules: [
@@ -120,8 +120,8 @@ package struct IntegrationServer: Sendable {
         AppRequestRetention(database: database),
       ], interval: .seconds(3_600), logger: logger)
     let background = BackgroundStripe(tokens, redis: redis)
-    sweeps = configuration.sweepInterval.map {
-      SweepSchedule(database: database, interval: $0, pollInterval: .seconds(10), logger: logger)
+    eventSync = configuration.eventSyncInterval.map {
+      EventSyncSchedule(database: database, interval: $0, pollInterval: .seconds(10), logger: logger)
     }
     jobRunner = JobRunner(
       database: database,
@@ -130,8 +130,8 @@ package struct IntegrationServer: Sendable {
         .mappingApply: MappingApplyWork(
           database: database, mappings: MappingEditor(database: database, wakeUp: wakeUp), wakeUp: wakeUp, clock: clock),
         .backfill: BackfillWork(database: database, stripe: background, clock: clock),
-        .sweep: SweepWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
-      ], parking: connections, concurrency: 4, pollInterval: .seconds(1), logger: logger)
+        .eventSync: EventSyncWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
+      ], blocking: connections, concurrency: 4, pollInterval: .seconds(1), logger: logger)
     queueMetrics = QueueMetrics(database: database, interval: .seconds(15), logger: logger)
   }
 
@@ -165,9 +165,9 @@ package struct IntegrationServer: Sendable {
   package func services(for role: Role) -> [any Service] {
     guard role != .web else { return [] }
     let services: [any Service] = [
-      workers, delivery.service, keepAlive, retention, licenseWatch, installWatch, jobRunner, queueMetrics,
+      workers, delivery.service, keepAlive, retention, driftDetector, installWatch, jobRunner, queueMetrics,
     ]
-    return services + (sweeps.map { [$0] } ?? [])
+    return services + (eventSync.map { [$0] } ?? [])
   }
 
   /// Writes what is waiting. Call it when no request is running any more.
@@ -176,18 +176,18 @@ package struct IntegrationServer: Sendable {
     await inbox.shutdown()
   }
 
-  /// Seals every secret at rest again under the first configured key, so that an older key can be removed. It is safe beside
+  /// Encrypts every secret at rest again under the first configured key, so that an older key can be removed. It is safe beside
   /// live work, and can be repeated.
-  /// - Returns: how many secrets were sealed again; the tokens of one connection count as one.
-  package func reseal() async throws -> Int {
+  /// - Returns: how many secrets were encrypted again; the tokens of one connection count as one.
+  package func reencrypt() async throws -> Int {
     var count = 0
     var cursor: String?
     repeat {
       let page = try await connections.list(after: cursor, limit: 200)
       for connection in page.items {
-        if try await connections.reseal(connection.tenant) { count += 1 }
-        count += try await keys.reseal(connection.tenant, in: database)
-        count += try await delivery.desk.endpoints.reseal(connection.tenant)
+        if try await connections.reencrypt(connection.tenant) { count += 1 }
+        count += try await keys.reencrypt(connection.tenant, in: database)
+        count += try await delivery.settings.endpoints.reencrypt(connection.tenant)
       }
       cursor = page.next
     } while cursor != nil
@@ -216,7 +216,7 @@ package struct IntegrationServer: Sendable {
 
 extension IntegrationServer {
   /// The listeners that are told of each step of a purchase, in the transaction that records it.
-  static let stepListeners: [any StepListener] = [NoticeListener(), LicenseWatchListener()]
+  static let stepListeners: [any StepListener] = [OutboxListener(), DriftListener()]
 
   /// The integration's part of the database.
   /// - Parameter migrations: the folder that holds the migrations of all parts.

@@ -38,7 +38,7 @@ package struct Retention: PeriodicService {
   /// A rule that fails does not stop the others.
   private func apply(_ rule: any RetentionRule) async {
     do {
-      let removed = try await rule.sweep()
+      let removed = try await rule.prune()
       if removed > 0 {
         logger.info("removed what was old", metadata: ["of": "\(rule.subject)", "count": "\(removed)"])
       }
@@ -51,7 +51,7 @@ package struct Retention: PeriodicService {
 extension RetentionRule {
   /// Goes through all tenants.
   /// - Returns: how many were removed.
-  package func sweep() async throws -> Int {
+  package func prune() async throws -> Int {
     var removed = 0
     var last: Tenant?
     while !Task.isCancelled, let tenant = try await tenant(after: last) {

@@ -57,8 +57,8 @@ struct Parts: IntegrationProgram {
       + (integration.map { [("the Stripe integration", $0.readinessCheck)] } ?? [])
   }
 
-  func reseal() async throws -> Int {
-    try await server.administration.reseal() + (integration?.reseal() ?? 0)
+  func reencrypt() async throws -> Int {
+    try await server.administration.reencrypt() + (integration?.reencrypt() ?? 0)
   }
 
   func prepareToServe(_ settings: ServerSettings) async throws {

@@ -13,7 +13,7 @@ struct ServerSettings: ProgramSettings {
   var integration: IntegrationConfiguration?
   /// The bootstrap token of the default tenant.
   var adminToken: String?
-  /// Where vendors may have notices and events sent to.
+  /// Where vendors may have messages and events sent to.
   var destinations: AddressPolicy
 
   static func read(from environment: EnvironmentReader) throws(ConfigurationProblems) -> ServerSettings {

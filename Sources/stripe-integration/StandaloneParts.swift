@@ -37,7 +37,7 @@ struct StandaloneParts: IntegrationProgram {
     [("the Stripe integration", standalone.readinessCheck)]
   }
 
-  func reseal() async throws -> Int { try await standalone.reseal() }
+  func reencrypt() async throws -> Int { try await standalone.reencrypt() }
 
   /// The migrations prepare everything.
   func prepareToServe(_ settings: StandaloneSettings) async throws {}

@@ -11,7 +11,7 @@ struct SimulatorConfiguration: Sendable {
   var developers: [Developer]
   var endpoints: [Endpoint]
   var accounts: [(id: String, name: String)]
-  var settings = PostOffice.Settings()
+  var settings = DeliveryQueue.Settings()
 
   init(_ options: Serve, environment: [String: String]) throws {
     func value(_ option: String?, _ name: String) -> String? {

@@ -7,7 +7,7 @@ import NIOCore
 import ServerKit
 import ServiceLifecycle
 
-/// The composition: the world, the courier, the clock, the snapshot and the HTTP server.
+/// The composition: the world, the dispatcher, the clock, the snapshot and the HTTP server.
 struct SimulatorServer {
   let configuration: SimulatorConfiguration
 
@@ -36,7 +36,7 @@ struct SimulatorServer {
       },
       logger: logger)
     var services: [any Service] = [
-      Courier(simulator: simulator, transport: transport, logger: logger), ClockTicker(simulator: simulator),
+      EventDispatcher(simulator: simulator, transport: transport, logger: logger), ClockTicker(simulator: simulator),
     ]
     if let snapshot { services.insert(SnapshotWriter(simulator: simulator, file: snapshot, logger: logger), at: 0) }
     services.append(application)

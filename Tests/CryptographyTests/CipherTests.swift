@@ -13,7 +13,7 @@ struct CipherTests {
         "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39"
       ))
     let associated = try #require(Hex.decode("feedfacedeadbeeffeedfacedeadbeefabaddad2"))
-    let cases: [(plaintext: [UInt8], key: [UInt8], nonce: [UInt8], associated: [UInt8], sealed: String)] = [
+    let cases: [(plaintext: [UInt8], key: [UInt8], nonce: [UInt8], associated: [UInt8], encrypted: String)] = [
       ([], zeros, Array(zeros[..<12]), [], "530f8afbc74536b9a963b4f1c4cb738b"),
       (
         Array(zeros[..<16]), zeros, Array(zeros[..<12]), [],
@@ -26,15 +26,16 @@ struct CipherTests {
       ),
     ]
     for one in cases {
-      let sealed = try #require(
-        AES256GCM.seal(one.plaintext, key: one.key, nonce: one.nonce, authenticating: one.associated))
-      #expect(Hex.encode(sealed) == one.sealed)
+      let encrypted = try #require(
+        AES256GCM.encrypt(one.plaintext, key: one.key, nonce: one.nonce, authenticating: one.associated))
+      #expect(Hex.encode(encrypted) == one.encrypted)
       #expect(
-        AES256GCM.open(sealed[...], key: one.key, nonce: one.nonce, authenticating: one.associated) == one.plaintext)
-      var changed = sealed
+        AES256GCM.decrypt(encrypted[...], key: one.key, nonce: one.nonce, authenticating: one.associated)
+          == one.plaintext)
+      var changed = encrypted
       changed[changed.count - 1] ^= 1
-      #expect(AES256GCM.open(changed[...], key: one.key, nonce: one.nonce, authenticating: one.associated) == nil)
-      #expect(AES256GCM.open(sealed[...], key: one.key, nonce: one.nonce, authenticating: [1]) == nil)
+      #expect(AES256GCM.decrypt(changed[...], key: one.key, nonce: one.nonce, authenticating: one.associated) == nil)
+      #expect(AES256GCM.decrypt(encrypted[...], key: one.key, nonce: one.nonce, authenticating: [1]) == nil)
     }
   }
 

@@ -7,39 +7,39 @@ struct KeyRingTests {
   let new = "2026-11:" + Base64.encode([UInt8](repeating: 2, count: 32))
   let context = ["acct_1", "live", "access-token"]
 
-  @Test("What was sealed opens in the same context")
+  @Test("What was encrypted opens in the same context")
   func roundTrip() throws {
     let ring = try KeyRing(parsing: old)
     for plaintext in [[], [0], Array("a secret".utf8), Random.bytes(5000)] as [[UInt8]] {
-      let sealed = try ring.seal(plaintext, context: context)
-      #expect(try ring.open(sealed, context: context) == plaintext)
-      #expect(KeyRing.keyID(of: sealed) == "old")
+      let encrypted = try ring.encrypt(plaintext, context: context)
+      #expect(try ring.decrypt(encrypted, context: context) == plaintext)
+      #expect(KeyRing.keyID(of: encrypted) == "old")
     }
-    #expect(try ring.openText(try ring.seal("tok\u{E9}n", context: []), context: []) == "tok\u{E9}n")
+    #expect(try ring.decryptText(try ring.encrypt("tok\u{E9}n", context: []), context: []) == "tok\u{E9}n")
   }
 
   @Test("Equal secrets look different, and nothing of the plaintext shows")
   func fresh() throws {
     let ring = try KeyRing(parsing: old)
     let plaintext = Array("sk_live_0123456789".utf8)
-    let first = try ring.seal(plaintext, context: context)
-    #expect(try ring.seal(plaintext, context: context) != first)
+    let first = try ring.encrypt(plaintext, context: context)
+    #expect(try ring.encrypt(plaintext, context: context) != first)
     #expect(!String(decoding: first, as: UTF8.self).contains("sk_live"))
   }
 
   @Test("Every changed byte is noticed")
   func tampering() throws {
     let ring = try KeyRing(parsing: old)
-    let sealed = try ring.seal("secret", context: context)
-    for position in sealed.indices {
-      var changed = sealed
+    let encrypted = try ring.encrypt("secret", context: context)
+    for position in encrypted.indices {
+      var changed = encrypted
       changed[position] ^= 1
-      #expect(throws: SealError.self) { try ring.open(changed, context: context) }
+      #expect(throws: EncryptionError.self) { try ring.decrypt(changed, context: context) }
     }
-    for count in 0..<sealed.count {
-      #expect(throws: SealError.self) { try ring.open(Array(sealed.prefix(count)), context: context) }
+    for count in 0..<encrypted.count {
+      #expect(throws: EncryptionError.self) { try ring.decrypt(Array(encrypted.prefix(count)), context: context) }
     }
-    #expect(throws: SealError.notAuthentic) { try ring.open(sealed + [0], context: context) }
+    #expect(throws: EncryptionError.notAuthentic) { try ring.decrypt(encrypted + [0], context: context) }
   }
 
   @Test(
@@ -50,43 +50,45 @@ struct KeyRingTests {
     ])
   func otherContext(other: [String]) throws {
     let ring = try KeyRing(parsing: old)
-    let sealed = try ring.seal("secret", context: context)
-    #expect(throws: SealError.notAuthentic) { try ring.open(sealed, context: other) }
+    let encrypted = try ring.encrypt("secret", context: context)
+    #expect(throws: EncryptionError.notAuthentic) { try ring.decrypt(encrypted, context: other) }
   }
 
   @Test("The same key under another id does not open: the id is authenticated")
   func otherKeyID() throws {
     let bytes = Base64.encode([UInt8](repeating: 1, count: 32))
-    var sealed = try KeyRing(parsing: "a:\(bytes)").seal("secret", context: context)
-    #expect(throws: SealError.unknownKey(id: "a")) {
-      try KeyRing(parsing: "b:\(bytes)").open(sealed, context: context)
+    var encrypted = try KeyRing(parsing: "a:\(bytes)").encrypt("secret", context: context)
+    #expect(throws: EncryptionError.unknownKey(id: "a")) {
+      try KeyRing(parsing: "b:\(bytes)").decrypt(encrypted, context: context)
     }
-    sealed[2] = UInt8(ascii: "b")
-    #expect(throws: SealError.notAuthentic) { try KeyRing(parsing: "b:\(bytes)").open(sealed, context: context) }
+    encrypted[2] = UInt8(ascii: "b")
+    #expect(throws: EncryptionError.notAuthentic) {
+      try KeyRing(parsing: "b:\(bytes)").decrypt(encrypted, context: context)
+    }
   }
 
-  @Test("Rotation: the first key seals, all open, a dropped key is named")
+  @Test("Rotation: the first key encrypts, all open, a dropped key is named")
   func rotation() throws {
     let before = try KeyRing(parsing: old)
-    let sealed = try before.seal("secret", context: context)
+    let encrypted = try before.encrypt("secret", context: context)
 
     let during = try KeyRing(parsing: "\(new), \(old)")
     #expect(during.primaryKeyID == "2026-11")
     #expect(during.keyIDs == ["2026-11", "old"])
-    #expect(during.needsResealing(sealed))
-    let resealed = try during.seal(try during.open(sealed, context: context), context: context)
-    #expect(!during.needsResealing(resealed))
+    #expect(during.needsReencryption(encrypted))
+    let reencrypted = try during.encrypt(try during.decrypt(encrypted, context: context), context: context)
+    #expect(!during.needsReencryption(reencrypted))
 
     let after = try KeyRing(parsing: new)
-    #expect(try after.openText(resealed, context: context) == "secret")
-    #expect(throws: SealError.unknownKey(id: "old")) { try after.open(sealed, context: context) }
+    #expect(try after.decryptText(reencrypted, context: context) == "secret")
+    #expect(throws: EncryptionError.unknownKey(id: "old")) { try after.decrypt(encrypted, context: context) }
   }
 
-  @Test("What is no sealed value has no key id")
+  @Test("What is no encrypted value has no key id")
   func foreign() throws {
     for bytes in [[], [1], [2, 1, 65], Array("plain text that nobody sealed, long enough".utf8)] as [[UInt8]] {
       #expect(KeyRing.keyID(of: bytes) == nil)
-      #expect(throws: SealError.malformed) { try KeyRing(parsing: old).open(bytes, context: []) }
+      #expect(throws: EncryptionError.malformed) { try KeyRing(parsing: old).decrypt(bytes, context: []) }
     }
   }
 

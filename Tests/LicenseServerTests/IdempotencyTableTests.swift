@@ -246,19 +246,19 @@ struct IdempotencyTableTests {
   }
 
   @Test("answers out of time are cleared away for tenants that never call again, in batches; the others stay")
-  func sweep() async throws {
+  func prune() async throws {
     try await withLicenseServer { fixture in
       try await Self.fill(fixture, old: 25, new: 5)
-      #expect(try await Self.cleaner(fixture, batch: 10).sweep() == 25)
+      #expect(try await Self.cleaner(fixture, batch: 10).prune() == 25)
       #expect(try await Self.kept(fixture) == 5)
-      #expect(try await Self.cleaner(fixture).sweep() == 0)
+      #expect(try await Self.cleaner(fixture).prune() == 0)
       fixture.clock.advance(seconds: 3_600)
-      #expect(try await Self.cleaner(fixture).sweep() == 5)
+      #expect(try await Self.cleaner(fixture).prune() == 5)
     }
   }
 
-  @Test("replicas that sweep at once are in nobody's way, and a key that is used again keeps its answer")
-  func sweepsAtOnce() async throws {
+  @Test("replicas that prune at once are in nobody's way, and a key that is used again keeps its answer")
+  func prunesAtOnce() async throws {
     try await withLicenseServer { fixture in
       try await Self.fill(fixture, old: 200, new: 0)
       let license = try await fixture.admin.issue(fixture.admin.makeCatalog()).license.id
@@ -270,12 +270,12 @@ struct IdempotencyTableTests {
       fixture.clock.advance(days: 91)
       async let renewed = transfer("Bob")
       let removed = try await withThrowingTaskGroup(of: Int.self) { group in
-        for _ in 0..<6 { group.addTask { try await Self.cleaner(fixture, batch: 7).sweep() } }
+        for _ in 0..<6 { group.addTask { try await Self.cleaner(fixture, batch: 7).prune() } }
         return try await group.reduce(0, +)
       }
       #expect(try await renewed.customerName == "Bob")
       #expect((1...201).contains(removed))
-      _ = try await Self.cleaner(fixture).sweep()
+      _ = try await Self.cleaner(fixture).prune()
       #expect(try await Self.kept(fixture) == 1)
       #expect(try await transfer("Bob").timesTransferred == 2, "replayed")
     }

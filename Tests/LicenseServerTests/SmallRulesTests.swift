@@ -89,7 +89,7 @@ struct SmallRulesTests {
   }
 
   @Test("after resealing, the old encryption key can go: answers are still signed and replayed")
-  func resealing() async throws {
+  func reencryption() async throws {
     try await withDatabase(migrations: ["migrations/server"]) { database in
       let (old, new) = (try KeyRing.newEntry(id: "old"), try KeyRing.newEntry(id: "new"))
       func server(_ keys: String) throws -> LicenseServer {
@@ -101,8 +101,8 @@ struct SmallRulesTests {
       let body = LicenseCreateRequest(productID: catalog.product.id, policyID: catalog.policy.id)
       let made = try await first.inProcessClient(tenant: .defaultTenant).createLicense(body, idempotencyKey: "k")
 
-      #expect(try await server("\(new),\(old)").administration.reseal() == 2)
-      #expect(try await server("\(new),\(old)").administration.reseal() == 0)
+      #expect(try await server("\(new),\(old)").administration.reencrypt() == 2)
+      #expect(try await server("\(new),\(old)").administration.reencrypt() == 0)
       let last = try server(new)
       #expect(try await last.inProcessClient(tenant: .defaultTenant).createLicense(body, idempotencyKey: "k") == made)
       let caller = Caller(tenant: .defaultTenant, actor: .license(made.license.id), scopes: [], address: nil)

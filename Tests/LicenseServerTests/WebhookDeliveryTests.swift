@@ -130,16 +130,16 @@ struct WebhookDeliveryTests {
       let endpoint = try await bench.endpoint()
       try await bench.product()
       try await bench.link()
-      let courier = bench.courier()
-      let lane = try #require(try await courier.turns.claimNext())
-      let due = try await courier.turns.due(lane)
+      let dispatcher = bench.dispatcher()
+      let queue = try #require(try await dispatcher.queues.claimNext())
+      let due = try await dispatcher.queues.due(queue)
       let begun = try await bench.services.store.transaction(.defaultTenant) { transaction in
-        try await WebhookAttempts(lane: lane, transaction: transaction).begin(due[0])
+        try await WebhookAttempts(queue: queue, transaction: transaction).begin(due[0])
       }
       #expect(begun?.number == 1)
       // Nothing more comes from that worker.
-      #expect(try await courier.turns.claimNext() == nil, "the endpoint is still the other's")
-      #expect(try await courier.deliver(due[0], to: lane) == nil, "and so is the attempt")
+      #expect(try await dispatcher.queues.claimNext() == nil, "the endpoint is still the other's")
+      #expect(try await dispatcher.deliver(due[0], to: queue) == nil, "and so is the attempt")
       try await bench.sql("UPDATE license_server.webhook_lanes      SET claimed_until = now()")
       try await bench.sql("UPDATE license_server.webhook_deliveries SET claimed_until = now()")
       try await bench.deliver()
@@ -149,21 +149,21 @@ struct WebhookDeliveryTests {
     }
   }
 
-  @Test("one turn of an endpoint at a time, over any number of workers, and four endpoints of a tenant")
-  func turns() async throws {
+  @Test("one claim of one endpoint's queue at a time, over any number of workers, and four endpoints of a tenant")
+  func queues() async throws {
     try await WebhookBench.open { bench in
       for number in 1...6 { _ = try await bench.endpoint("/\(number)") }
       try await bench.product()
       try await bench.link()
-      let turns = bench.courier().turns
-      let claimed = try await withThrowingTaskGroup(of: WebhookLane?.self) { group in
-        for _ in 0..<12 { group.addTask { try await turns.claimNext() } }
-        return try await group.reduce(into: [WebhookLane]()) { if let lane = $1 { $0.append(lane) } }
+      let queues = bench.dispatcher().queues
+      let claimed = try await withThrowingTaskGroup(of: WebhookQueue?.self) { group in
+        for _ in 0..<12 { group.addTask { try await queues.claimNext() } }
+        return try await group.reduce(into: [WebhookQueue]()) { if let queue = $1 { $0.append(queue) } }
       }
       #expect(!claimed.isEmpty && Set(claimed).count == claimed.count)
       try await bench.sql("UPDATE license_server.webhook_lanes SET claimed_until = '-infinity'")
-      for _ in 0..<WebhookTurns.lanesPerTenant { #expect(try await turns.claimNext() != nil) }
-      #expect(try await turns.claimNext() == nil)
+      for _ in 0..<WebhookQueues.queuesPerTenant { #expect(try await queues.claimNext() != nil) }
+      #expect(try await queues.claimNext() == nil)
       let backlog = BacklogMetrics(store: bench.services.store, interval: .seconds(1), logger: Fixture.logger)
       let (unlinked, late) = try await backlog.backlog()
       #expect(unlinked == 0 && late > 0)
@@ -344,7 +344,7 @@ struct WebhookDeliveryTests {
       _ = try await bench.fixture.send("POST", "/api/v1/webhooks/\(endpoint.id)/deliveries/\(kept)/replay")
       let retention = WebhookRetention(
         store: bench.services.store, interval: .seconds(3_600), logger: Fixture.logger)
-      #expect(try await retention.sweep() == 2)
+      #expect(try await retention.prune() == 2)
       #expect(try await bench.deliveries(of: endpoint.id).map { $0["id"]?.string } == [kept])
       let attempts = try await bench.sql("SELECT DISTINCT delivery_id AS id FROM license_server.webhook_attempts")
       #expect(try attempts.map { row in try row.get("id", as: String.self) } == [kept])
@@ -368,7 +368,7 @@ struct WebhookDeliveryTests {
       }
       let retention = WebhookRetention(
         store: bench.services.store, interval: .seconds(3_600), logger: Fixture.logger, batch: 2)
-      #expect(try await retention.sweep() == 3)
+      #expect(try await retention.prune() == 3)
       #expect(Set(try await bench.deliveries(of: endpoint.id).compactMap { $0["id"]?.string }) == Set(ids.prefix(4)))
     }
   }

@@ -86,8 +86,8 @@ struct WebhookEndpointTests {
     }
   }
 
-  @Test("secrets are sealed at rest for their tenant and endpoint, and sealed anew when the key changes")
-  func sealing() async throws {
+  @Test("secrets are encrypted at rest for their tenant and endpoint, and re-encrypted when the key changes")
+  func encryption() async throws {
     try await WebhookBench.open { bench in
       let first = try await bench.endpoint()
       _ = try await bench.fixture.send("PATCH", "/api/v1/webhooks/\(first.id)", #"{"rotate_secret":true}"#)
@@ -97,12 +97,12 @@ struct WebhookEndpointTests {
       #expect(!String(decoding: former, as: UTF8.self).contains(first.secret))
       let old = bench.services.webhooks.keyRing
       #expect(
-        try old.openText(former, context: ["license_server", "default", "webhook_secret", first.id]) == first.secret)
+        try old.decryptText(former, context: ["license_server", "default", "webhook_secret", first.id]) == first.secret)
       #expect(throws: (any Error).self) {
-        try old.openText(former, context: ["license_server", "default", "webhook_secret", "whe_other"])
+        try old.decryptText(former, context: ["license_server", "default", "webhook_secret", "whe_other"])
       }
       #expect(throws: (any Error).self) {
-        try old.openText(former, context: ["license_server", "acme", "webhook_secret", first.id])
+        try old.decryptText(former, context: ["license_server", "acme", "webhook_secret", first.id])
       }
     }
     let (old, new) = (try KeyRing.newEntry(id: "old"), try KeyRing.newEntry(id: "new"))
@@ -117,17 +117,17 @@ struct WebhookEndpointTests {
         WebhookEndpointCreateRequest(name: "S", url: "https://hooks.example.com"), for: caller)
       _ = try await before.services.webhooks.update(
         made.webhook.id, WebhookEndpointUpdateRequest(rotateSecret: true), for: caller)
-      let changed = try await server("\(new),\(old)").administration.reseal()
+      let changed = try await server("\(new),\(old)").administration.reencrypt()
       #expect(changed == 2, "the endpoint, and the tenant's signing key")
-      #expect(try await server("\(new),\(old)").administration.reseal() == 0)
+      #expect(try await server("\(new),\(old)").administration.reencrypt() == 0)
       let row = try #require(
         try await database.client.query(
           "SELECT sealed_secret, former_sealed_secret FROM license_server.webhook_endpoints"
         ).first)
       let onlyNew = try KeyRing(parsing: new)
       let context = WebhookSecret.context(made.webhook.id, .defaultTenant)
-      #expect(try onlyNew.openText(row.get("former_sealed_secret"), context: context) == made.secret)
-      #expect(try onlyNew.openText(row.get("sealed_secret"), context: context) != made.secret)
+      #expect(try onlyNew.decryptText(row.get("former_sealed_secret"), context: context) == made.secret)
+      #expect(try onlyNew.decryptText(row.get("sealed_secret"), context: context) != made.secret)
     }
   }
 

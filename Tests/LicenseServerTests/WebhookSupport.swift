@@ -31,8 +31,8 @@ struct WebhookBench: Sendable {
       store: services.store, deliveries: WakeUp(), pollInterval: .milliseconds(50), logger: Fixture.logger)
   }
 
-  func courier(_ destinations: AddressPolicy = .publicOnly(besides: loopback)) -> WebhookCourier {
-    WebhookCourier(
+  func dispatcher(_ destinations: AddressPolicy = .publicOnly(besides: loopback)) -> WebhookDispatcher {
+    WebhookDispatcher(
       store: services.store, keyRing: services.webhooks.keyRing, clock: services.clock, transport: fixture.transport,
       destinations: destinations, wakeUp: WakeUp(), concurrency: 8, pollInterval: .milliseconds(50),
       logger: Fixture.logger)
@@ -76,10 +76,10 @@ struct WebhookBench: Sendable {
 
   /// Serves every endpoint that is due, until none is.
   func deliver(_ destinations: AddressPolicy = .publicOnly(besides: loopback)) async throws {
-    let courier = courier(destinations)
+    let dispatcher = dispatcher(destinations)
     for _ in 0..<100 {
-      guard let lane = try await courier.turns.claimNext() else { return }
-      try await courier.serve(lane)
+      guard let queue = try await dispatcher.queues.claimNext() else { return }
+      try await dispatcher.serve(queue)
     }
   }
 

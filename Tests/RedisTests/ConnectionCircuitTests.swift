@@ -26,7 +26,7 @@ struct ConnectionCircuitTests {
     #expect(!circuit.admitsCommands)
     #expect(circuit.step(now: at(99)) == .wait(until: at(100)))
     #expect(circuit.step(now: at(100)) == .connect)
-    #expect(circuit.state == .probing(failures: 1))
+    #expect(circuit.state == .halfOpen(failures: 1))
     #expect(!circuit.admitsCommands)
     circuit.connected()
     #expect(circuit.admitsCommands)
@@ -49,9 +49,9 @@ struct ConnectionCircuitTests {
 
   @Test("Chance shortens a pause by a quarter at most")
   func jitter() {
-    #expect(backoff.pause(afterFailures: 1, jitter: 1) == .milliseconds(75))
-    #expect(backoff.pause(afterFailures: 1, jitter: 0.5) == .microseconds(87_500))
-    #expect(backoff.pause(afterFailures: 1_000_000, jitter: 0) == .milliseconds(800))
+    #expect(backoff.delay(afterFailures: 1, jitter: 1) == .milliseconds(75))
+    #expect(backoff.delay(afterFailures: 1, jitter: 0.5) == .microseconds(87_500))
+    #expect(backoff.delay(afterFailures: 1_000_000, jitter: 0) == .milliseconds(800))
   }
 
   @Test("An idle connection found closed is replaced while commands wait; if that fails they are turned away")

@@ -115,12 +115,12 @@ struct ObjectsTests {
   @Test(
     "An inquiry is no dispute: no money has moved",
     arguments: [
-      ("warning_needs_response", Stripe.Dispute.Standing.inquiry), ("warning_under_review", .inquiry),
+      ("warning_needs_response", Stripe.Dispute.Stage.inquiry), ("warning_under_review", .inquiry),
       ("warning_closed", .inquiry), ("prevented", .inquiry), ("needs_response", .open), ("under_review", .open),
       ("won", .won), ("lost", .lost),
     ])
-  func standing(_ word: String, _ expected: Stripe.Dispute.Standing) throws {
-    #expect(try Stripe.Dispute(json(#"{"id":"du_1","status":"\#(word)"}"#)).standing == expected)
+  func stage(_ word: String, _ expected: Stripe.Dispute.Stage) throws {
+    #expect(try Stripe.Dispute(json(#"{"id":"du_1","status":"\#(word)"}"#)).stage == expected)
   }
 
   @Test("A payment from before payments named their latest charge has it in a list")

@@ -50,9 +50,9 @@ struct AdminOperatorOnlyTests {
   @Test("a vendor's own token never binds the service's own LicenseKit, however it is written", arguments: 0..<3)
   func servicesLicenseKit(_ number: Int) async throws {
     let (service, addresses) = Self.spellings[number]
-    try await Office.open(licenseKitURL: service) { office in
-      let vendor = try await office.token(of: office.shop.tenant)
-      let own = try await office.admin(
+    try await Backend.open(licenseKitURL: service) { backend in
+      let vendor = try await backend.token(of: backend.shop.tenant)
+      let own = try await backend.admin(
         "PUT", "connections/licensekit", ["base_url": "https://kit.other.com/", "token": "lkm_vendor"], token: vendor)
       #expect(own.status == 200)
 
@@ -67,25 +67,25 @@ struct AdminOperatorOnlyTests {
         bodies.append(["base_url": .string(address)])
       }
       for body in bodies {
-        let reply = try await office.admin("PUT", "connections/licensekit", body, token: vendor)
+        let reply = try await backend.admin("PUT", "connections/licensekit", body, token: vendor)
         #expect(reply.status == 403, "\(body.map { String(decoding: $0.encoded(), as: UTF8.self) } ?? "no body")")
         #expect(reply.code == "FORBIDDEN")
       }
-      let left = try await office.admin("GET", "connections", token: vendor)
+      let left = try await backend.admin("GET", "connections", token: vendor)
       #expect(left.items.map { $0["licensekit_base_url"]?.string } == ["https://kit.other.com"])
-      let audit = try await office.admin("GET", "audit", token: vendor)
+      let audit = try await backend.admin("GET", "audit", token: vendor)
       #expect(audit.items.count { $0["action"] == "connection.licensekit" } == 1)
     }
   }
 
   @Test("the operator gives a connection the service's LicenseKit, with or without a token of its own")
   func operatorBinds() async throws {
-    try await Office.open(licenseKitURL: "http://127.0.0.1:9911") { office in
+    try await Backend.open(licenseKitURL: "http://127.0.0.1:9911") { backend in
       for body in [
         [:], ["base_url": nil, "token": nil], ["token": "lkm_tenant"],
         ["base_url": "http://localhost:9911", "token": "lkm_tenant"],
       ] as [JSONValue] {
-        let reply = try await office.admin("PUT", "connections/licensekit?\(office.named)", body)
+        let reply = try await backend.admin("PUT", "connections/licensekit?\(backend.named)", body)
         #expect(reply.status == 200, "\(reply.text)")
       }
     }
@@ -93,17 +93,17 @@ struct AdminOperatorOnlyTests {
 
   @Test("an address beside the service's own is a vendor's to choose")
   func vendorsOwn() async throws {
-    try await Office.open(licenseKitURL: "https://kit.example.com") { office in
-      let vendor = try await office.token(of: office.shop.tenant)
+    try await Backend.open(licenseKitURL: "https://kit.example.com") { backend in
+      let vendor = try await backend.token(of: backend.shop.tenant)
       for address in [
         "https://kit.example.com:8443", "https://my.kit.example.com", "https://kit.example.com.other.com",
       ] {
         let body: JSONValue = ["base_url": .string(address), "token": "lkm_vendor"]
-        #expect(try await office.admin("PUT", "connections/licensekit", body, token: vendor).status == 200)
+        #expect(try await backend.admin("PUT", "connections/licensekit", body, token: vendor).status == 200)
       }
       for address in ["https://127.1", "https://0x7f000001", "https://[::ffff:10.0.0.1]", "https://localhost."] {
         let body: JSONValue = ["base_url": .string(address), "token": "lkm_vendor"]
-        let reply = try await office.admin("PUT", "connections/licensekit", body, token: vendor)
+        let reply = try await backend.admin("PUT", "connections/licensekit", body, token: vendor)
         #expect(reply.status == 422 && reply.detail?.hasPrefix("base_url") == true, "\(address): \(reply.text)")
       }
     }
@@ -112,18 +112,19 @@ struct AdminOperatorOnlyTests {
   @Test(
     "a connection whose vendor once gave up its own LicenseKit waits for the operator, and is not given the service's")
   func givenUp() async throws {
-    try await Office.open { office in
+    try await Backend.open { backend in
       let directory = LicenseKitDirectory(
-        store: office.connections, baseURL: "https://kit.example.com", token: "lkm_service", transport: office.transport
+        store: backend.connections, baseURL: "https://kit.example.com", token: "lkm_service",
+        transport: backend.transport
       )
       let tokenAlone = ConnectionLicenseKit(baseURL: nil, token: "lkm_vendor")
       for stored in [nil, tokenAlone] {
-        try await office.connections.setLicenseKit(stored, of: office.shop.tenant, byOperator: false)
-        await #expect(throws: TenantUnavailable.self) { _ = try await directory.client(for: office.shop.tenant) }
+        try await backend.connections.setLicenseKit(stored, of: backend.shop.tenant, byOperator: false)
+        await #expect(throws: TenantUnavailable.self) { _ = try await directory.client(for: backend.shop.tenant) }
       }
-      let given = try await office.admin("PUT", "connections/licensekit?\(office.named)", [:])
+      let given = try await backend.admin("PUT", "connections/licensekit?\(backend.named)", [:])
       #expect(given.status == 200)
-      _ = try await directory.client(for: office.shop.tenant)
+      _ = try await directory.client(for: backend.shop.tenant)
     }
   }
 
@@ -161,9 +162,9 @@ struct AdminOperatorOnlyTests {
     let routes = try DescriptionTests.routes().filter { $0.contains(" /stripe/admin") }
     #expect(routes.count > 45)
     #expect(Set(Self.operatorOnly.keys).union(Self.acrossTenants).isSubset(of: routes))
-    try await Office.open { office in
-      let vendor = try await office.token(of: office.shop.tenant)
-      let expired = try await office.token(of: office.shop.tenant, expiresAt: Date(timeIntervalSinceNow: -1))
+    try await Backend.open { backend in
+      let vendor = try await backend.token(of: backend.shop.tenant)
+      let expired = try await backend.token(of: backend.shop.tenant, expiresAt: Date(timeIntervalSinceNow: -1))
       for route in routes {
         let parts = route.split(separator: " ").map(String.init)
         let path = parts[1].replacing("{id}", with: "none").replacing("{license_id}", with: "none")
@@ -178,14 +179,14 @@ struct AdminOperatorOnlyTests {
           case .ofNobody: token = "sit_acct_1_test_wrong"
           case .expired: token = expired
           case .vendor: break
-          case .vendorNamingItself: query = "?\(office.named)"
+          case .vendorNamingItself: query = "?\(backend.named)"
           case .vendorNamingAnother: query = "?account_id=acct_2"
           case .vendorNamingOtherMode: query = "?livemode=true"
           case .vendorNamingAnotherInBody: body = ["account_id": "acct_2"]
-          case .serviceOperator: (token, query) = (Office.operatorToken, "?\(office.named)")
-          case .operatorNamingNobody: token = Office.operatorToken
+          case .serviceOperator: (token, query) = (Backend.operatorToken, "?\(backend.named)")
+          case .operatorNamingNobody: token = Backend.operatorToken
           }
-          let reply = try await office.send(
+          let reply = try await backend.send(
             parts[0], path + query, body: parts[0] == "GET" ? nil : body,
             headers: token.map { [("Authorization", "Bearer \($0)")] } ?? [])
           let asked = "\(route) as \(credential.rawValue): \(reply.status) \(reply.text.prefix(200))"

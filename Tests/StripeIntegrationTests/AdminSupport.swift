@@ -16,7 +16,7 @@ import TestSupport
 @testable import Tenancy
 
 /// A shop with its admin routes and Dashboard views behind a port, and a second vendor beside it.
-struct Office: Sendable {
+struct Backend: Sendable {
   let shop: Shop
   let url: String
   let transport: HTTPTransport
@@ -35,8 +35,8 @@ struct Office: Sendable {
   ///   - licenseKitURL: where the service's own LicenseKit is; nil when it runs in the same process.
   static func open(
     mapped: Bool = true, redis: Bool = false, burst: Int = 100, licenseKit: (any LicenseKitAccess)? = nil,
-    delivery: DeliveryConfiguration = DeliveryConfiguration(), office: MailOffice? = nil,
-    licenseKitURL: String? = nil, _ body: @Sendable (Office) async throws -> Void
+    delivery: DeliveryConfiguration = DeliveryConfiguration(), mailer: Mailer? = nil,
+    licenseKitURL: String? = nil, _ body: @Sendable (Backend) async throws -> Void
   ) async throws {
     try await Shop.open(mapped: mapped) { shop in
       let logger = Logger(label: "office", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -56,19 +56,21 @@ struct Office: Sendable {
       AdminRoutes(
         configuration: configuration, database: shop.database, stripe: FixedStripe(objects: shop.stripe),
         licenseKit: directory, vault: shop.vault, connections: connections, wakeUp: WakeUp(),
-        delivery: DeliveryDesk(database: shop.database, configuration: configuration, office: office), redis: client,
+        delivery: DeliverySettings(database: shop.database, configuration: configuration, mailer: mailer),
+        redis: client,
         keyPrefix: testRedis.keyPrefix, burst: burst, clock: { Shop.now }, logger: logger
       ).addRoutes(to: router)
       AppViews(
         configuration: configuration, database: shop.database, stripe: FixedStripe(objects: shop.stripe),
         licenseKit: directory, connections: connections,
-        delivery: DeliveryDesk(database: shop.database, configuration: configuration, office: office), wakeUp: WakeUp(),
+        delivery: DeliverySettings(database: shop.database, configuration: configuration, mailer: mailer),
+        wakeUp: WakeUp(),
         redis: client, keyPrefix: testRedis.keyPrefix, burst: burst, clock: { Shop.now }, logger: logger
       ).addRoutes(to: router)
       let transport = HTTPTransport(logger: logger)
       try await withServer(router) { address in
         try await body(
-          Office(
+          Backend(
             shop: shop, url: address.url, transport: transport, connections: connections,
             tokens: AdminTokenStore(database: shop.database)))
       }

@@ -15,19 +15,19 @@ import Testing
 struct AppViewsTests {
   @Test("every object of a sale shows its licenses, live, without any key")
   func showsLicenses() async throws {
-    try await Office.open { office in
-      try await office.sell()
-      let license = try #require(try await office.shop.licenses().first)
-      let key = try #require(try await office.shop.key(of: license.id))
-      try await office.shop.deliver([
+    try await Backend.open { backend in
+      try await backend.sell()
+      let license = try #require(try await backend.shop.licenses().first)
+      let key = try #require(try await backend.shop.key(of: license.id))
+      try await backend.shop.deliver([
         StripeFixture.Event("evt_2", "charge.updated", at: 1_799_999_002, StripeFixture.charge())
       ])
-      try await office.shop.settle()
+      try await backend.shop.settle()
       for (query, type) in [
         ("customer?customer=cus_1", "customer"), ("payment?payment=pi_1", "payment"),
         ("payment?payment=ch_1", "payment"),
       ] {
-        let reply = try await office.view(query)
+        let reply = try await backend.view(query)
         #expect(reply.status == 200, "\(query): \(reply.text)")
         let data = try #require(reply.data)
         #expect(data["object"]?["type"]?.string == type)
@@ -44,7 +44,7 @@ struct AppViewsTests {
         #expect(!reply.text.contains(key))
       }
       for query in ["customer?customer=cus_none", "subscription?subscription=sub_none", "invoice?invoice=in_none"] {
-        let reply = try await office.view(query)
+        let reply = try await backend.view(query)
         #expect(reply.status == 200)
         #expect(reply.data?["licenses"] == [])
         #expect(reply.data?["fulfillments"] == [])
@@ -54,9 +54,9 @@ struct AppViewsTests {
 
   @Test("a sale that gave no license says why")
   func saysWhy() async throws {
-    try await Office.open(mapped: false) { office in
-      try await office.sell()
-      let reply = try await office.view("payment?payment=pi_1")
+    try await Backend.open(mapped: false) { backend in
+      try await backend.sell()
+      let reply = try await backend.view("payment?payment=pi_1")
       #expect(reply.data?["licenses"] == [])
       #expect(reply.data?["fulfillments"]?.array?.first?["status"] == "waiting_mapping")
       #expect(reply.data?["fulfillments"]?.array?.first?["reason"]?.string?.contains("No mapping") == true)
@@ -65,45 +65,45 @@ struct AppViewsTests {
 
   @Test("while LicenseKit is away the stored state is shown, and said to be stale")
   func staysUseful() async throws {
-    try await Office.open(licenseKit: AwayLicenseKit()) { office in
-      try await office.sell()
-      let reply = try await office.view("customer?customer=cus_1")
+    try await Backend.open(licenseKit: AwayLicenseKit()) { backend in
+      try await backend.sell()
+      let reply = try await backend.view("customer?customer=cus_1")
       #expect(reply.status == 200)
       #expect(reply.data?["stale"] == true)
       let shown = try #require(reply.data?["licenses"]?.array?.first)
       #expect(shown["status"] == "active")
       #expect(shown["key_hint"]?.string != nil)
-      #expect(shown["product"]?["id"]?.string == office.shop.product.rawValue)
+      #expect(shown["product"]?["id"]?.string == backend.shop.product.rawValue)
       #expect(shown["devices"] == [])
     }
   }
 
   @Test("nothing of another account or mode is shown, and an unknown account is refused")
   func keepsAccountsApart() async throws {
-    try await Office.open { office in
-      try await office.sell()
+    try await Backend.open { backend in
+      try await backend.sell()
       for query in ["customer?customer=cus_1", "payment?payment=pi_1"] {
-        let reply = try await office.view(query, account: "acct_2")
+        let reply = try await backend.view(query, account: "acct_2")
         #expect(reply.data?["licenses"] == [])
         #expect(reply.data?["fulfillments"] == [])
       }
-      let unknown = try await office.view("customer?customer=cus_1", account: "acct_3")
+      let unknown = try await backend.view("customer?customer=cus_1", account: "acct_3")
       #expect(unknown.status == 403)
       #expect(unknown.code == "ACCOUNT_NOT_CONNECTED")
-      try await office.connections.disconnect(office.shop.tenant)
-      #expect(try await office.view("customer?customer=cus_1").code == "ACCOUNT_NOT_CONNECTED")
+      try await backend.connections.disconnect(backend.shop.tenant)
+      #expect(try await backend.view("customer?customer=cus_1").code == "ACCOUNT_NOT_CONNECTED")
     }
   }
 
   @Test("an id that cannot be one is refused by name")
   func checksIDs() async throws {
-    try await Office.open { office in
+    try await Backend.open { backend in
       for (path, field) in [
         ("customer?x=1", "customer"), ("customer?customer=sub_1", "customer"), ("customer?customer=cus_", "customer"),
         ("customer?customer=cus_1%27", "customer"), ("subscription?subscription=si_1", "subscription"),
         ("invoice?invoice=inv_1", "invoice"), ("payment?payment=re_1", "payment"),
       ] {
-        let reply = try await office.view(path)
+        let reply = try await backend.view(path)
         #expect(reply.status == 400, "\(path)")
         #expect(reply.code == "INVALID_QUERY")
         #expect(reply.detail?.hasPrefix(field) == true, "\(path)")
@@ -113,9 +113,9 @@ struct AppViewsTests {
 
   @Test("browsers of allowed origins can read every answer, errors and limits included; others none")
   func cors() async throws {
-    try await Office.open(redis: true, burst: 4) { office in
+    try await Backend.open(redis: true, burst: 4) { backend in
       for origin in ["null", "https://dashboard.stripe.com"] {
-        let preflight = try await office.send(
+        let preflight = try await backend.send(
           "OPTIONS", "/stripe/app/customer",
           headers: [
             ("Origin", origin), ("Access-Control-Request-Method", "GET"),
@@ -124,33 +124,33 @@ struct AppViewsTests {
         #expect(preflight.status == 204)
         #expect(preflight.header("access-control-allow-origin") == origin)
         #expect(preflight.header("access-control-allow-headers")?.contains("Stripe-Signature") == true)
-        let unsigned = try await office.send(
+        let unsigned = try await backend.send(
           "GET", "/stripe/app/customer?customer=cus_1", headers: [("Origin", origin)])
         #expect(unsigned.status == 401)
         #expect(unsigned.code == "SIGNATURE_INVALID")
-        let answers = [unsigned, try await office.view("customer?customer=cus_1", origin: origin)]
+        let answers = [unsigned, try await backend.view("customer?customer=cus_1", origin: origin)]
         for reply in answers {
           #expect(reply.header("access-control-allow-origin") == origin)
           #expect(reply.header("vary") == "Origin")
           #expect(reply.header("access-control-allow-credentials") == nil)
         }
       }
-      let foreign = try await office.view("customer?customer=cus_1", origin: "https://evil.example")
+      let foreign = try await backend.view("customer?customer=cus_1", origin: "https://evil.example")
       #expect(foreign.header("access-control-allow-origin") == nil)
       #expect(foreign.header("vary") == "Origin")
-      var last: Office.Reply?
-      for _ in 0..<10 where last?.status != 429 { last = try await office.view("customer?customer=cus_1") }
+      var last: Backend.Reply?
+      for _ in 0..<10 where last?.status != 429 { last = try await backend.view("customer?customer=cus_1") }
       #expect(last?.status == 429)
       #expect(last?.header("retry-after") != nil)
       #expect(last?.header("access-control-allow-origin") == "null")
-      #expect(try await office.view("customer?customer=cus_1", account: "acct_2").status == 200)
+      #expect(try await backend.view("customer?customer=cus_1", account: "acct_2").status == 200)
     }
   }
 
   @Test("HEAD is answered as GET is, without a body")
   func head() async throws {
-    try await Office.open { office in
-      let reply = try await office.view("customer?customer=cus_1", method: "HEAD")
+    try await Backend.open { backend in
+      let reply = try await backend.view("customer?customer=cus_1", method: "HEAD")
       #expect(reply.status == 200)
       #expect(reply.isEmpty)
     }
@@ -161,23 +161,23 @@ struct AppViewsTests {
 struct AppViewsSignatureTests {
   private let secrets: [AppSigningSecret]
 
-  init() throws { secrets = [try AppSigningSecret(Office.appSecret)] }
+  init() throws { secrets = [try AppSigningSecret(Backend.appSecret)] }
 
   @Test("the plain form is accepted with ids in the query or in headers, and under an older secret")
   func plainForm() async throws {
-    try await Office.open { office in
-      for secret in ["absec_old", Office.appSecret] {
+    try await Backend.open { backend in
+      for secret in ["absec_old", Backend.appSecret] {
         let signature = try AppSignature.sign(
           userID: "usr_1", accountID: "acct_1", secrets: [try AppSigningSecret(secret)], at: Shop.now)
         let path = "/stripe/app/customer?customer=cus_1&livemode=false"
-        let inQuery = try await office.send(
+        let inQuery = try await backend.send(
           "GET", path + "&user_id=usr_1&account_id=acct_1", headers: [("Stripe-Signature", signature)])
         #expect(inQuery.status == 200)
         let ids = [("Stripe-User-Id", "usr_1"), ("Stripe-Account-Id", "acct_1"), ("Stripe-Signature", signature)]
-        #expect(try await office.send("GET", path, headers: ids).status == 200)
+        #expect(try await backend.send("GET", path, headers: ids).status == 200)
         // Without livemode the live connection is meant, and there is none.
         #expect(
-          try await office.send("GET", "/stripe/app/customer?customer=cus_1", headers: ids).code
+          try await backend.send("GET", "/stripe/app/customer?customer=cus_1", headers: ids).code
             == "ACCOUNT_NOT_CONNECTED")
       }
     }
@@ -185,7 +185,7 @@ struct AppViewsSignatureTests {
 
   @Test("the full form is accepted as a body, in the query and in a header, and what was signed counts")
   func fullForm() async throws {
-    try await Office.open { office in
+    try await Backend.open { backend in
       let payload: JSONValue = [
         "operation": "view", "customer": "cus_1", "livemode": false, "nonce": "n-1", "user_id": "usr_1",
         "account_id": "acct_1",
@@ -195,33 +195,33 @@ struct AppViewsSignatureTests {
       )
       let text = Base64.encodeURL(payload.encoded())
       let path = "/stripe/app/customer"
-      #expect(try await office.send("POST", path, body: payload, headers: [signature]).status == 200)
-      #expect(try await office.send("GET", "\(path)?payload=\(text)", headers: [signature]).status == 200)
+      #expect(try await backend.send("POST", path, body: payload, headers: [signature]).status == 200)
+      #expect(try await backend.send("GET", "\(path)?payload=\(text)", headers: [signature]).status == 200)
       let inHeader = [signature, ("Stripe-Signed-Payload", text)]
-      #expect(try await office.send("GET", path, headers: inHeader).status == 200)
-      let other = try await office.send("GET", "\(path)?customer=cus_2", headers: inHeader)
+      #expect(try await backend.send("GET", path, headers: inHeader).status == 200)
+      let other = try await backend.send("GET", "\(path)?customer=cus_2", headers: inHeader)
       #expect(other.status == 400)
-      let otherMode = try await office.send("GET", "\(path)?livemode=true", headers: inHeader)
+      let otherMode = try await backend.send("GET", "\(path)?livemode=true", headers: inHeader)
       #expect(otherMode.status == 400)
     }
   }
 
   @Test("a bad, old, foreign or missing signature is refused")
   func refusals() async throws {
-    try await Office.open { office in
+    try await Backend.open { backend in
       func sign(_ account: String, _ secret: String, at time: Date) throws -> String {
         try AppSignature.sign(userID: "usr_1", accountID: account, secrets: [try AppSigningSecret(secret)], at: time)
       }
-      let right = try sign("acct_1", Office.appSecret, at: Shop.now)
+      let right = try sign("acct_1", Backend.appSecret, at: Shop.now)
       for (name, header) in [
         ("missing", nil), ("empty", ""), ("garbage", "t=1,v1=00"),
         ("another secret", try sign("acct_1", "absec_9", at: Shop.now)),
-        ("another account", try sign("acct_2", Office.appSecret, at: Shop.now)),
-        ("old", try sign("acct_1", Office.appSecret, at: Shop.now.addingTimeInterval(-301))),
-        ("early", try sign("acct_1", Office.appSecret, at: Shop.now.addingTimeInterval(301))),
+        ("another account", try sign("acct_2", Backend.appSecret, at: Shop.now)),
+        ("old", try sign("acct_1", Backend.appSecret, at: Shop.now.addingTimeInterval(-301))),
+        ("early", try sign("acct_1", Backend.appSecret, at: Shop.now.addingTimeInterval(301))),
         ("upper case", right.uppercased()),
       ] as [(String, String?)] {
-        let reply = try await office.send(
+        let reply = try await backend.send(
           "GET", "/stripe/app/customer?customer=cus_1&livemode=false&user_id=usr_1&account_id=acct_1",
           headers: header.map { [("Stripe-Signature", $0)] } ?? [])
         #expect(reply.status == 401, "\(name)")

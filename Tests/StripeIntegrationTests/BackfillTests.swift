@@ -14,7 +14,7 @@ import Testing
 
 @testable import StripeIntegration
 
-@Suite("A backfill takes up what was sold before")
+@Suite("A backfill ingests what was sold before")
 struct BackfillTests {
   private static let lately = Date(timeIntervalSince1970: TimeInterval(FakeAccount.lately))
   private static let everything = BackfillChoice(
@@ -134,7 +134,7 @@ struct BackfillTests {
     }
   }
 
-  @Test("a subscription's session adds its ids to the subscription, and nothing when that is not taken up")
+  @Test("a subscription's session adds its ids to the subscription, and nothing when that is not ingested")
   func subscriptionSessions() async throws {
     try await OldShop.open { old in
       for (number, status) in [("1", "active"), ("2", "canceled")] {
@@ -239,7 +239,7 @@ struct BackfillTests {
     }
   }
 
-  @Test("it goes on when the buyers before it have their licenses: no more wait than fit into a turn")
+  @Test("it goes on when the buyers before it have their licenses: no more wait than fit into a claim")
   func backPressure() async throws {
     try await OldShop.open { old in
       for number in 0..<35 { old.account.sell("\(number)") }
@@ -262,15 +262,15 @@ struct BackfillTests {
     }
   }
 
-  @Test("a parked tenant's backfill waits, and a cancelled one stops; what was taken up stays")
-  func parkedAndCancelled() async throws {
+  @Test("a blocked tenant's backfill waits, and a cancelled one stops; what was ingested stays")
+  func blockedAndCancelled() async throws {
     try await OldShop.open { old in
       for number in 0..<25 { old.account.sell("\(number)") }
       let id = try await old.start(Self.everything)
-      try await old.shop.connections.park(old.shop.tenant, .licensekitCredential, detail: "refused")
+      try await old.shop.connections.block(old.shop.tenant, .licensekitCredential, detail: "refused")
       try await old.shop.work(old.works)
       #expect(old.account.requests.isEmpty)
-      try await old.shop.connections.unpark(old.shop.tenant)
+      try await old.shop.connections.unblock(old.shop.tenant)
       try await old.shop.work(old.works)
       #expect(try await old.shop.purchases().count == 10)
       try await old.shop.database.transaction(for: old.shop.tenant) { transaction in
@@ -317,7 +317,7 @@ struct BackfillTests {
     #expect(account.requests.count == 10)
   }
 
-  @Test("a permission that only a backfill needs fails it, and parks nobody")
+  @Test("a permission that only a backfill needs fails it, and blocks nobody")
   func permission() async throws {
     try await OldShop.open { old in
       old.account.sell("1")
@@ -325,7 +325,7 @@ struct BackfillTests {
       let job = try await old.backfill(Self.everything)
       #expect(job.state == .failed)
       #expect(job.reason?.contains("permission") == true)
-      #expect(try await old.shop.connections.connection(of: old.shop.tenant)?.parkedReason == nil)
+      #expect(try await old.shop.connections.connection(of: old.shop.tenant)?.blockedReason == nil)
       #expect(try await old.shop.purchases().isEmpty)
     }
   }
@@ -333,21 +333,21 @@ struct BackfillTests {
 
 @Suite("Catching up over the admin routes")
 struct CatchUpRouteTests {
-  @Test("a backfill and a sweep are asked for, one at a time")
+  @Test("a backfill and an event sync are asked for, one at a time")
   func routes() async throws {
-    try await Office.open { office in
-      let path = "backfill?\(office.named)"
+    try await Backend.open { backend in
+      let path = "backfill?\(backend.named)"
       for (body, field) in [
         (["subscriptions": "all"], "subscriptions"),
         (["subscriptions": "none"], "subscriptions"),
         (["subscriptions": "active", "paid_invoices": true], "paid_invoices"),
         (["subscriptions": "active", "paid_sessions_since": "2100-01-01T00:00:00Z"], "paid_sessions_since"),
       ] as [(JSONValue, String)] {
-        let refused = try await office.admin("POST", path, body)
+        let refused = try await backend.admin("POST", path, body)
         #expect(refused.status == 422)
         #expect(refused.detail?.hasPrefix(field) == true, "\(refused.text)")
       }
-      let started = try await office.admin(
+      let started = try await backend.admin(
         "POST", path, ["subscriptions": "active", "paid_sessions_since": nil, "dry_run": true])
       #expect(started.status == 202)
       #expect(started.data?["kind"] == "backfill")
@@ -355,23 +355,23 @@ struct CatchUpRouteTests {
       #expect(started.data?["requested_by"] == "operator")
       #expect(started.data?["parameters"]?["dry_run"] == true)
       #expect(started.data?["progress"]?["licenses"] == 0)
-      let second = try await office.admin("POST", path, ["subscriptions": "active"])
+      let second = try await backend.admin("POST", path, ["subscriptions": "active"])
       #expect(second.status == 409)
       #expect(second.detail?.contains(started.data?["id"]?.string ?? "-") == true)
 
-      let token = try await office.token(of: office.shop.tenant)
-      let sweep = try await office.admin("POST", "sweep", token: token)
-      #expect(sweep.status == 202)
-      #expect(sweep.data?["kind"] == "sweep")
-      #expect(try await office.admin("POST", "sweep", token: token).status == 409)
+      let token = try await backend.token(of: backend.shop.tenant)
+      let sync = try await backend.admin("POST", "sweep", token: token)
+      #expect(sync.status == 202)
+      #expect(sync.data?["kind"] == "sweep")
+      #expect(try await backend.admin("POST", "sweep", token: token).status == 409)
 
-      let connection = try await office.admin("GET", "connections?\(office.named)")
+      let connection = try await backend.admin("GET", "connections?\(backend.named)")
       #expect(connection.items.first?["backfilled_at"] == .null)
       #expect(connection.items.first?["sweep"]?["found"] == 0)
-      let all = try await office.admin("GET", "connections")
+      let all = try await backend.admin("GET", "connections")
       #expect(all.items.contains { $0["sweep"]?["read_up_to"] != nil })
 
-      let stranger = try await office.admin(
+      let stranger = try await backend.admin(
         "POST", "backfill?account_id=acct_none&livemode=false", ["subscriptions": "active"])
       #expect(stranger.code == "ACCOUNT_NOT_CONNECTED")
     }

@@ -13,8 +13,8 @@ import Testing
 @Suite("A buyer asks what is kept, or to be forgotten")
 struct BuyersTests {
   /// Every text of the integration's tables that has the buyer's name or address in it, the events left out.
-  private func leftovers(_ office: Office, events: Bool = false) async throws -> [String] {
-    try await office.shop.database.transaction(for: office.shop.tenant) { transaction in
+  private func leftovers(_ backend: Backend, events: Bool = false) async throws -> [String] {
+    try await backend.shop.database.transaction(for: backend.shop.tenant) { transaction in
       try await transaction.query(
         """
         SELECT t.text
@@ -33,18 +33,18 @@ struct BuyersTests {
     }
   }
 
-  private func audit(_ office: Office) async throws -> [String] {
-    try await office.admin("GET", "audit?\(office.named)").items.compactMap { entry in
+  private func audit(_ backend: Backend) async throws -> [String] {
+    try await backend.admin("GET", "audit?\(backend.named)").items.compactMap { entry in
       entry["action"]?.string.map { "\($0) \(entry["target"]?.string ?? "")" }
     }
   }
 
   @Test("an export has what Stripe said, the customer, the licenses and their devices; the audit log says who asked")
   func export() async throws {
-    try await Office.open { office in
-      try await office.sell(quantity: 2)
+    try await Backend.open { backend in
+      try await backend.sell(quantity: 2)
       for id in ["cus_1", "pi_1"] {
-        let reply = try await office.admin("GET", "buyers/\(id)?\(office.named)")
+        let reply = try await backend.admin("GET", "buyers/\(id)?\(backend.named)")
         #expect(reply.status == 200, "\(reply.text)")
         let data = try #require(reply.data)
         #expect(data["stripe_customer"] == "cus_1")
@@ -53,52 +53,52 @@ struct BuyersTests {
         #expect(data["licenses"]?.array?.count == 2)
         #expect(data["stripe"]?.array?.contains { $0["about"] == "cs_test_1" } == true)
       }
-      #expect(try await audit(office).filter { $0 == "buyer.export cus_1" }.count == 2)
-      #expect(try await office.admin("GET", "buyers/cus_none?\(office.named)").status == 404)
-      #expect(try await office.admin("GET", "buyers/cus_1?account_id=acct_2&livemode=false").status == 404)
+      #expect(try await audit(backend).filter { $0 == "buyer.export cus_1" }.count == 2)
+      #expect(try await backend.admin("GET", "buyers/cus_none?\(backend.named)").status == 404)
+      #expect(try await backend.admin("GET", "buyers/cus_1?account_id=acct_2&livemode=false").status == 404)
     }
   }
 
   @Test("an erased buyer's name and address are in no table any more, and everything else is as it was")
   func erase() async throws {
-    try await Office.open { office in
-      try await office.sell(quantity: 2)
-      #expect(try await !leftovers(office).isEmpty)
-      let before = try await office.admin("GET", "fulfillments?\(office.named)").items.first
+    try await Backend.open { backend in
+      try await backend.sell(quantity: 2)
+      #expect(try await !leftovers(backend).isEmpty)
+      let before = try await backend.admin("GET", "fulfillments?\(backend.named)").items.first
       for _ in 0..<2 {
-        let reply = try await office.admin("POST", "buyers/cus_1/erase?\(office.named)")
+        let reply = try await backend.admin("POST", "buyers/cus_1/erase?\(backend.named)")
         #expect(reply.status == 200, "\(reply.text)")
         #expect(reply.data?["customers"]?.array?.count == 1)
       }
-      #expect(try await leftovers(office, events: true) == [])
-      #expect(try await audit(office).filter { $0 == "buyer.erase cus_1" }.count == 2)
-      let customer = try #require(try await office.shop.licenseKit.listCustomers(limit: nil).first)
+      #expect(try await leftovers(backend, events: true) == [])
+      #expect(try await audit(backend).filter { $0 == "buyer.erase cus_1" }.count == 2)
+      let customer = try #require(try await backend.shop.licenseKit.listCustomers(limit: nil).first)
       #expect(customer.name == "Erased" && customer.email == nil)
-      for license in try await office.shop.licenseKit.listLicenses(LicenseFilter()) {
+      for license in try await backend.shop.licenseKit.listLicenses(LicenseFilter()) {
         #expect(license.customerEmail == nil && license.customerName == nil && license.status == .active)
       }
-      for purchase in try await office.shop.purchases() {
-        try await office.shop.reconciler.reconcile(purchase.id, of: office.shop.tenant)
+      for purchase in try await backend.shop.purchases() {
+        try await backend.shop.reconciler.reconcile(purchase.id, of: backend.shop.tenant)
       }
-      let after = try await office.admin("GET", "fulfillments?\(office.named)").items.first
+      let after = try await backend.admin("GET", "fulfillments?\(backend.named)").items.first
       #expect(after?["status"] == before?["status"] && after?["lines"] == before?["lines"])
-      let named = try #require(try await office.shop.licenseKit.listCustomers(limit: nil).first)
+      let named = try #require(try await backend.shop.licenseKit.listCustomers(limit: nil).first)
       #expect(named.name == "Erased" && named.email == nil)
-      #expect(try await leftovers(office, events: true) == [])
+      #expect(try await leftovers(backend, events: true) == [])
     }
   }
 
   @Test("a customer who is deleted at Stripe is erased from the facts by that")
   func deleted() async throws {
-    try await Office.open { office in
-      try await office.sell()
-      try await office.shop.deliver([
+    try await Backend.open { backend in
+      try await backend.sell()
+      try await backend.shop.deliver([
         StripeFixture.Event(
           "evt_deleted", "customer.deleted", at: 1_799_999_500,
           ["id": "cus_1", "object": "customer", "email": "buyer@example.com", "name": "Buyer", "metadata": [:]])
       ])
-      try await office.shop.route()
-      #expect(try await leftovers(office) == [])
+      try await backend.shop.route()
+      #expect(try await leftovers(backend) == [])
     }
   }
 

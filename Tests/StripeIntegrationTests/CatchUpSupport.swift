@@ -337,7 +337,7 @@ struct OldShop: Sendable {
   func works(pageSize: Int) -> [JobKind: any JobWork] {
     [
       .backfill: BackfillWork(database: shop.database, stripe: FakeAccess(account: account), clock: { Shop.now }),
-      .sweep: SweepWork(
+      .eventSync: EventSyncWork(
         database: shop.database, stripe: FakeAccess(account: account), wakeUp: WakeUp(), pageSize: pageSize,
         logger: Logger(label: "sweep", factory: { _ in SwiftLogNoOpLogHandler() })),
     ]
@@ -382,10 +382,10 @@ struct OldShop: Sendable {
   }
 
   @discardableResult
-  func sweep(asked: Bool = true, pageSize: Int = 100) async throws -> Job {
+  func syncEvents(asked: Bool = true, pageSize: Int = 100) async throws -> Job {
     let id = try await shop.create(
-      .sweep, subject: asked ? "asked" : "",
-      asked ? SweepWork.parameters.asked : SweepWork.parameters.scheduled, counting: SweepWork.counts
+      .eventSync, subject: asked ? "asked" : "",
+      asked ? EventSyncWork.parameters.asked : EventSyncWork.parameters.scheduled, counting: EventSyncWork.counts
     ).id
     try await shop.work(works(pageSize: pageSize))
     guard let job = try await shop.job(id) else { throw Shop.Unsettled() }
@@ -400,9 +400,9 @@ struct OldShop: Sendable {
     return Dictionary(uniqueKeysWithValues: page.map { ($0.entry.stripeID, $0.entry) })
   }
 
-  func state() async throws -> SweepStore.State? {
+  func state() async throws -> EventSyncStore.State? {
     try await shop.database.transaction(for: shop.tenant) { transaction in
-      try await SweepStore(tenant: shop.tenant, transaction: transaction).state()
+      try await EventSyncStore(tenant: shop.tenant, transaction: transaction).state()
     }
   }
 

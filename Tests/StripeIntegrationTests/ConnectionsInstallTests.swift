@@ -208,7 +208,7 @@ struct ConnectionsInstallTests {
       #expect(stolen.status == 403)
       thief.cookies[InstallStates.cookieName(of: state)] = "guessed"
       #expect(try await thief.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 403)
-      // What was sealed for another installation does not open this one.
+      // What was encrypted for another installation does not open this one.
       let other = try await thief.begin()
       thief.cookies[InstallStates.cookieName(of: state)] = thief.cookies[InstallStates.cookieName(of: other)]
       #expect(try await thief.get("/stripe/oauth/callback?state=\(state)&code=\(code)").status == 403)
@@ -444,7 +444,7 @@ struct ConnectionsInstallTests {
   }
 
   @Test("what Redis holds of states and links is unreadable")
-  func sealedInRedis() async throws {
+  func encryptedInRedis() async throws {
     try await run { world, browser in
       var browser = browser
       let link = try await world.links.create(licensekitBaseURL: nil, licensekitToken: "lkm_own", environment: .test)

@@ -38,7 +38,7 @@ struct ConnectionsStoreTests {
   }
 
   @Test("nothing secret can be read in any column")
-  func sealed() async throws {
+  func encrypted() async throws {
     try await ConnectionWorld.run { world in
       let grant = try await world.connect(tenant, licenseKit: .init(baseURL: nil, token: "lkm_secret"))
       let row: String = try #require(
@@ -53,7 +53,7 @@ struct ConnectionsStoreTests {
     }
   }
 
-  @Test("a sealed token does not open in another tenant's row")
+  @Test("an encrypted token does not open in another tenant's row")
   func boundToTenant() async throws {
     try await ConnectionWorld.run { world in
       try await world.connect(tenant)
@@ -64,12 +64,12 @@ struct ConnectionsStoreTests {
            SET access_token = (SELECT access_token FROM stripe_integration.connections WHERE NOT livemode)
          WHERE livemode
         """)
-      await #expect(throws: SealError.notAuthentic) { try await world.store.tokens(of: .live("acct_1")) }
+      await #expect(throws: EncryptionError.notAuthentic) { try await world.store.tokens(of: .live("acct_1")) }
     }
   }
 
-  @Test("secrets are sealed anew under the first key, once")
-  func reseal() async throws {
+  @Test("secrets are re-encrypted under the first key, once")
+  func reencrypt() async throws {
     try await ConnectionWorld.run { world in
       let entries = [try KeyRing.newEntry(id: "a"), try KeyRing.newEntry(id: "b")]
       let database = TenantDatabase(world.database.client)
@@ -78,35 +78,35 @@ struct ConnectionsStoreTests {
       let new = ConnectionStore(database: database, keyRing: try KeyRing(parsing: entries[1]))
       let grant = world.stripe.grant(for: tenant)
       try await old.connect(grant)
-      #expect(try await both.reseal(tenant))
-      #expect(try await !both.reseal(tenant))
+      #expect(try await both.reencrypt(tenant))
+      #expect(try await !both.reencrypt(tenant))
       #expect(try await new.tokens(of: tenant).refresh == grant.refreshToken)
     }
   }
 
-  @Test("a parked tenant shows why; unparked, what waited is taken up at once")
-  func parking() async throws {
+  @Test("a blocked tenant shows why; unparked, what waited is taken up at once")
+  func blocking() async throws {
     try await ConnectionWorld.run { world in
       try await world.connect(tenant)
-      try await world.store.park(tenant, .licensekitCredential, detail: "LicenseKit: 401")
+      try await world.store.block(tenant, .licensekitCredential, detail: "LicenseKit: 401")
       var connection = try #require(try await world.store.connection(of: tenant))
-      #expect(connection.parkedReason == "licensekit_credential")
-      #expect(connection.parkedDetail == "LicenseKit: 401")
+      #expect(connection.blockedReason == "licensekit_credential")
+      #expect(connection.blockedDetail == "LicenseKit: 401")
       try await world.addEvent("evt_1", state: "waiting", of: tenant)
-      #expect(try await world.store.unpark(tenant))
-      #expect(try await !world.store.unpark(tenant))
+      #expect(try await world.store.unblock(tenant))
+      #expect(try await !world.store.unblock(tenant))
       connection = try #require(try await world.store.connection(of: tenant))
-      #expect(connection.parkedReason == nil && connection.parkedAt == nil)
+      #expect(connection.blockedReason == nil && connection.blockedAt == nil)
       #expect(try await world.states(of: tenant) == ["new"])
       #expect(try await world.isDue(tenant))
     }
   }
 
-  @Test("a late \"not connected\" does not park an account that is connected by now")
+  @Test("a late \"not connected\" does not block an account that is connected by now")
   func lateNotConnected() async throws {
     try await ConnectionWorld.run { world in
       try await world.connect(tenant)
-      #expect(try await !world.store.park(tenant, .notConnected, detail: ""))
+      #expect(try await !world.store.block(tenant, .notConnected, detail: ""))
     }
   }
 
@@ -115,7 +115,7 @@ struct ConnectionsStoreTests {
     try await ConnectionWorld.run { world in
       for number in 1...5 { try await world.connect(.test("acct_\(number)")) }
       try await world.connect(.live("acct_3"))
-      try await world.store.park(.test("acct_2"), .stripePermission, detail: "")
+      try await world.store.block(.test("acct_2"), .stripePermission, detail: "")
       var seen: [String] = []
       var cursor: String?
       repeat {
@@ -126,7 +126,7 @@ struct ConnectionsStoreTests {
       #expect(
         seen == ["acct_1/test", "acct_2/test", "acct_3/test", "acct_3/live", "acct_4/test", "acct_5/test"])
       #expect(try await world.store.list(.init(livemode: true)).items.count == 1)
-      #expect(try await world.store.list(.init(isParked: true)).items.map(\.accountID) == ["acct_2"])
+      #expect(try await world.store.list(.init(isBlocked: true)).items.map(\.accountID) == ["acct_2"])
       #expect(try await world.store.list(.init(status: .disconnected)).items.isEmpty)
     }
   }

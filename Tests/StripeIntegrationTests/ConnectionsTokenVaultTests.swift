@@ -68,7 +68,7 @@ struct ConnectionsTokenVaultTests {
     }
   }
 
-  @Test("a chain whose answer was lost parks the tenant and says what to do; a new installation mends it")
+  @Test("a chain whose answer was lost blocks the tenant and says what to do; a new installation mends it")
   func lostAnswer() async throws {
     try await ConnectionWorld.run { world in
       try await world.connect(tenant)
@@ -77,14 +77,14 @@ struct ConnectionsTokenVaultTests {
       world.stripe.behave(.losesAnswers)
       let error = await #expect(throws: StripeError.self) { try await vault.session(for: tenant, replacing: nil) }
       #expect(error?.retry.isTransient == true)
-      #expect(try await world.store.connection(of: tenant)?.parkedReason == nil)
+      #expect(try await world.store.connection(of: tenant)?.blockedReason == nil)
 
       world.stripe.behave(.answers)
       let lost = await #expect(throws: TenantUnavailable.self) { try await vault.session(for: tenant, replacing: nil) }
       #expect(lost?.reason == .stripeCredential)
       let connection = try #require(try await world.store.connection(of: tenant))
-      #expect(connection.parkedReason == "stripe_credential")
-      #expect(connection.parkedDetail?.contains("Authorize the app again") == true)
+      #expect(connection.blockedReason == "stripe_credential")
+      #expect(connection.blockedDetail?.contains("Authorize the app again") == true)
       await #expect(throws: TenantUnavailable.self) { try await vault.session(for: tenant, replacing: nil) }
       #expect(world.stripe.refusals == 1, "a parked tenant asks Stripe nothing")
 
@@ -120,7 +120,7 @@ struct ConnectionsTokenVaultTests {
     }
   }
 
-  @Test("new tokens are stored though the lease ended and another replica parked the tenant meanwhile")
+  @Test("new tokens are stored though the lease ended and another replica blocked the tenant meanwhile")
   func slowHolder() async throws {
     try await ConnectionWorld.run { world in
       try await world.connect(tenant)
@@ -142,7 +142,7 @@ struct ConnectionsTokenVaultTests {
       await #expect(throws: TenantUnavailable.self) { try await world.vault().session(for: tenant, replacing: nil) }
 
       _ = try await world.store.finishRefresh(lease, with: grant)
-      #expect(try await world.store.connection(of: tenant)?.parkedReason == nil)
+      #expect(try await world.store.connection(of: tenant)?.blockedReason == nil)
       #expect(try await world.isDue(tenant))
       #expect(try await world.vault().session(for: tenant, replacing: nil).token == grant.accessToken)
     }
@@ -162,7 +162,7 @@ struct ConnectionsTokenVaultTests {
       let newer = try await world.connect(tenant)
       let stored = try await world.store.refreshWasRefused(lease, .authorizationLost("rolled"))
       #expect(stored?.access == newer.accessToken)
-      #expect(try await world.store.connection(of: tenant)?.parkedReason == nil)
+      #expect(try await world.store.connection(of: tenant)?.blockedReason == nil)
     }
   }
 
@@ -200,13 +200,13 @@ struct ConnectionsTokenVaultTests {
     }
   }
 
-  @Test("a refused developer's key is the operator's matter: no tenant is parked, and the next key is tried")
+  @Test("a refused developer's key is the operator's matter: no tenant is blocked, and the next key is tried")
   func developerKeys() async throws {
     try await ConnectionWorld.run(testKeys: ["sk_test_old"]) { world in
       try await world.connect(tenant)
       try await world.letTokenExpire(of: tenant)
       await #expect(throws: StripeError.self) { try await world.vault().session(for: tenant, replacing: nil) }
-      #expect(try await world.store.connection(of: tenant)?.parkedReason == nil)
+      #expect(try await world.store.connection(of: tenant)?.blockedReason == nil)
     }
     try await ConnectionWorld.run(testKeys: ["sk_test_old", FakeTokenEndpoint.testKey]) { world in
       try await world.connect(tenant)

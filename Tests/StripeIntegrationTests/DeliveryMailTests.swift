@@ -60,7 +60,7 @@ struct DeliveryMailTests {
       try await room.passTime()
       try await room.deliver()
       #expect(room.relay.sent.count == 1)
-      #expect(try await room.replay(.init(lane: "email")) == 1)
+      #expect(try await room.replay(.init(queue: "email")) == 1)
       try await room.deliver()
       #expect(room.relay.sent.count == 2)
       #expect(Set(room.relay.sent.map(\.id)).count == 2)

@@ -21,7 +21,7 @@ extension Receiver.Call {
 
   /// Verified the way docs/delivery.md tells a vendor to.
   func isSigned(with secret: String, at moment: Date = Shop.now) -> Bool {
-    isSigned(with: secret, in: NoticeSignature.header, delivery: NoticeSignature.deliveryHeader, at: moment)
+    isSigned(with: secret, in: MessageHeaders.header, delivery: MessageHeaders.deliveryHeader, at: moment)
   }
 }
 
@@ -48,7 +48,7 @@ struct PostRoom: Sendable {
   let receiver: Receiver
   let url: String
   let relay: FakeRelay
-  let endpoints: NoticeEndpointStore
+  let endpoints: MessageEndpointStore
   let deliveries: Deliveries
 
   static let loopback = ["127.0.0.0/8"].compactMap { NetworkBlock($0) }
@@ -62,17 +62,17 @@ struct PostRoom: Sendable {
         let logger = Logger(label: "post", factory: { _ in SwiftLogNoOpLogHandler() })
         let transport = HTTPTransport(logger: logger)
         let relay = FakeRelay()
-        let endpoints = NoticeEndpointStore(database: shop.database, keyRing: shop.vault.keyRing)
-        let office = MailOffice(transport: relay, from: MailAddress("licenses@example.com", name: "Shop")!)
+        let endpoints = MessageEndpointStore(database: shop.database, keyRing: shop.vault.keyRing)
+        let mailer = Mailer(transport: relay, from: MailAddress("licenses@example.com", name: "Shop")!)
         let deliveries = Deliveries(
-          turns: DeliveryTurns(database: shop.database),
-          notices: NoticeCourier(
+          queues: EndpointQueues(database: shop.database),
+          messages: MessageSender(
             database: shop.database, vault: shop.vault, endpoints: endpoints, transport: transport,
             destinations: destinations, clock: { Shop.now }),
-          mail: MailCourier(
+          mail: MailSender(
             database: shop.database, vault: shop.vault, licenseKit: FixedLicenseKit(client: shop.licenseKit),
-            office: office, clock: { Shop.now }),
-          wakeUp: WakeUp(), concurrency: 8, concurrencyPerLane: 4, pollInterval: .milliseconds(50), logger: logger)
+            mailer: mailer, clock: { Shop.now }),
+          wakeUp: WakeUp(), concurrency: 8, concurrencyPerQueue: 4, pollInterval: .milliseconds(50), logger: logger)
         try await body(
           PostRoom(
             shop: shop, receiver: receiver, url: url, relay: relay, endpoints: endpoints, deliveries: deliveries))
@@ -85,8 +85,8 @@ struct PostRoom: Sendable {
 
   @discardableResult
   func endpoint(
-    _ path: String = "/hook", types: [NoticeType] = [], key: Bool = false
-  ) async throws -> (endpoint: NoticeEndpoint, secret: String) {
+    _ path: String = "/hook", types: [MessageType] = [], key: Bool = false
+  ) async throws -> (endpoint: MessageEndpoint, secret: String) {
     let made = try await endpoints.create(
       .init(
         url: url + path, description: nil, eventTypes: types.map(\.rawValue), includesKey: key, isActive: true),
@@ -141,8 +141,8 @@ struct PostRoom: Sendable {
   func deliver() async throws {
     guard let start = try await texts("SELECT now()::text AS text").first else { throw Missing() }
     for _ in 0..<100 {
-      guard try await isDue(since: start), let lane = try await deliveries.turns.claimNext() else { return }
-      try await deliveries.serve(lane)
+      guard try await isDue(since: start), let queue = try await deliveries.queues.claimNext() else { return }
+      try await deliveries.serve(queue)
     }
   }
 
@@ -185,8 +185,8 @@ struct PostRoom: Sendable {
     }
   }
 
-  /// The notices as they were written down, in the order of each license.
-  func notices() async throws -> [String] {
+  /// The messages as they were written down, in the order of each license.
+  func messages() async throws -> [String] {
     try await texts(
       """
       SELECT type || ' ' || sequence AS text
@@ -225,7 +225,7 @@ struct PostRoom: Sendable {
 enum DeliveryRows {
   /// To be called before a sale: it is told of, and mailed.
   static func prepare(_ shop: Shop) async throws {
-    _ = try await NoticeEndpointStore(database: shop.database, keyRing: shop.vault.keyRing).create(
+    _ = try await MessageEndpointStore(database: shop.database, keyRing: shop.vault.keyRing).create(
       .init(
         url: "https://hooks.example.com/", description: nil, eventTypes: [], includesKey: false, isActive: true),
       of: shop.tenant, audit: { .init(actor: "test", action: "test", target: $0, requestID: nil, detail: nil) })

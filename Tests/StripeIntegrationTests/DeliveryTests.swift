@@ -82,7 +82,7 @@ struct DeliveryTests {
         for delivery in deliveries {
           for _ in 0..<6 {
             group.addTask {
-              _ = try await room.deliveries.notices.deliver(DeliveryID(delivery), of: room.shop.tenant)
+              _ = try await room.deliveries.messages.deliver(DeliveryID(delivery), of: room.shop.tenant)
             }
           }
         }
@@ -103,11 +103,11 @@ struct DeliveryTests {
       try await room.sell(quantity: 6)
       try await room.deliver()
       #expect(room.receiver.calls(to: "/good").count == 6)
-      // However long that took: each turn of it was one attempt.
-      let turns = try await room.texts(
+      // However long that took: each claim of it was one attempt.
+      let queues = try await room.texts(
         "SELECT failures::text AS text FROM stripe_integration.delivery_lanes WHERE lane_id = '\(unescaped: dead.id.rawValue)'"
       )
-      #expect(turns == ["\(room.receiver.calls(to: "/dead").count)"])
+      #expect(queues == ["\(room.receiver.calls(to: "/dead").count)"])
       let failing = try #require(try await room.endpoints.endpoint(dead.id.rawValue, of: room.shop.tenant))
       #expect(failing.failingSince != nil && failing.disabledAt == nil)
       // What is new waits with the rest, however often it is put in line.
@@ -137,15 +137,15 @@ struct DeliveryTests {
     try await PostRoom.open { room in
       for number in 1...5 { try await room.endpoint("/\(number)") }
       try await room.sell()
-      let turns = room.deliveries.turns
-      #expect(try await turns.claimNext() != nil)
-      #expect(try await turns.claimNext() != nil)
-      #expect(try await turns.claimNext() == nil)
+      let queues = room.deliveries.queues
+      #expect(try await queues.claimNext() != nil)
+      #expect(try await queues.claimNext() != nil)
+      #expect(try await queues.claimNext() == nil)
       let other = Tenant(account: "acct_other", livemode: true)
       try await room.shop.database.transaction(for: other) { transaction in
-        try await DeliveryTurns.resume(DeliveryLane(tenant: other, id: "nep_other"), in: transaction)
+        try await EndpointQueues.resume(EndpointQueue(tenant: other, id: "nep_other"), in: transaction)
       }
-      #expect(try await turns.claimNext()?.tenant == other)
+      #expect(try await queues.claimNext()?.tenant == other)
     }
   }
 
@@ -167,7 +167,7 @@ struct DeliveryTests {
       try await room.deliver()
       #expect(room.receiver.calls.count == before)
       room.receiver.answer("/hook")
-      let choices = NoticeEndpointChoices(
+      let choices = MessageEndpointChoices(
         url: room.url + "/hook", description: nil, eventTypes: [], includesKey: false, isActive: true)
       let entry = AuditLog.Entry(actor: "test", action: "test", target: id, requestID: nil, detail: nil)
       let again = try await room.endpoints.update(id, choices, of: room.shop.tenant, resumes: true, audit: entry)
@@ -206,19 +206,19 @@ struct DeliveryTests {
     }
   }
 
-  @Test("keep their secrets readable when everything is sealed anew and the old encryption key is taken away")
-  func reseals() async throws {
+  @Test("keep their secrets readable when everything is re-encrypted and the old encryption key is taken away")
+  func reencrypts() async throws {
     try await PostRoom.open { room in
       let made = try await room.endpoint()
       let id = made.endpoint.id.rawValue
       let entry = AuditLog.Entry(actor: "test", action: "test", target: id, requestID: nil, detail: nil)
       let new = try #require(try await room.endpoints.rotate(id, of: room.shop.tenant, overlapHours: 24, audit: entry))
       let newEntry = try KeyRing.newEntry(id: "k2")
-      let both = NoticeEndpointStore(
+      let both = MessageEndpointStore(
         database: room.shop.database, keyRing: try KeyRing(parsing: "\(newEntry),\(room.shop.keyEntry)"))
-      #expect(try await both.reseal(room.shop.tenant) == 1)
-      #expect(try await both.reseal(room.shop.tenant) == 0)
-      let onlyNew = NoticeEndpointStore(database: room.shop.database, keyRing: try KeyRing(parsing: newEntry))
+      #expect(try await both.reencrypt(room.shop.tenant) == 1)
+      #expect(try await both.reencrypt(room.shop.tenant) == 0)
+      let onlyNew = MessageEndpointStore(database: room.shop.database, keyRing: try KeyRing(parsing: newEntry))
       let receiver = try await room.shop.database.transaction(for: room.shop.tenant) { transaction in
         try await onlyNew.receiver(id, of: room.shop.tenant, in: transaction)
       }
@@ -277,11 +277,11 @@ struct DeliveryTests {
         #expect(wait >= 3.9 && wait < 35_000)
       }
       #expect(DeliverySchedule.wait(after: 3, age: 3 * 86_400, spread: 0) == nil)
-      #expect(DeliverySchedule.pause(afterFailures: 100, spread: 1) < 4_400)
+      #expect(DeliverySchedule.delay(afterFailures: 100, spread: 1) < 4_400)
     }
   }
 
-  @Test("and their notices are removed after 30 days, but not what was replayed lately")
+  @Test("and their messages are removed after 30 days, but not what was replayed lately")
   func retention() async throws {
     try await PostRoom.open { room in
       try await room.endpoint()
@@ -290,7 +290,7 @@ struct DeliveryTests {
       try await room.passTime()
       try await room.deliver()
       let retention = DeliveryRetention(database: room.shop.database)
-      #expect(try await retention.sweep() == 0)
+      #expect(try await retention.prune() == 0)
       let kept = try #require(try await room.log().first { $0.channel == "endpoint" })
       try await room.write(
         """
@@ -300,9 +300,9 @@ struct DeliveryTests {
                                    ELSE now() - interval '31 days' END
         """)
       try await room.write("UPDATE stripe_integration.notices SET created_at = now() - interval '31 days'")
-      #expect(try await retention.sweep() == 2)
+      #expect(try await retention.prune() == 2)
       #expect(try await room.log().map(\.id) == [kept.id])
-      #expect(try await room.notices().count == 1)
+      #expect(try await room.messages().count == 1)
       let mailed = try await room.texts("SELECT license_id AS text FROM stripe_integration.mailed_licenses")
       #expect(mailed.isEmpty)
     }

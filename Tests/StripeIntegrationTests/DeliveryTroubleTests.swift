@@ -13,7 +13,7 @@ import Testing
 
 @Suite("Deliveries that this service itself cannot make, or must not")
 struct DeliveryTroubleTests {
-  private func mailLaneFailures(_ room: PostRoom) async throws -> [String] {
+  private func mailQueueFailures(_ room: PostRoom) async throws -> [String] {
     try await room.texts(
       "SELECT failures::text AS text FROM stripe_integration.delivery_lanes WHERE lane_id = 'email'")
   }
@@ -29,7 +29,7 @@ struct DeliveryTroubleTests {
       let waiting = try #require(try await room.log().first)
       #expect(waiting.state == "pending" && waiting.attempts == 1)
       #expect(waiting.error == "Who the buyer is is not known until Stripe has been asked.")
-      #expect(try await mailLaneFailures(room) == ["0"])
+      #expect(try await mailQueueFailures(room) == ["0"])
       try await room.write("UPDATE stripe_integration.facts SET contested = false")
       try await room.passTime()
       try await room.deliver()
@@ -37,21 +37,21 @@ struct DeliveryTroubleTests {
     }
   }
 
-  @Test("a notice whose secret cannot be opened counts as an attempt, and is tried again later")
+  @Test("a message whose secret cannot be opened counts as an attempt, and is tried again later")
   func unopenedSecret() async throws {
     try await PostRoom.open { room in
       try await room.endpoint()
       try await room.sell(quantity: 2)
-      let sealed = try await room.texts(
+      let encrypted = try await room.texts(
         "SELECT encode(secret, 'hex') AS text FROM stripe_integration.notice_endpoints")
       try await room.write("UPDATE stripe_integration.notice_endpoints SET secret = '\\x00'")
       try await room.deliver()
       let waiting = try await room.log()
       #expect(waiting.allSatisfy { $0.state == "pending" && $0.attempts == 1 && $0.log?.count == 1 })
       #expect(waiting.count == 2 && waiting.allSatisfy { $0.error?.hasPrefix("It could not be prepared: ") == true })
-      #expect(try await room.deliveries.turns.claimNext() == nil)
+      #expect(try await room.deliveries.queues.claimNext() == nil)
       try await room.write(
-        "UPDATE stripe_integration.notice_endpoints SET secret = decode(\(try #require(sealed.first)), 'hex')")
+        "UPDATE stripe_integration.notice_endpoints SET secret = decode(\(try #require(encrypted.first)), 'hex')")
       try await room.passTime()
       try await room.deliver()
       #expect(try await room.log().allSatisfy { $0.state == "succeeded" && $0.attempts == 2 })
@@ -69,21 +69,21 @@ struct DeliveryTroubleTests {
       let waiting = try #require(try await room.log().first)
       #expect(waiting.state == "pending" && waiting.attempts == 1)
       #expect(waiting.error?.hasPrefix("It could not be prepared: ") == true)
-      #expect(try await room.deliveries.turns.claimNext() == nil)
+      #expect(try await room.deliveries.queues.claimNext() == nil)
     }
   }
 
-  @Test("a turn that fails by itself is not repeated at once")
-  func brokenTurn() async throws {
+  @Test("a claim that fails by itself is not repeated at once")
+  func brokenClaim() async throws {
     try await PostRoom.open { room in
       try await room.endpoint()
       try await room.sell()
-      let turns = room.deliveries.turns
-      let lane = try #require(try await turns.claimNext())
-      try await turns.end(lane, .init(isBroken: true))
-      #expect(try await turns.claimNext() == nil)
+      let queues = room.deliveries.queues
+      let queue = try #require(try await queues.claimNext())
+      try await queues.end(queue, .init(isBroken: true))
+      #expect(try await queues.claimNext() == nil)
       try await room.passTime()
-      #expect(try await turns.claimNext() == lane)
+      #expect(try await queues.claimNext() == queue)
     }
   }
 
@@ -111,13 +111,13 @@ struct DeliveryTroubleTests {
   }
 
   private func change(_ room: PostRoom, _ id: String, url: String) async throws {
-    let choices = NoticeEndpointChoices(
+    let choices = MessageEndpointChoices(
       url: url, description: nil, eventTypes: [], includesKey: true, isActive: true)
     let entry = AuditLog.Entry(actor: "test", action: "test", target: id, requestID: nil, detail: nil)
     #expect(try await room.endpoints.update(id, choices, of: room.shop.tenant, resumes: true, audit: entry) != nil)
   }
 
-  @Test("the host that a notice went to is what is told, not the one it was put in line for")
+  @Test("the host that a message went to is what is told, not the one it was put in line for")
   func movedHost() async throws {
     try await PostRoom.open { room in
       let id = try await room.endpoint(key: true).endpoint.id.rawValue
@@ -134,12 +134,13 @@ struct DeliveryTroubleTests {
       let told = try await room.texts("SELECT title AS text FROM stripe_integration.timeline WHERE title LIKE 'Told %'")
       #expect(told == ["Told \(room.url) of license.issued."])
     }
-    try await Office.open { office in
-      let made = try await office.admin("POST", "notices/endpoints?\(office.named)", ["url": "https://a.example.com/x"])
+    try await Backend.open { backend in
+      let made = try await backend.admin(
+        "POST", "notices/endpoints?\(backend.named)", ["url": "https://a.example.com/x"])
       let id = try #require(made.data?["id"]?.string)
-      _ = try await office.admin(
-        "PATCH", "notices/endpoints/\(id)?\(office.named)", ["url": "https://b.example.com:8443/secret?y"])
-      let audit = try await office.admin("GET", "audit?\(office.named)").items.compactMap { $0["detail"]?.string }
+      _ = try await backend.admin(
+        "PATCH", "notices/endpoints/\(id)?\(backend.named)", ["url": "https://b.example.com:8443/secret?y"])
+      let audit = try await backend.admin("GET", "audit?\(backend.named)").items.compactMap { $0["detail"]?.string }
       #expect(audit == ["url; now https://b.example.com:8443", "https://a.example.com"])
     }
   }
@@ -148,24 +149,24 @@ struct DeliveryTroubleTests {
   func testMails() async throws {
     let relay = FakeRelay()
     let sender = try #require(MailAddress("licenses@example.com"))
-    try await Office.open(office: MailOffice(transport: relay, from: sender)) { office in
-      let path = "notices/email/test?\(office.named)"
+    try await Backend.open(mailer: Mailer(transport: relay, from: sender)) { backend in
+      let path = "notices/email/test?\(backend.named)"
       let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
         for _ in 0..<20 {
-          group.addTask { try await office.admin("POST", path, ["to": "me@example.com"]).status }
+          group.addTask { try await backend.admin("POST", path, ["to": "me@example.com"]).status }
         }
         return try await group.reduce(into: []) { $0.append($1) }
       }
       #expect(statuses.count { $0 == 200 } == 10 && statuses.count { $0 == 429 } == 10)
-      try await office.shop.database.transaction(for: office.shop.tenant) { transaction in
+      try await backend.shop.database.transaction(for: backend.shop.tenant) { transaction in
         _ = try await transaction.query(
           """
           INSERT INTO stripe_integration.audit (account_id, livemode, actor, action, target)
-          SELECT \(office.shop.tenant.account)::text, false, 'test', 'license.reveal', n::text
+          SELECT \(backend.shop.tenant.account)::text, false, 'test', 'license.reveal', n::text
             FROM generate_series(1, 600) n
           """)
       }
-      #expect(try await office.admin("POST", path, ["to": "me@example.com"]).status == 429)
+      #expect(try await backend.admin("POST", path, ["to": "me@example.com"]).status == 429)
       #expect(relay.sent.count == AdminRoutes.testMailsPerHour)
     }
   }
@@ -192,11 +193,11 @@ struct DeliveryTroubleTests {
       try await room.sell()
       try await room.passTime()
       let id = DeliveryID(try #require(try await room.log().first?.id))
-      var courier = room.deliveries.mail
-      courier.mailsPerHour = 1
-      #expect(try await courier.deliver(id, of: room.shop.tenant) == .arrived(status: 250))
+      var sender = room.deliveries.mail
+      sender.mailsPerHour = 1
+      #expect(try await sender.deliver(id, of: room.shop.tenant) == .arrived(status: 250))
       #expect(try await room.replay(id: id.rawValue) == 1)
-      guard case .postponed(_, let seconds)? = try await courier.deliver(id, of: room.shop.tenant) else {
+      guard case .postponed(_, let seconds)? = try await sender.deliver(id, of: room.shop.tenant) else {
         Issue.record("it was not put off")
         return
       }
@@ -206,7 +207,7 @@ struct DeliveryTroubleTests {
       #expect(room.relay.sent.count == 1)
       try await room.write("UPDATE stripe_integration.mail_settings SET hour_began = now() - interval '61 minutes'")
       try await room.passTime()
-      #expect(try await courier.deliver(id, of: room.shop.tenant) == .arrived(status: 250))
+      #expect(try await sender.deliver(id, of: room.shop.tenant) == .arrived(status: 250))
     }
   }
 
@@ -218,10 +219,10 @@ struct DeliveryTroubleTests {
       try await room.passTime()
       try await room.deliver()
       for _ in 0..<DeliveryLog.mostReplaysOfMail {
-        #expect(try await room.replay(.init(lane: "email")) == 1)
+        #expect(try await room.replay(.init(queue: "email")) == 1)
         try await room.deliver()
       }
-      #expect(try await room.replay(.init(lane: "email")) == 0)
+      #expect(try await room.replay(.init(queue: "email")) == 0)
       #expect(room.relay.sent.count == 6)
     }
   }

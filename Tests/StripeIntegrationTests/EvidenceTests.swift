@@ -105,19 +105,19 @@ struct EvidenceTests {
     #expect(EvidencePack.money(amount, currency) == written)
   }
 
-  private static func prepare(_ office: Office, _ dispute: JSONValue = dispute) async throws {
-    try await office.sell()
-    office.shop.stripe.setList("disputes", [dispute])
-    office.shop.stripe.set(
+  private static func prepare(_ backend: Backend, _ dispute: JSONValue = dispute) async throws {
+    try await backend.sell()
+    backend.shop.stripe.setList("disputes", [dispute])
+    backend.shop.stripe.set(
       "charges/ch_1", ["id": "ch_1", "billing_details": ["name": "Ada", "email": "ada@example.com"]])
-    office.shop.stripe.set("POST files", ["id": "file_1"])
+    backend.shop.stripe.set("POST files", ["id": "file_1"])
   }
 
   @Test("is shown with what is written on the dispute already, and as a document behind a link that ends")
   func shows() async throws {
-    try await Office.open { office in
-      try await Self.prepare(office)
-      let reply = try await office.view("evidence?payment=pi_1")
+    try await Backend.open { backend in
+      try await Self.prepare(backend)
+      let reply = try await backend.view("evidence?payment=pi_1")
       #expect(reply.status == 200, "\(reply.text)")
       let data = try #require(reply.data)
       #expect(data["dispute"]?["is_answerable"] == true)
@@ -129,13 +129,13 @@ struct EvidenceTests {
 
       let link = try #require(data["document_url"]?.string)
       let path = String(link.dropFirst("https://licenses.example.com".count))
-      let document = try await office.send("GET", path)
+      let document = try await backend.send("GET", path)
       #expect(document.status == 200, "\(document.text.prefix(200))")
       #expect(document.header("content-type") == "application/pdf")
       #expect(document.response.body.starts(with: Array("%PDF-".utf8)))
       #expect(document.header("access-control-allow-origin") == nil)
-      #expect(try await office.send("GET", path + "x").status == 404)
-      let tickets = EvidenceTickets(keyRing: office.shop.vault.keyRing, publicBaseURL: "")
+      #expect(try await backend.send("GET", path + "x").status == 404)
+      let tickets = EvidenceTickets(keyRing: backend.shop.vault.keyRing, publicBaseURL: "")
       let ticket = String(path.split(separator: "/")[2])
       #expect(tickets.open(ticket, now: Shop.now.addingTimeInterval(599)) != nil)
       #expect(tickets.open(ticket, now: Shop.now.addingTimeInterval(601)) == nil)
@@ -144,69 +144,69 @@ struct EvidenceTests {
 
   @Test("is staged beside what the vendor wrote, with the document, and never submitted")
   func stages() async throws {
-    try await Office.open { office in
-      try await Self.prepare(office)
-      let reply = try await office.act("stage_evidence", "du_1", ["payment": "pi_1"])
+    try await Backend.open { backend in
+      try await Self.prepare(backend)
+      let reply = try await backend.act("stage_evidence", "du_1", ["payment": "pi_1"])
       #expect(reply.status == 200, "\(reply.text)")
-      let body = String(decoding: try #require(office.shop.stripe.posts(to: "disputes/du_1").first), as: UTF8.self)
+      let body = String(decoding: try #require(backend.shop.stripe.posts(to: "disputes/du_1").first), as: UTF8.self)
       #expect(body.contains("submit=false"))
       #expect(body.contains("evidence%5Bservice_documentation%5D=file_1"))
       #expect(body.contains("evidence%5Baccess_activity_log%5D="))
       #expect(!body.contains("customer_name"), "the vendor's own text stays")
-      let file = try #require(office.shop.stripe.posts(to: "files").first)
+      let file = try #require(backend.shop.stripe.posts(to: "files").first)
       #expect(file.contains(Array("%PDF-".utf8)))
       #expect(file.contains(Array("dispute_evidence".utf8)))
 
-      #expect(try await office.act("stage_evidence", "du_1", ["payment": "pi_1", "replace": true]).status == 200)
-      let replaced = String(decoding: try #require(office.shop.stripe.posts(to: "disputes/du_1").last), as: UTF8.self)
+      #expect(try await backend.act("stage_evidence", "du_1", ["payment": "pi_1", "replace": true]).status == 200)
+      let replaced = String(decoding: try #require(backend.shop.stripe.posts(to: "disputes/du_1").last), as: UTF8.self)
       #expect(replaced.contains("evidence%5Bcustomer_name%5D=Ada"))
     }
   }
 
   @Test("is refused for another dispute, one that is over, and a payment without any")
   func refuses() async throws {
-    try await Office.open { office in
-      try await Self.prepare(office)
-      #expect(try await office.act("stage_evidence", "du_2", ["payment": "pi_1"]).status == 404)
-      #expect(try await office.act("stage_evidence", "du_1", ["payment": "pi_1"], account: "acct_2").status == 404)
+    try await Backend.open { backend in
+      try await Self.prepare(backend)
+      #expect(try await backend.act("stage_evidence", "du_2", ["payment": "pi_1"]).status == 404)
+      #expect(try await backend.act("stage_evidence", "du_1", ["payment": "pi_1"], account: "acct_2").status == 404)
       var over = Self.dispute.object ?? [:]
       over["status"] = "under_review"
-      office.shop.stripe.setList("disputes", [.object(over)])
-      #expect(try await office.act("stage_evidence", "du_1", ["payment": "pi_1"]).code == "DISPUTE_NOT_OPEN")
-      #expect(try await office.view("evidence?payment=pi_1").data?["dispute"]?["is_answerable"] == false)
-      office.shop.stripe.setList("disputes", [])
-      #expect(try await office.view("evidence?payment=pi_1").code == "NO_DISPUTE")
-      #expect(office.shop.stripe.posts(to: "disputes/du_1").isEmpty)
+      backend.shop.stripe.setList("disputes", [.object(over)])
+      #expect(try await backend.act("stage_evidence", "du_1", ["payment": "pi_1"]).code == "DISPUTE_NOT_OPEN")
+      #expect(try await backend.view("evidence?payment=pi_1").data?["dispute"]?["is_answerable"] == false)
+      backend.shop.stripe.setList("disputes", [])
+      #expect(try await backend.view("evidence?payment=pi_1").code == "NO_DISPUTE")
+      #expect(backend.shop.stripe.posts(to: "disputes/du_1").isEmpty)
     }
   }
 
   @Test("is not staged where Stripe is the merchant of record, and the story says who moved the money")
   func managedPayments() async throws {
-    try await Office.open { office in
-      try await office.sell()
+    try await Backend.open { backend in
+      try await backend.sell()
       var session = StripeFixture.session().object ?? [:]
       session["managed_payments"] = ["enabled": true]
       let refund: JSONValue = [
         "id": "re_1", "object": "refund", "charge": "ch_1", "payment_intent": "pi_1", "amount": 100,
         "status": "succeeded", "created": 1_799_999_200,
       ]
-      office.shop.stripe.set("charges/ch_1", StripeFixture.charge())
-      try await office.shop.deliver([
+      backend.shop.stripe.set("charges/ch_1", StripeFixture.charge())
+      try await backend.shop.deliver([
         StripeFixture.Event("evt_7", "checkout.session.async_payment_succeeded", at: 1_799_999_100, .object(session)),
         StripeFixture.Event("evt_8", "refund.created", at: 1_799_999_200, refund),
         StripeFixture.Event("evt_9", "charge.dispute.created", at: 1_799_999_300, Self.dispute),
       ])
-      try await office.shop.settle()
-      office.shop.stripe.setList("disputes", [Self.dispute])
+      try await backend.shop.settle()
+      backend.shop.stripe.setList("disputes", [Self.dispute])
 
-      let shown = try await office.view("evidence?payment=pi_1").data?["dispute"]
+      let shown = try await backend.view("evidence?payment=pi_1").data?["dispute"]
       #expect(shown?["is_managed"] == true)
       #expect(shown?["is_answerable"] == false)
-      #expect(try await office.act("stage_evidence", "du_1", ["payment": "pi_1"]).code == "MANAGED_BY_STRIPE")
-      #expect(office.shop.stripe.posts(to: "disputes/du_1").isEmpty)
+      #expect(try await backend.act("stage_evidence", "du_1", ["payment": "pi_1"]).code == "MANAGED_BY_STRIPE")
+      #expect(backend.shop.stripe.posts(to: "disputes/du_1").isEmpty)
 
-      let id = try #require(try await office.shop.purchases().first).id
-      let notes = try await office.admin("GET", "fulfillments/\(id)?\(office.named)").data?["timeline"]?.array?
+      let id = try #require(try await backend.shop.purchases().first).id
+      let notes = try await backend.admin("GET", "fulfillments/\(id)?\(backend.named)").data?["timeline"]?.array?
         .filter { $0["kind"] == "note" }.compactMap { $0["title"]?.string }
       #expect(notes?.contains("Stripe returned money by itself, as the merchant of record.") == true)
       #expect(notes?.contains("Stripe answers this dispute, as the merchant of record.") == true)
@@ -215,14 +215,14 @@ struct EvidenceTests {
 
   @Test("is not staged without what LicenseKit knows; to be read it is, and marked")
   func needsLicenseKit() async throws {
-    try await Office.open { office in
-      try await Self.prepare(office)
-      office.shop.line.cut()
-      let shown = try await office.view("evidence?payment=pi_1")
+    try await Backend.open { backend in
+      try await Self.prepare(backend)
+      backend.shop.line.cut()
+      let shown = try await backend.view("evidence?payment=pi_1")
       #expect(shown.data?["stale"] == true)
-      #expect(try await office.act("stage_evidence", "du_1", ["payment": "pi_1"]).code == "LICENSEKIT_UNAVAILABLE")
-      office.shop.line.restore()
-      #expect(office.shop.stripe.posts(to: "disputes/du_1").isEmpty)
+      #expect(try await backend.act("stage_evidence", "du_1", ["payment": "pi_1"]).code == "LICENSEKIT_UNAVAILABLE")
+      backend.shop.line.restore()
+      #expect(backend.shop.stripe.posts(to: "disputes/du_1").isEmpty)
     }
   }
 }

@@ -20,7 +20,7 @@ struct FailurePolicyTests {
       case again(ClosedRange<Double>)
       /// The whole tenant is left alone for a while.
       case outage(Outage.Side)
-      case parked(TenantUnavailable.Reason, naming: String)
+      case blocked(TenantUnavailable.Reason, naming: String)
       /// A person is needed; the reason names what was refused and says what to do.
       case failed(naming: [String])
       case lookedUp
@@ -64,11 +64,11 @@ struct FailurePolicyTests {
     Row(
       what: "a permission is missing",
       error: stripe(403, .permission, "Having the 'checkout_session_read' permission would allow this."),
-      expected: .parked(.stripePermission, naming: "checkout_session_read")),
-    Row(what: "a dead token", error: stripe(401, .credential), expected: .parked(.stripeCredential, naming: "req_1")),
+      expected: .blocked(.stripePermission, naming: "checkout_session_read")),
+    Row(what: "a dead token", error: stripe(401, .credential), expected: .blocked(.stripeCredential, naming: "req_1")),
     Row(
       what: "an account that is gone", error: stripe(403, .accountGone, code: "account_invalid"),
-      expected: .parked(.stripeAccountGone, naming: "account_invalid")),
+      expected: .blocked(.stripeAccountGone, naming: "account_invalid")),
     Row(what: "Stripe 400", error: stripe(400, .invalid), expected: .failed(naming: ["req_1", "report", "replay"])),
     Row(
       what: "a used idempotency key of Stripe's", error: stripe(400, .idempotencyConflict),
@@ -110,10 +110,10 @@ struct FailurePolicyTests {
       expected: .failed(naming: ["expires_at", "mapping", "replay"])),
     Row(
       what: "LicenseKit 403", error: licenseKit(403, "TOKEN_SCOPE_DENIED", detail: "requires license:write"),
-      expected: .parked(.licensekitCredential, naming: "license:write")),
+      expected: .blocked(.licensekitCredential, naming: "license:write")),
     Row(
       what: "LicenseKit 401", error: licenseKit(401, "UNAUTHORIZED"),
-      expected: .parked(.licensekitCredential, naming: "req_2")),
+      expected: .blocked(.licensekitCredential, naming: "req_2")),
     Row(what: "LicenseKit 404", error: licenseKit(404, "NOT_FOUND"), expected: .lookedUp),
     Row(
       what: "LicenseKit 400", error: licenseKit(400, "INVALID_JSON"), expected: .failed(naming: ["req_2", "replay"])),
@@ -124,9 +124,9 @@ struct FailurePolicyTests {
     for jitter in [0, 0.5, 0.999] {
       let failure = policy.failure(row.error, attempts: 0, jitter: jitter)
       switch (row.expected, failure) {
-      case (.again(let range), .response(.retry(let pause, _))): #expect(range.contains(pause), "\(pause)")
+      case (.again(let range), .response(.retry(let backoff, _))): #expect(range.contains(backoff), "\(backoff)")
       case (.outage(let side), .outage(let outage, _)): #expect(outage.side == side)
-      case (.parked(let reason, let naming), .response(.park(let unavailable))):
+      case (.blocked(let reason, let naming), .response(.block(let unavailable))):
         #expect(unavailable.reason == reason)
         #expect(unavailable.detail.contains(naming), "\(unavailable.detail)")
       case (.failed(let names), .response(.fail(let reason))):
@@ -139,17 +139,17 @@ struct FailurePolicyTests {
 
   @Test("pauses grow to an hour, for a lock at Stripe to half a minute, and a quarter more or less by chance")
   func pauses() {
-    func pause(_ error: any Error, _ attempts: Int, _ jitter: Double = 0.5) -> Double? {
-      guard case .response(.retry(let pause, _)) = policy.failure(error, attempts: attempts, jitter: jitter) else {
+    func backoff(_ error: any Error, _ attempts: Int, _ jitter: Double = 0.5) -> Double? {
+      guard case .response(.retry(let backoff, _)) = policy.failure(error, attempts: attempts, jitter: jitter) else {
         return nil
       }
-      return pause
+      return backoff
     }
     let passing = Self.stripe(500, .retry(after: nil))
-    #expect([0, 1, 2, 11, 12, 50].map { pause(passing, $0) } == [1, 2, 4, 2_048, 3_600, 3_600])
-    #expect(pause(passing, 3, 0) == 6)
+    #expect([0, 1, 2, 11, 12, 50].map { backoff(passing, $0) } == [1, 2, 4, 2_048, 3_600, 3_600])
+    #expect(backoff(passing, 3, 0) == 6)
     let lock = Self.stripe(429, .lockTimeout)
-    #expect([0, 4, 5, 20].map { pause(lock, $0) } == [1, 16, 30, 30])
+    #expect([0, 4, 5, 20].map { backoff(lock, $0) } == [1, 16, 30, 30])
   }
 
   @Test("after the last attempt a person is told what was tried and what to do")
@@ -167,10 +167,10 @@ struct FailurePolicyTests {
   func lasts() {
     var seconds = 0.0
     for attempts in 0..<FailurePolicy.maximumAttempts {
-      if case .retry(let pause, _) = policy.response(
+      if case .retry(let backoff, _) = policy.response(
         to: Self.licenseKit(500, "INTERNAL_ERROR"), attempts: attempts, jitter: 0)
       {
-        seconds += pause
+        seconds += backoff
       }
     }
     #expect(seconds > 2.4 * 86_400)
@@ -182,18 +182,18 @@ struct FailurePolicyTests {
     var (now, calls, jitter) = (0.0, 0, 0.0)
     while now < 86_400 {
       // One purchase asks; then everybody waits.
-      now += OutagePause.length(calls, jitter: jitter, atLeast: outage.atLeast)
+      now += OutageBackoff.length(calls, jitter: jitter, atLeast: outage.atLeast)
       calls += 1
       jitter = (jitter + 0.37).truncatingRemainder(dividingBy: 1)
     }
     #expect((200...400).contains(calls), "\(calls)")
     // However long it lasts, no attempt that counts is used.
     for attempts in 0..<FailurePolicy.maximumAttempts {
-      guard case .outage(_, let pause) = policy.failure(outage.error, attempts: attempts, jitter: 1) else {
+      guard case .outage(_, let backoff) = policy.failure(outage.error, attempts: attempts, jitter: 1) else {
         Issue.record("an outage is no failure of the purchase")
         return
       }
-      #expect(pause <= OutagePause.longest * 1.25)
+      #expect(backoff <= OutageBackoff.longest * 1.25)
     }
   }
 }

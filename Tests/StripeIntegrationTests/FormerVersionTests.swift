@@ -31,7 +31,7 @@ struct FormerVersionTests {
   }
 
   @Test("is taken up without a change of any license that was right")
-  func isTakenUp() async throws {
+  func isIngested() async throws {
     try await FormerVersion.open { former in
       for change in try await former.reconcileAll() where !Self.mistaken.contains(change.story) {
         #expect(change.before == change.after, "\(change.story): \(change.status) \(change.reason ?? "")")

@@ -24,7 +24,7 @@ struct FulfillmentTests {
   private let completed = Event(
     "evt_1", "checkout.session.completed", at: 1_799_999_001, StripeFixture.session())
 
-  @Test("gives one license for each unit, with its key kept sealed")
+  @Test("gives one license for each unit, with its key kept encrypted")
   func issues() async throws {
     try await Shop.open { shop in
       sell(shop, quantity: 3)
@@ -41,8 +41,8 @@ struct FulfillmentTests {
     }
   }
 
-  @Test("keeps its key readable when everything is sealed anew and the old encryption key is taken away")
-  func reseals() async throws {
+  @Test("keeps its key readable when everything is re-encrypted and the old encryption key is taken away")
+  func reencrypts() async throws {
     try await Shop.open { shop in
       sell(shop, quantity: 2)
       try await shop.deliver([completed])
@@ -51,8 +51,8 @@ struct FulfillmentTests {
       let key = try await shop.key(of: license.id)
       let newEntry = try KeyRing.newEntry(id: "k2")
       let both = KeyVault(keyRing: try KeyRing(parsing: "\(newEntry),\(shop.keyEntry)"))
-      #expect(try await both.reseal(shop.tenant, in: shop.database) == 2)
-      #expect(try await both.reseal(shop.tenant, in: shop.database) == 0)
+      #expect(try await both.reencrypt(shop.tenant, in: shop.database) == 2)
+      #expect(try await both.reencrypt(shop.tenant, in: shop.database) == 0)
       let onlyNew = KeyVault(keyRing: try KeyRing(parsing: newEntry))
       let revealed = try await shop.database.transaction(for: shop.tenant) { transaction in
         try await onlyNew.reveal(license.id, of: shop.tenant, in: transaction)
@@ -168,7 +168,7 @@ struct FulfillmentTests {
         let found = try await transaction.query(
           "SELECT purchase_id FROM stripe_integration.unmapped WHERE stripe_id = 'prod_once'")
         #expect(found.count == 1)
-        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).mark(waiting.id)
+        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).requestReconcile(of: waiting.id)
       }
       try await shop.settle()
       #expect(try await shop.licenses().count == 1)
@@ -192,7 +192,7 @@ struct FulfillmentTests {
       }
       try await shop.map()
       try await shop.database.transaction(for: shop.tenant) { transaction in
-        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).mark(failed.id)
+        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).requestReconcile(of: failed.id)
       }
       try await shop.settle()
       #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
@@ -221,7 +221,7 @@ struct FulfillmentTests {
       }
       try await bundle(shop, other.id, policy.id)
       try await shop.database.transaction(for: shop.tenant) { transaction in
-        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).mark(failed.id)
+        try await PurchaseIndex(tenant: shop.tenant, transaction: transaction).requestReconcile(of: failed.id)
       }
       try await shop.settle()
       #expect(try await shop.purchases().map(\.status) == ["fulfilled"])
@@ -372,13 +372,13 @@ struct InboxTests {
   }
 }
 
-@Suite("Turns")
-struct TurnsTests {
+@Suite("Queue claims")
+struct QueueClaimsTests {
   @Test("go round: a tenant that was served waits behind those that were not")
   func fairness() async throws {
     try await Shop.open { shop in
       let queue = PurchaseQueue(database: shop.database)
-      // The shop's own tenant was given a turn when it was connected; it has nothing to do and is not due again.
+      // The shop's own tenant was made due when it was connected; it has nothing to do and is not due again.
       let own = try #require(try await queue.tenants.claim())
       try await queue.release(own)
       let tenants = ["acct_a", "acct_b", "acct_c"].map { Tenant(account: .init($0), livemode: false) }
@@ -391,7 +391,7 @@ struct TurnsTests {
             INSERT INTO stripe_integration.connections (account_id, livemode, status, refresh_token)
             VALUES (\(tenant.account), false, 'connected', '\\x00')
             """)
-          try await index.mark(purchase)
+          try await index.requestReconcile(of: purchase)
         }
       }
       var served: [String] = []
@@ -406,7 +406,7 @@ struct TurnsTests {
     }
   }
 
-  @Test("pass over a tenant that is parked")
+  @Test("pass over a tenant that is blocked")
   func parked() async throws {
     try await Shop.open { shop in
       shop.stripe.setList("checkout/sessions/cs_test_1/line_items", [StripeFixture.lineItem()])

@@ -40,7 +40,7 @@ final class ScriptedWork: JobWork {
 extension Shop {
   func jobRunner(_ works: [JobKind: any JobWork]) -> JobRunner {
     JobRunner(
-      database: database, works: works, parking: connections, concurrency: 1, pollInterval: .milliseconds(10),
+      database: database, works: works, blocking: connections, concurrency: 1, pollInterval: .milliseconds(10),
       logger: Logger(label: "jobs", factory: { _ in SwiftLogNoOpLogHandler() }))
   }
 
@@ -80,7 +80,7 @@ extension Shop {
     let runner = jobRunner(works)
     let before = try await job(id)?.attempts ?? 0
     for _ in 0..<500 {
-      _ = try await runner.serveTurn()
+      _ = try await runner.serveNextTenant()
       if try await job(id)?.attempts ?? 0 > before { return }
     }
     throw Unsettled()
@@ -89,7 +89,7 @@ extension Shop {
   /// Runs jobs until none is due.
   func work(_ works: [JobKind: any JobWork]) async throws {
     let runner = jobRunner(works)
-    for _ in 0..<500 { guard try await runner.serveTurn() else { return } }
+    for _ in 0..<500 { guard try await runner.serveNextTenant() else { return } }
     throw Unsettled()
   }
 }

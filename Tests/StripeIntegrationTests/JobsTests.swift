@@ -96,14 +96,14 @@ struct JobsTests {
   @Test("what cannot be done fails with a reason")
   func fails() async throws {
     try await Shop.open { shop in
-      let job = try await shop.create(.sweep)
-      try await shop.work([.sweep: ScriptedWork { _, _ in throw JobFailure(reason: "Stripe says no.") }])
+      let job = try await shop.create(.eventSync)
+      try await shop.work([.eventSync: ScriptedWork { _, _ in throw JobFailure(reason: "Stripe says no.") }])
       #expect(try await shop.job(job.id)?.state == .failed)
       #expect(try await shop.job(job.id)?.reason == "Stripe says no.")
     }
   }
 
-  @Test("a refused credential parks the tenant; its jobs wait and go on when it is mended")
+  @Test("a refused credential blocks the tenant; its jobs wait and go on when it is mended")
   func parked() async throws {
     try await Shop.open { shop in
       let job = try await shop.create(.backfill)
@@ -112,12 +112,12 @@ struct JobsTests {
         return .done(counts: [:])
       }
       try await shop.work([.backfill: work])
-      #expect(try await shop.connections.connection(of: shop.tenant)?.parkedReason == "stripe_credential")
+      #expect(try await shop.connections.connection(of: shop.tenant)?.blockedReason == "stripe_credential")
       #expect(try await shop.job(job.id)?.reason?.hasPrefix("Waiting: stripe_credential") == true)
       try await shop.makeJobsDue()
       try await shop.work([.backfill: work])
       #expect(work.ran.count == 1, "a parked tenant's jobs are left alone")
-      try await shop.connections.unpark(shop.tenant)
+      try await shop.connections.unblock(shop.tenant)
       try await shop.work([.backfill: work])
       #expect(try await shop.job(job.id)?.state == .succeeded)
     }
@@ -176,8 +176,8 @@ struct JobsTests {
   @Test("jobs that ended 90 days ago are removed with their reports")
   func retention() async throws {
     try await Shop.open { shop in
-      let (old, recent) = (try await shop.create(.backfill), try await shop.create(.sweep))
-      try await shop.work([.backfill: ScriptedWork.counting(to: 1), .sweep: ScriptedWork.counting(to: 1)])
+      let (old, recent) = (try await shop.create(.backfill), try await shop.create(.eventSync))
+      try await shop.work([.backfill: ScriptedWork.counting(to: 1), .eventSync: ScriptedWork.counting(to: 1)])
       try await shop.database.transaction(for: shop.tenant) { transaction in
         try await JobReport(tenant: shop.tenant, job: old.id, transaction: transaction)
           .add((0..<1_200).map { .init(stripeID: "sub_\($0)", outcome: "known", detail: JSONObject()) })
@@ -185,7 +185,7 @@ struct JobsTests {
           "UPDATE stripe_integration.jobs SET finished_at = now() - interval '91 days' WHERE job_id = \(old.id)")
       }
       let retention = JobRetention(database: shop.database)
-      #expect(try await retention.sweep() == 1)
+      #expect(try await retention.prune() == 1)
       #expect(try await shop.job(old.id) == nil)
       #expect(try await shop.job(recent.id) != nil)
       let left = try await shop.database.transaction(for: shop.tenant) { transaction in
@@ -200,10 +200,10 @@ struct JobsTests {
 struct JobRouteTests {
   @Test("jobs are listed, shown, reported and cancelled; another tenant's are not there")
   func routes() async throws {
-    try await Office.open { office in
-      let shop = office.shop
+    try await Backend.open { backend in
+      let shop = backend.shop
       let first = try await shop.create(.backfill, ["dry_run": true], counting: ["seen"])
-      let second = try await shop.create(.sweep)
+      let second = try await shop.create(.eventSync)
       try await shop.database.transaction(for: shop.tenant) { transaction in
         try await JobReport(tenant: shop.tenant, job: first.id, transaction: transaction).add([
           .init(stripeID: "sub_1", outcome: "known", detail: ["purchase": "ful_1"]),
@@ -211,34 +211,34 @@ struct JobRouteTests {
           .init(stripeID: "sub_3", outcome: "known", detail: JSONObject()),
         ])
       }
-      let page = try await office.admin("GET", "jobs?\(office.named)&limit=1")
+      let page = try await backend.admin("GET", "jobs?\(backend.named)&limit=1")
       #expect(page.items.map { $0["id"]?.string } == [second.id.rawValue])
-      let rest = try await office.admin("GET", "jobs?\(office.named)&limit=1&cursor=\(page.next ?? "")")
+      let rest = try await backend.admin("GET", "jobs?\(backend.named)&limit=1&cursor=\(page.next ?? "")")
       #expect(rest.items.map { $0["id"]?.string } == [first.id.rawValue])
       #expect(rest.next == nil)
-      #expect(try await office.admin("GET", "jobs?\(office.named)&kind=sweep&state=succeeded").items.isEmpty)
-      #expect(try await office.admin("GET", "jobs?\(office.named)&kind=nonsense").code == "INVALID_QUERY")
+      #expect(try await backend.admin("GET", "jobs?\(backend.named)&kind=sweep&state=succeeded").items.isEmpty)
+      #expect(try await backend.admin("GET", "jobs?\(backend.named)&kind=nonsense").code == "INVALID_QUERY")
 
-      let shown = try await office.admin("GET", "jobs/\(first.id)?\(office.named)")
+      let shown = try await backend.admin("GET", "jobs/\(first.id)?\(backend.named)")
       #expect(shown.data?["progress"] == ["seen": 0])
       #expect(shown.data?["parameters"] == ["dry_run": true])
       #expect(shown.data?["state"] == "queued")
 
-      let report = try await office.admin("GET", "jobs/\(first.id)/report?\(office.named)&outcome=known&limit=1")
+      let report = try await backend.admin("GET", "jobs/\(first.id)/report?\(backend.named)&outcome=known&limit=1")
       #expect(report.items == [["stripe_id": "sub_1", "outcome": "known", "detail": ["purchase": "ful_1"]]])
-      let next = try await office.admin(
-        "GET", "jobs/\(first.id)/report?\(office.named)&outcome=known&limit=1&cursor=\(report.next ?? "")")
+      let next = try await backend.admin(
+        "GET", "jobs/\(first.id)/report?\(backend.named)&outcome=known&limit=1&cursor=\(report.next ?? "")")
       #expect(next.items.map { $0["stripe_id"] } == ["sub_3"])
 
-      let cancelled = try await office.admin("POST", "jobs/\(first.id)/cancel?\(office.named)")
+      let cancelled = try await backend.admin("POST", "jobs/\(first.id)/cancel?\(backend.named)")
       #expect(cancelled.data?["state"] == "cancelled")
-      #expect(try await office.admin("POST", "jobs/job_none/cancel?\(office.named)").status == 404)
-      let audit = try await office.admin("GET", "audit?\(office.named)")
+      #expect(try await backend.admin("POST", "jobs/job_none/cancel?\(backend.named)").status == 404)
+      let audit = try await backend.admin("GET", "audit?\(backend.named)")
       #expect(audit.items.first?["action"] == "job.cancel")
 
-      let stranger = try await office.token(of: Office.other)
-      #expect(try await office.admin("GET", "jobs/\(first.id)", token: stranger).status == 404)
-      #expect(try await office.admin("GET", "jobs", token: stranger).items.isEmpty)
+      let stranger = try await backend.token(of: Backend.other)
+      #expect(try await backend.admin("GET", "jobs/\(first.id)", token: stranger).status == 404)
+      #expect(try await backend.admin("GET", "jobs", token: stranger).items.isEmpty)
     }
   }
 }

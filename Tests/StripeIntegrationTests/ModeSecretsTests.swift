@@ -48,14 +48,14 @@ struct ModeSecretsTests {
 
     func send(
       _ method: String, _ path: String, _ body: [UInt8]? = nil, _ headers: [(String, String)]
-    ) async throws -> Office.Reply {
-      Office.Reply(
+    ) async throws -> Backend.Reply {
+      Backend.Reply(
         response: try await transport.send(
           HTTPTransportRequest(method: method, url: url + path, headers: headers, body: body)))
     }
 
     /// Delivers an event as Stripe does.
-    func deliver(_ id: String, livemode: Bool, signedWith secrets: [String]) async throws -> Office.Reply {
+    func deliver(_ id: String, livemode: Bool, signedWith secrets: [String]) async throws -> Backend.Reply {
       let body = Array(
         (#"{"id":"\#(id)","object":"event","type":"invoice.paid","created":1799999000,"livemode":\#(livemode),"#
           + #""account":"acct_1","data":{"object":{"id":"in_1","object":"invoice"}}}"#).utf8)
@@ -145,7 +145,7 @@ struct ModeSecretsTests {
         ("absec_test", nil, false), ("absec_live", false, true), ("absec_test", false, true),
         ("whsec_live", true, false), ("absec_box", true, false), ("absec_box", false, true),
       ] as [(String, Bool?, Bool)] {
-        func check(_ reply: Office.Reply, _ asked: String) {
+        func check(_ reply: Backend.Reply, _ asked: String) {
           let what = "\(asked) under \(secret), livemode \(livemode.map { "\($0)" } ?? "not named"): \(reply.text)"
           #expect(reply.status == (isHeard ? 403 : 401), "\(what)")
           #expect(reply.code == (isHeard ? "ACCOUNT_NOT_CONNECTED" : "SIGNATURE_INVALID"), "\(what)")

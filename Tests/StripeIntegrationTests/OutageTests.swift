@@ -29,7 +29,7 @@ struct OutageTests {
         licenseKit: FixedLicenseKit(client: shop.licenseKit),
         vault: shop.vault, redis: nil, recent: RecentEvents(redis: nil), listeners: IntegrationServer.stepListeners,
         clock: { Date() }, logger: logger),
-      parking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
+      blocking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
       pollInterval: .milliseconds(10), logger: logger)
   }
 
@@ -63,7 +63,7 @@ struct OutageTests {
     }
   }
 
-  private func secondsToNextTurn(_ shop: Shop) async throws -> Double {
+  private func secondsToNextClaim(_ shop: Shop) async throws -> Double {
     try await shop.database.transaction(for: shop.tenant) { transaction in
       try await transaction.query(
         """
@@ -84,8 +84,8 @@ struct OutageTests {
       let workers = workers(shop)
       var passed = 0.0
       while passed < 86_400 {
-        _ = try await workers.serveTurn()
-        let pause = try await secondsToNextTurn(shop) + 0.1
+        _ = try await workers.serveNextTenant()
+        let pause = try await secondsToNextClaim(shop) + 0.1
         try await pass(pause, shop)
         passed += pause
       }
@@ -96,8 +96,8 @@ struct OutageTests {
 
       passed = 0
       while try await shop.purchases().contains(where: { $0.status != "fulfilled" }), passed < 3_600 {
-        _ = try await workers.serveTurn()
-        let pause = try await secondsToNextTurn(shop) + 0.1
+        _ = try await workers.serveNextTenant()
+        let pause = try await secondsToNextClaim(shop) + 0.1
         try await pass(pause, shop)
         passed += pause
       }
@@ -113,7 +113,7 @@ struct OutageTests {
       try await sell(shop, 3)
       shop.line.cut()
       let workers = workers(shop)
-      _ = try await workers.serveTurn()
+      _ = try await workers.serveNextTenant()
       // Longer than a busy machine takes for what follows.
       try await CircuitBreaker(database: shop.database)
         .open(shop.tenant, for: Outage(side: .licenseKit, detail: "away", atLeast: 600))
@@ -122,17 +122,17 @@ struct OutageTests {
         try await FulfillmentReader(tenant: shop.tenant, transaction: transaction).page(.init(), after: nil, limit: 10)
       }
       #expect(rows.allSatisfy { $0.reason?.contains("LicenseKit does not answer") == true }, "\(rows.map(\.reason))")
-      let standstill = try await shop.database.transaction(for: shop.tenant) { transaction in
-        try await Standstill.of(shop.tenant, in: transaction)
+      let blockage = try await shop.database.transaction(for: shop.tenant) { transaction in
+        try await Blockage.of(shop.tenant, in: transaction)
       }
-      #expect(standstill?.code == "outage")
-      #expect(try await secondsToNextTurn(shop) > 0)
+      #expect(blockage?.code == "outage")
+      #expect(try await secondsToNextClaim(shop) > 0)
 
       shop.line.restore()
-      try await shop.connections.unpark(shop.tenant)
-      #expect(try await secondsToNextTurn(shop) == 0)
+      try await shop.connections.unblock(shop.tenant)
+      #expect(try await secondsToNextClaim(shop) == 0)
       #expect(
-        try await shop.database.transaction(for: shop.tenant) { try await Standstill.of(shop.tenant, in: $0) } == nil)
+        try await shop.database.transaction(for: shop.tenant) { try await Blockage.of(shop.tenant, in: $0) } == nil)
     }
   }
 
@@ -150,9 +150,9 @@ struct OutageTests {
       }
       try await breaker.close(shop.tenant)
       try await queue.release(shop.tenant)
-      #expect(try await secondsToNextTurn(shop) == 0)
+      #expect(try await secondsToNextClaim(shop) == 0)
       let work = try await queue.work(of: shop.tenant)
-      #expect(work.purchases.count == 3 && !work.isProbe)
+      #expect(work.purchases.count == 3 && !work.isHalfOpen)
       try await breaker.open(shop.tenant, for: outage, jitter: 0.5)
       #expect(try await pauseLength(shop) == 4)
       // What comes in meanwhile waits as well.
@@ -161,7 +161,7 @@ struct OutageTests {
       try await shop.database.transaction(for: shop.tenant) { transaction in
         try await TenantQueue.enqueue(shop.tenant, in: .purchases, transaction)
       }
-      #expect(try await secondsToNextTurn(shop) > 300)
+      #expect(try await secondsToNextClaim(shop) > 300)
     }
   }
 
@@ -207,8 +207,8 @@ struct OutageTests {
     }
   }
 
-  @Test("when one purchase parks the account, those that run beside it lose no attempt and are told nothing of it")
-  func parkedBeside() async throws {
+  @Test("when one purchase blocks the account, those that run beside it lose no attempt and are told nothing of it")
+  func blockedBeside() async throws {
     try await Shop.open { shop in
       try await sell(shop, 4)
       let stop = RefusingStripe(objects: shop.stripe, refused: "cs_test_1")
@@ -220,9 +220,9 @@ struct OutageTests {
           database: shop.database, stripe: stop, licenseKit: FixedLicenseKit(client: shop.licenseKit),
           vault: shop.vault, redis: nil, recent: RecentEvents(redis: nil), listeners: IntegrationServer.stepListeners,
           clock: { Date() }, logger: logger),
-        parking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
+        blocking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
         pollInterval: .milliseconds(10), logger: logger)
-      #expect(try await workers.serveTurn())
+      #expect(try await workers.serveNextTenant())
       let rows: [(status: String, reason: String, attempts: Int)] = try await shop.database.transaction(
         for: shop.tenant
       ) { transaction in

@@ -47,13 +47,13 @@ struct RecentEventsTests {
   }
 
   @Test("as soon as anything of a tenant has failed, nothing of it is taken as known", .timeLimit(.minutes(1)))
-  func doubt() async throws {
+  func invalidate() async throws {
     try await connected()
     let recent = RecentEvents(redis: redis)
     let event = try item("evt_1", age: 60)
     await recent.remember(event)
     #expect(await recent.isKnown(event, now: Self.now))
-    await recent.doubt(tenant)
+    await recent.invalidate(tenant)
     #expect(await !recent.isKnown(event, now: Self.now))
   }
 
@@ -75,7 +75,7 @@ struct RecentEventsTests {
     let recent = RecentEvents(redis: nil)
     let event = try item("evt_1", age: 60)
     await recent.remember(event)
-    await recent.doubt(tenant)
+    await recent.invalidate(tenant)
     #expect(await !recent.isKnown(event, now: Self.now))
   }
 }

@@ -31,7 +31,7 @@ struct RunDeadlockTests {
     }
   }
 
-  /// Holds the turn that the run gives at its end, and wants the purchase that the run holds by then.
+  /// Holds the row of the tenant's queue that the run writes at its end, and wants the purchase that the run holds by then.
   /// - Returns: whether the run was the one that was undone.
   private func collides(_ shop: Shop, _ purchase: PurchaseID) async throws -> Bool {
     try await withThrowingTaskGroup(of: Void.self) { group in

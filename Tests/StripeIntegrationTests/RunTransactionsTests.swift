@@ -22,7 +22,7 @@ struct RunTransactionsTests {
       router: shop.router, queue: PurchaseQueue(database: shop.database),
       breaker: CircuitBreaker(database: shop.database), thinEvents: shop.thinEvents,
       reconciler: shop.reconciler,
-      parking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
+      blocking: shop.connections, wakeUp: WakeUp(), concurrencyPerTenant: 4, concurrency: 1,
       pollInterval: .milliseconds(10), logger: Logger(label: "run", factory: { _ in SwiftLogNoOpLogHandler() }))
   }
 
@@ -39,7 +39,7 @@ struct RunTransactionsTests {
   ///      8  record, begin                    then to the customer
   ///      9  record, end
   ///
-  /// Besides: one that routes the event, and three of the turn (claim, what is due, end).
+  /// Besides: one that routes the event, and three of the claim (claim, what is due, end).
   @Test("a first one-time sale takes thirteen, from its event to the last write-back")
   func firstSale() async throws {
     try await Shop.open { shop in
@@ -50,7 +50,7 @@ struct RunTransactionsTests {
       ])
       shop.transactions.reset()
       #expect(try await shop.router.routeBatch(of: shop.tenant) == 1)
-      // As `Workers` serve a turn; on a busy machine those hold it for longer in between.
+      // As `Workers` serve a claim; on a busy machine those hold it for longer in between.
       let queue = PurchaseQueue(database: shop.database)
       let tenant = try #require(try await queue.tenants.claim())
       for purchase in try await queue.work(of: tenant).purchases {
@@ -99,7 +99,7 @@ struct RunTransactionsTests {
         _ = try await transaction.query(
           "UPDATE stripe_integration.facts SET snapshot = '{}' WHERE fact_key = 'cs_test_1'")
       }
-      _ = try await workers(shop).serveTurn()
+      _ = try await workers(shop).serveNextTenant()
       #expect(Set(try await shop.purchases().map(\.status)) == ["pending", "fulfilled"])
       let left = try #require(try await shop.purchases().first { $0.status == "pending" })
       #expect(left.reason?.hasPrefix("An unexpected failure") == true, "\(left)")

@@ -57,16 +57,16 @@ struct SandboxTests {
 
   @Test("an account that is not connected yet waits for its judgement, and only what would undo something is refused")
   func judgement() {
-    let connected = ConnectionStanding(status: .connected, environment: .test)
+    let connected = ConnectionState(status: .connected, environment: .test)
     #expect(connected.refusal(of: .sandbox)?.contains("the sandbox alone") == true)
     #expect(connected.refusal(of: .test) == nil && connected.refusal(of: nil) == nil)
     for status in [ConnectionStatus.pending, .disconnected] {
-      let former = ConnectionStanding(status: status, environment: .sandbox)
+      let former = ConnectionState(status: status, environment: .sandbox)
       #expect(former.refusal(of: .test) == nil)
       #expect(former.refusal(of: .test, undoing: true) != nil)
       #expect(former.refusal(of: .sandbox, undoing: true) == nil)
     }
-    let unknown = ConnectionStanding(status: nil, environment: .test)
+    let unknown = ConnectionState(status: nil, environment: .test)
     #expect(unknown.refusal(of: .sandbox, undoing: true) == nil)
   }
 
@@ -188,15 +188,15 @@ struct SandboxTests {
     }
   }
 
-  @Test("what was refused is no copy of Stripe's: a sweep finds Stripe's own")
-  func sweep() async throws {
+  @Test("what was refused is no copy of Stripe's: an event sync finds Stripe's own")
+  func eventSync() async throws {
     try await OldShop.open { old in
       try await old.connected(daysAgo: 1)
       let event = old.account.event("evt_1", "checkout.session.completed", old.account.sell("1"))
       try await Self.deliver(event, signedFor: .sandbox, to: old.shop)
       try await old.settle()
       #expect(try await old.shop.licenses().isEmpty)
-      #expect(try await old.sweep().progress["found"] == 1)
+      #expect(try await old.syncEvents().progress["found"] == 1)
       try await old.settle()
       #expect(try await old.shop.licenses().count == 1)
     }

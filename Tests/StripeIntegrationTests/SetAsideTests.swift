@@ -190,8 +190,8 @@ struct SetAsideTests {
 
   @Test("the pause grows to a day and no further, whatever the count")
   func pauses() {
-    let pauses = [2, 3, 4, 5, 6, 7, 30_000].map { Caution.pause(afterEnds: $0) }
+    let pauses = [2, 3, 4, 5, 6, 7, 30_000].map { Caution.delay(afterEnds: $0) }
     #expect(pauses == [300, 1_200, 4_800, 19_200, 76_800, 86_400, 86_400])
-    #expect(Caution.pause(afterEnds: 0) == 300)
+    #expect(Caution.delay(afterEnds: 0) == 300)
   }
 }

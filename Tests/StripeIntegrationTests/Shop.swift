@@ -30,7 +30,7 @@ struct Shop: Sendable {
   let line: FaultyLine
   let stripe: StripeObjects
   let vault: KeyVault
-  /// The entry of `ENCRYPTION_KEYS` that seals here.
+  /// The entry of `ENCRYPTION_KEYS` that encrypts here.
   let keyEntry: String
   let router: EventRouter
   let inbox: InboxWriter

@@ -3,11 +3,11 @@ import Testing
 @testable import Queue
 @testable import StripeIntegration
 
-@Suite("A turn that keeps its worker waiting", .timeLimit(.minutes(1)))
+@Suite("A claim that keeps its worker waiting", .timeLimit(.minutes(1)))
 struct SlowClaimsTests {
   private struct Failure: Error {}
 
-  @Test("a worker hears how a turn ended that it waits for")
+  @Test("a worker hears how a claim ended that it waits for")
   func heard() async throws {
     let slow = SlowClaims(patience: .seconds(600))
     let well = ClaimUnderWay(slow)
@@ -20,20 +20,20 @@ struct SlowClaimsTests {
     await #expect(throws: Failure.self) { try await waiting.value }
   }
 
-  @Test("a worker leaves a turn without progress, which then ends by itself")
+  @Test("a worker leaves a claim without progress, which then ends by itself")
   func left() async throws {
-    let turn = ClaimUnderWay(SlowClaims(patience: .milliseconds(1)))
-    try await turn.wait()
-    #expect(!turn.end(Failure()))
+    let claim = ClaimUnderWay(SlowClaims(patience: .milliseconds(1)))
+    try await claim.wait()
+    #expect(!claim.end(Failure()))
   }
 
-  @Test("a worker that is cancelled waits no longer, and the turn is still its own")
+  @Test("a worker that is cancelled waits no longer, and the claim is still its own")
   func cancelled() async throws {
-    let turn = ClaimUnderWay(SlowClaims(patience: .seconds(600)))
-    let waiting = Task { try await turn.wait() }
+    let claim = ClaimUnderWay(SlowClaims(patience: .seconds(600)))
+    let waiting = Task { try await claim.wait() }
     waiting.cancel()
     try await waiting.value
-    #expect(turn.end(Failure()))
+    #expect(claim.end(Failure()))
   }
 
   @Test("where as many go on by themselves as may, a worker waits until one of them ends")

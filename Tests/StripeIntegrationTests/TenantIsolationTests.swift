@@ -55,12 +55,12 @@ struct TenantIsolationTests {
 
   /// A shop with at least one row in every table, made by the code that makes them in earnest.
   private func withFilledTables(_ body: @Sendable (Shop, [Table]) async throws -> Void) async throws {
-    try await Office.open { office in
-      let shop = office.shop
+    try await Backend.open { backend in
+      let shop = backend.shop
       try await DeliveryRows.prepare(shop)
-      try await office.sell()
+      try await backend.sell()
       try await DeliveryRows.attempt(shop)
-      _ = try await office.token(of: shop.tenant)
+      _ = try await backend.token(of: shop.tenant)
       try await shop.database.transaction(for: shop.tenant) { transaction in
         let purchase = try #require(
           try await FulfillmentReader(tenant: shop.tenant, transaction: transaction).purchase(of: "cs_test_1"))
@@ -82,8 +82,8 @@ struct TenantIsolationTests {
 
   @Test("every table begins its key with the tenant and has row-level security, for its owner too")
   func schema() async throws {
-    try await Office.open { office in
-      let tables = try await tables(office.shop.database.client)
+    try await Backend.open { backend in
+      let tables = try await tables(backend.shop.database.client)
       #expect(tables.count >= 16)
       for table in tables {
         #expect(

@@ -45,7 +45,7 @@ struct ThinEventsTests {
       wakeUp: WakeUp(), logger: Logger(label: "thin", factory: { _ in SwiftLogNoOpLogHandler() }))
   }
 
-  /// One turn of the tenant; what waits for another attempt is due at once.
+  /// One claim of the tenant's queue; what waits for another attempt is due at once.
   @discardableResult
   private func fetch(_ old: OldShop) async throws -> ThinEvents.Served {
     try await old.shop.database.transaction(for: old.shop.tenant) { transaction in
@@ -191,7 +191,7 @@ struct ThinEventsTests {
     }
   }
 
-  @Test("are asked for no further in a turn that finds Stripe away")
+  @Test("are asked for no further in a claim that finds Stripe away")
   func outage() async throws {
     try await OldShop.open { old in
       let events = (1...12).map { number in
@@ -212,8 +212,8 @@ struct ThinEventsTests {
     for path in ThinEvents.collections.values { #expect(PermissionTable.reading[path.joined(separator: "/")] != nil) }
   }
 
-  @Test("are due with the tenant's next turn, and not before their time")
-  func turn() async throws {
+  @Test("are due with the tenant's next claim, and not before their time")
+  func claim() async throws {
     try await OldShop.open { old in
       let queue = PurchaseQueue(database: old.shop.database)
       func due() async throws -> Date? {

@@ -36,22 +36,24 @@ struct IdempotentCall: Sendable {
 
   static let day: TimeInterval = 86_400
 
-  /// Its answer contains a license key and is therefore stored sealed.
+  /// Its answer contains a license key and is therefore stored encrypted.
   static let createLicense = "createLicense"
 
-  /// Its answer contains a lease token and is therefore stored sealed.
+  /// Its answer contains a lease token and is therefore stored encrypted.
   static let checkoutFloatingLicense = "checkoutFloatingLicense"
 
-  /// Operations whose answers are kept sealed.
-  static let sealedOperations = [createLicense, checkoutFloatingLicense]
+  /// Operations whose answers are kept encrypted.
+  static let encryptedOperations = [createLicense, checkoutFloatingLicense]
 
-  /// The context that a stored answer is sealed for: it opens only for this tenant, license and key.
-  static func sealContext(tenant: TenantID, operation: String, subject: String, key: String) -> [String] {
+  /// The context that a stored answer is encrypted for: it opens only for this tenant, license and key.
+  static func encryptionContext(tenant: TenantID, operation: String, subject: String, key: String) -> [String] {
     ["license_server", tenant.rawValue, operation] + (subject.isEmpty ? [] : [subject]) + [key]
   }
 
   /// The same for this call.
-  var sealContext: [String] { Self.sealContext(tenant: tenant, operation: operation, subject: subject, key: key) }
+  var encryptionContext: [String] {
+    Self.encryptionContext(tenant: tenant, operation: operation, subject: subject, key: key)
+  }
 
   /// Refuses a missing, empty or oversized key before anything is looked up.
   static func checked(key: String?) throws(APIFailure) -> String {

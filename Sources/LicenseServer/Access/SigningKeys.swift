@@ -49,10 +49,10 @@ final class SigningKeys: Sendable {
     }
   }
 
-  private func signer(_ kid: String, of tenant: TenantID, sealed: () throws -> [UInt8]) throws -> Signer {
+  private func signer(_ kid: String, of tenant: TenantID, encrypted: () throws -> [UInt8]) throws -> Signer {
     let name = Self.name(tenant, kid)
     if let key = opened.withLock({ $0[name] }) { return Signer(kid: kid, key: key) }
-    let key = try Ed25519PrivateKey(seed: keyRing.open(sealed(), context: Self.context(tenant, kid)))
+    let key = try Ed25519PrivateKey(seed: keyRing.decrypt(encrypted(), context: Self.context(tenant, kid)))
     opened.withLock { keys in
       if keys.count >= Self.capacity { keys.removeAll() }
       keys[name] = key
@@ -84,12 +84,12 @@ final class SigningKeys: Sendable {
   func insertActive(for tenant: TenantID, now: Date, in transaction: PostgresTransaction) async throws -> Bool {
     let key = Ed25519PrivateKey()
     let kid = Random.id(prefix: "kid_")
-    let sealed = try keyRing.seal(key.seed, context: Self.context(tenant, kid))
+    let encrypted = try keyRing.encrypt(key.seed, context: Self.context(tenant, kid))
     let rows = try await transaction.query(
       """
       INSERT INTO license_server.signing_keys
              (tenant_id, kid, public_key, sealed_private_key, status, created_at)
-      VALUES (\(tenant), \(kid), \(key.publicKey.rawRepresentation), \(sealed), 'active', \(now))
+      VALUES (\(tenant), \(kid), \(key.publicKey.rawRepresentation), \(encrypted), 'active', \(now))
           ON CONFLICT (tenant_id) WHERE status = 'active' DO NOTHING
       """)
     return rows.affectedRows == 1

@@ -21,13 +21,13 @@ struct ReportRetention: PeriodicService {
   var name: String { "removing old report data" }
 
   func work() async throws {
-    let removed = try await sweep()
+    let removed = try await prune()
     if removed > 0 { logger.info("removed old report data", metadata: ["count": "\(removed)"]) }
   }
 
   /// Goes through all tenants.
   /// - Returns: how many rows were removed.
-  func sweep() async throws -> Int {
+  func prune() async throws -> Int {
     let now = clock.now()
     let cutoff = now.addingDays(-Self.days)
     let rules: [@Sendable (TenantID) -> PostgresQuery] = [

@@ -10,7 +10,7 @@ import ServerKit
 /// Issuing licenses.
 ///
 /// The raw key leaves the server in the answer and is stored only as a hash. With an idempotency key (an extension: the
-/// contract has none here) the whole answer is also kept, sealed, for 24 hours. So a caller that lost the answer before it
+/// contract has none here) the whole answer is also kept, encrypted, for 24 hours. So a caller that lost the answer before it
 /// could store the key gets the same license and key again.
 struct LicenseIssuing: Sendable {
   let store: TenantStore
@@ -29,14 +29,14 @@ struct LicenseIssuing: Sendable {
     return try await store.transaction(caller.tenant) { transaction in
       if let call {
         try await call.lock(in: transaction)
-        if let sealed = try await call.replay(now: now, in: transaction) {
-          return StoredAnswer(bytes: try keyRing.open(sealed, context: call.sealContext))
+        if let encrypted = try await call.replay(now: now, in: transaction) {
+          return StoredAnswer(bytes: try keyRing.decrypt(encrypted, context: call.encryptionContext))
         }
       }
       let answer = try StoredAnswer(try await issue(body, for: caller, now: now, in: transaction))
       if let call {
         try await call.store(
-          try keyRing.seal(answer.bytes, context: call.sealContext), now: now, in: transaction)
+          try keyRing.encrypt(answer.bytes, context: call.encryptionContext), now: now, in: transaction)
       }
       return answer
     }

@@ -46,7 +46,7 @@ struct LicenseRecord: Sendable {
               FROM license_server.devices d
              WHERE d.tenant_id = l.tenant_id AND d.license_id = l.id AND d.status = 'active' AND d.holds_seat)
              AS active_device_count,
-           (SELECT \(fragment: SaturatingSum.told("coalesce(sum(f.total_consumptions), 0)"))
+           (SELECT \(fragment: SaturatingSum.shown("coalesce(sum(f.total_consumptions), 0)"))
               FROM license_server.license_features f
              WHERE f.tenant_id = l.tenant_id AND f.license_id = l.id) AS total_consumptions
       FROM license_server.licenses l

@@ -117,7 +117,7 @@ struct OperationsReports: Sendable {
     try await store.report(caller.tenant) { transaction in
       let rows = try await transaction.query(
         """
-        SELECT endpoint, result_class, reason_code, \(fragment: SaturatingSum.told("sum(requests)")) AS requests
+        SELECT endpoint, result_class, reason_code, \(fragment: SaturatingSum.shown("sum(requests)")) AS requests
           FROM (\(fragment: request.filter.rows(request.window, for: caller))) found
          GROUP BY endpoint, result_class, reason_code
          ORDER BY endpoint, result_class, reason_code
@@ -176,9 +176,9 @@ struct OperationsReports: Sendable {
             FROM found
            WHERE result_class <> 'success'
         )
-        SELECT \(fragment: names), \(fragment: SaturatingSum.told("sum(requests)")) AS count,
+        SELECT \(fragment: names), \(fragment: SaturatingSum.shown("sum(requests)")) AS count,
                min(at) AS first_at, max(at) AS last_at,
-               \(fragment: SaturatingSum.told("sum(sum(requests)) OVER ()")) AS total
+               \(fragment: SaturatingSum.shown("sum(sum(requests)) OVER ()")) AS total
           FROM errors
          GROUP BY \(fragment: names)
          ORDER BY \(fragment: order)sum(requests) DESC, \(fragment: names)
@@ -226,7 +226,7 @@ struct OperationsReports: Sendable {
     } else {
       // Device by device of each license, never all devices and then the licenses they belong to.
       query = """
-        SELECT \(fragment: SaturatingSum.told("coalesce(sum(d.count), 0)")) AS count
+        SELECT \(fragment: SaturatingSum.shown("coalesce(sum(d.count), 0)")) AS count
           FROM (SELECT id
                   FROM license_server.licenses
                  WHERE tenant_id = \(caller.tenant)

@@ -202,8 +202,8 @@ extension SubjectReports {
           FROM matched
         WINDOW own AS (PARTITION BY period)
       )
-      SELECT period, rank, \(fragment: names), \(fragment: UsageTotals.told()),
-             \(fragment: UsageTotals.told("period_", as: "period_")), \(fragment: UsageTotals.told("all_", as: "all_"))
+      SELECT period, rank, \(fragment: names), \(fragment: UsageTotals.shown()),
+             \(fragment: UsageTotals.shown("period_", as: "period_")), \(fragment: UsageTotals.shown("all_", as: "all_"))
         FROM ranked
        WHERE rank <= \(request.limit + 1)
        ORDER BY period, rank

@@ -98,12 +98,12 @@ struct UsageTotals: Hashable, Sendable {
   /// - Parameters:
   ///   - source: what their names in the query begin with.
   ///   - prefix: what their names in the row begin with.
-  static func told(_ source: String = "", as prefix: String = "") -> PostgresQuery {
+  static func shown(_ source: String = "", as prefix: String = "") -> PostgresQuery {
     var columns: PostgresQuery = ""
     for (index, name) in ["consumed", "uses", "net_change"].enumerated() {
       if index > 0 { columns.append(", ") }
       columns.append(
-        "\(fragment: SaturatingSum.told(source + name)) AS \(unescaped: prefix + name)")
+        "\(fragment: SaturatingSum.shown(source + name)) AS \(unescaped: prefix + name)")
     }
     return columns
   }

@@ -94,10 +94,10 @@ struct UsageSummary: Sendable {
          ORDER BY rank
          LIMIT \(limit + 1)
       )
-      SELECT \(fragment: UsageTotals.told("t.", as: "all_")),
+      SELECT \(fragment: UsageTotals.shown("t.", as: "all_")),
              \(unescaped: dimensions.map { "g.\($0.rawValue)" }.joined(separator: ", ")), g.rank, g.first_at, g.last_at,
-             \(fragment: UsageTotals.told("g.", as: "group_")),
-             m.slice, \(fragment: UsageTotals.told("m."))
+             \(fragment: UsageTotals.shown("g.", as: "group_")),
+             m.slice, \(fragment: UsageTotals.shown("m."))
         FROM totals t
         LEFT JOIN groups g ON true
         LEFT JOIN matched m ON \(unescaped: dimensions.map { "m.\($0.rawValue) = g.\($0.rawValue)" }.joined(separator: " AND "))

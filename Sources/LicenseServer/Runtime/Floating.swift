@@ -13,7 +13,7 @@ import ServerKit
 /// the license, and a lease that one replica has removed cannot be extended by another.
 struct Floating: Sendable {
   let runtime: Runtime
-  /// Seals the stored answers of checkouts, which contain the token.
+  /// Encrypts the stored answers of checkouts, which contain the token.
   let keyRing: KeyRing
 
   /// Takes a place. The same binding never takes a second one: its lease starts again, with a new token.
@@ -24,7 +24,7 @@ struct Floating: Sendable {
   ) async throws -> SignedAnswer {
     let binding = try Binding(body)
     return try await runtime.once(
-      IdempotentCall.checkoutFloatingLicense, license, idempotencyKey, body, for: caller, sealedBy: keyRing
+      IdempotentCall.checkoutFloatingLicense, license, idempotencyKey, body, for: caller, encryptedWith: keyRing
     ) { license, transaction in
       try license.requireUsable()
       let known = try await license.device(binding, in: transaction)

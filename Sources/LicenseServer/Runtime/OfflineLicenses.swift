@@ -43,8 +43,8 @@ struct OfflineLicenses: Sendable {
         in: transaction)
       return try await runtime.sign(SignedPayload.bytes(of: data), for: caller.tenant, in: transaction)
     }
-    return try OfflineSeal.envelope(
-      of: signed, licenseKey: licenseKey, salt: Random.bytes(OfflineSeal.saltByteCount),
+    return try OfflineEncryption.envelope(
+      of: signed, licenseKey: licenseKey, salt: Random.bytes(OfflineEncryption.saltByteCount),
       nonce: Random.bytes(AES256GCM.nonceByteCount))
   }
 }
@@ -64,7 +64,7 @@ enum OfflineTerm {
 ///
 /// AES-256-GCM, with a separate key for each envelope: HKDF-SHA256 of the license key with a random salt. So an envelope that
 /// is copied to another customer does not open there.
-enum OfflineSeal {
+enum OfflineEncryption {
   static let saltByteCount = 32
   /// Separates this use of the license key from any other.
   static let info = "licensekit-offline-v1"
@@ -81,7 +81,7 @@ enum OfflineSeal {
     let inner =
       Array(#"{"data":"#.utf8) + signed.data + Array(#","signature":"#.utf8) + signed.signatureBytes + Array("}".utf8)
     let key = key(licenseKey, salt: salt)
-    guard let ciphertext = AES256GCM.seal(inner, key: key, nonce: nonce, authenticating: []) else {
+    guard let ciphertext = AES256GCM.encrypt(inner, key: key, nonce: nonce, authenticating: []) else {
       throw .internalError
     }
     return OfflineEnvelope(

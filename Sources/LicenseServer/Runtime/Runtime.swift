@@ -14,7 +14,7 @@ struct Runtime: Sendable {
   let signingKeys: SigningKeys
   let validations: ValidationBatch
   /// Calls that lock the same license take turns.
-  let turns = TurnGate<LicenseID>()
+  let semaphore = KeyedSemaphore<LicenseID>()
 
   /// Signs the outcome of a `validate` or `check`.
   ///
@@ -101,24 +101,25 @@ struct Runtime: Sendable {
 
   /// Runs `body` once per idempotency key, with the license locked: calls for one license come one after the other.
   ///
-  /// - Parameter keyRing: seals the answer that is kept, for one that holds a secret.
+  /// - Parameter keyRing: encrypts the answer that is kept, for one that holds a secret.
   func once(
     _ operation: String, _ id: LicenseID, _ key: String?, _ request: some Encodable & Sendable, for caller: Caller,
-    sealedBy keyRing: KeyRing? = nil,
+    encryptedWith keyRing: KeyRing? = nil,
     _ body: @Sendable (RuntimeLicense, PostgresTransaction) async throws -> SignedAnswer
   ) async throws -> SignedAnswer {
     let call = try IdempotentCall(
       operation, tenant: caller.tenant, subject: id.rawValue, key: IdempotentCall.checked(key: key), request: request,
       retention: IdempotentCall.day)
     let now = clock.now()
-    return try await turns.turn(id) {
+    return try await semaphore.withPermit(id) {
       try await store.transaction(caller.tenant) { transaction in
         let license = try await RuntimeLicense.load(id, for: caller, locked: true, now: now, in: transaction)
         if let stored = try await call.replay(now: now, in: transaction) {
-          return try SignedAnswer(stored: keyRing.map { try $0.open(stored, context: call.sealContext) } ?? stored)
+          return try SignedAnswer(
+            stored: keyRing.map { try $0.decrypt(stored, context: call.encryptionContext) } ?? stored)
         }
         let answer = try await body(license, transaction)
-        let kept = try keyRing.map { try $0.seal(answer.stored, context: call.sealContext) } ?? answer.stored
+        let kept = try keyRing.map { try $0.encrypt(answer.stored, context: call.encryptionContext) } ?? answer.stored
         try await call.store(kept, now: now, in: transaction)
         return answer
       }

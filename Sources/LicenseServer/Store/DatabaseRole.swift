@@ -10,7 +10,7 @@ enum DatabaseRole: String, Sendable, CaseIterable {
   /// Links events of any tenant, and enqueues their deliveries.
   case linker = "license_server_linker"
   /// Finds and claims the endpoints that are due.
-  case courier = "license_server_courier"
+  case dispatcher = "license_server_courier"
   /// Writes and removes what reports read.
   case recorder = "license_server_recorder"
   /// Removes what has expired, and cannot read its content.

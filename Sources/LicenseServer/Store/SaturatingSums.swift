@@ -9,7 +9,7 @@ enum SaturatingSum {
   /// The SQL for a wide sum as it is reported: the sum itself, or ±9223372036854775807 for anything beyond.
   /// - Parameter sum: an SQL expression. PostgreSQL sums `bigint` as `numeric`, which does not overflow; only casting that
   ///   sum can fail.
-  static func told(_ sum: String) -> PostgresQuery {
+  static func shown(_ sum: String) -> PostgresQuery {
     PostgresQuery(
       unescaped: "least(greatest(\(sum), -9223372036854775807), 9223372036854775807)::bigint")
   }

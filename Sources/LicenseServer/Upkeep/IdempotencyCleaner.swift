@@ -19,13 +19,13 @@ struct IdempotencyCleaner: PeriodicService {
   var name: String { "clearing answers away" }
 
   func work() async throws {
-    let removed = try await sweep()
+    let removed = try await prune()
     if removed > 0 { logger.debug("cleared away answers out of time", metadata: ["count": "\(removed)"]) }
   }
 
   /// Removes batch after batch until one is not full, or another replica is removing.
   /// - Returns: how many answers were removed.
-  func sweep() async throws -> Int {
+  func prune() async throws -> Int {
     var removed = 0
     while !Task.isCancelled {
       let count = try await removeBatch()
@@ -38,9 +38,9 @@ struct IdempotencyCleaner: PeriodicService {
   private func removeBatch() async throws -> Int {
     let now = clock.now()
     return try await client.transaction(DatabaseRole.upkeep.transaction) { transaction in
-      let turn = try await transaction.query(
+      let lock = try await transaction.query(
         "SELECT pg_try_advisory_xact_lock(hashtextextended('license_server.idempotency_cleaner', 0)) AS mine")
-      guard try turn.first?.get("mine", as: Bool.self) == true else { return 0 }
+      guard try lock.first?.get("mine", as: Bool.self) == true else { return 0 }
       // The time is checked twice: a key that was used again meanwhile has a new one.
       return try await transaction.query(
         """

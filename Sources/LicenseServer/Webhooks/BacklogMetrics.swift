@@ -27,7 +27,7 @@ struct BacklogMetrics: PeriodicService {
         "SELECT count(*) AS n FROM (SELECT FROM license_server.unlinked_events LIMIT \(Self.most)) u"
       ).first?.get("n")
     }
-    let late: Double? = try await store.transaction(as: .courier) { transaction in
+    let late: Double? = try await store.transaction(as: .dispatcher) { transaction in
       try await transaction.query(
         """
         SELECT extract(epoch FROM now() - due_at)::double precision AS late

@@ -6,7 +6,7 @@ import Postgres
 
 /// One attempt to deliver something, which is this worker's alone.
 struct WebhookAttempt: Sendable {
-  let lane: WebhookLane
+  let queue: WebhookQueue
   let delivery: WebhookDeliveryID
   /// Nil: a test.
   let sequence: Int64?
@@ -22,7 +22,7 @@ struct WebhookAttempt: Sendable {
 /// The records of attempts: each is claimed before it is made and noted after it, so that two workers never make the same
 /// one, and a crash leaves an entry that says so.
 struct WebhookAttempts: Sendable {
-  let lane: WebhookLane
+  let queue: WebhookQueue
   let transaction: PostgresTransaction
 
   /// Claims the next attempt of a delivery.
@@ -33,10 +33,10 @@ struct WebhookAttempts: Sendable {
       UPDATE license_server.webhook_deliveries
          SET attempts        = attempts + 1,
              series_attempts = series_attempts + 1,
-             claimed_until   = now() + \(WebhookTurns.claim)::text::interval
-       WHERE tenant_id        = \(lane.tenant)
+             claimed_until   = now() + \(WebhookQueues.claim)::text::interval
+       WHERE tenant_id        = \(queue.tenant)
          AND id               = \(delivery)
-         AND endpoint_id      = \(lane.endpoint)
+         AND endpoint_id      = \(queue.endpoint)
          AND state            = 'pending'
          AND next_attempt_at <= now()
          AND claimed_until   <= now()
@@ -46,12 +46,12 @@ struct WebhookAttempts: Sendable {
     ).first
     guard let row else { return nil }
     let attempt = WebhookAttempt(
-      lane: lane, delivery: delivery, sequence: try row.get("sequence"), number: try row.get("attempts"),
+      queue: queue, delivery: delivery, sequence: try row.get("sequence"), number: try row.get("attempts"),
       seriesNumber: try row.get("series_attempts"), age: try row.get("age"), createdAt: try row.get("created_at"))
     try await transaction.query(
       """
       INSERT INTO license_server.webhook_attempts (tenant_id, delivery_id, attempt, endpoint_id)
-      VALUES (\(lane.tenant), \(delivery), \(attempt.number), \(lane.endpoint))
+      VALUES (\(queue.tenant), \(delivery), \(attempt.number), \(queue.endpoint))
       """)
     return attempt
   }
@@ -66,7 +66,7 @@ struct WebhookAttempts: Sendable {
          SET duration_ms = \(Int(duration / .milliseconds(1))),
              status_code = \(status),
              error       = \(error)
-       WHERE tenant_id = \(lane.tenant) AND delivery_id = \(attempt.delivery) AND attempt = \(attempt.number)
+       WHERE tenant_id = \(queue.tenant) AND delivery_id = \(attempt.delivery) AND attempt = \(attempt.number)
       """)
     switch result {
     case .arrived: try await end(attempt, .delivered, status: status, nil, evenIfTaken: true)
@@ -92,7 +92,7 @@ struct WebhookAttempts: Sendable {
              next_attempt_at = now() + \(seconds) * interval '1 second',
              status_code     = \(status),
              error           = \(error)
-       WHERE tenant_id = \(lane.tenant)
+       WHERE tenant_id = \(queue.tenant)
          AND id        = \(attempt.delivery)
          AND attempts  = \(attempt.number)
          AND state     = 'pending'
@@ -110,7 +110,7 @@ struct WebhookAttempts: Sendable {
              status_code   = \(status),
              error         = \(error),
              finished_at   = now()
-       WHERE tenant_id = \(lane.tenant)
+       WHERE tenant_id = \(queue.tenant)
          AND id        = \(attempt.delivery)
          AND (attempts = \(attempt.number) OR \(evenIfTaken))
          AND state     = 'pending'

@@ -53,8 +53,8 @@ struct WebhookDeliveries: Sendable {
   ) async throws -> WebhookDelivery {
     let delivery = try await store.transaction(caller.tenant) { transaction in
       try await Self.requireActive(webhook, for: caller, in: transaction)
-      // The endpoint's place in the line first, as a turn that ends does it: so neither waits for the other in a circle.
-      try await WebhookTurns.resume(WebhookLane(tenant: caller.tenant, endpoint: webhook), in: transaction)
+      // The endpoint's place in the line first, as a claim that ends does it: so neither waits for the other in a circle.
+      try await WebhookQueues.resume(WebhookQueue(tenant: caller.tenant, endpoint: webhook), in: transaction)
       let rows = try await transaction.query(
         """
         UPDATE license_server.webhook_deliveries
@@ -83,7 +83,7 @@ struct WebhookDeliveries: Sendable {
         INSERT INTO license_server.webhook_deliveries (tenant_id, id, endpoint_id, event_type)
         VALUES (\(caller.tenant), \(id), \(webhook), \(WebhookDelivery.testType))
         """)
-      try await WebhookTurns.resume(WebhookLane(tenant: caller.tenant, endpoint: webhook), in: transaction)
+      try await WebhookQueues.resume(WebhookQueue(tenant: caller.tenant, endpoint: webhook), in: transaction)
       return try await Self.find(id, to: webhook, for: caller, in: transaction)
     }
     wakeUp.signal()

@@ -57,7 +57,7 @@ struct WebhookEndpoints: Sendable {
         INSERT INTO license_server.webhook_endpoints
                (tenant_id, id, name, url, event_types, is_active, secret_prefix, sealed_secret, created_at, updated_at)
         SELECT \(caller.tenant)::text, \(id)::text, \(body.name)::text, \(body.url)::text, \(types)::text[],
-               \(body.isActive ?? true)::boolean, \(secret.prefix)::text, \(secret.sealed)::bytea, \(now)::timestamptz,
+               \(body.isActive ?? true)::boolean, \(secret.prefix)::text, \(secret.encrypted)::bytea, \(now)::timestamptz,
                \(now)::timestamptz
          WHERE (SELECT count(*)
                   FROM license_server.webhook_endpoints
@@ -66,8 +66,8 @@ struct WebhookEndpoints: Sendable {
       guard made.affectedRows == 1 else {
         throw APIFailure.conflict("there are \(Self.most) endpoints, and no more are possible")
       }
-      let lane = WebhookLane(tenant: caller.tenant, endpoint: id)
-      try await WebhookTurns.begin(lane, isActive: body.isActive ?? true, in: transaction)
+      let queue = WebhookQueue(tenant: caller.tenant, endpoint: id)
+      try await WebhookQueues.begin(queue, isActive: body.isActive ?? true, in: transaction)
       try await EventLog.append(.webhookCreated, id.rawValue, by: caller, at: now, in: transaction)
       return WebhookEndpointWithSecret(
         webhook: try await Self.find(id, for: caller, in: transaction), secret: secret.text)
@@ -123,20 +123,20 @@ struct WebhookEndpoints: Sendable {
                former_sealed_secret = CASE WHEN \(secret != nil) THEN sealed_secret ELSE former_sealed_secret END,
                former_secret_until  = CASE WHEN \(secret != nil) THEN now() + interval '24 hours'
                                            ELSE former_secret_until END,
-               sealed_secret        = coalesce(\(secret?.sealed)::bytea, sealed_secret),
+               sealed_secret        = coalesce(\(secret?.encrypted)::bytea, sealed_secret),
                secret_prefix        = coalesce(\(secret?.prefix), secret_prefix),
                updated_at           = \(now)
          WHERE tenant_id = \(caller.tenant) AND id = \(id)
         """)
       let endpoint = try await Self.find(id, for: caller, in: transaction)
-      let lane = WebhookLane(tenant: caller.tenant, endpoint: id)
+      let queue = WebhookQueue(tenant: caller.tenant, endpoint: id)
       if !endpoint.isActive {
-        try await WebhookTurns.hold(lane, in: transaction)
+        try await WebhookQueues.hold(queue, in: transaction)
       } else if try body.isActive == true || !before.get("is_active", as: Bool.self)
         || endpoint.url != before.get("url", as: String.self)
       {
-        try await WebhookTurns.resume(lane, in: transaction)
-        try await WebhookTurns.renew(lane, in: transaction)
+        try await WebhookQueues.resume(queue, in: transaction)
+        try await WebhookQueues.renew(queue, in: transaction)
       }
       try await EventLog.append(
         .webhookUpdated, id.rawValue, by: caller, at: now,

@@ -49,7 +49,7 @@ struct WebhookHealth: Sendable {
     var failed: Int
     /// Whether a count stopped at its bound, so that there may be more.
     var isCapped: Bool
-    /// Turns in a row in which nothing arrived.
+    /// Claims in a row under which nothing arrived.
     var consecutiveFailures: Int
     var lastSuccessAt: Date?
     var lastFailureAt: Date?

@@ -17,13 +17,13 @@ struct WebhookRetention: PeriodicService {
   var name: String { "removing old webhook deliveries" }
 
   func work() async throws {
-    let removed = try await sweep()
+    let removed = try await prune()
     if removed > 0 { logger.info("removed old webhook deliveries", metadata: ["count": "\(removed)"]) }
   }
 
   /// Goes through all tenants.
   /// - Returns: how many were removed.
-  func sweep() async throws -> Int {
+  func prune() async throws -> Int {
     var removed = 0
     var last: TenantID = ""
     while !Task.isCancelled, let tenant = try await tenant(after: last) {
@@ -39,7 +39,7 @@ struct WebhookRetention: PeriodicService {
   }
 
   private func tenant(after last: TenantID) async throws -> TenantID? {
-    try await store.transaction(as: .courier) { transaction in
+    try await store.transaction(as: .dispatcher) { transaction in
       try await transaction.query(
         """
         SELECT tenant_id

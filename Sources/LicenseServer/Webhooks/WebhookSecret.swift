@@ -2,21 +2,21 @@ import Cryptography
 import Identity
 import LicenseKitAPI
 
-/// What an endpoint verifies deliveries with. Sealed at rest, for this tenant and this endpoint only.
+/// What an endpoint verifies deliveries with. Encrypted at rest, for this tenant and this endpoint only.
 struct WebhookSecret: Sendable {
   /// The secret itself, as it is shown once.
   let text: String
   /// How it begins, to recognise it by.
   let prefix: String
   /// What is stored.
-  let sealed: [UInt8]
+  let encrypted: [UInt8]
 
   /// - Parameter text: nil makes a new one.
   init(_ text: String?, of endpoint: WebhookEndpointID, tenant: TenantID, keyRing: KeyRing) throws {
     let secret = text ?? Random.token(prefix: "lkw_")
     self.text = secret
     prefix = Credential.tokenPrefix(secret)
-    sealed = try keyRing.seal(secret, context: Self.context(endpoint, tenant))
+    encrypted = try keyRing.encrypt(secret, context: Self.context(endpoint, tenant))
   }
 
   static func context(_ endpoint: WebhookEndpointID, _ tenant: TenantID) -> [String] {

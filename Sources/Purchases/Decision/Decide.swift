@@ -9,11 +9,11 @@ package struct Decider: Sendable {
   package let tenant: Tenant
   package let mappings: [Mapping]
   /// The terms under which lines of this purchase were fulfilled before. They hold, whatever the mapping says now.
-  package let agreed: [LineKey: Agreement]
+  package let pinned: [LineKey: PinnedTerms]
   package let settings: TenantSettings
   package let now: Date
 
-  package struct Agreement: Hashable, Sendable {
+  package struct PinnedTerms: Hashable, Sendable {
     package let mappingID: String
     /// The price that the line had then.
     package let price: Stripe.PriceID?
@@ -31,11 +31,11 @@ package struct Decider: Sendable {
   }
 
   package init(
-    tenant: Tenant, mappings: [Mapping], agreed: [LineKey: Agreement], settings: TenantSettings = .init(), now: Date
+    tenant: Tenant, mappings: [Mapping], pinned: [LineKey: PinnedTerms], settings: TenantSettings = .init(), now: Date
   ) {
     self.tenant = tenant
     self.mappings = mappings
-    self.agreed = agreed
+    self.pinned = pinned
     self.settings = settings
     self.now = now
   }
@@ -49,7 +49,7 @@ package struct Decider: Sendable {
       decision.asOf = now
       return decision
     }
-    let decider = Decider(tenant: tenant, mappings: mappings, agreed: agreed, settings: settings, now: clock)
+    let decider = Decider(tenant: tenant, mappings: mappings, pinned: pinned, settings: settings, now: clock)
     var decision = decider.decideNow(knowledge)
     decision.asOf = clock
     // Only news from Stripe moves a test clock forward.
@@ -92,7 +92,7 @@ package struct Decider: Sendable {
 
   /// Applies the terms to every one-time line and sums the purchase up.
   package func decision(
-    lines sold: [SoldLine], customer: DesiredCustomer?, detail: (SoldLine, Agreement) -> LineOutcome
+    lines sold: [SoldLine], customer: DesiredCustomer?, detail: (SoldLine, PinnedTerms) -> LineOutcome
   ) -> Decision {
     var outcomes: [LineOutcome] = []
     var unmapped: [String] = []
@@ -100,10 +100,10 @@ package struct Decider: Sendable {
     for line in sold {
       let terms = terms(of: line)
       if !terms.areCurrent { unmapped += [line.price?.rawValue, line.product?.rawValue].compactMap { $0 } }
-      for agreement in terms.agreements {
+      for pinnedTerms in terms.pinnedTerms {
         excess =
-          excess ?? self.excess(line.quantity, LineKey(line: line.key, product: agreement.terms.product), agreement)
-        outcomes.append(detail(line, agreement))
+          excess ?? self.excess(line.quantity, LineKey(line: line.key, product: pinnedTerms.terms.product), pinnedTerms)
+        outcomes.append(detail(line, pinnedTerms))
       }
     }
     return decision(outcomes, unmapped: unmapped, excess: excess, customer: customer)
@@ -115,16 +115,16 @@ package struct Decider: Sendable {
   ) -> Decision {
     // Nothing that looks like a mistake is begun. What was begun goes on: buyers who paid keep what they have.
     if let excess, !excess.isBegun { return Decision(status: .failed, reason: excess.reason) }
-    let standings = outcomes.map(\.standing)
+    let entitlements = outcomes.map(\.entitlement)
     let lines = outcomes.map { outcome in
       var line = outcome.line
-      line.paidThrough = outcome.standing.paidThrough
+      line.paidThrough = outcome.entitlement.paidThrough
       return line
     }
     var decision = Decision(status: .pending, customer: customer, lines: lines, unmapped: unmapped)
     decision.isComplete = true
-    decision.nextLook = standings.compactMap(\.nextChange).filter { $0 > now }.min()
-    (decision.status, decision.reason) = Self.summary(standings, unmapped: unmapped)
+    decision.nextLook = entitlements.compactMap(\.nextChange).filter { $0 > now }.min()
+    (decision.status, decision.reason) = Self.summary(entitlements, unmapped: unmapped)
     if let excess {
       decision.status = .failed
       decision.reason = [excess.reason, decision.reason].compactMap { $0 }.joined(separator: " ")
@@ -138,47 +138,47 @@ package struct Decider: Sendable {
     let isBegun: Bool
   }
 
-  func excess(_ quantity: Int, _ line: LineKey, _ agreement: Agreement) -> Excess? {
-    guard quantity > Self.maximumUnitsPerLine, agreement.terms.quantity == .perUnit else { return nil }
+  func excess(_ quantity: Int, _ line: LineKey, _ pinnedTerms: PinnedTerms) -> Excess? {
+    guard quantity > Self.maximumUnitsPerLine, pinnedTerms.terms.quantity == .perUnit else { return nil }
     return Excess(
       reason:
         "A line has a quantity of \(quantity), and one line gives \(Self.maximumUnitsPerLine) licenses at most. "
         + "Lower the quantity, or map it with seats or as one license and apply the mapping.",
-      isBegun: agreed[line].map { !$0.isOpen } ?? false)
+      isBegun: pinned[line].map { !$0.isOpen } ?? false)
   }
 
   package struct LineOutcome {
     package let line: DesiredLine
-    package let standing: Standing
+    package let entitlement: Entitlement
   }
 
-  /// The terms of a line: those agreed when it was first fulfilled. A line whose price changed is sold again, under the
+  /// The terms of a line: those pinned when it was first fulfilled. A line whose price changed is sold again, under the
   /// current mapping. If the new price has no mapping, the buyer keeps what they had last according to paid invoices;
   /// recorded terms would depend on the order in which the news came.
-  package func terms(of line: SoldLine) -> (agreements: [Agreement], areCurrent: Bool) {
+  package func terms(of line: SoldLine) -> (pinnedTerms: [PinnedTerms], areCurrent: Bool) {
     let names = line.formerKeys + [line.key]
-    let current = agreements(names, line.price, line.product)
+    let current = pinnedTerms(names, line.price, line.product)
     if !current.isEmpty { return (current, true) }
     for former in line.former {
-      let last = agreements(names, former.price, former.product)
+      let last = pinnedTerms(names, former.price, former.product)
       if !last.isEmpty { return (last, false) }
     }
-    let kept = agreed.filter { names.contains($0.key.line) && !$0.value.isOpen }
+    let kept = pinned.filter { names.contains($0.key.line) && !$0.value.isOpen }
       .sorted { $0.key.product < $1.key.product }.map(\.value)
     return (Set(kept.map(\.price)).count == 1 ? kept : [], false)
   }
 
-  /// What a price gives in a line, under any of the line's names: as agreed, else as the mappings say now.
-  package func agreements(_ names: [String], _ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
-    var kept: [ProductID: Agreement] = [:]
+  /// What a price gives in a line, under any of the line's names: as pinned, else as the mappings say now.
+  package func pinnedTerms(_ names: [String], _ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [PinnedTerms] {
+    var kept: [ProductID: PinnedTerms] = [:]
     var open: Set<String> = []
     // The parts of a bundle that went on under a former price while that was still paid.
     var former: Set<ProductID> = []
     for name in names {
-      for (key, agreement) in agreed where key.line == name {
-        switch (agreement.price == price, agreement.isOpen) {
-        case (true, true): open.insert(agreement.mappingID)
-        case (true, false): kept[key.product] = agreement
+      for (key, pinnedTerms) in pinned where key.line == name {
+        switch (pinnedTerms.price == price, pinnedTerms.isOpen) {
+        case (true, true): open.insert(pinnedTerms.mappingID)
+        case (true, false): kept[key.product] = pinnedTerms
         case (false, false): former.insert(key.product)
         case (false, true): break
         }
@@ -188,21 +188,21 @@ package struct Decider: Sendable {
     if kept.isEmpty { return mapped }
     // A vendor may have corrected a mapping by deleting it and adding another.
     let areThere = open.isSubset(of: mapped.map(\.mappingID))
-    for agreement in mapped where kept[agreement.terms.product] == nil {
-      let isOpen = !open.isEmpty && (!areThere || open.contains(agreement.mappingID))
-      if isOpen || former.contains(agreement.terms.product) { kept[agreement.terms.product] = agreement }
+    for pinnedTerms in mapped where kept[pinnedTerms.terms.product] == nil {
+      let isOpen = !open.isEmpty && (!areThere || open.contains(pinnedTerms.mappingID))
+      if isOpen || former.contains(pinnedTerms.terms.product) { kept[pinnedTerms.terms.product] = pinnedTerms }
     }
     return kept.sorted { $0.key < $1.key }.map(\.value)
   }
 
   /// What the mappings say now.
-  package func mapped(_ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [Agreement] {
+  package func mapped(_ price: Stripe.PriceID?, _ product: Stripe.ProductID?) -> [PinnedTerms] {
     Mapping.applying(to: price, product: product, among: mappings)
-      .map { Agreement(mappingID: $0.id, price: price, terms: $0.terms) }
+      .map { PinnedTerms(mappingID: $0.id, price: price, terms: $0.terms) }
   }
 
-  private static func summary(_ standings: [Standing], unmapped: [String]) -> (PurchaseStatus, String?) {
-    if standings.isEmpty {
+  private static func summary(_ entitlements: [Entitlement], unmapped: [String]) -> (PurchaseStatus, String?) {
+    if entitlements.isEmpty {
       return unmapped.isEmpty
         ? (.ended, "Nothing that can be licensed was sold.")
         : (
@@ -210,20 +210,20 @@ package struct Decider: Sendable {
         )
     }
     let rest = unmapped.isEmpty ? nil : "Not licensed, since there is no mapping: \(unmapped.joined(separator: ", "))."
-    if standings.contains(where: { $0.access == .granted }) {
-      let notes = standings.compactMap { $0.access == .granted ? $0.note : nil } + [rest].compactMap { $0 }
+    if entitlements.contains(where: { $0.access == .granted }) {
+      let notes = entitlements.compactMap { $0.access == .granted ? $0.note : nil } + [rest].compactMap { $0 }
       return (.fulfilled, notes.isEmpty ? nil : Knowledge.unique(notes).joined(separator: " "))
     }
-    let withheld = standings.filter { if case .withheld = $0.access { true } else { false } }
+    let withheld = entitlements.filter { if case .withheld = $0.access { true } else { false } }
     if !withheld.isEmpty {
       let causes = withheld.reduce(into: Set<Cause>()) { $0.formUnion($1.causes) }
       return (.suspended, "Suspended: \(Cause.sentences(causes)).")
     }
-    for case .awaitingPayment(let reason) in standings.map(\.access) { return (.waitingPayment, reason) }
-    for standing in standings {
-      guard case .ended(_, let reason) = standing.access else { continue }
+    for case .awaitingPayment(let reason) in entitlements.map(\.access) { return (.waitingPayment, reason) }
+    for entitlement in entitlements {
+      guard case .ended(_, let reason) = entitlement.access else { continue }
       // The other causes are shown as well: they would still withhold access if this one were undone.
-      let others = standing.causes.subtracting(standing.endedBy.map { [$0] } ?? [])
+      let others = entitlement.causes.subtracting(entitlement.endedBy.map { [$0] } ?? [])
       return (.ended, others.isEmpty ? reason : "\(reason) Besides: \(Cause.sentences(others)).")
     }
     return (.pending, nil)
@@ -243,11 +243,11 @@ package struct Decider: Sendable {
   ///   - finding: of a subscription's line; nil for a one-time line.
   ///   - late: the cause that a unit gets when it is no longer paid.
   package func units(
-    _ line: LineKey, _ agreement: Agreement, quantity: Int, _ standing: Standing,
+    _ line: LineKey, _ pinnedTerms: PinnedTerms, quantity: Int, _ entitlement: Entitlement,
     finding: PaidTime.Finding? = nil, late: Cause = .pastDue, _ records: Records
   ) -> [DesiredUnit] {
-    let terms = agreement.terms
-    if standing.awaitsPayment { return [] }
+    let terms = pinnedTerms.terms
+    if entitlement.awaitsPayment { return [] }
     let claims = finding?.claims ?? []
     // A feature that counts seats follows the number of units granted.
     let seats = claims.map(\.quantity).max() ?? quantity
@@ -261,12 +261,12 @@ package struct Decider: Sendable {
     return (0..<count).map { index in
       let own = claims.filter { $0.quantity > index }
       let access: DesiredAccess =
-        switch standing.access {
+        switch entitlement.access {
         case .awaitingPayment, .granted: finding == nil || !own.isEmpty ? .active : .suspended([late])
-        case .withheld: .suspended(standing.causes)
+        case .withheld: .suspended(entitlement.causes)
         case .ended(let revoke, _): revoke ? .revoked : .ended
         }
-      let paidTo = own.map(\.paidTo).max() ?? finding?.lastEnd ?? standing.paidThrough
+      let paidTo = own.map(\.paidTo).max() ?? finding?.lastEnd ?? entitlement.paidThrough
       let expiresAt =
         terms.isDated
         ? paidTo.map { $0.addingTimeInterval(records.subscription == nil ? 0 : terms.outlasting) } : nil

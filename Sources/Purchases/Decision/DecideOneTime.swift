@@ -44,13 +44,13 @@ extension Decider {
       stripe: session.customer, guest: id.rawValue, email: session.email, name: session.name,
       known: session.customer.flatMap { knowledge[FactKey($0)] })
     let charges = knowledge.charges.filter { $0.paymentIntent != nil && $0.paymentIntent == session.paymentIntent }
-    let money = knowledge.moneyBack(of: session, charges)
+    let money = knowledge.reversals(of: session, charges)
     let paidAt = charges.filter(\.isPaid).map(\.created).min() ?? session.created
-    var decision = decision(lines: sold, customer: customer) { line, agreement in
+    var decision = decision(lines: sold, customer: customer) { line, pinnedTerms in
       oneTimeLine(
-        line, agreement, source: id.rawValue,
-        standing: knowledge.standing(
-          of: Ledger.Entry(line, paidAt: paidAt, money), money: money, terms: agreement.terms, now: now))
+        line, pinnedTerms, source: id.rawValue,
+        entitlement: knowledge.entitlement(
+          of: Ledger.Entry(line, paidAt: paidAt, money), money: money, terms: pinnedTerms.terms, now: now))
     }
     decision.payment = session.paymentIntent
     return decision
@@ -81,16 +81,16 @@ extension Decider {
       stripe: invoice.customer, guest: id.rawValue, email: invoice.customerEmail, name: invoice.customerName,
       known: invoice.customer.flatMap { knowledge[FactKey($0)] })
     let ledger = Ledger(of: invoice, in: knowledge)
-    if let decision = doubtful(ledger, knowledge) { return decision }
-    let money = knowledge.moneyBack(of: invoice)
+    if let decision = decisionOnAnomalies(ledger, knowledge) { return decision }
+    let money = knowledge.reversals(of: invoice)
     let entries = Dictionary(ledger.entries.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     let sold = ledger.entries
       .map { SoldLine(key: $0.id, price: $0.price, product: $0.product, quantity: $0.quantity) }
-    return decision(lines: sold, customer: customer) { line, agreement in
+    return decision(lines: sold, customer: customer) { line, pinnedTerms in
       let entry = entries[line.key] ?? Ledger.Entry(line, paidAt: invoice.created, money)
       return oneTimeLine(
-        line, agreement, source: id.rawValue,
-        standing: knowledge.standing(of: entry, money: money, terms: agreement.terms, now: now))
+        line, pinnedTerms, source: id.rawValue,
+        entitlement: knowledge.entitlement(of: entry, money: money, terms: pinnedTerms.terms, now: now))
     }
   }
 
@@ -123,7 +123,7 @@ extension Decider {
     guard let payment else { return [] }
     let needsDate = lines.contains { line in
       Mapping.applying(to: line.price, product: line.product, among: mappings).contains { $0.terms.termDays != nil }
-        || agreed.contains { $0.key.line == line.key && $0.value.terms.termDays != nil }
+        || pinned.contains { $0.key.line == line.key && $0.value.terms.termDays != nil }
     }
     guard needsDate, !knowledge.charges.contains(where: { $0.paymentIntent == payment && $0.isPaid }) else { return [] }
     guard let intent = knowledge.paymentIntent(payment) else {
@@ -134,28 +134,28 @@ extension Decider {
   }
 
   func oneTimeLine(
-    _ line: SoldLine, _ agreement: Agreement, source: String, standing: Standing
+    _ line: SoldLine, _ pinnedTerms: PinnedTerms, source: String, entitlement: Entitlement
   ) -> LineOutcome {
     let order = "\(source):\(line.key)"
-    let isUndone = if case .ended(revoke: true, _) = standing.access { true } else { false }
-    let isVoided = standing.endedBy == .voided
+    let isUndone = if case .ended(revoke: true, _) = entitlement.access { true } else { false }
+    let isVoided = entitlement.endedBy == .voided
     var orders: [DesiredOrder] = []
-    if !standing.awaitsPayment {
+    if !entitlement.awaitsPayment {
       orders = [
         DesiredOrder(
-          externalID: order, product: agreement.terms.product, isRefunded: isUndone && !isVoided,
+          externalID: order, product: pinnedTerms.terms.product, isRefunded: isUndone && !isVoided,
           isVoided: isVoided, subscription: nil,
           periodStart: nil, periodEnd: nil, price: line.price, stripeProduct: line.product)
       ]
     }
-    let key = LineKey(line: line.key, product: agreement.terms.product)
-    let units = units(key, agreement, quantity: line.quantity, standing, .init(order: order))
+    let key = LineKey(line: line.key, product: pinnedTerms.terms.product)
+    let units = units(key, pinnedTerms, quantity: line.quantity, entitlement, .init(order: order))
     return LineOutcome(
       line: DesiredLine(
-        key: key, agreement: agreement,
+        key: key, pinnedTerms: pinnedTerms,
         price: line.price, stripeProduct: line.product, quantity: line.quantity,
-        subscription: nil, orders: orders, units: units, unpaid: standing.awaitsPayment ? .leavesIssued : nil,
-        causes: standing.causes),
-      standing: standing)
+        subscription: nil, orders: orders, units: units, unpaid: entitlement.awaitsPayment ? .leavesIssued : nil,
+        causes: entitlement.causes),
+      entitlement: entitlement)
   }
 }

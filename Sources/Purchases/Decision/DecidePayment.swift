@@ -9,7 +9,7 @@ extension Decider {
   func decideBarePayment(_ knowledge: Knowledge) -> Decision? {
     let payments = knowledge.paymentsNamed
     // A sale stays a sale when the vendor turns the setting off.
-    let wasSold = payments.contains { payment in agreed.keys.contains { $0.line == payment.rawValue } }
+    let wasSold = payments.contains { payment in pinned.keys.contains { $0.line == payment.rawValue } }
     guard settings.barePayments || wasSold else { return nil }
     let unknown = payments.filter { knowledge[FactKey($0)] == nil }
     guard unknown.isEmpty else { return Decision(status: .pending, questions: unknown.map(Question.paymentIntent)) }
@@ -62,13 +62,13 @@ extension Decider {
       stripe: intent.customer, guest: id.rawValue, email: intent.receiptEmail, name: nil,
       known: intent.customer.flatMap { knowledge[FactKey($0)] })
     let charges = knowledge.charges.filter { $0.paymentIntent == id }
-    let money = knowledge.moneyBack(on: charges)
+    let money = knowledge.reversals(on: charges)
     let paidAt = charges.filter(\.isPaid).map(\.created).min() ?? intent.created
-    var decision = decision(lines: [line], customer: customer) { line, agreement in
+    var decision = decision(lines: [line], customer: customer) { line, pinnedTerms in
       oneTimeLine(
-        line, agreement, source: id.rawValue,
-        standing: knowledge.standing(
-          of: Ledger.Entry(line, paidAt: paidAt, money), money: money, terms: agreement.terms, now: now))
+        line, pinnedTerms, source: id.rawValue,
+        entitlement: knowledge.entitlement(
+          of: Ledger.Entry(line, paidAt: paidAt, money), money: money, terms: pinnedTerms.terms, now: now))
     }
     decision.payment = id
     return decision

@@ -23,7 +23,7 @@ extension Decider {
     guard questions.isEmpty else { return Decision(status: .pending, questions: Knowledge.unique(questions)) }
 
     let ledger = Ledger(of: subscription, in: knowledge)
-    if let decision = doubtful(ledger, knowledge) { return decision }
+    if let decision = decisionOnAnomalies(ledger, knowledge) { return decision }
     if knowledge.isOlder(subscription, than: ledger) {
       return Decision(status: .pending, questions: [.subscription(id)])
     }
@@ -44,21 +44,21 @@ extension Decider {
   }
 
   /// How long Stripe's answer about something that cannot be interpreted stands before Stripe is asked again.
-  private static let doubtStands: TimeInterval = 3_600
+  private static let anomalyStands: TimeInterval = 3_600
 
   /// What cannot be interpreted never takes anything away. Stripe is asked, and if its answer is the same, the purchase keeps
   /// what it has until a person has looked or Stripe says something else.
-  func doubtful(_ ledger: Ledger, _ knowledge: Knowledge) -> Decision? {
-    guard !ledger.doubts.isEmpty else { return nil }
-    let stale = ledger.doubts.map(\.invoice).filter { invoice in
+  func decisionOnAnomalies(_ ledger: Ledger, _ knowledge: Knowledge) -> Decision? {
+    guard !ledger.anomalies.isEmpty else { return nil }
+    let stale = ledger.anomalies.map(\.invoice).filter { invoice in
       let key = FactKey(invoice)
       guard knowledge.hasFetched(key), let asOf = knowledge.asOf(key) else { return !knowledge.isMissing(key) }
-      return now.timeIntervalSince(asOf) >= Self.doubtStands
+      return now.timeIntervalSince(asOf) >= Self.anomalyStands
     }
     guard stale.isEmpty else {
       return Decision(status: .pending, questions: Knowledge.unique(stale.map { .invoice($0) }))
     }
-    let sentences = Knowledge.unique(ledger.doubts.map(\.sentence)).joined(separator: " ")
+    let sentences = Knowledge.unique(ledger.anomalies.map(\.sentence)).joined(separator: " ")
     return Decision(
       status: .failed,
       reason: "\(sentences) Licenses stay as they are. Correct it at Stripe, or replay when it is right.",
@@ -86,7 +86,7 @@ private struct SubscriptionLines {
     self.ledger = ledger
     self.knowledge = knowledge
     self.decider = decider
-    let recorded = decider.agreed.reduce(into: [String: Lineages.Agreed]()) { lines, pair in
+    let recorded = decider.pinned.reduce(into: [String: Lineages.Pinned]()) { lines, pair in
       if pair.value.isOpen { return }
       lines[pair.key.line, default: .init()].prices.formUnion([pair.value.price].compactMap { $0 })
       lines[pair.key.line, default: .init()].products.insert(pair.key.product)
@@ -120,26 +120,26 @@ private struct SubscriptionLines {
       unmapped += [item.price.rawValue, item.product.rawValue]
     }
     var products: Set<ProductID> = []
-    for agreement in current?.agreements ?? [] {
-      products.insert(agreement.terms.product)
-      add(lineage, agreement, isCurrent: true, fallback: current?.areCurrent == false, beside: others)
+    for pinnedTerms in current?.pinnedTerms ?? [] {
+      products.insert(pinnedTerms.terms.product)
+      add(lineage, pinnedTerms, isCurrent: true, fallback: current?.areCurrent == false, beside: others)
     }
     // Time that was paid for a former price and not credited goes on until it ends.
     for former in lineage.pricesPaid where former.price != lineage.item?.price {
-      for agreement in decider.agreements(lineage.names, former.price, former.product)
-      where products.insert(agreement.terms.product).inserted {
-        add(lineage, agreement, isCurrent: false, fallback: false, beside: others)
+      for pinnedTerms in decider.pinnedTerms(lineage.names, former.price, former.product)
+      where products.insert(pinnedTerms.terms.product).inserted {
+        add(lineage, pinnedTerms, isCurrent: false, fallback: false, beside: others)
       }
     }
   }
 
   private mutating func add(
-    _ lineage: Lineage, _ agreement: Decider.Agreement, isCurrent: Bool, fallback: Bool, beside others: [Lineage]
+    _ lineage: Lineage, _ pinnedTerms: Decider.PinnedTerms, isCurrent: Bool, fallback: Bool, beside others: [Lineage]
   ) {
-    let (terms, decider) = (agreement.terms, decider)
+    let (terms, decider) = (pinnedTerms.terms, decider)
     let gives = { (price: Stripe.PriceID?, product: Stripe.ProductID?) -> Bool in
       if isCurrent, price == lineage.item?.price { return true }
-      let then = decider.agreements(lineage.names, price, product)
+      let then = decider.pinnedTerms(lineage.names, price, product)
       return then.isEmpty ? isCurrent : then.contains { $0.terms.product == terms.product }
     }
     let time = PaidTime(
@@ -148,20 +148,20 @@ private struct SubscriptionLines {
     let finding = time.find()
     if !isCurrent, finding.claims.isEmpty { return }
     askForHistory(finding)
-    var agreement = agreement
+    var pinnedTerms = pinnedTerms
     if isCurrent, let price = finding.price, price.price != lineage.item?.price,
-      let former = decider.agreements(lineage.names, price.price, price.product)
+      let former = decider.pinnedTerms(lineage.names, price.price, price.product)
         .first(where: { $0.terms.product == terms.product })
     {
-      agreement = former
+      pinnedTerms = former
     }
     let pause = subscription.pause(hasPaid: !lineage.pricesPaid.isEmpty)
-    let standing = knowledge.standing(
-      of: finding, in: subscription, ledger, terms: agreement.terms, pause: pause, now: decider.now)
+    let entitlement = knowledge.entitlement(
+      of: finding, in: subscription, ledger, terms: pinnedTerms.terms, pause: pause, now: decider.now)
     let quantity = max(finding.granted, finding.wanted)
-    excess = excess ?? decider.excess(quantity, key(of: lineage, terms.product), agreement)
+    excess = excess ?? decider.excess(quantity, key(of: lineage, terms.product), pinnedTerms)
     outcomes.append(
-      .init(line: line(lineage, agreement, quantity, finding, standing, gives, pause), standing: standing))
+      .init(line: line(lineage, pinnedTerms, quantity, finding, entitlement, gives, pause), entitlement: entitlement))
   }
 
   /// Asks Stripe before access goes on without news of the current period, and before access is refused because money is
@@ -192,21 +192,22 @@ private struct SubscriptionLines {
   }
 
   private func key(of lineage: Lineage, _ product: ProductID) -> LineKey {
-    LineKey(line: lineage.name(for: product, recorded: decider.agreed.keys), product: product)
+    LineKey(line: lineage.name(for: product, recorded: decider.pinned.keys), product: product)
   }
 
   private func line(
-    _ lineage: Lineage, _ agreement: Decider.Agreement, _ quantity: Int, _ finding: PaidTime.Finding,
-    _ standing: Standing, _ gives: (Stripe.PriceID?, Stripe.ProductID?) -> Bool, _ pause: Stripe.Subscription.Pause
+    _ lineage: Lineage, _ pinnedTerms: Decider.PinnedTerms, _ quantity: Int, _ finding: PaidTime.Finding,
+    _ entitlement: Entitlement, _ gives: (Stripe.PriceID?, Stripe.ProductID?) -> Bool,
+    _ pause: Stripe.Subscription.Pause
   ) -> DesiredLine {
-    let product = agreement.terms.product
+    let product = pinnedTerms.terms.product
     let key = key(of: lineage, product)
     let record = "\(subscription.id):\(key.line)"
     let sold = lineage.entries.filter { $0.direction == .charge && $0.paidAt != nil && $0.span != nil }
       .sorted { ($0.span?.start ?? $0.billed, $0.billed, $0.id) < ($1.span?.start ?? $1.billed, $1.billed, $1.id) }
     let own = sold.filter { gives($0.price, $0.product) }
     let wasSold =
-      !standing.awaitsPayment && (finding.soldThrough ?? finding.lastEnd ?? finding.claims.first?.until) != nil
+      !entitlement.awaitsPayment && (finding.soldThrough ?? finding.lastEnd ?? finding.claims.first?.until) != nil
     let orders = own.compactMap { entry in
       entry.invoice.map { invoice in
         DesiredOrder(
@@ -222,18 +223,19 @@ private struct SubscriptionLines {
     let units =
       wasSold
       ? decider.units(
-        key, agreement, quantity: quantity, standing, finding: finding,
+        key, pinnedTerms, quantity: quantity, entitlement, finding: finding,
         late: subscription.lateCause(pause) ?? .canceled,
         .init(startsAt: start, order: orders.last?.externalID, subscription: record)) : []
     let item = lineage.item
     return DesiredLine(
-      key: key, agreement: agreement, price: finding.price?.price ?? item?.price,
+      key: key, pinnedTerms: pinnedTerms, price: finding.price?.price ?? item?.price,
       stripeProduct: finding.price?.product ?? item?.product,
       quantity: quantity,
       subscription: wasSold
-        ? desiredRecord(record, product: product, item: item, paidThrough: standing.paidThrough, startsAt: start) : nil,
-      orders: wasSold ? orders : [], units: units, unpaid: standing.awaitsPayment ? subscription.unpaid : nil,
-      causes: standing.causes, paidThrough: standing.paidThrough)
+        ? desiredRecord(record, product: product, item: item, paidThrough: entitlement.paidThrough, startsAt: start)
+        : nil,
+      orders: wasSold ? orders : [], units: units, unpaid: entitlement.awaitsPayment ? subscription.unpaid : nil,
+      causes: entitlement.causes, paidThrough: entitlement.paidThrough)
   }
 
   private func desiredRecord(
@@ -269,12 +271,14 @@ private struct SubscriptionLines {
       }
       let terms = decider.terms(of: line)
       if !terms.areCurrent { unmapped += [line.price?.rawValue, line.product?.rawValue].compactMap { $0 } }
-      let money = knowledge.moneyBack(of: invoice)
-      for agreement in terms.agreements {
-        let standing = knowledge.standing(of: entry, money: money, terms: agreement.terms, now: decider.now)
+      let money = knowledge.reversals(of: invoice)
+      for pinnedTerms in terms.pinnedTerms {
+        let entitlement = knowledge.entitlement(of: entry, money: money, terms: pinnedTerms.terms, now: decider.now)
         excess =
-          excess ?? decider.excess(line.quantity, LineKey(line: line.key, product: agreement.terms.product), agreement)
-        outcomes.append(decider.oneTimeLine(line, agreement, source: subscription.id.rawValue, standing: standing))
+          excess
+          ?? decider.excess(line.quantity, LineKey(line: line.key, product: pinnedTerms.terms.product), pinnedTerms)
+        outcomes.append(
+          decider.oneTimeLine(line, pinnedTerms, source: subscription.id.rawValue, entitlement: entitlement))
       }
     }
     notes = Knowledge.unique(notes)

@@ -118,7 +118,7 @@ package struct DesiredLine: Hashable, Sendable {
   }
 
   package let key: LineKey
-  package let agreement: Decider.Agreement
+  package let pinnedTerms: Decider.PinnedTerms
   package let price: Stripe.PriceID?
   package let stripeProduct: Stripe.ProductID?
   package let quantity: Int

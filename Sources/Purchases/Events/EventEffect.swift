@@ -2,14 +2,14 @@ package import StripeAPI
 
 /// What one event does.
 package enum EventEffect: Hashable, Sendable {
-  /// A new version of an object. `attention` says which purchases are looked at.
-  case learn(Snapshot, Attention)
+  /// A new version of an object. `request` says which purchases are looked at.
+  case learn(Snapshot, ReconcileRequest)
   /// The app was installed or uninstalled.
   case application(Application)
   /// Kept in the inbox and otherwise without effect; the reason is shown with the event.
   case ignore(String)
 
-  package enum Attention: Hashable, Sendable {
+  package enum ReconcileRequest: Hashable, Sendable {
     /// The purchase is made if it is not known, and looked at.
     case always
     /// Looked at if it is known. The object alone does not say what was sold, and another event will come that does.

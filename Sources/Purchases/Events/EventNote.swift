@@ -2,7 +2,7 @@ import Foundation
 import JSON
 package import StripeAPI
 
-/// What a person who reads the story of a purchase should know of an event, in plain words, where the licenses do not
+/// What a person who reads the timeline of a purchase should know of an event, in plain words, where the licenses do not
 /// tell it.
 package struct EventNote: Hashable {
   package let title: String

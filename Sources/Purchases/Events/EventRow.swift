@@ -20,10 +20,10 @@ package struct EventRow: Sendable {
     case ignore(String)
   }
 
-  /// How a type is taken up whose object becomes a fact.
+  /// How a type is ingested whose object becomes a fact.
   package struct Learning: Sendable {
     package let object: EventObject
-    package let looks: EventEffect.Attention
+    package let looks: EventEffect.ReconcileRequest
     /// What the object or the vendor's settings make of `looks`; nil leaves it as it is.
     let exception: Exception?
     package let sync: SyncCall
@@ -34,7 +34,7 @@ package struct EventRow: Sendable {
     package let managedNote: Note?
   }
 
-  typealias Exception = @Sendable (Snapshot, TenantSettings) -> EventEffect.Attention?
+  typealias Exception = @Sendable (Snapshot, TenantSettings) -> EventEffect.ReconcileRequest?
   package typealias Note = @Sendable (StripeEvent, Snapshot) -> EventNote?
 
   /// Which call of event sync lists the type: Stripe takes at most 20 in one (API reference, "List all events": `types`).
@@ -61,7 +61,7 @@ package struct EventRow: Sendable {
 
 extension EventRow {
   static func learn(
-    _ type: StripeEventType, _ object: EventObject, looks: EventEffect.Attention, exception: Exception? = nil,
+    _ type: StripeEventType, _ object: EventObject, looks: EventEffect.ReconcileRequest, exception: Exception? = nil,
     sync: SyncCall, says phrase: String? = nil, note: Note? = nil, managedNote: Note? = nil, does text: String
   ) -> EventRow {
     let learning = Learning(

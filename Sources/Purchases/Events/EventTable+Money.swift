@@ -83,7 +83,7 @@ extension EventTable {
 
 extension EventNote {
   fileprivate static func inquiry(_: StripeEvent, _ snapshot: Snapshot) -> EventNote? {
-    guard case .dispute(let dispute) = snapshot, dispute.standing == .inquiry else { return nil }
+    guard case .dispute(let dispute) = snapshot, dispute.stage == .inquiry else { return nil }
     return EventNote(
       "The buyer's bank inquires about a payment.",
       "\(dispute.id). No money has moved, and licenses stay as they are.")

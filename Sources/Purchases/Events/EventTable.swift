@@ -16,7 +16,7 @@ package enum EventTable {
   /// The row of a type, by its present name or a former one.
   package static subscript(_ type: StripeEventType) -> EventRow? { byName[type] }
 
-  /// How a type is taken up whose object becomes a fact; nil for any other.
+  /// How a type is ingested whose object becomes a fact; nil for any other.
   package static func learning(_ type: StripeEventType) -> EventRow.Learning? {
     guard case .learn(let learning) = self[type]?.rule else { return nil }
     return learning

@@ -10,14 +10,14 @@ package enum ThinEventEffect: Hashable, Sendable {
   /// is read soon.
   case readInstalls
   /// Stripe could not make events: what is missing is looked for in its list.
-  case sweep
+  case eventSync
   /// Kept in the inbox and otherwise without effect; the reason is shown with the event.
   case ignore(String)
 }
 
 extension EventTable {
   package static func effect(of event: ThinEvent) -> ThinEventEffect {
-    if isHealthAlert(event.type) { return .sweep }
+    if isHealthAlert(event.type) { return .eventSync }
     if tellsOfInstall(event.type) { return .readInstalls }
     switch self[event.type]?.rule {
     case .application(let change): return .application(change)

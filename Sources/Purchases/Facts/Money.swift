@@ -3,7 +3,7 @@ import Identity
 package import StripeAPI
 
 /// What is known of money that went back, for a set of payments.
-package struct MoneyBack: Hashable {
+package struct Reversals: Hashable {
   /// All of it was returned.
   var isFullyRefunded = false
   /// All of it is being returned, and that may still fail.
@@ -89,13 +89,13 @@ extension Knowledge {
   /// Judges what was paid for an invoice. Several payments may have paid it, and so may money outside Stripe; that goes back
   /// outside Stripe too, and then a credit note says so. All of it was returned when the sum of what went back equals what
   /// was paid.
-  func moneyBack(of invoice: Stripe.Invoice) -> MoneyBack {
-    moneyBack(of: invoice, paidBy: charges(paying: invoice), whole: invoice.amountPaid)
+  func reversals(of invoice: Stripe.Invoice) -> Reversals {
+    reversals(of: invoice, paidBy: charges(paying: invoice), whole: invoice.amountPaid)
   }
 
   /// - Parameter paid: what was paid for it. If a hold was captured in part, the captured part.
-  private func moneyBack(of invoice: Stripe.Invoice, paidBy charges: [Stripe.Charge], whole paid: Int64) -> MoneyBack {
-    var result = moneyBack(on: charges)
+  private func reversals(of invoice: Stripe.Invoice, paidBy charges: [Stripe.Charge], whole paid: Int64) -> Reversals {
+    var result = reversals(on: charges)
     let outside = creditNotes(of: invoice.id).filter { !$0.isVoid }
       .reduce(Int64(0)) { $0.addingSaturated($1.outOfBandAmount ?? 0) }
     let taken = charges.filter(\.isPaid)
@@ -111,10 +111,10 @@ extension Knowledge {
   }
 
   /// Judges what was paid for a Checkout Session. Credit notes refer to the invoice that it may have made.
-  func moneyBack(of session: Stripe.CheckoutSession, _ charges: [Stripe.Charge]) -> MoneyBack {
-    guard let invoice = session.invoice.flatMap({ invoice($0) }) else { return moneyBack(on: charges) }
+  func reversals(of session: Stripe.CheckoutSession, _ charges: [Stripe.Charge]) -> Reversals {
+    guard let invoice = session.invoice.flatMap({ invoice($0) }) else { return reversals(on: charges) }
     let taken = charges.filter(\.isPaid).reduce(Int64(0)) { $0.addingSaturated($1.amountCaptured) }
-    return moneyBack(of: invoice, paidBy: charges, whole: taken > 0 ? taken : invoice.amountPaid)
+    return reversals(of: invoice, paidBy: charges, whole: taken > 0 ? taken : invoice.amountPaid)
   }
 
   /// How much of the amount shown as returned is still under way.
@@ -124,8 +124,8 @@ extension Knowledge {
   }
 
   /// Judges a set of charges by their absolute amounts. Amounts are never added up over events.
-  func moneyBack(on charges: [Stripe.Charge]) -> MoneyBack {
-    var result = MoneyBack()
+  func reversals(on charges: [Stripe.Charge]) -> Reversals {
+    var result = Reversals()
     let paid = charges.filter(\.isPaid)
     result.hasReturns = paid.contains { $0.amountReturned > 0 }
     if !paid.isEmpty, paid.allSatisfy(\.isFullyRefunded) {
@@ -136,7 +136,7 @@ extension Knowledge {
         charge.id == dispute.charge || (charge.paymentIntent != nil && charge.paymentIntent == dispute.paymentIntent)
       }
       guard concerns else { continue }
-      switch dispute.standing {
+      switch dispute.stage {
       case .open: result.openDisputes.append(dispute.id)
       case .lost: result.lostDisputes.append(dispute.id)
       case .inquiry, .won: break

@@ -214,7 +214,7 @@ extension Snapshot {
     case .charge(let c): return [c.isPaid ? 1 : 0]
     case .refund(let r):
       return [r.status == "failed" || r.status == "canceled" ? 2 : r.status == "succeeded" ? 1 : 0]
-    case .dispute(let d): return [d.standing == .won || d.standing == .lost ? 1 : 0]
+    case .dispute(let d): return [d.stage == .won || d.stage == .lost ? 1 : 0]
     case .customer(let c): return [c.isDeleted ? 1 : 0]
     case .fraudWarning(let w): return [w.isActionable ? 0 : 1]
     case .creditNote(let n): return [n.isVoid ? 1 : 0, Int64(n.refunds.count)]

@@ -7,9 +7,9 @@ package struct FailurePolicy: Sendable {
 
   package init() {
   }
-  static let maximumAttempts = RetryPause.maximumAttempts
+  static let maximumAttempts = RetryBackoff.maximumAttempts
   /// Stripe is working on the object for another request; it is free again within seconds.
-  static let longestPauseForLock: TimeInterval = 30
+  static let longestBackoffForLock: TimeInterval = 30
   /// How many times records that LicenseKit calls gone are looked up.
   static let maximumLookUps = 5
 
@@ -19,9 +19,9 @@ package struct FailurePolicy: Sendable {
   ///   - jitter: 0 to 1, spreads the retries of many purchases.
   package func failure(_ error: any Error, attempts: Int, jitter: Double) -> PurchaseFailure {
     if let outage = Outage(error) {
-      let pause = RetryPause.length(
-        min(attempts, RetryPause.attemptsOfOutage), jitter, longest: OutagePause.longest)
-      return .outage(outage, after: max(pause, outage.atLeast))
+      let backoff = RetryBackoff.length(
+        min(attempts, RetryBackoff.attemptsOfOutage), jitter, longest: OutageBackoff.longest)
+      return .outage(outage, after: max(backoff, outage.atLeast))
     }
     if let error = error as? LicenseKitError, error.retry == .gone, attempts < Self.maximumLookUps {
       return .gone(error.description)
@@ -34,7 +34,7 @@ package struct FailurePolicy: Sendable {
   package func response(to error: any Error, attempts: Int, jitter: Double) -> FailureResponse {
     switch error {
     case let error as any FailureResponding: return error.failureResponse(attempts: attempts, jitter: jitter)
-    case let error as TenantUnavailable: return .park(error)
+    case let error as TenantUnavailable: return .block(error)
     case let error as StripeError: return response(to: error, attempts: attempts, jitter: jitter)
     case let error as LicenseKitError: return response(to: error, attempts: attempts, jitter: jitter)
     case let error as StripeObjectError:
@@ -46,13 +46,13 @@ package struct FailurePolicy: Sendable {
 
   private func response(to error: StripeError, attempts: Int, jitter: Double) -> FailureResponse {
     switch error.retry {
-    case .credential: return .park(.init(.stripeCredential, error.description))
-    case .permission: return .park(.init(.stripePermission, error.description))
-    case .accountGone: return .park(.init(.stripeAccountGone, error.description))
+    case .credential: return .block(.init(.stripeCredential, error.description))
+    case .permission: return .block(.init(.stripePermission, error.description))
+    case .accountGone: return .block(.init(.stripeAccountGone, error.description))
     case .retry(let after): return again(error.description, attempts, jitter, atLeast: after)
     case .rateLimited(_, let after): return again(error.description, attempts, jitter, atLeast: after)
     case .lockTimeout:
-      return again(error.description, attempts, jitter, longest: Self.longestPauseForLock)
+      return again(error.description, attempts, jitter, longest: Self.longestBackoffForLock)
     case .cancelled: return .interrupted
     case .notFound:
       return .fail(
@@ -66,7 +66,7 @@ package struct FailurePolicy: Sendable {
 
   private func response(to error: LicenseKitError, attempts: Int, jitter: Double) -> FailureResponse {
     switch error.retry {
-    case .credential: return .park(.init(.licensekitCredential, error.description))
+    case .credential: return .block(.init(.licensekitCredential, error.description))
     case .configuration:
       return .fail(
         reason: "LicenseKit refuses what the mapping asks for: \(error). Correct the mapping, then replay.")
@@ -91,9 +91,9 @@ package struct FailurePolicy: Sendable {
 
   private func again(
     _ reason: String, _ attempts: Int, _ jitter: Double, atLeast: Duration? = nil,
-    longest: TimeInterval = RetryPause.longest
+    longest: TimeInterval = RetryBackoff.longest
   ) -> FailureResponse {
-    RetryPause.response(
+    RetryBackoff.response(
       reason, attempts: attempts, jitter: jitter, atLeast: atLeast.map { $0 / .seconds(1) } ?? 0, longest: longest)
   }
 }
@@ -114,13 +114,13 @@ extension FailurePolicy {
 }
 
 /// How long a tenant is not served while the other side is down.
-package enum OutagePause {
+package enum OutageBackoff {
   package static let longest: TimeInterval = 300
   /// A pause that begins within this time after the last one belongs to the same outage, and is longer.
   package static let memory: TimeInterval = 900
 
   /// - Parameter number: how many pauses this outage has had so far.
   package static func length(_ number: Int, jitter: Double, atLeast: TimeInterval) -> TimeInterval {
-    max(RetryPause.length(number, jitter, longest: longest), atLeast)
+    max(RetryBackoff.length(number, jitter, longest: longest), atLeast)
   }
 }

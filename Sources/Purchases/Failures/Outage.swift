@@ -39,6 +39,6 @@ extension Outage {
 
   /// An hour at most: a server that asks for a longer pause is called again after an hour nevertheless.
   private static func seconds(_ duration: Duration?) -> TimeInterval {
-    min(duration.map { $0 / .seconds(1) } ?? 0, RetryPause.longest)
+    min(duration.map { $0 / .seconds(1) } ?? 0, RetryBackoff.longest)
   }
 }

@@ -25,15 +25,15 @@ package enum PurchaseFailure: Hashable, Sendable {
 
 /// What to do about a failure. Its kind decides, not the place where it happened.
 package enum FailureResponse: Hashable, Sendable {
-  /// A passing failure: try again after a pause.
+  /// A passing failure: try again after a back-off.
   case retry(after: TimeInterval, reason: String)
   /// The tenant's queue is blocked until a person acts.
-  case park(TenantUnavailable)
+  case block(TenantUnavailable)
   /// A person must act; the reason says how.
   case fail(reason: String)
   /// Another worker has it.
   case yield
-  /// The work was interrupted on our side. It continues at its next turn; that counts as no attempt and is not reported.
+  /// The work was interrupted on our side. It continues under its next claim; that counts as no attempt and is not reported.
   case interrupted
 }
 
@@ -44,15 +44,15 @@ package protocol FailureResponding: Error {
 }
 
 /// How long to wait before something is tried again, and how many times.
-package enum RetryPause {
-  /// With the pauses below, about three days: as long as Stripe itself retries a delivery.
+package enum RetryBackoff {
+  /// With the back-off below, about three days: as long as Stripe itself retries a delivery.
   static let maximumAttempts = 90
   package static let longest: TimeInterval = 3_600
   /// An outage raises the number of attempts to this and no further, so that it uses up none of those that count.
   static let attemptsOfOutage = 9
 
   /// One second, two, four, … up to the longest, a quarter more or less.
-  package static func length(_ attempts: Int, _ jitter: Double, longest: TimeInterval = RetryPause.longest)
+  package static func length(_ attempts: Int, _ jitter: Double, longest: TimeInterval = RetryBackoff.longest)
     -> TimeInterval
   {
     min(pow(2, Double(min(max(attempts, 0), 20))), longest) * (0.75 + jitter / 2)
@@ -61,7 +61,7 @@ package enum RetryPause {
   /// A passing failure is tried again, but not forever.
   package static func response(
     _ reason: String, attempts: Int, jitter: Double, atLeast: TimeInterval = 0,
-    longest: TimeInterval = RetryPause.longest
+    longest: TimeInterval = RetryBackoff.longest
   ) -> FailureResponse {
     guard attempts < maximumAttempts else {
       return .fail(reason: "Given up after \(attempts) attempts. Last: \(reason) When the cause is gone, replay.")

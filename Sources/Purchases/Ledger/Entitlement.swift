@@ -1,195 +1,116 @@
 package import Foundation
 import Identity
-import JSON
-package import StripeAPI
 
-extension Knowledge {
-  /// What a line of a subscription entitles to: the units found in its paid time, and what speaks against access.
-  package func standing(
-    of finding: PaidTime.Finding, in subscription: Stripe.Subscription, _ ledger: Ledger, terms: Terms,
-    pause: Stripe.Subscription.Pause, now: Date
-  ) -> Standing {
-    var judgment = Standing.Judgment(now: now)
-    judgeDisputes(ledger, terms: terms, &judgment)
-    judge(finding.lapse, of: subscription, finding, terms: terms, &judgment)
-    if !judgment.hasRevoked {
-      switch subscription.status {
-      case .incomplete, .unknown:
-        return Standing(access: .awaitingPayment("The first payment of the subscription is open."))
-      case .incompleteExpired:
-        return Standing(
-          access: .ended(revoke: false, "The first payment of the subscription was never made."), causes: [.unpaid],
-          endedBy: .unpaid)
-      default: break
-      }
-      if finding.lapse == .neverPaid { return Self.unpaidStanding(of: subscription) }
-    }
-    judgeStatus(of: subscription, finding, terms: terms, pause: pause, &judgment)
-    if let change = finding.nextChange { judgment.changes(at: change) }
-    let paidThrough = finding.claims.map(\.paidTo).max() ?? finding.lastEnd ?? finding.soldThrough
-    return judgment.standing(
-      paidThrough: paidThrough, note: note(on: subscription, finding, paidThrough: paidThrough))
-  }
+/// Why access is withheld or has ended although something was sold. Several causes can hold at once: each is remembered and
+/// shown, the strictest decides, and the license comes back when none is left.
+package enum Cause: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
+  case pastDue = "past_due"
+  case unpaid
+  case paused
+  case collectionPaused = "collection_paused"
+  /// In a trial that the mapping does not license, after paid time.
+  case unlicensedTrial = "unlicensed_trial"
+  case refunded
+  case refundPending = "refund_pending"
+  case disputed
+  case disputeLost = "dispute_lost"
+  case fraudWarning = "fraud_warning"
+  case canceled
+  case voided
+  case termOver = "term_over"
 
-  private static func unpaidStanding(of subscription: Stripe.Subscription) -> Standing {
-    switch subscription.status {
-    case .canceled:
-      Standing(
-        access: .ended(revoke: false, "The subscription was canceled before anything was paid."), causes: [.canceled],
-        endedBy: .canceled)
-    case .trialing:
-      Standing(access: .awaitingPayment("The subscription is in trial, and the mapping does not license trials."))
-    case .paused:
-      Standing(access: .awaitingPayment("The subscription is paused, and nothing was paid before."))
-    default:
-      Standing(access: .awaitingPayment("The subscription has not been paid yet."), causes: [.pastDue])
+  /// In plain words.
+  package var sentence: String {
+    switch self {
+    case .pastDue: "a payment is overdue and the grace period is over"
+    case .unpaid: "the subscription is unpaid"
+    case .paused: "the subscription is paused"
+    case .collectionPaused: "payment collection is paused"
+    case .unlicensedTrial: "the subscription is in a trial that the mapping does not license"
+    case .refunded: "the payment for this period was refunded"
+    case .refundPending: "the payment is being refunded"
+    case .disputed: "the payment is disputed"
+    case .disputeLost: "the dispute was lost"
+    case .fraudWarning: "the card issuer warns that the payment may be fraud"
+    case .canceled: "the subscription was canceled"
+    case .voided: "the invoice was voided"
+    case .termOver: "the term of the license is over"
     }
   }
 
-  /// A dispute or fraud warning concerns the buyer. While it is open it withholds access, whichever payment it is about, even
-  /// a setup fee's in a trial. A lost dispute ends access, unless something was paid after it was opened.
-  private func judgeDisputes(_ ledger: Ledger, terms: Terms, _ judgment: inout Standing.Judgment) {
-    let everything = moneyBack(on: charges)
-    let newest = ledger.entries.filter { $0.amount > 0 }.compactMap(\.paidAt).max() ?? .distantPast
-    let lostSince = disputes.contains { everything.lostDisputes.contains($0.id) && $0.created >= newest }
-    if lostSince { judgment.end(revoke: true, .disputeLost, "The dispute was lost.") }
-    if !everything.openDisputes.isEmpty, terms.onDispute == .suspend { judgment.withhold(.disputed) }
-    if !everything.openWarnings.isEmpty, terms.onFraudWarning == .suspend { judgment.withhold(.fraudWarning) }
+  /// Several of them, in a fixed order.
+  package static func sentences(_ causes: Set<Cause>) -> String {
+    causes.sorted().map(\.sentence).joined(separator: "; ")
   }
 
-  /// Judges why the subscribed units are not granted. If any unit is granted, it stays granted: the cause concerns the
-  /// others.
-  private func judge(
-    _ lapse: PaidTime.Lapse?, of subscription: Stripe.Subscription, _ finding: PaidTime.Finding, terms: Terms,
-    _ judgment: inout Standing.Judgment
-  ) {
-    guard finding.claims.isEmpty else { return }
-    switch lapse {
-    case .returned(let whole):
-      if terms.onFullRefund == .revoke, whole || subscription.status.isTerminal {
-        judgment.end(revoke: true, .refunded, "The payment was refunded in full.")
-      } else {
-        judgment.withhold(.refunded)
-      }
-    case .returnPending: judgment.withhold(.refundPending)
-    case .lost: if !judgment.hasRevoked { judgment.end(revoke: true, .disputeLost, "The dispute was lost.") }
-    case .late, .neverPaid, nil: break
-    }
-  }
-
-  private func judgeStatus(
-    of subscription: Stripe.Subscription, _ finding: PaidTime.Finding, terms: Terms,
-    pause: Stripe.Subscription.Pause, _ judgment: inout Standing.Judgment
-  ) {
-    if subscription.isCollectionPaused, terms.onPause == .suspend, !subscription.status.isTerminal {
-      judgment.withhold(.collectionPaused)
-    }
-    switch subscription.status {
-    case .paused where pause == .asked && terms.onPause == .suspend: judgment.withhold(.paused)
-    case .canceled:
-      switch terms.onCancel {
-      case .revoke: judgment.end(revoke: true, .canceled, "The subscription was canceled.")
-      case .suspend: judgment.end(revoke: false, .canceled, "The subscription was canceled.")
-      case .expire where finding.claims.isEmpty:
-        judgment.end(revoke: false, .canceled, "The subscription has ended, and so has what was paid for.")
-      case .expire: break
-      }
-    default: break
-    }
-    if finding.claims.isEmpty, finding.lapse == .late, let cause = subscription.lateCause(pause) {
-      judgment.withhold(cause)
-    }
-  }
-
-  /// What is going to happen to access that is granted now.
-  private func note(
-    on subscription: Stripe.Subscription, _ finding: PaidTime.Finding, paidThrough: Date?
-  ) -> String? {
-    func day(_ date: Date) -> String { String(RFC3339.string(from: date).prefix(10)) }
-    guard let paidThrough else { return nil }
-    switch subscription.status {
-    case .canceled:
-      return "The subscription was canceled; what is paid for lasts until \(day(paidThrough))."
-    case .pastDue, .active, .trialing, .unpaid, .paused:
-      if subscription.status == .pastDue || subscription.status == .unpaid {
-        let ends = finding.claims.filter { $0.basis == .awaited || $0.basis == .outlasting }.map(\.until).max()
-        if let ends {
-          let next = subscription.latestInvoice.flatMap { invoice($0) }?.nextPaymentAttempt
-          let attempt = next.map { "Stripe tries again on \(day($0))." } ?? "Stripe does not try again by itself."
-          return "A payment is overdue; access ends on \(day(ends)) unless it is paid. \(attempt)"
-        }
-        if finding.lapse == .late, finding.granted > 0 {
-          return "A payment is overdue; what was paid before goes on until \(day(paidThrough))."
-        }
-        return nil
-      }
-      guard subscription.cancelAtPeriodEnd || subscription.cancelAt != nil else { return nil }
-      return "The subscription ends on \(day(subscription.cancelAt ?? paidThrough)) and does not renew."
-    default: return nil
-    }
-  }
+  package static func < (a: Cause, b: Cause) -> Bool { a.rawValue < b.rawValue }
 }
 
-extension Stripe.Subscription {
-  /// The cause that fits a unit that is no longer paid; nil if the end of the subscription has a cause of its own.
-  func lateCause(_ pause: Pause) -> Cause? {
-    switch status {
-    case .trialing: .unlicensedTrial
-    case .unpaid: .unpaid
-    case .paused: pause == .paymentFailed ? .unpaid : .paused
-    case .canceled, .incompleteExpired: nil
-    case .active, .pastDue, .incomplete, .unknown: .pastDue
-    }
+/// What a line of a purchase entitles to at one moment.
+package struct Entitlement: Hashable {
+  package enum Access: Hashable {
+    /// Nothing was paid yet; nothing is issued.
+    case awaitingPayment(String)
+    case granted
+    /// Until none of the causes holds.
+    case withheld
+    /// Access is over. `revoke` ends the license for good; otherwise it is suspended, unless it has expired by itself.
+    case ended(revoke: Bool, String)
   }
+
+  package var access: Access
+  /// Everything that speaks against access, including what did not end it.
+  package var causes: Set<Cause> = []
+  /// The one that has ended access.
+  var endedBy: Cause?
+  /// The end of what is paid for; nil when it never ends.
+  var paidThrough: Date?
+  /// The moment to which the grace is added, if it is later than the end of the paid time: a sent invoice is not late before
+  /// it is due. Nil means `paidThrough`.
+  package var dueAt: Date?
+  /// The earliest moment at which the answer may change without any event.
+  var nextChange: Date?
+  /// What the vendor should know although access is granted.
+  package var note: String?
+
+  var awaitsPayment: Bool { if case .awaitingPayment = access { true } else { false } }
 }
 
-extension Knowledge {
-  /// What a one-time purchase entitles to (Stripe docs, "Fulfill orders").
-  ///
-  /// - Parameter money: what went back of the payments that bought it.
-  package func standing(of entry: Ledger.Entry, money: MoneyBack, terms: Terms, now: Date) -> Standing {
-    let paidAt: Date
-    switch entry.coverage {
-    case .underWay, .owed: return Standing(access: .awaitingPayment("The invoice is not paid yet."))
-    case .givenUp:
-      return Standing(access: .awaitingPayment("The invoice was marked uncollectible; it can still be paid."))
-    case .void where entry.amount > 0 && isCreditedBeforePayment(entry), .waived:
-      return Standing(
-        access: .ended(revoke: true, "Credit notes took the invoice back before anything was paid."),
-        causes: [.voided], endedBy: .voided)
-    case .void:
-      return Standing(access: .ended(revoke: true, "The invoice was voided."), causes: [.voided], endedBy: .voided)
-    case .paid(let date): paidAt = date
-    }
-    var judgment = Standing.Judgment(now: now)
-    if !money.lostDisputes.isEmpty { judgment.end(revoke: true, .disputeLost, "The dispute was lost.") }
-    if money.isFullyRefunded || entry.returned == .all {
-      switch terms.onFullRefund {
-      case .revoke: judgment.end(revoke: true, .refunded, "The payment was refunded in full.")
-      case .suspend: judgment.withhold(.refunded)
-      case .keep: break
-      }
-    }
-    if entry.returned == .pending || money.isRefundPending, terms.onFullRefund != .keep {
-      judgment.withhold(.refundPending)
-    }
-    if !money.openDisputes.isEmpty, terms.onDispute == .suspend { judgment.withhold(.disputed) }
-    if !money.openWarnings.isEmpty, terms.onFraudWarning == .suspend { judgment.withhold(.fraudWarning) }
-    let end = terms.termDays.map { paidAt.addingTimeInterval(TimeInterval($0) * 86_400) }
-    if let end {
-      // A license that is withheld stays withheld when its term ends.
-      if end > now {
-        judgment.changes(at: end)
-      } else if judgment.causes.isEmpty {
-        judgment.end(revoke: false, .termOver, "The term of the license is over.")
-      } else {
-        judgment.withhold(.termOver)
-      }
-    }
-    return judgment.standing(paidThrough: end)
-  }
+extension Entitlement {
+  /// Gathers what speaks against access and what ends it; the strictest decides.
+  struct Builder {
+    private(set) var causes: Set<Cause> = []
+    private(set) var nextChange: Date?
+    private var end: (revoke: Bool, cause: Cause, reason: String)?
+    let now: Date
 
-  private func isCreditedBeforePayment(_ entry: Ledger.Entry) -> Bool {
-    entry.invoice.flatMap { invoice($0) }?.isCreditedInFull ?? false
+    init(now: Date) { self.now = now }
+
+    mutating func withhold(_ cause: Cause) { causes.insert(cause) }
+
+    /// Access is granted until a moment, and withheld for the cause after it.
+    mutating func withhold(_ cause: Cause, from moment: Date) {
+      if moment <= now { causes.insert(cause) } else { changes(at: moment) }
+    }
+
+    /// Access is over. Of several ends, the first that revokes counts, else the first.
+    mutating func end(revoke: Bool, _ cause: Cause, _ reason: String) {
+      causes.insert(cause)
+      if end == nil || (revoke && end?.revoke == false) { end = (revoke, cause, reason) }
+    }
+
+    mutating func changes(at moment: Date) { nextChange = min(nextChange ?? moment, moment) }
+
+    var hasRevoked: Bool { end?.revoke ?? false }
+
+    func entitlement(paidThrough: Date?, note: String? = nil) -> Entitlement {
+      if let end {
+        return Entitlement(
+          access: .ended(revoke: end.revoke, end.reason), causes: causes, endedBy: end.cause, paidThrough: paidThrough)
+      }
+      return Entitlement(
+        access: causes.isEmpty ? .granted : .withheld, causes: causes, paidThrough: paidThrough, nextChange: nextChange,
+        note: note)
+    }
   }
 }

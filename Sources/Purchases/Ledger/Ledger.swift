@@ -9,7 +9,7 @@ package import StripeAPI
 package struct Ledger: Hashable, Sendable {
   package var entries: [Entry] = []
   /// What in the objects cannot be interpreted. While there is any doubt, nothing is concluded.
-  var doubts: [Doubt] = []
+  var anomalies: [Anomaly] = []
 
   /// One line: of an invoice, of a Checkout Session, or a payment that names what it sells.
   package struct Entry: Hashable, Sendable {
@@ -69,7 +69,7 @@ package struct Ledger: Hashable, Sendable {
   }
 
   /// What cannot be interpreted, and where.
-  struct Doubt: Hashable, Sendable {
+  struct Anomaly: Hashable, Sendable {
     let invoice: Stripe.InvoiceID
     /// In plain words, for the vendor.
     let sentence: String

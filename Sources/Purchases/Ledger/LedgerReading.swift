@@ -18,8 +18,8 @@ extension Ledger {
       if invoice.status != .void, let currency = invoice.currency {
         currencies.insert(currency)
         if currencies.count > 1 {
-          doubts.append(
-            Doubt(
+          anomalies.append(
+            Anomaly(
               invoice: invoice.id,
               sentence: "Invoice \(invoice.id) is in another currency than the invoices of the subscription before it.")
           )
@@ -45,8 +45,8 @@ extension Ledger {
     _ line: Stripe.Invoice.Line, of invoice: Stripe.Invoice, _ coverage: Coverage, _ returns: Returns
   ) {
     if line.kind == .unknown, line.price != nil || line.product != nil {
-      doubts.append(
-        Doubt(
+      anomalies.append(
+        Anomaly(
           invoice: invoice.id,
           sentence: "Line \(line.id) of invoice \(invoice.id) is of a kind that this service does not know."))
       return
@@ -54,8 +54,8 @@ extension Ledger {
     var span: Span?
     if let start = line.periodStart, let end = line.periodEnd {
       guard start <= end else {
-        doubts.append(
-          Doubt(
+        anomalies.append(
+          Anomaly(
             invoice: invoice.id, sentence: "Line \(line.id) of invoice \(invoice.id) ends before it begins."))
         return
       }
@@ -87,7 +87,7 @@ extension Stripe.Invoice.Line {
 
 extension Ledger.Entry {
   /// A line that was bought once, through Checkout or by a payment that names it.
-  package init(_ line: SoldLine, paidAt: Date, _ money: MoneyBack) {
+  package init(_ line: SoldLine, paidAt: Date, _ money: Reversals) {
     self.init(
       id: line.key, invoice: nil, item: nil, price: line.price, product: line.product, quantity: line.quantity,
       amount: 0, span: nil, direction: .charge, isChange: false, billed: paidAt, coverage: .paid(at: paidAt),

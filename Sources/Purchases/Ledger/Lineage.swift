@@ -42,10 +42,10 @@ struct Lineages {
   let ledger: Ledger
   /// What a line with this price and product gives; empty if no mapping applies.
   let offers: (Stripe.PriceID?, Stripe.ProductID?) -> Set<Offer>
-  /// The lines that have recorded licenses, with the prices and products that those were last agreed for.
-  let recorded: [String: Agreed]
+  /// The lines that have recorded licenses, with the prices and products that those were last pinned for.
+  let recorded: [String: Pinned]
 
-  struct Agreed: Hashable {
+  struct Pinned: Hashable {
     var prices: Set<Stripe.PriceID> = []
     var products: Set<ProductID> = []
   }

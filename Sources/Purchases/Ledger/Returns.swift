@@ -8,7 +8,7 @@ struct Returns {
   private let lines: [Stripe.LineID: Ledger.Returned]
 
   init(of invoice: Stripe.Invoice, in knowledge: Knowledge) {
-    let money = knowledge.moneyBack(of: invoice)
+    let money = knowledge.reversals(of: invoice)
     whole =
       if money.isLost {
         .lost

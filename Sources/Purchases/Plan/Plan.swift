@@ -59,7 +59,7 @@ package struct Plan: Hashable, Sendable {
   private mutating func plan(
     _ unit: DesiredUnit, _ line: DesiredLine, _ recorded: Recorded, reason: String?, now: Date
   ) {
-    let policy = line.agreement.terms.policy
+    let policy = line.pinnedTerms.terms.policy
     guard let known = recorded.units[unit.key] else {
       // Nothing is issued that would have to be taken away at once.
       if unit.access == .active, unit.expiresAt.map({ $0 > now }) ?? true {
@@ -77,19 +77,19 @@ package struct Plan: Hashable, Sendable {
     }
 
     defer { planReplaced(unit.key, known) }
-    if known.unsettled == .revoke, status != .revoked {
+    if known.inFlight == .revoke, status != .revoked {
       // It may be revoked already, and that cannot be undone. So the revocation is completed first.
       steps.append(.revoke(unit.key, because: "it was being revoked"))
       return
     }
-    let isCertain = known.unsettled == nil
+    let isCertain = known.inFlight == nil
     var access = unit.access
     if access == .active, let until = unit.expiresAt, expiresAt.map({ $0 > until }) ?? true {
       // An expiry is never moved back. A license that would outlive its paid time is stopped when that time ends.
       if until <= now { access = .ended } else { nextLook = min(nextLook ?? until, until) }
     }
     switch (access, status) {
-    case (_, .revoked) where known.byHand.contains(.revoked): break
+    case (_, .revoked) where known.manualOverrides.contains(.revoked): break
     case (.revoked, .revoked): break
     case (.revoked, _): steps.append(.revoke(unit.key, because: reason ?? "the sale was undone"))
     case (.active, _) where known.isUnderAnotherPolicy(than: policy) && unit.expiresAt.map({ $0 > now }) ?? true:
@@ -104,10 +104,10 @@ package struct Plan: Hashable, Sendable {
       planRenewal(unit, expiresAt: expiresAt)
       // An expired license cannot be reinstated; its renewal brings it back.
       let isOver = expiresAt.map { max($0, unit.expiresAt ?? $0) <= now } ?? false
-      let isWanted = !known.byHand.contains(.suspended)
+      let isWanted = !known.manualOverrides.contains(.suspended)
       // We only saw that a person reinstated it. Now that it is due anyway we reinstate it ourselves: the next trouble is a
       // new one, and if what we saw was not true, the license is back nevertheless.
-      let isOvertaken = known.byHand.contains(.reinstated) && line.causes.isEmpty
+      let isOvertaken = known.manualOverrides.contains(.reinstated) && line.causes.isEmpty
       if status == .suspended || !isCertain || isOvertaken, !isOver, isWanted { steps.append(.reinstate(unit.key)) }
     case (_, .revoked): break
     case (.suspended, _), (.ended, _):
@@ -149,7 +149,7 @@ package struct Plan: Hashable, Sendable {
     }
     for (key, unit) in recorded.units.sorted(by: { $0.key < $1.key }) where !wanted.contains(key) {
       let line = LineKey(line: key.line, product: key.product)
-      guard unpaid[line] != .leavesIssued, let terms = recorded.agreed[line]?.terms else { continue }
+      guard unpaid[line] != .leavesIssued, let terms = recorded.pinned[line]?.terms else { continue }
       guard case .issued(_, let status, let expiresAt, _) = unit.license else {
         // Issuing it was cut off, and only a known license can be ended.
         steps.append(.issue(Self.unsold(key, decision, recorded), policy: terms.policy, generation: unit.generation))
@@ -157,11 +157,11 @@ package struct Plan: Hashable, Sendable {
       }
       planReplaced(key, unit)
       if status == .revoked { continue }
-      if terms.onCancel == .revoke || unit.unsettled == .revoke || (isUndone && !unit.byHand.isEmpty) {
+      if terms.onCancel == .revoke || unit.inFlight == .revoke || (isUndone && !unit.manualOverrides.isEmpty) {
         steps.append(.revoke(key, because: "it is sold no more"))
-      } else if status == .active || unit.unsettled != nil {
-        if unit.unsettled == nil, let expiresAt, expiresAt <= now { continue }
-        if unit.unsettled == nil, unit.holdsAgainstSuspension(for: causes.isEmpty ? nil : causes) { continue }
+      } else if status == .active || unit.inFlight != nil {
+        if unit.inFlight == nil, let expiresAt, expiresAt <= now { continue }
+        if unit.inFlight == nil, unit.holdsAgainstSuspension(for: causes.isEmpty ? nil : causes) { continue }
         steps.append(.suspend(key, because: unpaid[line] == nil ? "it is sold no more" : "nothing is paid for it"))
       }
     }
@@ -227,6 +227,6 @@ extension Recorded.Unit {
   /// Whether the license was issued under another policy than the wanted one, and no person has changed it.
   fileprivate func isUnderAnotherPolicy(than wanted: PolicyID) -> Bool {
     guard let policy, policy != wanted else { return false }
-    return byHand.isDisjoint(with: [.suspended, .revoked, .extended])
+    return manualOverrides.isDisjoint(with: [.suspended, .revoked, .extended])
   }
 }

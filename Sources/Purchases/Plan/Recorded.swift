@@ -15,30 +15,30 @@ package struct Recorded: Hashable, Sendable {
     package enum Status: String, Hashable, Sendable, Codable { case active, suspended, revoked }
 
     /// A change of the license that was begun. Whether it took effect is not known until it is recorded as done.
-    package enum Unsettled: String, Hashable, Sendable, Codable { case suspend, reinstate, revoke, renew }
+    package enum InFlight: String, Hashable, Sendable, Codable { case suspend, reinstate, revoke, renew }
 
     /// Grows when a revoked license is replaced by a new one.
     package var generation: Int
     package var license: License
     /// Set between the two records of a step; after a crash, until the step is taken again.
-    package var unsettled: Unsettled?
+    package var inFlight: InFlight?
     /// The policy it was issued under; nil if that was not recorded.
     package var policy: PolicyID?
     /// Licenses that this one replaces and that are still to be revoked. The buyer always has one that works.
     package var replaced: [LicenseID]
     /// What a person changed at LicenseKit and this service leaves.
-    package var byHand: Set<ByHand>
+    package var manualOverrides: Set<ManualOverride>
 
     package init(
-      generation: Int, license: License, unsettled: Unsettled? = nil, policy: PolicyID? = nil,
-      replaced: [LicenseID] = [], byHand: Set<ByHand> = []
+      generation: Int, license: License, inFlight: InFlight? = nil, policy: PolicyID? = nil,
+      replaced: [LicenseID] = [], manualOverrides: Set<ManualOverride> = []
     ) {
       self.generation = generation
       self.license = license
-      self.unsettled = unsettled
+      self.inFlight = inFlight
       self.policy = policy
       self.replaced = replaced
-      self.byHand = byHand
+      self.manualOverrides = manualOverrides
     }
   }
 
@@ -77,7 +77,7 @@ package struct Recorded: Hashable, Sendable {
   package var contacts: [String: DesiredCustomer.Contact] = [:]
   package var subscriptions: [RecordKey: SubscriptionRecord] = [:]
   package var orders: [RecordKey: Order] = [:]
-  package var agreed: [LineKey: Decider.Agreement] = [:]
+  package var pinned: [LineKey: Decider.PinnedTerms] = [:]
   package var units: [UnitKey: Unit] = [:]
   /// Metadata last written to Stripe's objects, by Stripe id.
   package var writeBacks: [String: [String: String]] = [:]
@@ -91,10 +91,10 @@ package struct Recorded: Hashable, Sendable {
 
 extension Recorded {
   /// Keeps the terms under which lines are sold. This settles any terms of these lines that were open.
-  package mutating func agree(to lines: [DesiredLine]) {
+  package mutating func pinTerms(of lines: [DesiredLine]) {
     let names = Set(lines.map(\.key.line))
-    agreed = agreed.filter { !($0.value.isOpen && names.contains($0.key.line)) }
-    for line in lines { agreed[line.key] = line.agreement }
+    pinned = pinned.filter { !($0.value.isOpen && names.contains($0.key.line)) }
+    for line in lines { pinned[line.key] = line.pinnedTerms }
   }
 }
 
@@ -137,13 +137,13 @@ extension Recorded {
       change(key) { _, _, features in features.removeAll { $0.featureID == feature } }
     case (.renew(let key, let until, _, _), _):
       change(key) { _, expiresAt, _ in expiresAt = until }
-      if units[key]?.unsettled == .renew { units[key]?.unsettled = nil }
+      if units[key]?.inFlight == .renew { units[key]?.inFlight = nil }
       // Paid time now reaches beyond the time that a person had given.
-      units[key]?.byHand.remove(.extended)
+      units[key]?.manualOverrides.remove(.extended)
     case (.suspend(let key, _), _): settle(key, .suspended)
     case (.reinstate(let key), _):
       settle(key, .active)
-      units[key]?.byHand.remove(.reinstated)
+      units[key]?.manualOverrides.remove(.reinstated)
     case (.revoke(let key, _), _): settle(key, .revoked)
     case (.revokeReplaced(let key, let license), _): units[key]?.replaced.removeAll { $0 == license }
     case (.writeBack(let target, let metadata), _): writeBacks[target.stripeID] = metadata
@@ -161,20 +161,20 @@ extension Recorded {
         replaced.append(former)
       }
       units[unit.key] = Unit(generation: generation, license: .issuing, policy: policy, replaced: replaced)
-    case .suspend(let key, _): units[key]?.unsettled = .suspend
-    case .reinstate(let key): units[key]?.unsettled = .reinstate
-    case .revoke(let key, _): units[key]?.unsettled = .revoke
-    // A license that is already in doubt stays in doubt.
-    case .renew(let key, _, _, _): if units[key]?.unsettled == nil { units[key]?.unsettled = .renew }
+    case .suspend(let key, _): units[key]?.inFlight = .suspend
+    case .reinstate(let key): units[key]?.inFlight = .reinstate
+    case .revoke(let key, _): units[key]?.inFlight = .revoke
+    // A license that is already in flight stays in flight.
+    case .renew(let key, _, _, _): if units[key]?.inFlight == nil { units[key]?.inFlight = .renew }
     case .assignFeature(let key, let grant):
       change(key) { _, _, features in
         features.removeAll { $0.featureID == grant.featureID }
-        features.append(.unsettled(grant.featureID))
+        features.append(.inFlight(grant.featureID))
       }
     case .removeFeature(let key, let feature):
       change(key) { _, _, features in
         features.removeAll { $0.featureID == feature }
-        features.append(.unsettled(feature))
+        features.append(.inFlight(feature))
       }
     case .createCustomer, .updateCustomer, .createSubscription, .updateSubscription, .createOrder, .setOrderStatus,
       .revokeReplaced, .writeBack:
@@ -184,7 +184,7 @@ extension Recorded {
 
   private mutating func settle(_ key: UnitKey, _ settled: Unit.Status) {
     change(key) { status, _, _ in status = settled }
-    units[key]?.unsettled = nil
+    units[key]?.inFlight = nil
   }
 
   private mutating func change(
@@ -199,7 +199,7 @@ extension Recorded {
 extension Terms.FeatureGrant {
   /// Stands in the records for a feature while it is assigned or removed. No real quota is negative, so it equals no wanted
   /// grant.
-  package static func unsettled(_ feature: FeatureID) -> Terms.FeatureGrant {
+  package static func inFlight(_ feature: FeatureID) -> Terms.FeatureGrant {
     .init(featureID: feature, maxConsumptions: -1)
   }
 }

@@ -38,8 +38,8 @@ extension Reconciliation {
     var isOfMapping = true
     package var left: ArraySlice<Existing>
     package var gone: [Existing] = []
-    /// Units whose license is in doubt and must be settled before anything is forgotten; nil before they were looked for.
-    var doubted: ArraySlice<UnitKey>?
+    /// Units whose license is in flight and must be settled before anything is forgotten; nil before they were looked for.
+    var inFlight: ArraySlice<UnitKey>?
 
     package var part: [Existing] { Array(left.prefix(Reconciliation.batch)) }
   }
@@ -57,7 +57,7 @@ extension Reconciliation {
 
   // MARK: A step
 
-  /// Restores the records from before a step that LicenseKit refused without doing anything: nothing is in doubt.
+  /// Restores the records from before a step that LicenseKit refused without doing anything: nothing is in flight.
   private mutating func stepRefused(_ step: Step, _ before: Recorded, _ refusal: Refusal) -> Action {
     var writes: [Write] = [.fail(step, refusal.detail)]
     guard let error = refusal.licenseKit, !error.mayHaveTakenEffect else { return trouble(refusal, writes) }
@@ -70,7 +70,7 @@ extension Reconciliation {
       }
       recorded = before
       writes.append(before.units[unit.key] == nil ? .forget(unit.key) : .restore(unit.key, before))
-    } else if let key = step.changedLicense, let unit = before.units[key], unit.unsettled == nil {
+    } else if let key = step.changedLicense, let unit = before.units[key], unit.inFlight == nil {
       recorded = before
       writes.append(.restore(key, before))
     }
@@ -128,9 +128,9 @@ extension Reconciliation {
 
   mutating func trouble(_ refusal: Refusal, _ writes: [Write] = []) -> Action {
     switch refusal.failure {
-    case .outage(let outage, let pause):
-      let attempts = max(beginning.attempts, min(beginning.attempts + 1, RetryPause.attemptsOfOutage))
-      return again(after: pause, attempts: attempts, outage.sentence, writes, .outage(outage))
+    case .outage(let outage, let backoff):
+      let attempts = max(beginning.attempts, min(beginning.attempts + 1, RetryBackoff.attemptsOfOutage))
+      return again(after: backoff, attempts: attempts, outage.sentence, writes, .outage(outage))
     case .gone(let detail):
       let search = GoneSearch(detail: detail, left: recorded.mapped[...])
       return commit(writes, then: .findGone(search))
@@ -144,11 +144,11 @@ extension Reconciliation {
     case .interrupted:
       let ending = Ending.again(at: now, attempts: beginning.attempts, reason: nil)
       return commit(writes + [.end(ending)], then: .finish(.again(reason: "It was broken off.")))
-    case .retry(let pause, let reason):
-      return again(after: pause, attempts: beginning.attempts + 1, reason, writes, .again(reason: reason))
-    case .park(let unavailable):
+    case .retry(let backoff, let reason):
+      return again(after: backoff, attempts: beginning.attempts + 1, reason, writes, .again(reason: reason))
+    case .block(let unavailable):
       return commit(
-        writes + [.end(.parked(unavailable, attempts: beginning.attempts))], then: .finish(.parked(unavailable)))
+        writes + [.end(.blocked(unavailable, attempts: beginning.attempts))], then: .finish(.blocked(unavailable)))
     case .fail(let reason):
       return commit(
         writes + [.end(.failed(decision, reason: reason, attempts: beginning.attempts + 1))]
@@ -158,10 +158,10 @@ extension Reconciliation {
   }
 
   private mutating func again(
-    after pause: TimeInterval, attempts: Int, _ reason: String, _ writes: [Write], _ result: Result
+    after backoff: TimeInterval, attempts: Int, _ reason: String, _ writes: [Write], _ result: Result
   ) -> Action {
     let ending = Ending.again(
-      at: now.addingTimeInterval(pause), attempts: attempts, reason: isFulfilled ? nil : reason)
+      at: now.addingTimeInterval(backoff), attempts: attempts, reason: isFulfilled ? nil : reason)
     return commit(
       writes + [.end(ending)] + noted("Waits for another attempt.", reason), then: .finish(result))
   }
@@ -191,8 +191,8 @@ extension Reconciliation {
     }
     if !search.left.isEmpty { return commit([], then: .findGone(search), holdingLease: true) }
     if search.gone.isEmpty {
-      let pause = RetryPause.length(beginning.attempts, beginning.jitter)
-      return respond(.retry(after: pause, reason: "LicenseKit: \(search.detail)."))
+      let backoff = RetryBackoff.length(beginning.attempts, beginning.jitter)
+      return respond(.retry(after: backoff, reason: "LicenseKit: \(search.detail)."))
     }
     return forgetGone(search)
   }
@@ -201,9 +201,9 @@ extension Reconciliation {
   /// first, because they could not be found by another record.
   private mutating func forgetGone(_ search: GoneSearch, _ writes: [Write] = []) -> Action {
     var search = search
-    var doubted = search.doubted ?? recorded.units.filter { $0.value.license == .issuing }.keys.sorted()[...]
-    let key = doubted.popFirst()
-    search.doubted = doubted
+    var inFlight = search.inFlight ?? recorded.units.filter { $0.value.license == .issuing }.keys.sorted()[...]
+    let key = inFlight.popFirst()
+    search.inFlight = inFlight
     if let key, let decision, let unit = recorded.units[key] {
       let wanted = decision.lines.flatMap(\.units).first { $0.key == key }
       return commit(

@@ -20,7 +20,7 @@ extension Reconciliation {
     guard !steps.isEmpty else { return settle(plan, decision, writes) }
     guard plans < Self.maximumPlans else {
       return respond(
-        RetryPause.response(
+        RetryBackoff.response(
           "The steps do not come to an end: \(steps[0].sentence).", attempts: beginning.attempts,
           jitter: beginning.jitter),
         writes)
@@ -41,7 +41,7 @@ extension Reconciliation {
       // A license revoked by hand may be valid again; then it was not really revoked.
       let isWanted =
         status == .revoked
-        ? beginning.inspects && unit.byHand.contains(.revoked) : beginning.inspects || changed.contains(key)
+        ? beginning.inspects && unit.manualOverrides.contains(.revoked) : beginning.inspects || changed.contains(key)
       return isWanted ? (key, id) : nil
     }
   }
@@ -54,7 +54,9 @@ extension Reconciliation {
       let changes = recorded.units[key]?.observe(license.status, expiresAt: license.expiresAt) ?? []
       guard recorded.units[key] != before else { continue }
       writes.append(.observe(key, recorded))
-      if recorded.units[key]?.byHand != before?.byHand { writes.append(.noteChange(key, license.id, changes)) }
+      if recorded.units[key]?.manualOverrides != before?.manualOverrides {
+        writes.append(.noteChange(key, license.id, changes))
+      }
     }
     guard let refusal else {
       seen.formUnion(keys)
@@ -84,7 +86,7 @@ extension Reconciliation {
       // Treated as if no answer had come: the step stays begun and is taken again.
       let reason = "LicenseKit answers with a license that is \(status.rawValue). \(step.sentence): not certain."
       return respond(
-        RetryPause.response(reason, attempts: beginning.attempts, jitter: beginning.jitter), [.fail(step, reason)])
+        RetryBackoff.response(reason, attempts: beginning.attempts, jitter: beginning.jitter), [.fail(step, reason)])
     }
     recorded.apply(step, outcome.result)
     if case (.issue(let unit, _, _), .license(let license)) = (step, outcome.result), outcome.status == .revoked {
@@ -101,17 +103,17 @@ extension Reconciliation {
 
   /// Everything except optional steps is done.
   private mutating func settle(_ plan: Plan, _ decision: Decision, _ writes: [Write]) -> Action {
-    let told = decision.told(with: recorded, now: now)
-    outlook = (told, [told.nextLook, plan.nextLook].compactMap { $0 }.min())
+    let described = decision.described(with: recorded, now: now)
+    outlook = (described, [described.nextLook, plan.nextLook].compactMap { $0 }.min())
     writeBacks = plan.steps[...]
     guard !writeBacks.isEmpty else { return end(writes) }
     // The licenses exist. The purchase says so before the write-back, which may have to wait for Stripe.
-    return commit(writes + [.show(told)], then: .beginWriteBacks)
+    return commit(writes + [.show(described)], then: .beginWriteBacks)
   }
 
   mutating func beginWriteBacks(othersWait: Bool) -> Action {
     isFulfilled = true
-    if othersWait, let told = outlook?.told, beginning.status != told.status {
+    if othersWait, let described = outlook?.described, beginning.status != described.status {
       // Purchases without licenses use Stripe's rate limit first. This one yields once only, so that it is not put off
       // forever.
       outlook?.nextLook = now
@@ -144,7 +146,7 @@ extension Reconciliation {
   }
 
   private mutating func end(_ writes: [Write]) -> Action {
-    guard let (told, nextLook) = outlook else { return finish(.lost) }
-    return commit(writes + [.end(.done(told, nextLook: nextLook))], then: .finish(.done))
+    guard let (described, nextLook) = outlook else { return finish(.lost) }
+    return commit(writes + [.end(.done(described, nextLook: nextLook))], then: .finish(.done))
   }
 }

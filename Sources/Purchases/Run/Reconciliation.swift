@@ -18,7 +18,7 @@ package import StripeAPI
 ///
 /// `committing` stands between any two of them if something is asked or done outside.
 package struct Reconciliation: Sendable {
-  /// How many times Stripe is asked in one run before the purchase waits for its next turn.
+  /// How many times Stripe is asked in one run before the purchase waits for its next claim.
   package static let maximumRounds = 12
   /// How many times a plan is made in one run. Every step taken makes the next plan shorter.
   static let maximumPlans = 12
@@ -49,7 +49,7 @@ package struct Reconciliation: Sendable {
   package var seen: Set<UnitKey> = []
   package var writeBacks: ArraySlice<Step> = []
   /// The decision as people see it, and when to look again.
-  package var outlook: (told: Decision, nextLook: Date?)?
+  package var outlook: (described: Decision, nextLook: Date?)?
   /// Everything except optional steps is done: a later failure does not change the state of the purchase.
   var isFulfilled = false
 
@@ -131,7 +131,7 @@ package struct Reconciliation: Sendable {
   private mutating func decide(_ loaded: Loaded) -> Action {
     (knowledge, recorded) = (loaded.knowledge, loaded.recorded)
     let decision = Decider(
-      tenant: tenant, mappings: loaded.mappings, agreed: recorded.agreed, settings: loaded.settings, now: now
+      tenant: tenant, mappings: loaded.mappings, pinned: recorded.pinned, settings: loaded.settings, now: now
     ).decide(knowledge)
     latest = decision
     guard decision.questions.isEmpty else { return ask(decision.questions) }
@@ -144,7 +144,7 @@ package struct Reconciliation: Sendable {
   private mutating func ask(_ questions: [Question]) -> Action {
     guard rounds < Self.maximumRounds else {
       return respond(
-        RetryPause.response(
+        RetryBackoff.response(
           "The facts of this purchase do not settle.", attempts: beginning.attempts, jitter: beginning.jitter,
           atLeast: 30))
     }
@@ -176,9 +176,9 @@ package struct Reconciliation: Sendable {
       recorded.customers[code] = customer.id
       recorded.contacts[code] = customer.contact
     }
-    var writes: [Write] = [.adopt(decision.told(with: recorded, now: now), knowing: recorded.agreed)]
+    var writes: [Write] = [.adopt(decision.described(with: recorded, now: now), knowing: recorded.pinned)]
     if !decision.sharers.isEmpty { writes.append(.tell(decision.sharers)) }
-    recorded.agree(to: decision.linesToAgree)
+    recorded.pinTerms(of: decision.linesToPin)
     return goOn(writes)
   }
 
@@ -233,7 +233,7 @@ package struct Reconciliation: Sendable {
 
 extension Decision {
   /// The lines whose terms are kept: all parts of a bundle at once, including parts that nothing is issued for yet.
-  package var linesToAgree: [DesiredLine] {
+  package var linesToPin: [DesiredLine] {
     let sold = Set(lines.filter { !$0.units.isEmpty }.map(\.key.line))
     return lines.filter { sold.contains($0.key.line) }
   }

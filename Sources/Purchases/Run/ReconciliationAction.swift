@@ -48,13 +48,13 @@ extension Reconciliation {
     /// - Parameter asked: what was known when Stripe was asked.
     case learn([Answer], asked: Knowledge)
     /// The terms under which the lines are sold, what has no mapping, what speaks against access, and the decision.
-    case adopt(Decision, knowing: [LineKey: Decider.Agreement])
+    case adopt(Decision, knowing: [LineKey: Decider.PinnedTerms])
     /// What is known of a payment of this purchase concerns those of other subscriptions: they are looked at.
     case tell([Stripe.SubscriptionID])
     /// What is known of a unit's license.
     case observe(UnitKey, Recorded)
     /// A note that a license was found changed.
-    case noteChange(UnitKey, LicenseID, Set<ByHand>)
+    case noteChange(UnitKey, LicenseID, Set<ManualOverride>)
     /// A step is about to be taken.
     case begin(Step, Recorded)
     /// A step was taken.
@@ -80,7 +80,7 @@ extension Reconciliation {
     /// Unchanged, and to be tried again.
     case again(at: Date, attempts: Int, reason: String?)
     /// Unchanged, until a person has acted for the tenant.
-    case parked(TenantUnavailable, attempts: Int)
+    case blocked(TenantUnavailable, attempts: Int)
   }
 
   /// The outcome of a run.
@@ -88,7 +88,7 @@ extension Reconciliation {
     case done
     case again(reason: String)
     case outage(Outage)
-    case parked(TenantUnavailable)
+    case blocked(TenantUnavailable)
     case failed(reason: String)
     /// Another worker has the purchase, or it turned out to be another one: nothing more is written.
     case lost
@@ -123,7 +123,7 @@ package enum Existing: Hashable, Sendable {
 extension Recorded {
   /// What the terms of the purchase name at LicenseKit.
   package var mapped: [Existing] {
-    Set(agreed.values.map(\.terms)).sorted { ($0.product, $0.policy) < ($1.product, $1.policy) }.flatMap { terms in
+    Set(pinned.values.map(\.terms)).sorted { ($0.product, $0.policy) < ($1.product, $1.policy) }.flatMap { terms in
       let features = terms.features.map(\.featureID) + [terms.seatsFeature].compactMap { $0 }
       return [Existing.product(terms.product), .policy(terms.policy)] + features.map { .feature($0) }
     }
@@ -154,7 +154,7 @@ extension Recorded {
     case .license(let key, let id):
       guard case .issued(id, _, let expiresAt, let features)? = units[key]?.license else { return }
       units[key]?.license = .issued(id, status: .revoked, expiresAt: expiresAt, features: features)
-      units[key]?.unsettled = nil
+      units[key]?.inFlight = nil
     }
   }
 }

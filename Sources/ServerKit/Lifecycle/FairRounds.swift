@@ -6,7 +6,7 @@ public struct FairRounds<Client: Hashable & Sendable>: Sendable {
   private var done = 0
   private var failures: [Client: (count: Int, until: ContinuousClock.Instant)] = [:]
 
-  private static var longestPause: Duration { .seconds(60) }
+  private static var longestBackoff: Duration { .seconds(60) }
 
   /// Before the first round.
   public init() {}
@@ -35,7 +35,7 @@ public struct FairRounds<Client: Hashable & Sendable>: Sendable {
   /// Leaves a client out for a while, longer with each failure in a row, at most a minute.
   public mutating func failed(_ client: Client, now: ContinuousClock.Instant = .now) {
     let count = (failures[client]?.count ?? 0) + 1
-    let pause = min(.milliseconds(100 << min(count, 16)), Self.longestPause)
+    let pause = min(.milliseconds(100 << min(count, 16)), Self.longestBackoff)
     failures[client] = (count, now + pause)
   }
 }

@@ -125,7 +125,7 @@ extension Stripe {
   /// A dispute or, while no money has moved, an inquiry (API reference, "Disputes").
   public struct Dispute: Hashable, Sendable, Codable {
     /// What a dispute's status means for the money.
-    public enum Standing: String, Hashable, Sendable, Codable {
+    public enum Stage: String, Hashable, Sendable, Codable {
       /// An inquiry (`warning_…`) or a prevented dispute: no money has moved.
       case inquiry
       /// The money is withdrawn until the dispute is decided.
@@ -174,7 +174,7 @@ extension Stripe {
       return dispute
     }
 
-    public var standing: Standing {
+    public var stage: Stage {
       switch status {
       case "won": .won
       case "lost": .lost

@@ -7,21 +7,21 @@ public struct RetryPolicy: Hashable, Sendable {
   /// How many times a request is sent again.
   public var maximumRetries: Int
   /// The pause before the first repetition; it doubles with each one.
-  public var firstPause: Duration
+  public var firstBackoff: Duration
   /// The longest pause of the doubling.
-  public var longestPause: Duration
+  public var longestBackoff: Duration
   /// The longest a whole call may take, including pauses and waiting for the budget.
   public var deadline: Duration
   /// The longest a single attempt may take.
   public var attemptDeadline: Duration
 
   public init(
-    maximumRetries: Int = 2, firstPause: Duration = .milliseconds(500), longestPause: Duration = .seconds(5),
+    maximumRetries: Int = 2, firstBackoff: Duration = .milliseconds(500), longestBackoff: Duration = .seconds(5),
     deadline: Duration = .seconds(60), attemptDeadline: Duration = .seconds(20)
   ) {
     self.maximumRetries = maximumRetries
-    self.firstPause = firstPause
-    self.longestPause = longestPause
+    self.firstBackoff = firstBackoff
+    self.longestBackoff = longestBackoff
     self.deadline = deadline
     self.attemptDeadline = attemptDeadline
   }
@@ -62,7 +62,7 @@ public struct RetryPolicy: Hashable, Sendable {
   /// Decides after an attempt that failed.
   ///
   /// A 429 for the rate is not sent again here: the caller has a queue and can wait better. The pause is half to all of the
-  /// doubled one, never less than `firstPause` or than what Stripe asks for. A pause that would pass the deadline is not
+  /// doubled one, never less than `firstBackoff` or than what Stripe asks for. A pause that would pass the deadline is not
   /// started.
   ///
   /// - Parameters:
@@ -71,8 +71,8 @@ public struct RetryPolicy: Hashable, Sendable {
   ///   - random: 0 to 1, evenly distributed.
   public func decision(after outcome: Outcome, retries: Int, elapsed: Duration, random: Double) -> Decision {
     guard retries < maximumRetries, outcome.shouldRetry ?? isWorthRepeating(outcome.retry) else { return .giveUp }
-    let doubled = min(firstPause * (1 << min(retries, 20)), longestPause)
-    let jittered = max(doubled * (0.5 + 0.5 * min(max(random, 0), 1)), firstPause)
+    let doubled = min(firstBackoff * (1 << min(retries, 20)), longestBackoff)
+    let jittered = max(doubled * (0.5 + 0.5 * min(max(random, 0), 1)), firstBackoff)
     let pause = max(jittered, outcome.retryAfter ?? .zero)
     return elapsed + pause < deadline ? .sendAgain(after: pause) : .giveUp
   }

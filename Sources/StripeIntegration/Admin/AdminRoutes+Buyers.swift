@@ -2,7 +2,7 @@ import Hummingbird
 import ServerKit
 
 extension AdminRoutes {
-  private var buyers: BuyerDesk { BuyerDesk(database: database, licenseKit: licenseKit) }
+  private var buyers: BuyerRequests { BuyerRequests(database: database, licenseKit: licenseKit) }
 
   /// Exports everything that is stored about a buyer who asks for it.
   func exportBuyer(_ call: AdminCall) async throws -> Response {

@@ -20,9 +20,10 @@ extension AdminRoutes {
   }
 
   /// Reads Stripe's list of events now.
-  func startSweep(_ call: AdminCall) async throws -> Response {
+  func startEventSync(_ call: AdminCall) async throws -> Response {
     try await start(
-      .sweep, subject: "asked", SweepWork.parameters.asked, counting: SweepWork.counts, audit: "sweep.start", call)
+      .eventSync, subject: "asked", EventSyncWork.parameters.asked, counting: EventSyncWork.counts,
+      audit: "sweep.start", call)
   }
 
   private func start(

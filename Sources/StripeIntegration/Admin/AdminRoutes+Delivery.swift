@@ -7,7 +7,7 @@ import Postgres
 import ServerKit
 import Tenancy
 
-// Where notices go, and what became of each.
+// Where messages go, and what became of each.
 
 extension AdminRoutes {
   // MARK: Endpoints
@@ -18,14 +18,14 @@ extension AdminRoutes {
       .page(of: call.tenant, before: try request.text(), limit: request.limit + 1)
       .page(request.limit) { PageCursor.encode($0.id.rawValue) }
     return try Answer.page(
-      page.items.map { NoticeEndpointView($0) }, nextCursor: page.next, context: call.context)
+      page.items.map { MessageEndpointView($0) }, nextCursor: page.next, context: call.context)
   }
 
   func getEndpoint(_ call: AdminCall) async throws -> Response {
-    try Answer.data(NoticeEndpointView(try await endpoint(call)), context: call.context)
+    try Answer.data(MessageEndpointView(try await endpoint(call)), context: call.context)
   }
 
-  private func endpoint(_ call: AdminCall) async throws -> NoticeEndpoint {
+  private func endpoint(_ call: AdminCall) async throws -> MessageEndpoint {
     guard let endpoint = try await delivery.endpoints.endpoint(try call.id("id"), of: call.tenant) else {
       throw APIFailure.notFound()
     }
@@ -34,34 +34,34 @@ extension AdminRoutes {
 
   /// A new endpoint. The answer is the only place that shows its secret.
   func createEndpoint(_ call: AdminCall) async throws -> Response {
-    let choices = try call.decodeBody(NoticeEndpointFields.self).checked(destinations: delivery.destinations)
-    let host = NoticeEndpoint.host(of: choices.url)
+    let choices = try call.decodeBody(MessageEndpointFields.self).checked(destinations: delivery.destinations)
+    let host = MessageEndpoint.host(of: choices.url)
     guard
       let made = try await delivery.endpoints.create(
         choices, of: call.tenant, audit: { call.entry("notice_endpoint.create", $0, detail: host) })
     else {
-      throw APIFailure.conflict("a vendor has at most \(NoticeOutbox.mostEndpoints) endpoints")
+      throw APIFailure.conflict("a vendor has at most \(MessageOutbox.mostEndpoints) endpoints")
     }
     return try Answer.data(
-      NoticeEndpointView(made.endpoint, secret: made.secret), status: .created, context: call.context)
+      MessageEndpointView(made.endpoint, secret: made.secret), status: .created, context: call.context)
   }
 
   /// Changes an endpoint. `"active": true` or another URL enables one again that was disabled because it failed.
   func patchEndpoint(_ call: AdminCall) async throws -> Response {
     let known = try await endpoint(call)
-    let choices = try NoticeEndpointFields(known).patched(with: call.body)
+    let choices = try MessageEndpointFields(known).patched(with: call.body)
       .checked(destinations: delivery.destinations)
     let resumes =
       choices.isActive && (call.body["active"] != nil || choices.url != known.url || !known.isActive)
     var detail = call.body.keys.joined(separator: ", ")
-    if choices.url != known.url { detail += "; now \(NoticeEndpoint.host(of: choices.url))" }
+    if choices.url != known.url { detail += "; now \(MessageEndpoint.host(of: choices.url))" }
     guard
       let endpoint = try await delivery.endpoints.update(
         known.id.rawValue, choices, of: call.tenant, resumes: resumes,
         audit: call.entry("notice_endpoint.update", known.id.rawValue, detail: detail))
     else { throw APIFailure.notFound() }
     delivery.wakeUp.signal()
-    return try Answer.data(NoticeEndpointView(endpoint), context: call.context)
+    return try Answer.data(MessageEndpointView(endpoint), context: call.context)
   }
 
   func deleteEndpoint(_ call: AdminCall) async throws -> Response {
@@ -81,12 +81,12 @@ extension AdminRoutes {
       let made = try await delivery.endpoints.rotate(
         id, of: call.tenant, overlapHours: hours, audit: call.entry("notice_endpoint.rotate_secret", id))
     else { throw APIFailure.notFound() }
-    return try Answer.data(NoticeEndpointView(made.endpoint, secret: made.secret), context: call.context)
+    return try Answer.data(MessageEndpointView(made.endpoint, secret: made.secret), context: call.context)
   }
 
   private struct RotationBody: Decodable { var overlapHours: Int? }
 
-  /// Enqueues a test notice. The delivery in the answer shows its result later.
+  /// Enqueues a test message. The delivery in the answer shows its result later.
   func testEndpoint(_ call: AdminCall) async throws -> Response {
     let endpoint = try await endpoint(call)
     guard endpoint.isActive, endpoint.disabledAt == nil else {
@@ -108,10 +108,10 @@ extension AdminRoutes {
     let request = try PageRequest(call.query)
     let cursor = try request.time()
     var filter = DeliveryLog.Filter(
-      state: try call.query.value("state"), lane: try Self.plausible("endpoint_id", in: call.query),
+      state: try call.query.value("state"), queue: try Self.plausible("endpoint_id", in: call.query),
       type: try Self.plausible("type", in: call.query), createdFrom: try call.query.date("created_from"),
       createdTo: try call.query.date("created_to"))
-    if try call.query.value("channel", as: Channel.self) == .email { filter.lane = NoticeOutbox.mailLane }
+    if try call.query.value("channel", as: Channel.self) == .email { filter.queue = MessageOutbox.mailQueue }
     let fulfillment = try Self.plausible("fulfillment_id", in: call.query)
     filter.purchase = fulfillment
     let page = try await database.transaction(for: call.tenant) { [filter] transaction in
@@ -132,7 +132,7 @@ extension AdminRoutes {
     return try Answer.data(view, context: call.context)
   }
 
-  /// Delivers once more, whatever its state. A receiver recognises a repetition by the notice's id.
+  /// Delivers once more, whatever its state. A receiver recognises a repetition by the message's id.
   func replayDelivery(_ call: AdminCall) async throws -> Response {
     let id = try call.id("id")
     let view = try await database.transaction(for: call.tenant) { transaction -> DeliveryView? in
@@ -160,7 +160,7 @@ extension AdminRoutes {
       try await AuditLog(tenant: call.tenant, transaction: transaction)
         .add(
           call.entry(
-            "delivery.replay", filter.lane ?? "all",
+            "delivery.replay", filter.queue ?? "all",
             detail: "\(count) in state \(filter.state?.rawValue ?? "any")"))
       return count
     }
@@ -188,13 +188,13 @@ extension AdminRoutes {
       }
       if let endpointID {
         guard StripeIDText.isPlausible(endpointID) else { throw .validation(field: "endpoint_id", "is not an id") }
-        filter.lane = endpointID
+        filter.queue = endpointID
       }
       if let channel {
-        guard channel == NoticeOutbox.mailLane, endpointID == nil else {
+        guard channel == MessageOutbox.mailQueue, endpointID == nil else {
           throw .validation(field: "channel", "must be email, and stands instead of endpoint_id")
         }
-        filter.lane = channel
+        filter.queue = channel
       }
       if let type {
         guard StripeIDText.isPlausible(type) else { throw .validation(field: "type", "is not a type") }

@@ -15,7 +15,7 @@ extension AdminRoutes {
   }
 
   /// Processes an object that no event has brought.
-  func takeUp(_ call: AdminCall) async throws -> Response {
+  func ingest(_ call: AdminCall) async throws -> Response {
     guard let object = try Self.plausible("object", in: call.query) else {
       throw APIFailure.invalidQuery(field: "object", "is required: the id of something that was sold")
     }
@@ -23,7 +23,7 @@ extension AdminRoutes {
       try await AuditLog(tenant: call.tenant, transaction: transaction).add(call.entry("object.take_up", object))
     }
     let explainer = explainer(call)
-    let purchase = try await OutsideFailure.translating { try await explainer.takeUp(object, by: call.caller.actor) }
+    let purchase = try await OutsideFailure.translating { try await explainer.ingest(object, by: call.caller.actor) }
     guard purchase != nil else { throw APIFailure.notFound() }
     wakeUp.signal()
     return try Answer.data(try await explainer.explain(object), context: call.context)

@@ -41,7 +41,7 @@ extension AdminRoutes {
       guard let purchase = try await reader.purchase(of: id) else { return nil }
       let index = PurchaseIndex(tenant: call.tenant, transaction: transaction)
       try await TenantLock.take(index.tenant, in: index.transaction)
-      try await index.mark(purchase, inspecting: true)
+      try await index.requestReconcile(of: purchase, inspecting: true)
       try await Timeline(tenant: call.tenant, purchase: purchase, transaction: transaction)
         .add(.note, "Replay asked for.", detail: call.caller.actor)
       try await AuditLog(tenant: call.tenant, transaction: transaction)
@@ -74,7 +74,7 @@ extension AdminRoutes {
       guard released.affectedRows == 1 else { return nil }
       // A run under way knows the license in its old state, so it loses its lease and another run looks again.
       try await index.interrupt(purchase)
-      try await index.mark(purchase)
+      try await index.requestReconcile(of: purchase)
       try await Timeline(tenant: call.tenant, purchase: purchase, transaction: transaction)
         .add(.note, "License \(license) was released: it follows the money again.", detail: call.caller.actor)
       try await AuditLog(tenant: call.tenant, transaction: transaction)

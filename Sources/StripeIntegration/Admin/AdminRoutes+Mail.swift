@@ -15,27 +15,27 @@ extension AdminRoutes {
     let settings = try await database.transaction(for: call.tenant) { transaction in
       try await MailSettingsStore(tenant: call.tenant, transaction: transaction).load()
     }
-    return try Answer.data(MailView(settings ?? .initial, office: delivery.office), context: call.context)
+    return try Answer.data(MailView(settings ?? .initial, mailer: delivery.mailer), context: call.context)
   }
 
   /// Replaces all settings; a text that is left out gets the default.
   func setMail(_ call: AdminCall) async throws -> Response {
-    let settings = try call.decodeBody(MailBody.self).checked(isAvailable: delivery.office != nil)
+    let settings = try call.decodeBody(MailBody.self).checked(isAvailable: delivery.mailer != nil)
     let stored = try await database.transaction(for: call.tenant) { transaction in
       let store = MailSettingsStore(tenant: call.tenant, transaction: transaction)
       try await store.store(settings)
       // Mail that waited for the switch is sent now.
       if settings.isEnabled {
-        let lane = DeliveryLane(tenant: call.tenant, id: NoticeOutbox.mailLane)
-        try await DeliveryTurns.resume(lane, in: transaction)
-        try await DeliveryTurns.setDue(lane, in: transaction)
+        let queue = EndpointQueue(tenant: call.tenant, id: MessageOutbox.mailQueue)
+        try await EndpointQueues.resume(queue, in: transaction)
+        try await EndpointQueues.setDue(queue, in: transaction)
       }
       try await AuditLog(tenant: call.tenant, transaction: transaction)
-        .add(call.entry("email.update", NoticeOutbox.mailLane, detail: settings.isEnabled ? "enabled" : "disabled"))
+        .add(call.entry("email.update", MessageOutbox.mailQueue, detail: settings.isEnabled ? "enabled" : "disabled"))
       return try await store.load()
     }
     delivery.wakeUp.signal()
-    return try Answer.data(MailView(stored ?? settings, office: delivery.office), context: call.context)
+    return try Answer.data(MailView(stored ?? settings, mailer: delivery.mailer), context: call.context)
   }
 
   /// How many test mails a vendor may send in an hour. The vendor chooses the recipients, but the relay belongs to the
@@ -48,26 +48,26 @@ extension AdminRoutes {
     guard let to = MailAddress(body.to) else {
       throw APIFailure.validation(field: "to", "is not an address that mail can be sent to")
     }
-    guard let office = delivery.office else { throw Self.noRelay }
+    guard let mailer = delivery.mailer else { throw Self.noRelay }
     let settings = try await database.transaction(for: call.tenant) { transaction in
       guard try await Self.lockedCountOfTestMails(of: call.tenant, in: transaction) < Self.testMailsPerHour else {
         throw APIFailure.tooManyRequests(retryAfter: .seconds(3_600))
       }
       try await AuditLog(tenant: call.tenant, transaction: transaction)
-        .add(call.entry("email.test", NoticeOutbox.mailLane))
+        .add(call.entry("email.test", MessageOutbox.mailQueue))
       return try await MailSettingsStore(tenant: call.tenant, transaction: transaction).load() ?? .initial
     }
     var shown = settings
     shown.subject = "[Test] " + shown.subject
     do {
       let message = try MailWriter.message(
-        shown, from: office.from, to: to,
+        shown, from: mailer.from, to: to,
         values: [.customerName: "Ada Lovelace", .fulfillmentID: "ful_test", .stripeID: "cs_test"],
         licenses: [
           .init(key: "TEST-0000-0000-0001", product: "Example product", expiresAt: clock() + 365 * 86_400),
           .init(key: "TEST-0000-0000-0002", product: "Example product", expiresAt: nil),
         ], id: call.context.requestID, at: clock())
-      try await office.transport.send(message, deadline: MailCourier.deadline)
+      try await mailer.transport.send(message, deadline: MailSender.deadline)
     } catch let error as MailTransportError {
       throw APIFailure(
         .badGateway, code: "MAIL_REFUSED", message: "The mail relay did not take the message.", detail: "\(error)")
@@ -161,14 +161,14 @@ private struct MailView: Encodable {
   @OrNull var fromAddress: String?
   @OrNull var updatedAt: Date?
 
-  init(_ settings: MailSettings, office: MailOffice?) {
+  init(_ settings: MailSettings, mailer: Mailer?) {
     enabled = settings.isEnabled
     subject = settings.subject
     text = settings.text
     fromName = settings.fromName
     replyTo = settings.replyTo
-    available = office != nil
-    fromAddress = office?.from.address
+    available = mailer != nil
+    fromAddress = mailer?.from.address
     updatedAt = settings.updatedAt
   }
 }

@@ -26,7 +26,7 @@ extension AdminRoutes {
       try await countRequest(of: caller, about: nil)
       let filter = ConnectionFilter(
         status: try query.value("status"), livemode: livemode, environment: environment,
-        isParked: try query.bool("parked"))
+        isBlocked: try query.bool("parked"))
       let found = try await connections.list(filter, after: try page.text(), limit: page.limit)
       return try Answer.page(
         found.items.map(ConnectionView.init), nextCursor: found.next.map(PageCursor.encode), context: context)
@@ -38,10 +38,10 @@ extension AdminRoutes {
   }
 
   /// Lets a connection's queue move again.
-  func unparkConnection(_ call: AdminCall) async throws -> Response {
+  func unblockConnection(_ call: AdminCall) async throws -> Response {
     guard try await connections.connection(of: call.tenant) != nil else { throw APIFailure.notFound() }
     try await record(call.entry("connection.unpark", call.tenant.description), of: call.tenant)
-    try await connections.unpark(call.tenant)
+    try await connections.unblock(call.tenant)
     wakeUp.signal()
     return try await connection(call)
   }
@@ -60,14 +60,14 @@ extension AdminRoutes {
       of: call.tenant)
     try await connections.setLicenseKit(licenseKit, of: call.tenant, byOperator: isOperator)
     // If the tenant was blocked because LicenseKit was missing or refused, it tries again with this one.
-    if before.parkedReason == TenantUnavailable.Reason.licensekitCredential.rawValue
-      || before.parkedReason == TenantUnavailable.Reason.licensekitMissing.rawValue
+    if before.blockedReason == TenantUnavailable.Reason.licensekitCredential.rawValue
+      || before.blockedReason == TenantUnavailable.Reason.licensekitMissing.rawValue
     {
-      try await connections.unpark(call.tenant)
+      try await connections.unblock(call.tenant)
       wakeUp.signal()
     } else {
       // An outage of the previous LicenseKit says nothing about this one.
-      try await connections.endPause(of: call.tenant)
+      try await connections.closeBreaker(of: call.tenant)
     }
     return try await connection(call)
   }
@@ -161,12 +161,12 @@ private struct ConnectionView: Encodable {
   @OrNull var parkedDetail: String?
   @OrNull var parkedAt: Date?
   @OrNull var backfilledAt: Date?
-  @OrNull var sweep: SweepView?
+  @OrNull var sweep: EventSyncView?
   @OrNull var pendingApproval: PendingApproval?
   let createdAt: Date
   let updatedAt: Date
 
-  struct SweepView: Encodable, Sendable {
+  struct EventSyncView: Encodable, Sendable {
     let readUpTo: Date
     @OrNull var sweptAt: Date?
     @OrNull var nextAt: Date?
@@ -176,15 +176,15 @@ private struct ConnectionView: Encodable {
     @OrNull var gapFrom: Date?
     @OrNull var gapTo: Date?
 
-    init(_ sweep: ConnectionSummary.Sweep) {
-      readUpTo = sweep.readUpTo
-      sweptAt = sweep.sweptAt
-      nextAt = sweep.nextAt
-      found = sweep.found
-      foundAt = sweep.foundAt
-      problem = sweep.problem
-      gapFrom = sweep.gapFrom
-      gapTo = sweep.gapTo
+    init(_ eventSync: ConnectionSummary.EventSync) {
+      readUpTo = eventSync.readUpTo
+      sweptAt = eventSync.syncedAt
+      nextAt = eventSync.nextAt
+      found = eventSync.found
+      foundAt = eventSync.foundAt
+      problem = eventSync.problem
+      gapFrom = eventSync.gapFrom
+      gapTo = eventSync.gapTo
     }
   }
 
@@ -197,11 +197,11 @@ private struct ConnectionView: Encodable {
     uninstalledAt = summary.uninstalledAt
     accessTokenExpiresAt = summary.accessTokenExpiresAt
     licensekitBaseURL = summary.licensekitBaseURL
-    parkedReason = summary.parkedReason
-    parkedDetail = summary.parkedDetail
-    parkedAt = summary.parkedAt
+    parkedReason = summary.blockedReason
+    parkedDetail = summary.blockedDetail
+    parkedAt = summary.blockedAt
     backfilledAt = summary.backfilledAt
-    sweep = summary.sweep.map(SweepView.init)
+    sweep = summary.eventSync.map(EventSyncView.init)
     pendingApproval = summary.pendingApproval
     createdAt = summary.createdAt
     updatedAt = summary.updatedAt

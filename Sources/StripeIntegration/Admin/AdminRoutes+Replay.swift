@@ -126,20 +126,20 @@ extension AdminRoutes {
   // MARK: Connections
 
   /// Unblocks one connection or, for an operator who names none, all that are blocked for a reason.
-  func unpark(_ request: Request, _ context: AppContext) async throws -> Response {
+  func unblock(_ request: Request, _ context: AppContext) async throws -> Response {
     let asked = try await asked(request)
     guard asked.caller == .serviceOperator, asked.account == nil else {
-      return try await unparkConnection(try await call(asked, context))
+      return try await unblockConnection(try await call(asked, context))
     }
     try await countRequest(of: asked.caller, about: nil)
-    let body = try JSONBody.decode(UnparkBody.self, from: asked.body)
+    let body = try JSONBody.decode(UnblockBody.self, from: asked.body)
     guard let reason = body.reason else {
       throw APIFailure.validation(field: "reason", "or account_id and livemode are required")
     }
     var unparked = 0
     var last: Tenant?
     while true {
-      let tenants = try await connections.parked(reason, livemode: asked.livemode, after: last, limit: 100)
+      let tenants = try await connections.blocked(reason, livemode: asked.livemode, after: last, limit: 100)
       for tenant in tenants {
         let call = AdminCall(
           caller: asked.caller, tenant: tenant, query: request.query, body: JSONObject(), context: context)
@@ -147,15 +147,15 @@ extension AdminRoutes {
           try await AuditLog(tenant: tenant, transaction: transaction)
             .add(call.entry("connection.unpark", tenant.description, detail: "all of \(reason.rawValue)"))
         }
-        if try await connections.unpark(tenant) { unparked += 1 }
+        if try await connections.unblock(tenant) { unparked += 1 }
       }
       last = tenants.last
       if tenants.count < 100 { break }
     }
     wakeUp.signal()
-    return try Answer.data(Unparked(unparked: unparked), context: context)
+    return try Answer.data(Unblocked(unparked: unparked), context: context)
   }
 
-  private struct UnparkBody: Decodable { var reason: TenantUnavailable.Reason? }
-  private struct Unparked: Encodable { let unparked: Int }
+  private struct UnblockBody: Decodable { var reason: TenantUnavailable.Reason? }
+  private struct Unblocked: Encodable { let unparked: Int }
 }

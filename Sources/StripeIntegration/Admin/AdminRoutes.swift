@@ -27,7 +27,7 @@ struct AdminRoutes: Sendable {
   let clock: @Sendable () -> Date
   let mappings: MappingEditor
   let tokens: AdminTokenStore
-  let delivery: DeliveryDesk
+  let delivery: DeliverySettings
   let installLinks: InstallLinks
   /// Where the service's own LicenseKit is reached. No vendor's server has these origins.
   let servicesOrigins: [HTTPOrigin]
@@ -41,7 +41,7 @@ struct AdminRoutes: Sendable {
   init(
     configuration: IntegrationConfiguration, database: TenantDatabase, stripe: any StripeAccess,
     licenseKit: any LicenseKitAccess, vault: KeyVault, connections: ConnectionStore, wakeUp: WakeUp,
-    delivery: DeliveryDesk? = nil, redis: RedisClient? = nil, keyPrefix: String = "", burst: Int = 120,
+    delivery: DeliverySettings? = nil, redis: RedisClient? = nil, keyPrefix: String = "", burst: Int = 120,
     clock: @escaping @Sendable () -> Date, logger: Logger
   ) {
     self.database = database
@@ -53,7 +53,7 @@ struct AdminRoutes: Sendable {
     self.clock = clock
     mappings = MappingEditor(database: database, wakeUp: wakeUp)
     tokens = AdminTokenStore(database: database)
-    self.delivery = delivery ?? DeliveryDesk(database: database, configuration: configuration)
+    self.delivery = delivery ?? DeliverySettings(database: database, configuration: configuration)
     installLinks = InstallLinks(
       redis: redis, keyRing: configuration.keyRing, publicBaseURL: configuration.publicBaseURL, keyPrefix: keyPrefix)
     servicesOrigins = [configuration.licenseKit.baseURL, configuration.publicBaseURL].compactMap {
@@ -90,7 +90,7 @@ struct AdminRoutes: Sendable {
     router.post("stripe/admin/buyers/{id}/erase", use: tenant(eraseBuyer))
 
     router.get("stripe/admin/explain", use: tenant(explain))
-    router.post("stripe/admin/explain/fetch", use: tenant(takeUp))
+    router.post("stripe/admin/explain/fetch", use: tenant(ingest))
 
     router.get("stripe/admin/events", use: tenant(listEvents))
     router.post("stripe/admin/events/replay", use: tenant(replayEvents))
@@ -98,7 +98,7 @@ struct AdminRoutes: Sendable {
     router.post("stripe/admin/events/{id}/replay", use: tenant(replayEvent))
 
     router.post("stripe/admin/backfill", use: tenant(startBackfill))
-    router.post("stripe/admin/sweep", use: tenant(startSweep))
+    router.post("stripe/admin/sweep", use: tenant(startEventSync))
     router.get("stripe/admin/jobs", use: tenant(listJobs))
     router.get("stripe/admin/jobs/{id}", use: tenant(getJob))
     router.get("stripe/admin/jobs/{id}/report", use: tenant(getJobReport))
@@ -120,7 +120,7 @@ struct AdminRoutes: Sendable {
     router.post("stripe/admin/notices/email/test", use: tenant(testMail))
 
     router.get("stripe/admin/connections", use: listConnections)
-    router.post("stripe/admin/connections/unpark", use: unpark)
+    router.post("stripe/admin/connections/unpark", use: unblock)
     router.put("stripe/admin/connections/licensekit", use: tenant(setLicenseKit))
 
     router.post("stripe/admin/install-links", use: createInstallLink)

@@ -12,8 +12,8 @@ struct AppEffects: Sendable {
   let database: TenantDatabase
   let licenseKit: any LicenseKitAccess
   let connections: ConnectionStore
-  let delivery: DeliveryDesk
-  let evidence: EvidenceDesk
+  let delivery: DeliverySettings
+  let evidence: DisputeEvidence
   let wakeUp: WakeUp
 
   /// - Returns: what was done, in a sentence.
@@ -32,7 +32,7 @@ struct AppEffects: Sendable {
 
   // MARK: Licenses
 
-  /// A suspension from here is a manual override: it stays through renewals until a person undoes it (`ByHand`).
+  /// A suspension from here is a manual override: it stays through renewals until a person undoes it (`ManualOverride`).
   private func suspend(_ license: LicenseID, _ caller: AppCaller) async throws -> String {
     let purchase = try await purchase(of: license, caller.tenant)
     let client = try await licenseKit.client(for: caller.tenant)
@@ -84,10 +84,11 @@ struct AppEffects: Sendable {
     return found
   }
 
-  /// Has the purchase looked at, so that the change is seen and shown as made by hand, and notes it in the story.
+  /// Has the purchase looked at, so that the change is seen and shown as made by hand, and notes it in the timeline.
   private func tell(_ sentence: String, _ purchase: PurchaseID, _ caller: AppCaller) async throws {
     try await database.transaction(for: caller.tenant) { transaction in
-      try await PurchaseIndex(tenant: caller.tenant, transaction: transaction).mark(purchase, inspecting: true)
+      try await PurchaseIndex(tenant: caller.tenant, transaction: transaction).requestReconcile(
+        of: purchase, inspecting: true)
       try await Timeline(tenant: caller.tenant, purchase: purchase, transaction: transaction)
         .add(.note, sentence, detail: caller.actor)
     }
@@ -98,7 +99,7 @@ struct AppEffects: Sendable {
 
   private func resendKey(of license: LicenseID, _ caller: AppCaller) async throws -> String {
     let purchase = try await purchase(of: license, caller.tenant)
-    guard delivery.office != nil else { throw Self.mailIsOff }
+    guard delivery.mailer != nil else { throw Self.mailIsOff }
     try await database.transaction(for: caller.tenant) { transaction in
       guard try await MailSettingsStore(tenant: caller.tenant, transaction: transaction).load()?.isEnabled == true
       else {
@@ -152,13 +153,13 @@ struct KeyMail {
     ).first
     guard let former else {
       // The license was issued while mail was off, or its mail is so old that its record was removed.
-      try await NoticeOutbox(tenant: tenant, purchase: purchase, transaction: transaction).addMail(license)
+      try await MessageOutbox(tenant: tenant, purchase: purchase, transaction: transaction).addMail(license)
       return
     }
     // A mail that waits to be sent goes out anyway.
     if try former.get("state", as: String.self) == DeliveryLog.State.pending.rawValue { return }
     let replayed = try await DeliveryLog(tenant: tenant, transaction: transaction)
-      .replay(.init(lane: NoticeOutbox.mailLane), id: former.get("delivery_id"))
+      .replay(.init(queue: MessageOutbox.mailQueue), id: former.get("delivery_id"))
     guard replayed > 0 else {
       throw APIFailure.conflict(
         "a mail is sent again at most \(DeliveryLog.mostReplaysOfMail) times", code: "KEY_MAIL_LIMIT")

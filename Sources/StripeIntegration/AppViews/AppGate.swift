@@ -34,8 +34,8 @@ struct AppGate: Sendable {
     _ tenant: Tenant, signedFor: StripeEnvironment?, _ body: (PostgresTransaction) async throws -> T
   ) async throws -> T {
     try await database.transaction(for: tenant) { transaction in
-      let standing = try await ConnectionStanding.read(of: tenant, in: transaction)
-      guard standing.isConnected, standing.fits(signedFor) else { throw Self.notConnected }
+      let connection = try await ConnectionState.read(of: tenant, in: transaction)
+      guard connection.isConnected, connection.fits(signedFor) else { throw Self.notConnected }
       return try await body(transaction)
     }
   }

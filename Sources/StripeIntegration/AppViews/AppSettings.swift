@@ -14,7 +14,7 @@ struct AppSettings: Sendable {
   let connections: ConnectionStore
   let mappings: MappingEditor
   let licenseKit: any LicenseKitAccess
-  let delivery: DeliveryDesk
+  let delivery: DeliverySettings
   let publicBaseURL: String
   let consoleURL: String
   /// How long to wait for names from LicenseKit; after that, ids are shown.
@@ -131,8 +131,8 @@ struct AppSettings: Sendable {
         environment = connection.environment
         status = connection.status
         _installedAt = OrNull(wrappedValue: connection.installedAt)
-        _parkedReason = OrNull(wrappedValue: connection.parkedReason)
-        _parkedDetail = OrNull(wrappedValue: connection.parkedDetail)
+        _parkedReason = OrNull(wrappedValue: connection.blockedReason)
+        _parkedDetail = OrNull(wrappedValue: connection.blockedDetail)
         _pendingApproval = OrNull(wrappedValue: connection.pendingApproval)
       }
     }

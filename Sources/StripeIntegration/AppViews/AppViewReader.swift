@@ -17,7 +17,7 @@ struct StoredLicense: Sendable {
   let expiresAt: Date?
   /// Whether its subscription goes on.
   let renews: Bool
-  let byHand: [ByHand]
+  let manualOverrides: [ManualOverride]
 }
 
 /// Reads the data of a Dashboard view, within a transaction of the view's tenant.
@@ -85,7 +85,7 @@ struct AppViewReader {
         id: try row.get("license_id"), purchase: purchase, status: status ?? .active, keyHint: try row.get("key_hint"),
         product: try row.get("licensekit_product_id"), policy: try row.get("policy"),
         expiresAt: try row.get("expires_at"), renews: renewing.contains(purchase),
-        byHand: try row.get("by_hand", as: [String].self).compactMap(ByHand.init(rawValue:)).sorted())
+        manualOverrides: try row.get("by_hand", as: [String].self).compactMap(ManualOverride.init(rawValue:)).sorted())
     }
   }
 

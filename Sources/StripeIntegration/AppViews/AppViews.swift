@@ -19,9 +19,9 @@ struct AppViews: Sendable {
   private let gate: AppGate
   private let licenses: LiveLicenses
   private let settings: AppSettings
-  private let evidence: EvidenceDesk
+  private let evidence: DisputeEvidence
   private let actions: AppActions
-  private let delivery: DeliveryDesk
+  private let delivery: DeliverySettings
   private let cors: CORSPolicy
   private let consoleURL: String
 
@@ -32,7 +32,7 @@ struct AppViews: Sendable {
   ///   - patience: how long to wait for LicenseKit before a view shows what is stored here.
   init(
     configuration: IntegrationConfiguration, database: TenantDatabase, stripe: any StripeAccess,
-    licenseKit: any LicenseKitAccess, connections: ConnectionStore, delivery: DeliveryDesk, wakeUp: WakeUp,
+    licenseKit: any LicenseKitAccess, connections: ConnectionStore, delivery: DeliverySettings, wakeUp: WakeUp,
     redis: RedisClient?, keyPrefix: String = "", burst: Int = 60, patience: Duration = .seconds(3),
     clock: @escaping @Sendable () -> Date, logger: Logger
   ) {
@@ -50,7 +50,7 @@ struct AppViews: Sendable {
       gate: gate, connections: connections, mappings: MappingEditor(database: database, wakeUp: wakeUp),
       licenseKit: licenseKit, delivery: delivery, publicBaseURL: configuration.publicBaseURL, consoleURL: consoleURL,
       patience: patience)
-    evidence = EvidenceDesk(
+    evidence = DisputeEvidence(
       gate: gate, stripe: stripe, licenseKit: licenseKit,
       tickets: EvidenceTickets(keyRing: configuration.keyRing, publicBaseURL: configuration.publicBaseURL),
       patience: patience, logger: logger)
@@ -109,10 +109,10 @@ struct AppViews: Sendable {
   }
 }
 
-extension DeliveryDesk {
+extension DeliverySettings {
   /// Whether keys are mailed to this tenant's buyers.
   func mailsKeys(of tenant: Tenant, in transaction: PostgresTransaction) async throws -> Bool {
-    guard office != nil else { return false }
+    guard mailer != nil else { return false }
     return try await MailSettingsStore(tenant: tenant, transaction: transaction).load()?.isEnabled ?? false
   }
 }
@@ -165,7 +165,7 @@ struct AppView: Encodable, Sendable {
     @OrNull var expiresAt: Date?
     /// Whether the next paid period extends it.
     let renews: Bool
-    let changedByHand: [ByHand]
+    let changedByHand: [ManualOverride]
     @OrNull var activeDeviceCount: Int?
     /// How many devices the policy allows; null if that is not known.
     @OrNull var deviceLimit: Int?

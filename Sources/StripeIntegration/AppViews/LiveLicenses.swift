@@ -91,7 +91,7 @@ struct LiveLicenses: Sendable {
       id: found.id, fulfillmentID: stored.purchase, status: found.status, keyHint: stored.keyHint,
       product: AppView.Named(id: found.productID.rawValue, name: product),
       policy: AppView.Named(id: found.policyID.rawValue, name: policy),
-      expiresAt: found.expiresAt, renews: stored.renews, changedByHand: stored.byHand,
+      expiresAt: found.expiresAt, renews: stored.renews, changedByHand: stored.manualOverrides,
       activeDeviceCount: found.activeDeviceCount, deviceLimit: deviceLimit(of: found.policyID, tenant),
       devices: try await devices.filter { $0.status == .active }.map {
         AppView.Device(id: $0.id, hostname: $0.hostname, os: $0.os, lastSeenAt: $0.lastSeenAt)
@@ -109,7 +109,7 @@ struct LiveLicenses: Sendable {
       keyHint: stored.keyHint,
       product: .init(id: stored.product.rawValue, name: names.last(stored.product.rawValue, of: tenant)),
       policy: .init(id: stored.policy?.rawValue, name: stored.policy.flatMap { names.last($0.rawValue, of: tenant) }),
-      expiresAt: stored.expiresAt, renews: stored.renews, changedByHand: stored.byHand, activeDeviceCount: nil,
+      expiresAt: stored.expiresAt, renews: stored.renews, changedByHand: stored.manualOverrides, activeDeviceCount: nil,
       deviceLimit: stored.policy.flatMap { deviceLimit(of: $0, tenant) }, devices: [], usage: [],
       url: url(of: stored.id))
   }

@@ -84,7 +84,7 @@ struct MappingEditor: Sendable {
         """
       ).first
       guard let row, let stored = try Self.stored(row) else { return nil }
-      try await index.markWaiting(for: reference)
+      try await index.requestReconcileOfWaiting(for: reference)
       try await AuditLog(tenant: tenant, transaction: transaction).add(audit(stored.mapping.id))
       return (stored, stored.mapping.id == id)
     }
@@ -120,7 +120,7 @@ struct MappingEditor: Sendable {
           """
         ).first
         guard let row, let stored = try Self.stored(row) else { return nil }
-        try await index.markWaiting(for: reference)
+        try await index.requestReconcileOfWaiting(for: reference)
         try await AuditLog(tenant: tenant, transaction: transaction).add(audit)
         return stored
       }
@@ -183,8 +183,8 @@ extension Mapping.Reference {
 
 extension PurchaseIndex {
   /// Marks all purchases that wait for a mapping of this product or price.
-  func markWaiting(for reference: Mapping.Reference) async throws {
-    let marked = try await transaction.query(
+  func requestReconcileOfWaiting(for reference: Mapping.Reference) async throws {
+    let requested = try await transaction.query(
       """
       UPDATE stripe_integration.purchases p
          SET attention_at  = LEAST(p.attention_at, now()),
@@ -198,6 +198,6 @@ extension PurchaseIndex {
          AND p.livemode    = u.livemode
          AND p.purchase_id = u.purchase_id
       """)
-    if marked.affectedRows > 0 { try await TenantQueue.enqueue(tenant, in: .purchases, transaction) }
+    if requested.affectedRows > 0 { try await TenantQueue.enqueue(tenant, in: .purchases, transaction) }
   }
 }

@@ -66,7 +66,7 @@ enum BackfillOutcome: String, Hashable, Sendable, CaseIterable {
   case unreadable
 
   /// Whether it becomes a purchase.
-  var takesUp: Bool {
+  var ingests: Bool {
     switch self {
     case .known, .licensed, .noMapping, .waiting, .suspended, .failed: true
     case .linked, .nothing, .unreadable: false

@@ -42,7 +42,7 @@ struct BackfillPiece {
 
   /// Looks at each object of a page. If an earlier attempt at this page was cut off, the objects that it looked at count with
   /// the outcome it found.
-  func takeUp(_ page: StripePage, _ phase: BackfillChoice.Phase) async throws -> [String: Int] {
+  func ingest(_ page: StripePage, _ phase: BackfillChoice.Phase) async throws -> [String: Int] {
     let done = try await entries(page.items.compactMap { $0["id"]?.string })
     var counts: [String: Int] = [:]
     for item in page.items {
@@ -88,7 +88,7 @@ struct BackfillPiece {
   private func look(at listed: Stripe.Subscription, _ listedAt: Date) async throws -> Entry? {
     var (subscription, listedAt) = (listed, listedAt)
     if !(try await isKnown(listed.id.rawValue)) {
-      guard listed.status.isTakenUp else {
+      guard listed.status.isIngested else {
         return try await note(
           listed.id.rawValue, .nothing, ["reason": .string("The subscription is \(listed.status.rawValue).")])
       }
@@ -123,7 +123,7 @@ struct BackfillPiece {
     guard let subscription = session.subscription?.rawValue else {
       return try await note(id, .nothing, ["reason": "The session began no subscription."])
     }
-    let taken = try await entries([subscription])[subscription]?.outcome.takesUp ?? false
+    let taken = try await entries([subscription])[subscription]?.outcome.ingests ?? false
     let isKnown = try await isKnown(subscription)
     guard taken || isKnown else {
       return try await note(id, .nothing, ["reason": .string("Its subscription \(subscription) is not taken up.")])
@@ -157,10 +157,10 @@ struct BackfillPiece {
     if outcome == .licensed {
       detail["licenses"] = .integer(Int64(decision.activeUnits))
       detail["mappings"] = .array(
-        Set(decision.lines.filter { !$0.units.isEmpty }.map(\.agreement.mappingID)).sorted().map { .string($0) })
+        Set(decision.lines.filter { !$0.units.isEmpty }.map(\.pinnedTerms.mappingID)).sorted().map { .string($0) })
     }
     if let reason = decision.reason { detail["reason"] = .string(reason) }
-    return try await note(id, outcome, detail, taking: outcome.takesUp ? finding.facts : [])
+    return try await note(id, outcome, detail, taking: outcome.ingests ? finding.facts : [])
   }
 
   /// Writes the entry of an object into the report and, unless it is a dry run, stores its facts as for events. Both happen
@@ -182,8 +182,8 @@ struct BackfillPiece {
 
   private func take(_ facts: [Fact], in transaction: PostgresTransaction) async throws -> PurchaseID? {
     guard let first = facts.first else { return nil }
-    return try await TakeUp(tenant: tenant, transaction: transaction)
-      .take(facts, note: ("Read from Stripe by a backfill.", "\(job.id) came to \(first.key)."))
+    return try await Ingestion(tenant: tenant, transaction: transaction)
+      .ingest(facts, note: ("Read from Stripe by a backfill.", "\(job.id) came to \(first.key)."))
   }
 
   // MARK: What is here
@@ -224,7 +224,7 @@ extension BackfillChoice.Phase {
 
 extension Stripe.Subscription.Status {
   /// Whether a subscription that is not known here becomes a purchase.
-  fileprivate var isTakenUp: Bool {
+  fileprivate var isIngested: Bool {
     switch self {
     case .active, .trialing, .pastDue, .unpaid, .paused: true
     case .incomplete, .incompleteExpired, .canceled, .unknown: false

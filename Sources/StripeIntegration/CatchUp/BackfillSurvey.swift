@@ -25,7 +25,7 @@ struct BackfillSurvey: Sendable {
     /// What would be done at LicenseKit.
     var steps: [Step] = []
     fileprivate var knowledge = Knowledge()
-    fileprivate var agreed: [LineKey: Decider.Agreement] = [:]
+    fileprivate var pinned: [LineKey: Decider.PinnedTerms] = [:]
 
     fileprivate mutating func learn(_ snapshot: Snapshot, answeredAt: Date) {
       let newest = facts.isEmpty ? nil : knowledge.newest
@@ -75,7 +75,7 @@ struct BackfillSurvey: Sendable {
         for fact in try await store.knowledge(of: purchase).facts.values { finding.knowledge.learn(fact) }
         let recorded = try await RecordStore(tenant: tenant, purchase: purchase, transaction: transaction)
           .load()
-        finding.agreed.merge(recorded.agreed) { first, _ in first }
+        finding.pinned.merge(recorded.pinned) { first, _ in first }
       }
       return finding
     }
@@ -181,7 +181,7 @@ struct BackfillSurvey: Sendable {
     mutating func load() async throws -> Reconciliation.Loaded {
       let references = finding.knowledge.soldReferences
       var recorded = Recorded()
-      recorded.agreed = finding.agreed
+      recorded.pinned = finding.pinned
       return try await survey.database.transaction(for: survey.tenant) { transaction in
         Reconciliation.Loaded(
           knowledge: finding.knowledge, recorded: recorded,

@@ -16,7 +16,7 @@ struct BackfillWork: JobWork {
   /// Objects in one piece; each costs about three calls.
   static let pageSize = 10
   /// A piece waits while this many purchases wait for a license. So a buyer who pays now has no more purchases before them
-  /// than one turn serves, and a rush of sales stops the backfill.
+  /// than one claim serves, and a rush of sales stops the backfill.
   static let mostWaiting = 10
 
   /// How far a backfill has come.
@@ -40,7 +40,7 @@ struct BackfillWork: JobWork {
     var counts: [String: Int] = [:]
     do {
       page = try await piece.page(cursor)
-      counts = try await piece.takeUp(page, cursor.phase)
+      counts = try await piece.ingest(page, cursor.phase)
     } catch let error as StripeError where error.retry == .permission {
       // Only a backfill needs this permission; live sales go on without it.
       throw JobFailure(

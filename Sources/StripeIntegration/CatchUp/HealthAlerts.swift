@@ -17,8 +17,8 @@ struct HealthAlerts: AlertHandling {
     do {
       try await JobStore(tenant: tenant, transaction: transaction)
         .create(
-          .sweep, subject: "alert", parameters: SweepWork.parameters.asked, counting: SweepWork.counts,
-          by: SweepSchedule.actor)
+          .eventSync, subject: "alert", parameters: EventSyncWork.parameters.asked, counting: EventSyncWork.counts,
+          by: EventSyncSchedule.actor)
     } catch is JobStore.AlreadyOpen {
       // A running sync may have read past what this alert is about, so the next one is soon.
       try await EventSyncQueue.enqueue(tenant, in: transaction)

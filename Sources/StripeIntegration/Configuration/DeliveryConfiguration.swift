@@ -2,7 +2,7 @@ package import HTTPTransport
 package import Networks
 package import ServerKit
 
-/// How notices and mail leave this service.
+/// How messages and mail leave this service.
 package struct DeliveryConfiguration: Sendable {
   /// The operator's mail relay.
   package struct Mail: Sendable {
@@ -15,7 +15,7 @@ package struct DeliveryConfiguration: Sendable {
     }
   }
 
-  /// Non-public addresses to which vendors may have notices sent.
+  /// Non-public addresses to which vendors may have messages sent.
   package let allowedNetworks: [NetworkBlock]
   /// Nil means no mail.
   package let mail: Mail?

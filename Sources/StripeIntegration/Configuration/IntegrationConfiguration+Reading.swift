@@ -34,7 +34,7 @@ extension IntegrationConfiguration {
       "LICENSEKIT_API_TOKEN", expected: "the token that LicenseKit is called with", example: "lkm_123", isSecret: true)
     let appURL = environment.url("LICENSEKIT_APP_URL", example: "https://app.licensekit.dev")
     let delivery = DeliveryConfiguration.read(from: &environment)
-    let sweepMinutes = environment.int("STRIPE_SWEEP_MINUTES", in: 0...1_440, default: 60)
+    let eventSyncMinutes = environment.int("STRIPE_SWEEP_MINUTES", in: 0...1_440, default: 60)
     let appID =
       environment.value(
         "STRIPE_APP_ID", expected: "the app's id as its manifest has it: letters, digits, dots, dashes and underscores",
@@ -48,7 +48,7 @@ extension IntegrationConfiguration {
       allowedOrigins: allowedOrigins, appRights: appRights, adminToken: adminToken, apiAccess: apiAccess,
       keyRing: keyRing,
       licenseKit: LicenseKit(baseURL: licenseKitURL, token: licenseKitToken, appURL: appURL), delivery: delivery,
-      sweepInterval: sweepMinutes == 0 ? nil : .seconds(sweepMinutes * 60),
+      eventSyncInterval: eventSyncMinutes == 0 ? nil : .seconds(eventSyncMinutes * 60),
       appID: appID)
   }
 

@@ -87,13 +87,13 @@ package struct IntegrationConfiguration: Sendable {
   /// The operator's token for the admin routes.
   package let adminToken: String
   package let apiAccess: APIAccess
-  /// Seals what must not be readable in a database dump.
+  /// Encrypts what must not be readable in a database dump.
   package let keyRing: KeyRing
   package let licenseKit: LicenseKit
-  /// How notices to vendors and mail to buyers leave this service.
+  /// How messages to vendors and mail to buyers leave this service.
   package let delivery: DeliveryConfiguration
   /// The time between two event syncs of a tenant; nil if only persons start them.
-  package let sweepInterval: Duration?
+  package let eventSyncInterval: Duration?
   /// The app, by the id in its manifest. What Stripe says about other apps' installations does not concern this service.
   package let appID: String
 
@@ -104,7 +104,7 @@ package struct IntegrationConfiguration: Sendable {
     allowedOrigins: [String] = IntegrationConfiguration.defaultAllowedOrigins, appRights: AppRights = AppRights(),
     adminToken: String,
     apiAccess: APIAccess = .oauth, keyRing: KeyRing, licenseKit: LicenseKit,
-    delivery: DeliveryConfiguration = DeliveryConfiguration(), sweepInterval: Duration? = .seconds(3_600),
+    delivery: DeliveryConfiguration = DeliveryConfiguration(), eventSyncInterval: Duration? = .seconds(3_600),
     appID: String = IntegrationConfiguration.defaultAppID
   ) {
     self.live = live
@@ -121,7 +121,7 @@ package struct IntegrationConfiguration: Sendable {
     self.keyRing = keyRing
     self.licenseKit = licenseKit
     self.delivery = delivery
-    self.sweepInterval = sweepInterval
+    self.eventSyncInterval = eventSyncInterval
     self.appID = appID
   }
 

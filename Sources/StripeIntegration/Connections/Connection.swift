@@ -30,23 +30,23 @@ package struct ConnectionSummary: Sendable, Hashable, Codable {
   /// Nil if the service-wide LicenseKit is used.
   package let licensekitBaseURL: String?
   /// Why nothing is done for the account until a person acts; nil while all is well.
-  package let parkedReason: String?
-  package let parkedDetail: String?
-  package let parkedAt: Date?
+  package let blockedReason: String?
+  package let blockedDetail: String?
+  package let blockedAt: Date?
   /// When the newest backfill ended; nil if there was none.
   package let backfilledAt: Date?
   /// Nil until the first installation is complete.
-  package let sweep: Sweep?
+  package let eventSync: EventSync?
   /// What the app asks for and the vendor has not approved; nil if nothing is pending.
   package let pendingApproval: PendingApproval?
   package let createdAt: Date
   package let updatedAt: Date
 
   /// The state of event sync, which looks for events that no webhook brought.
-  package struct Sweep: Sendable, Hashable, Codable {
+  package struct EventSync: Sendable, Hashable, Codable {
     /// Every event made before this is known.
     package let readUpTo: Date
-    package let sweptAt: Date?
+    package let syncedAt: Date?
     /// Nil while none is planned.
     package let nextAt: Date?
     /// Events that no webhook had brought, over all syncs. More than a few mean that the webhooks do not work.
@@ -69,16 +69,16 @@ package struct ConnectionFilter: Sendable, Hashable {
   package var livemode: Bool?
   package var environment: StripeEnvironment?
   /// True for the blocked ones only, false for the others only.
-  package var isParked: Bool?
+  package var isBlocked: Bool?
 
   package init(
     status: ConnectionStatus? = nil, livemode: Bool? = nil, environment: StripeEnvironment? = nil,
-    isParked: Bool? = nil
+    isBlocked: Bool? = nil
   ) {
     self.status = status
     self.livemode = livemode
     self.environment = environment
-    self.isParked = isParked
+    self.isBlocked = isBlocked
   }
 }
 
@@ -111,15 +111,15 @@ struct StoredTokens: Sendable {
   let refresh: String?
   /// How long the access token is still valid, by the database's clock.
   let remaining: Duration
-  let parkedReason: TenantUnavailable.Reason?
-  let parkedDetail: String?
+  let blockedReason: TenantUnavailable.Reason?
+  let blockedDetail: String?
 
   /// The reason why Stripe cannot be called until a person acts, if there is one.
   var obstacle: TenantUnavailable? {
     guard status == .connected else { return .notConnected(status) }
-    switch parkedReason {
+    switch blockedReason {
     case .stripeCredential?, .stripeAccountGone?:
-      return TenantUnavailable(parkedReason ?? .stripeCredential, parkedDetail ?? "")
+      return TenantUnavailable(blockedReason ?? .stripeCredential, blockedDetail ?? "")
     default: return nil
     }
   }

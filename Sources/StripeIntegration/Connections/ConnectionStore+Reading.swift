@@ -52,7 +52,7 @@ extension ConnectionStore {
            AND (\(filter.livemode)::boolean IS NULL OR livemode = \(filter.livemode)::boolean)
            AND (\(filter.environment?.rawValue)::text IS NULL
                 OR \(fragment: Self.environmentOfRow) = \(filter.environment?.rawValue)::text)
-           AND (\(filter.isParked)::boolean IS NULL OR (parked_reason IS NOT NULL) = \(filter.isParked)::boolean)
+           AND (\(filter.isBlocked)::boolean IS NULL OR (parked_reason IS NOT NULL) = \(filter.isBlocked)::boolean)
          ORDER BY account_id, livemode
          LIMIT \(size + 1)
         """
@@ -73,9 +73,9 @@ extension ConnectionStore {
   private static func summary(_ row: PostgresRow) throws -> ConnectionSummary {
     let livemode: Bool = try row.get("livemode")
     let readUpTo: Date? = try row.get("read_up_to")
-    let sweep = try readUpTo.map { readUpTo in
-      ConnectionSummary.Sweep(
-        readUpTo: readUpTo, sweptAt: try row.get("swept_at"), nextAt: try row.get("next_sweep_at"),
+    let eventSync = try readUpTo.map { readUpTo in
+      ConnectionSummary.EventSync(
+        readUpTo: readUpTo, syncedAt: try row.get("swept_at"), nextAt: try row.get("next_sweep_at"),
         found: try row.get("found"), foundAt: try row.get("found_at"), problem: try row.get("problem"),
         gapFrom: try row.get("gap_from"), gapTo: try row.get("gap_to"))
     }
@@ -84,9 +84,9 @@ extension ConnectionStore {
       environment: StripeEnvironment(column: try row.get("environment"), livemode: livemode),
       status: try status(row.get("status")), installedAt: try row.get("installed_at"),
       uninstalledAt: try row.get("uninstalled_at"), accessTokenExpiresAt: try row.get("access_token_expires_at"),
-      licensekitBaseURL: try row.get("licensekit_base_url"), parkedReason: try row.get("parked_reason"),
-      parkedDetail: try row.get("parked_detail"), parkedAt: try row.get("parked_at"),
-      backfilledAt: try row.get("backfilled_at"), sweep: sweep, pendingApproval: try PendingApproval(row),
+      licensekitBaseURL: try row.get("licensekit_base_url"), blockedReason: try row.get("parked_reason"),
+      blockedDetail: try row.get("parked_detail"), blockedAt: try row.get("parked_at"),
+      backfilledAt: try row.get("backfilled_at"), eventSync: eventSync, pendingApproval: try PendingApproval(row),
       createdAt: try row.get("created_at"),
       updatedAt: try row.get("updated_at"))
   }

@@ -96,8 +96,8 @@ extension ConnectionStore {
   /// - Returns: the tokens that are stored then: these, or those of a new installation.
   func finishRefresh(_ lease: RefreshLease, with grant: TokenGrant) async throws -> StoredTokens {
     let tenant = lease.tenant
-    let access = try seals.seal(grant.accessToken, .accessToken, of: tenant)
-    let refresh = try seals.seal(grant.refreshToken, .refreshToken, of: tenant)
+    let access = try cipher.encrypt(grant.accessToken, .accessToken, of: tenant)
+    let refresh = try cipher.encrypt(grant.refreshToken, .refreshToken, of: tenant)
     return try await database.transaction(for: tenant) { transaction in
       guard let before = try await Self.tokenRow(of: tenant, isLocked: true, transaction) else {
         throw TenantUnavailable.notConnected(nil)
@@ -120,11 +120,11 @@ extension ConnectionStore {
          WHERE account_id = \(tenant.account)
            AND livemode   = \(tenant.livemode)
         """)
-      if stored.parkedReason == .stripeCredential { try await Resumption.begin(for: tenant, in: transaction) }
+      if stored.blockedReason == .stripeCredential { try await Resumption.begin(for: tenant, in: transaction) }
       return StoredTokens(
         status: .connected, environment: stored.environment, generation: lease.generation + 1,
         access: grant.accessToken, refresh: grant.refreshToken, remaining: TokenGrant.accessTokenLifetime,
-        parkedReason: nil, parkedDetail: nil)
+        blockedReason: nil, blockedDetail: nil)
     }
   }
 
@@ -185,11 +185,11 @@ extension ConnectionStore {
     }
   }
 
-  /// Seals those secrets of a connection again that were sealed under another key than the ring's first.
-  /// - Returns: whether anything was sealed again.
-  package func reseal(_ tenant: Tenant) async throws -> Bool {
+  /// Encrypts those secrets of a connection again that were encrypted under another key than the ring's first.
+  /// - Returns: whether anything was encrypted again.
+  package func reencrypt(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
-      var didReseal = false
+      var didReencrypt = false
       let row = try await transaction.query(
         """
         SELECT access_token, refresh_token, licensekit_token
@@ -199,23 +199,23 @@ extension ConnectionStore {
            FOR UPDATE
         """
       ).first
-      let columns: [(String, ConnectionSeals.Purpose)] = [
+      let columns: [(String, ConnectionCipher.Purpose)] = [
         ("access_token", .accessToken), ("refresh_token", .refreshToken), ("licensekit_token", .licensekitToken),
       ]
       for (column, purpose) in columns {
-        guard let sealed: [UInt8] = try row?.get(column), self.seals.keyRing.needsResealing(sealed),
-          let secret = try self.seals.open(sealed, purpose, of: tenant)
+        guard let encrypted: [UInt8] = try row?.get(column), self.cipher.keyRing.needsReencryption(encrypted),
+          let secret = try self.cipher.decrypt(encrypted, purpose, of: tenant)
         else { continue }
         try await transaction.query(
           """
           UPDATE stripe_integration.connections
-             SET \(identifier: column) = \(try self.seals.seal(secret, purpose, of: tenant))
+             SET \(identifier: column) = \(try self.cipher.encrypt(secret, purpose, of: tenant))
            WHERE account_id = \(tenant.account)
              AND livemode   = \(tenant.livemode)
           """)
-        didReseal = true
+        didReencrypt = true
       }
-      return didReseal
+      return didReencrypt
     }
   }
 
@@ -241,9 +241,9 @@ extension ConnectionStore {
       status: Self.status(try row.get("status")),
       environment: StripeEnvironment(column: try row.get("environment"), livemode: tenant.livemode),
       generation: try row.get("token_generation"),
-      access: try seals.open(try row.get("access_token"), .accessToken, of: tenant),
-      refresh: try seals.open(try row.get("refresh_token"), .refreshToken, of: tenant),
-      remaining: .seconds(remaining ?? 0), parkedReason: reason.flatMap(TenantUnavailable.Reason.init(rawValue:)),
-      parkedDetail: try row.get("parked_detail"))
+      access: try cipher.decrypt(try row.get("access_token"), .accessToken, of: tenant),
+      refresh: try cipher.decrypt(try row.get("refresh_token"), .refreshToken, of: tenant),
+      remaining: .seconds(remaining ?? 0), blockedReason: reason.flatMap(TenantUnavailable.Reason.init(rawValue:)),
+      blockedDetail: try row.get("parked_detail"))
   }
 }

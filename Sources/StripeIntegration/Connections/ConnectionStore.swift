@@ -8,20 +8,20 @@ package import StripeAPI
 package import StripeHTTP
 package import Tenancy
 
-/// The installations of the app: one row for each tenant, with sealed tokens.
+/// The installations of the app: one row for each tenant, with encrypted tokens.
 package struct ConnectionStore: Sendable {
   let database: TenantDatabase
-  let seals: ConnectionSeals
+  let cipher: ConnectionCipher
 
   package init(database: TenantDatabase, keyRing: KeyRing) {
     self.database = database
-    seals = ConnectionSeals(keyRing: keyRing)
+    cipher = ConnectionCipher(keyRing: keyRing)
   }
 
   // MARK: Installing and uninstalling
 
   /// Stores the result of an installation in one transaction: the tokens, the end of any block, the events that waited for
-  /// the account, and a turn for it.
+  /// the account, and that its queue is due.
   ///
   /// - Parameters:
   ///   - environment: whose credentials got the grant; nil for the mode's default if sandboxes play no part.
@@ -34,9 +34,9 @@ package struct ConnectionStore: Sendable {
   ) async throws {
     let tenant = Tenant(account: grant.account, livemode: grant.livemode)
     let environment = environment ?? StripeEnvironment(livemode: grant.livemode)
-    let access = try seals.seal(grant.accessToken, .accessToken, of: tenant)
-    let refresh = try seals.seal(grant.refreshToken, .refreshToken, of: tenant)
-    let licensekitToken = try licenseKit.map { try seals.seal($0.token, .licensekitToken, of: tenant) }
+    let access = try cipher.encrypt(grant.accessToken, .accessToken, of: tenant)
+    let refresh = try cipher.encrypt(grant.refreshToken, .refreshToken, of: tenant)
+    let licensekitToken = try licenseKit.map { try cipher.encrypt($0.token, .licensekitToken, of: tenant) }
     try await database.transaction(for: tenant) { transaction in
       try await TenantLock.take(tenant, in: transaction)
       let stored = try await transaction.query(
@@ -75,7 +75,7 @@ package struct ConnectionStore: Sendable {
             OR (c.environment IS NULL AND NOT excluded.livemode)
         """)
       guard stored.affectedRows > 0 else {
-        throw OtherEnvironment(connected: try await ConnectionStanding.read(of: tenant, in: transaction).environment)
+        throw OtherEnvironment(connected: try await ConnectionState.read(of: tenant, in: transaction).environment)
       }
       try await Resumption.begin(for: tenant, in: transaction)
     }
@@ -87,7 +87,7 @@ package struct ConnectionStore: Sendable {
     package let connected: StripeEnvironment
   }
 
-  /// ``ConnectionStanding/environment`` in SQL, for a row `c`.
+  /// ``ConnectionState/environment`` in SQL, for a row `c`.
   static let environmentOfRow: PostgresQuery =
     "coalesce(c.environment, CASE WHEN c.livemode THEN 'live' ELSE 'test' END)"
 
@@ -200,11 +200,11 @@ package struct ConnectionStore: Sendable {
     }
   }
 
-  // MARK: Standing still and going on
+  // MARK: Blocking and unblocking
 
   /// Blocks the tenant's queue until a person acts. A later reason replaces an earlier one.
   @discardableResult
-  package func park(_ tenant: Tenant, _ reason: TenantUnavailable.Reason, detail: String) async throws -> Bool {
+  package func block(_ tenant: Tenant, _ reason: TenantUnavailable.Reason, detail: String) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
@@ -224,7 +224,7 @@ package struct ConnectionStore: Sendable {
   /// Unblocks the tenant's queue: waiting work is due at once.
   /// - Returns: whether it was blocked.
   @discardableResult
-  package func unpark(_ tenant: Tenant) async throws -> Bool {
+  package func unblock(_ tenant: Tenant) async throws -> Bool {
     try await database.transaction(for: tenant) { transaction in
       try await TenantLock.take(tenant, in: transaction)
       let moved = try await transaction.query(
@@ -248,7 +248,7 @@ package struct ConnectionStore: Sendable {
   }
 
   /// Ends a tenant's pause after an outage.
-  func endPause(of tenant: Tenant) async throws {
+  func closeBreaker(of tenant: Tenant) async throws {
     try await database.transaction(for: tenant) { transaction in
       try await CircuitBreaker.reset(tenant, in: transaction)
     }
@@ -263,7 +263,7 @@ package struct ConnectionStore: Sendable {
   package func setLicenseKit(
     _ licenseKit: ConnectionLicenseKit?, of tenant: Tenant, byOperator: Bool = true
   ) async throws -> Bool {
-    let token = try licenseKit.map { try seals.seal($0.token, .licensekitToken, of: tenant) }
+    let token = try licenseKit.map { try cipher.encrypt($0.token, .licensekitToken, of: tenant) }
     return try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """
@@ -295,14 +295,14 @@ package struct ConnectionStore: Sendable {
     guard let row else { throw TenantUnavailable.notConnected(nil) }
     return (
       try row.get("licensekit_base_url"),
-      try seals.open(try row.get("licensekit_token"), .licensekitToken, of: tenant),
+      try cipher.decrypt(try row.get("licensekit_token"), .licensekitToken, of: tenant),
       try row.get("licensekit_by_operator")
     )
   }
 }
 
-extension ConnectionStore: TenantParking {
-  func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {
-    try await park(tenant, unavailable.reason, detail: unavailable.detail)
+extension ConnectionStore: TenantBlocking {
+  func block(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {
+    try await block(tenant, unavailable.reason, detail: unavailable.detail)
   }
 }

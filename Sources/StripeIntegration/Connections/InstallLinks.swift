@@ -12,7 +12,7 @@ package struct InstallLink: Sendable {
   package let expiresAt: Date
 }
 
-/// One-time links that bind an installation to a LicenseKit. Redis keeps their content for seven days, sealed, and only the
+/// One-time links that bind an installation to a LicenseKit. Redis keeps their content for seven days, encrypted, and only the
 /// link itself leads to it.
 package struct InstallLinks: Sendable {
   /// Why a link cannot be made or used.
@@ -67,8 +67,8 @@ package struct InstallLinks: Sendable {
     let link = Base64.encodeURL(Random.bytes(32))
     let hash = SHA256.hexHash(link)
     let content = try JSONCoding.encodedBytes(Content(baseURL: baseURL, token: licensekitToken))
-    let sealed = try keyRing.seal(content, context: ["install_link", hash])
-    try await redis.orThrow().set(contentKey(hash), sealed, expiry: Self.lifetime)
+    let encrypted = try keyRing.encrypt(content, context: ["install_link", hash])
+    try await redis.orThrow().set(contentKey(hash), encrypted, expiry: Self.lifetime)
     var query = [(name: "link", value: link)]
     if let environment { query.append((name: "mode", value: environment.rawValue)) }
     return InstallLink(
@@ -78,9 +78,9 @@ package struct InstallLinks: Sendable {
 
   /// The link's content; nil if it was used, or has expired.
   func content(ofLinkHash hash: String) async throws -> ConnectionLicenseKit? {
-    guard let sealed = try await redis.orThrow().get(contentKey(hash)) else { return nil }
+    guard let encrypted = try await redis.orThrow().get(contentKey(hash)) else { return nil }
     let content = try JSONCoding.decode(
-      Content.self, from: try keyRing.open(sealed, context: ["install_link", hash]))
+      Content.self, from: try keyRing.decrypt(encrypted, context: ["install_link", hash]))
     return ConnectionLicenseKit(baseURL: content.baseURL, token: content.token)
   }
 

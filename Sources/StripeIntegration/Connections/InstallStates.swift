@@ -5,7 +5,7 @@ import Redis
 import StripeAPI
 
 /// An installation that a browser began here. It lasts until the browser comes back, or for fifteen minutes. The browser
-/// keeps it sealed in a cookie, so it costs this service nothing if anybody begins one.
+/// keeps it encrypted in a cookie, so it costs this service nothing if anybody begins one.
 struct InstallState: Hashable, Sendable {
   let environment: StripeEnvironment
   /// The hash of the one-time link that it began with, if there was one.
@@ -49,9 +49,9 @@ struct InstallStates: Sendable {
 
   /// What the browser takes with it.
   struct Begun: Sendable {
-    /// For the query of the authorize link: 128 random bits and the time of expiry, sealed.
+    /// For the query of the authorize link: 128 random bits and the time of expiry, encrypted.
     let state: String
-    /// For the cookie: what was begun, sealed for this state. A state read over a person's shoulder is worthless without it.
+    /// For the cookie: what was begun, encrypted for this state. A state read over a person's shoulder is worthless without it.
     let browser: String
     /// A separate name, so that installations in two tabs do not disturb each other.
     let cookieName: String
@@ -78,19 +78,20 @@ struct InstallStates: Sendable {
     // An installation that could not end without Redis is not begun.
     try await redis.orThrow().ping()
     let ticket = Ticket(nonce: Random.bytes(16), end: now().addingTimeInterval(Self.lifetime / .seconds(1)))
-    let state = Base64.encodeURL(try keyRing.seal(ticket.bytes, context: [Self.statePurpose]))
+    let state = Base64.encodeURL(try keyRing.encrypt(ticket.bytes, context: [Self.statePurpose]))
     let begun = try JSONCoding.encodedBytes(InstallState(environment: environment, linkHash: linkHash))
-    let browser = Base64.encodeURL(try keyRing.seal(begun, context: Self.browserContext(state)))
+    let browser = Base64.encodeURL(try keyRing.encrypt(begun, context: Self.browserContext(state)))
     return Begun(state: state, browser: browser, cookieName: Self.cookieName(of: state))
   }
 
   /// Looks a state up and uses it up, in one step. Only the browser that began the installation can use it up.
   func consume(_ state: String, browser: String?) async throws -> Found {
-    guard let sealed = Base64.decodeURL(state), let bytes = try? keyRing.open(sealed, context: [Self.statePurpose]),
+    guard let encrypted = Base64.decodeURL(state),
+      let bytes = try? keyRing.decrypt(encrypted, context: [Self.statePurpose]),
       let ticket = Ticket(bytes: bytes), now() < ticket.end
     else { return .unknown }
-    guard let sealed = browser.flatMap({ Base64.decodeURL($0) }),
-      let bytes = try? keyRing.open(sealed, context: Self.browserContext(state))
+    guard let encrypted = browser.flatMap({ Base64.decodeURL($0) }),
+      let bytes = try? keyRing.decrypt(encrypted, context: Self.browserContext(state))
     else { return .otherBrowser }
     let begun = try JSONCoding.decode(InstallState.self, from: bytes)
     let working = try JSONCoding.encodedBytes(InstallResult(status: .working))

@@ -154,7 +154,7 @@ final class TokenRefresher: Sendable {
   private func tokens(_ lease: RefreshLease, _ access: String, remaining: Duration) -> StoredTokens {
     StoredTokens(
       status: .connected, environment: lease.environment, generation: lease.generation, access: access,
-      refresh: lease.refreshToken, remaining: remaining, parkedReason: nil, parkedDetail: nil)
+      refresh: lease.refreshToken, remaining: remaining, blockedReason: nil, blockedDetail: nil)
   }
 
   /// Until this succeeds, only this process has the tokens.

@@ -101,7 +101,7 @@ package struct TokenVault: StripeAccess {
   private func platformCredential(
     for tenant: Tenant, insteadOf rejected: StripeCredential?
   ) async throws -> StripeCredential {
-    let environment = try await environment(of: tenant, isDoubted: rejected != nil)
+    let environment = try await environment(of: tenant, isInvalidated: rejected != nil)
     let credentials = endpoint.secretKeys(of: environment).map { key in
       StripeCredential.platform(key: key, account: tenant.account)
     }
@@ -114,8 +114,8 @@ package struct TokenVault: StripeAccess {
   }
 
   /// The environment in which a connected account is installed.
-  private func environment(of tenant: Tenant, isDoubted: Bool) async throws -> StripeEnvironment {
-    if !isDoubted, let known = cache.environment(of: tenant) { return known }
+  private func environment(of tenant: Tenant, isInvalidated: Bool) async throws -> StripeEnvironment {
+    if !isInvalidated, let known = cache.environment(of: tenant) { return known }
     let stored = try await store.tokens(of: tenant)
     guard stored.status == .connected else { throw TenantUnavailable.notConnected(stored.status) }
     cache.rememberConnected(tenant, in: stored.environment, generation: stored.generation)
@@ -160,7 +160,7 @@ final class TokenCache: Sendable {
   private let entries = Mutex<[Tenant: Entry]>([:])
   /// The longest time that this process still uses an ended connection.
   static let longestTrust: Duration = .seconds(60)
-  private static let pauseAfterFailure: Duration = .seconds(10)
+  private static let backoffAfterFailure: Duration = .seconds(10)
   private static let prunedAbove = 5_000
 
   func token(of tenant: Tenant) -> String? { entry(of: tenant)?.token }
@@ -178,7 +178,7 @@ final class TokenCache: Sendable {
   func remember(_ tokens: StoredTokens, of tenant: Tenant) {
     guard let token = tokens.access else { return }
     // The token should have been refreshed by now and could not be: not every session tries again.
-    let short = min(tokens.remaining - TokenRefresher.shortestUse, Self.pauseAfterFailure)
+    let short = min(tokens.remaining - TokenRefresher.shortestUse, Self.backoffAfterFailure)
     let life = max(min(tokens.remaining - TokenRefresher.margin, Self.longestTrust), short)
     insert(
       Entry(token: token, environment: tokens.environment, generation: tokens.generation, until: .now + life), tenant)

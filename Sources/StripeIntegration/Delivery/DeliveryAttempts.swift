@@ -9,9 +9,9 @@ import StripeAPI
 struct DeliveryAttempt: Sendable {
   let tenant: Tenant
   let delivery: DeliveryID
-  let lane: DeliveryLane
+  let queue: EndpointQueue
   let type: String
-  let notice: NoticeID?
+  let licenseMessage: LicenseMessageID?
   let purchase: PurchaseID?
   /// Counts from 1.
   let number: Int
@@ -37,8 +37,8 @@ struct DeliveryAttempts: Sendable {
          SET attempts        = attempts + 1,
              series_attempts = series_attempts + 1,
              claimed_until   = now() + CASE WHEN lane_id = 'email'
-                                            THEN \(DeliveryTurns.seconds(mail: true))::text::interval
-                                            ELSE \(DeliveryTurns.seconds(mail: false))::text::interval END
+                                            THEN \(EndpointQueues.seconds(mail: true))::text::interval
+                                            ELSE \(EndpointQueues.seconds(mail: false))::text::interval END
        WHERE account_id       = \(tenant.account)
          AND livemode         = \(tenant.livemode)
          AND delivery_id      = \(delivery)
@@ -50,8 +50,8 @@ struct DeliveryAttempts: Sendable {
     ).first
     guard let row else { return nil }
     let attempt = DeliveryAttempt(
-      tenant: tenant, delivery: delivery, lane: DeliveryLane(tenant: tenant, id: try row.get("lane_id")),
-      type: try row.get("type"), notice: try row.get("notice_id"), purchase: try row.get("purchase_id"),
+      tenant: tenant, delivery: delivery, queue: EndpointQueue(tenant: tenant, id: try row.get("lane_id")),
+      type: try row.get("type"), licenseMessage: try row.get("notice_id"), purchase: try row.get("purchase_id"),
       number: try row.get("attempts"), seriesNumber: try row.get("series_attempts"),
       createdAt: try row.get("created_at"), destination: try row.get("destination"))
     try await transaction.query(
@@ -62,7 +62,7 @@ struct DeliveryAttempts: Sendable {
     return attempt
   }
 
-  /// Notes where an attempt goes: the endpoint's address may be another than when the notice was put in line.
+  /// Notes where an attempt goes: the endpoint's address may be another than when the message was put in line.
   func setDestination(_ attempt: DeliveryAttempt) async throws {
     try await transaction.query(
       """
@@ -166,7 +166,7 @@ extension DeliveryAttempt {
   /// What came of the delivery, for the timeline. Names the host, never a person's address.
   fileprivate func sentence(_ state: String) -> String {
     let receiver = destination ?? "the vendor"
-    return switch (lane.isMail, state) {
+    return switch (queue.isMail, state) {
     case (true, "succeeded"): "E-mailed the key to the buyer."
     case (true, "cancelled"): "No e-mail to the buyer: there was nothing left to send."
     case (true, _): "The e-mail to the buyer could not be sent."

@@ -13,7 +13,7 @@ struct DeliveryLog {
   struct Filter: Sendable {
     var state: State?
     /// An endpoint's id, or `email`.
-    var lane: String?
+    var queue: String?
     var type: String?
     var purchase: String?
     var createdFrom: Date?
@@ -60,7 +60,7 @@ struct DeliveryLog {
     var conditions: PostgresQuery = ""
     // Written out, not bound, so that the index of what failed is found; it is one of our own words.
     if let state = filter.state { conditions.append("AND d.state = \(unescaped: "'\(state.rawValue)'") ") }
-    if let lane = filter.lane { conditions.append("AND d.lane_id = \(lane) ") }
+    if let queue = filter.queue { conditions.append("AND d.lane_id = \(queue) ") }
     if let type = filter.type { conditions.append("AND d.type = \(type) ") }
     if let purchase = filter.purchase { conditions.append("AND d.purchase_id = \(purchase) ") }
     if let from = filter.createdFrom { conditions.append("AND d.created_at >= \(from) ") }
@@ -97,16 +97,16 @@ struct DeliveryLog {
     return view
   }
 
-  /// Makes a test notice and puts it in line.
-  func addTest(to endpoint: NoticeEndpoint) async throws -> DeliveryView? {
+  /// Makes a test message and puts it in line.
+  func addTest(to endpoint: MessageEndpoint) async throws -> DeliveryView? {
     let id = Random.id(prefix: "dlv_")
     try await transaction.query(
       """
       INSERT INTO stripe_integration.deliveries (account_id, livemode, delivery_id, lane_id, type, destination)
-      VALUES (\(tenant.account), \(tenant.livemode), \(id), \(endpoint.id), \(NoticeType.test),
+      VALUES (\(tenant.account), \(tenant.livemode), \(id), \(endpoint.id), \(MessageType.test),
               substring(\(endpoint.url)::text FROM '^[A-Za-z]+://[^/?#]+'))
       """)
-    try await DeliveryTurns.resume(DeliveryLane(tenant: tenant, id: endpoint.id.rawValue), in: transaction)
+    try await EndpointQueues.resume(EndpointQueue(tenant: tenant, id: endpoint.id.rawValue), in: transaction)
     return try await delivery(id)
   }
 
@@ -148,9 +148,9 @@ struct DeliveryLog {
          AND u.delivery_id = chosen.delivery_id
       RETURNING u.lane_id
       """)
-    let lanes = Set(try rows.map { row in try row.get("lane_id", as: String.self) })
-    for lane in lanes.sorted() {
-      try await DeliveryTurns.resume(DeliveryLane(tenant: tenant, id: lane), in: transaction)
+    let queues = Set(try rows.map { row in try row.get("lane_id", as: String.self) })
+    for queue in queues.sorted() {
+      try await EndpointQueues.resume(EndpointQueue(tenant: tenant, id: queue), in: transaction)
     }
     return rows.count
   }
@@ -175,12 +175,12 @@ struct DeliveryLog {
 
   private static func row(_ row: PostgresRow) throws -> Row {
     let id: String = try row.get("delivery_id")
-    let lane: String = try row.get("lane_id")
-    let isMail = lane == NoticeOutbox.mailLane
+    let queue: String = try row.get("lane_id")
+    let isMail = queue == MessageOutbox.mailQueue
     let license: String? = try row.get("license_id")
     return Row(
       view: DeliveryView(
-        id: id, channel: isMail ? "email" : "endpoint", endpointID: isMail ? nil : lane, type: try row.get("type"),
+        id: id, channel: isMail ? "email" : "endpoint", endpointID: isMail ? nil : queue, type: try row.get("type"),
         noticeID: try row.get("notice_id"), fulfillmentID: try row.get("purchase_id"),
         licenseIds: try license.map { [$0] } ?? row.get("mailed"), destination: try row.get("destination"),
         state: try row.get("state"), attempts: try row.get("attempts"), error: try row.get("error"),
@@ -190,7 +190,7 @@ struct DeliveryLog {
   }
 }
 
-/// A delivery as the admin routes show it. Neither the notice's body nor the buyer's address is in it.
+/// A delivery as the admin routes show it. Neither the message's body nor the buyer's address is in it.
 struct DeliveryView: Encodable, Sendable {
   struct Attempt: Encodable, Sendable {
     let attempt: Int

@@ -3,7 +3,7 @@ import Postgres
 import StripeAPI
 import Tenancy
 
-/// Removes the log of deliveries whose time is over, and notices that nothing refers to any more.
+/// Removes the log of deliveries whose time is over, and messages that nothing refers to any more.
 struct DeliveryRetention: RetentionRule {
   static let age = "30 days"
 
@@ -12,7 +12,7 @@ struct DeliveryRetention: RetentionRule {
 
   func removeOld(of tenant: Tenant) async throws -> Int {
     let removed = try await inBatches { try await removeDeliveries(of: tenant) }
-    _ = try await inBatches { try await removeNotices(of: tenant) }
+    _ = try await inBatches { try await removeMessages(of: tenant) }
     return removed
   }
 
@@ -68,7 +68,7 @@ struct DeliveryRetention: RetentionRule {
     }
   }
 
-  private func removeNotices(of tenant: Tenant) async throws -> Int {
+  private func removeMessages(of tenant: Tenant) async throws -> Int {
     try await database.transaction(for: tenant) { transaction in
       try await transaction.query(
         """

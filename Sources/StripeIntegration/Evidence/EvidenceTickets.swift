@@ -6,7 +6,7 @@ import ServerKit
 import StripeAPI
 
 /// Links to the document of a dispute's evidence. A view in the Dashboard's sandbox cannot show a file, so it opens a link.
-/// The link is valid for ten minutes and contains, sealed, what it is for.
+/// The link is valid for ten minutes and contains, encrypted, what it is for.
 struct EvidenceTickets: Sendable {
   let keyRing: KeyRing
   let publicBaseURL: String
@@ -25,14 +25,14 @@ struct EvidenceTickets: Sendable {
     let ticket = Ticket(
       account: tenant.account.rawValue, livemode: tenant.livemode, payment: payment,
       expires: Int64(now.timeIntervalSince1970 + Self.lifetime))
-    let sealed = try keyRing.seal(try JSONCoding.encodedBytes(ticket), context: Self.context)
-    return "\(publicBaseURL)/stripe/evidence/\(Base64.encodeURL(sealed))"
+    let encrypted = try keyRing.encrypt(try JSONCoding.encodedBytes(ticket), context: Self.context)
+    return "\(publicBaseURL)/stripe/evidence/\(Base64.encodeURL(encrypted))"
   }
 
   /// - Returns: nil if the text is no ticket, or the ticket has expired.
   func open(_ text: String, now: Date) -> (tenant: Tenant, payment: String)? {
-    guard text.utf8.count <= 2_048, let sealed = Base64.decodeURL(text),
-      let bytes = try? keyRing.open(sealed, context: Self.context),
+    guard text.utf8.count <= 2_048, let encrypted = Base64.decodeURL(text),
+      let bytes = try? keyRing.decrypt(encrypted, context: Self.context),
       let ticket = try? JSONCoding.decode(Ticket.self, from: bytes),
       Double(ticket.expires) > now.timeIntervalSince1970
     else { return nil }

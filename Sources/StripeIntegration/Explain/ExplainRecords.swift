@@ -99,7 +99,7 @@ struct ExplainRecords {
   }
 
   /// The latest decision, the latest failed steps, and what the purchase last waited for.
-  func story(of purchase: PurchaseID) async throws -> [Explanation.Reason] {
+  func summary(of purchase: PurchaseID) async throws -> [Explanation.Reason] {
     let decision = try await transaction.query(
       """
       SELECT at, title, detail
@@ -135,7 +135,7 @@ struct ExplainRecords {
 
   // MARK: Events
 
-  /// The events named in a purchase's story, newest first.
+  /// The events named in a purchase's timeline, newest first.
   func events(of purchase: PurchaseID) async throws -> [Explanation.Event] {
     let ids = try await transaction.query(
       """
@@ -228,8 +228,8 @@ struct ExplainRecords {
 
   // MARK: What holds up everything
 
-  func connection() async throws -> (view: Explanation.Connection, standstill: Standstill?) {
-    let standstill = try await Standstill.of(tenant, in: transaction)
+  func connection() async throws -> (view: Explanation.Connection, blockage: Blockage?) {
+    let blockage = try await Blockage.of(tenant, in: transaction)
     let row = try await transaction.query(
       """
       SELECT status, installed_at
@@ -241,7 +241,7 @@ struct ExplainRecords {
     return (
       Explanation.Connection(
         status: try row?.get("status") ?? "never", installedAt: try row?.get("installed_at"),
-        standstill: standstill?.sentence, standingStillSince: standstill?.since), standstill
+        standstill: blockage?.sentence, standingStillSince: blockage?.since), blockage
     )
   }
 

@@ -11,12 +11,12 @@ enum ExplainVerdict {
 
   // MARK: Purchases
 
-  static func of(_ rows: [PurchaseRow], _ standstill: Standstill?, object: String) -> (Verdict, [Action]) {
+  static func of(_ rows: [PurchaseRow], _ blockage: Blockage?, object: String) -> (Verdict, [Action]) {
     guard rows.count == 1, let row = rows.first else { return several(rows, object: object) }
-    if row.isDue, let standstill {
+    if row.isDue, let blockage {
       return (
-        of(standstill, besides: "Purchase \(row.id) is \(row.status), and has news that nobody may look at."),
-        actions(standstill)
+        of(blockage, besides: "Purchase \(row.id) is \(row.status), and has news that nobody may look at."),
+        actions(blockage)
       )
     }
     let because = row.reason.map { " \($0)" } ?? ""
@@ -50,7 +50,7 @@ enum ExplainVerdict {
         ]
       )
     case .pending:
-      let next = row.attentionAt.map { " The next look is due \($0.inWords)." } ?? ""
+      let next = row.reconcileAt.map { " The next look is due \($0.inWords)." } ?? ""
       return (
         .init(code: .inProgress, sentence: "It is being worked on.\(because)\(next)"),
         [.init("Wait; it is tried again by itself.")]
@@ -72,22 +72,22 @@ enum ExplainVerdict {
     .init("Ask about one of them.", "GET", "/stripe/admin/explain?object=\(id)")
   }
 
-  static func of(_ standstill: Standstill, besides: String) -> Verdict {
+  static func of(_ blockage: Blockage, besides: String) -> Verdict {
     let code: Explanation.Code =
-      switch standstill.code {
+      switch blockage.code {
       case "outage": .outage
       case TenantUnavailable.Reason.notConnected.rawValue: .notConnected
-      default: .parked
+      default: .blocked
       }
-    return .init(code: code, sentence: "\(besides) \(standstill.why)")
+    return .init(code: code, sentence: "\(besides) \(blockage.why)")
   }
 
-  static func actions(_ standstill: Standstill) -> [Action] {
-    switch standstill.code {
-    case "outage", TenantUnavailable.Reason.notConnected.rawValue: [.init(standstill.whatToDo.sentenceCased)]
+  static func actions(_ blockage: Blockage) -> [Action] {
+    switch blockage.code {
+    case "outage", TenantUnavailable.Reason.notConnected.rawValue: [.init(blockage.whatToDo.sentenceCased)]
     default:
       [
-        .init(standstill.whatToDo.sentenceCased),
+        .init(blockage.whatToDo.sentenceCased),
         .init("Let the queue go on when that is done.", "POST", "/stripe/admin/connections/unpark"),
       ]
     }
@@ -104,20 +104,20 @@ enum ExplainVerdict {
       default: break
       }
     }
-    var told: [Explanation.Reason] = []
+    var reasons: [Explanation.Reason] = []
     var seen: Set<String> = []
     for (price, product) in sold {
       let name = [price?.rawValue, product.map { "of \($0)" }].compactMap { $0 }.joined(separator: " ")
       guard !name.isEmpty, seen.insert(name).inserted else { continue }
       let applying = Mapping.applying(to: price, product: product, among: mappings)
-      told.append(
+      reasons.append(
         .init(
           .mapping,
           applying.isEmpty
             ? "\(name): no mapping."
             : "\(name): " + applying.map { "mapping \($0.id) (\($0.terms.sentence))" }.joined(separator: "; ") + "."))
     }
-    return told
+    return reasons
   }
 
   // MARK: Never seen
@@ -154,16 +154,16 @@ enum ExplainVerdict {
   static func of(
     _ finding: LiveLook.Finding, _ object: ExplainedObject, why: String, isOlder: Bool
   ) -> (Verdict, [Action]) {
-    let takeUp = Action(
+    let ingest = Action(
       "Take it up now.", "POST", "/stripe/admin/explain/fetch?object=\(object.id)")
     let more = [
-      takeUp,
+      ingest,
       isOlder
         ? Action("Take up everything that was sold before the app was installed.", "POST", "/stripe/admin/backfill")
         : Action("Catch up with everything that was missed.", "POST", "/stripe/admin/sweep"),
     ]
     guard let decision = finding.decision else {
-      return (.init(code: .notSeen, sentence: "Stripe has this \(object.noun). \(why)"), [takeUp])
+      return (.init(code: .notSeen, sentence: "Stripe has this \(object.noun). \(why)"), [ingest])
     }
     let reason = decision.reason.map { " \($0)" } ?? ""
     switch decision.status {
@@ -191,7 +191,7 @@ enum ExplainVerdict {
 
   static func outlook(_ decision: Decision, _ steps: [Step]) -> Explanation.Outlook {
     .init(
-      status: decision.status, reason: decision.reason, lines: decision.lines.prefix(20).map(\.story),
+      status: decision.status, reason: decision.reason, lines: decision.lines.prefix(20).map(\.summary),
       steps: steps.prefix(50).map(\.sentence))
   }
 }

@@ -21,41 +21,41 @@ struct Explainer: Sendable {
 
   func explain(_ id: String) async throws -> Explanation {
     let object = ExplainedObject(id)
-    var (explanation, standstill, purchases) = try await records(of: object)
+    var (explanation, blockage, purchases) = try await records(of: object)
     switch object.kind {
     case .product, .price:
       try await explainCatalog(object, purchases, &explanation)
       return explanation
     case .paymentLink:
-      try await explainLink(object, standstill, &explanation)
+      try await explainLink(object, blockage, &explanation)
       return explanation
     default: break
     }
     if !purchases.isEmpty {
-      try await explain(purchases, standstill, &explanation)
+      try await explain(purchases, blockage, &explanation)
       return explanation
     }
     if let event = explanation.events.first(where: { $0.state != "done" && $0.state != "ignored" }) {
-      explain(event, standstill, &explanation)
+      explain(event, blockage, &explanation)
       return explanation
     }
     if object.kind == .event, let event = explanation.events.first {
       explainHandled(event, &explanation)
       return explanation
     }
-    try await explainUnseen(object, standstill, &explanation)
+    try await explainUnseen(object, blockage, &explanation)
     return explanation
   }
 
   /// Processes an object now: what Stripe says about it becomes facts, and its purchase is looked at.
   /// - Returns: the purchase; nil if Stripe has nothing under this id that is sold.
-  func takeUp(_ id: String, by actor: String) async throws -> PurchaseID? {
+  func ingest(_ id: String, by actor: String) async throws -> PurchaseID? {
     guard case .found(let finding) = try await look.look(at: ExplainedObject(id)) else { return nil }
     let root = finding.decision?.root?.stripeID
     let first = finding.facts.first { $0.key.rawValue == root } ?? finding.facts.first { !$0.snapshot.aliases.isEmpty }
     guard let first else { return nil }
     return try await database.transaction(for: tenant) { transaction in
-      try await TakeUp(tenant: tenant, transaction: transaction).take(
+      try await Ingestion(tenant: tenant, transaction: transaction).ingest(
         [first] + finding.facts.filter { $0.key != first.key },
         note: ("Taken up by hand.", "\(actor) asked for \(id); Stripe was asked what it is."))
     }
@@ -65,16 +65,16 @@ struct Explainer: Sendable {
 
   private func records(
     of object: ExplainedObject
-  ) async throws -> (Explanation, standstill: Standstill?, purchases: [PurchaseID]) {
+  ) async throws -> (Explanation, blockage: Blockage?, purchases: [PurchaseID]) {
     try await database.transaction(for: tenant) { transaction in
       let records = ExplainRecords(tenant: tenant, transaction: transaction)
-      let (connection, standstill) = try await records.connection()
+      let (connection, blockage) = try await records.connection()
       var explanation = Explanation(
         object: .init(id: object.id, type: object.kind), accountID: tenant.account, livemode: tenant.livemode,
         verdict: .init(code: .unknownObject, sentence: ""), connection: connection)
-      if let standstill {
+      if let blockage {
         explanation.chain.append(
-          .init(standstill.code == "outage" ? .outage : .connection, standstill.sentence, at: standstill.since))
+          .init(blockage.code == "outage" ? .outage : .connection, blockage.sentence, at: blockage.since))
       }
       if let pending = try await InstallStore(tenant: tenant, transaction: transaction).pendingApproval() {
         explanation.chain.append(.init(.connection, pending.sentence, at: pending.since))
@@ -99,7 +99,7 @@ struct Explainer: Sendable {
         }
       }
       explanation.chain += try await records.jobs()
-      return (explanation, standstill, purchases)
+      return (explanation, blockage, purchases)
     }
   }
 
@@ -120,7 +120,7 @@ struct Explainer: Sendable {
   // MARK: Purchases
 
   private func explain(
-    _ purchases: [PurchaseID], _ standstill: Standstill?, _ explanation: inout Explanation
+    _ purchases: [PurchaseID], _ blockage: Blockage?, _ explanation: inout Explanation
   ) async throws {
     let now = clock()
     let object = explanation.object
@@ -140,7 +140,7 @@ struct Explainer: Sendable {
         let references = knowledge.soldReferences
         let mappings = try await records.mappings(products: references.products, prices: references.prices)
         chain += ExplainVerdict.mappings(knowledge, mappings)
-        chain += try await records.story(of: row.id)
+        chain += try await records.summary(of: row.id)
       }
       return (rows: rows, views: views, chain: chain, events: events)
     }
@@ -148,21 +148,21 @@ struct Explainer: Sendable {
     explanation.chain += told.chain
     let known = Set(explanation.events.map(\.id))
     explanation.events += told.events.filter { !known.contains($0.id) }
-    (explanation.verdict, explanation.whatToDo) = ExplainVerdict.of(told.rows, standstill, object: object.id)
+    (explanation.verdict, explanation.whatToDo) = ExplainVerdict.of(told.rows, blockage, object: object.id)
   }
 
   // MARK: Events without a purchase
 
-  private func explain(_ event: Explanation.Event, _ standstill: Standstill?, _ explanation: inout Explanation) {
+  private func explain(_ event: Explanation.Event, _ blockage: Blockage?, _ explanation: inout Explanation) {
     let replay = Explanation.Action(
       "Route it once more.", "POST", "/stripe/admin/events/\(event.id)/replay")
     if event.state == "failed" {
       explanation.verdict = .init(
         code: .eventFailed, sentence: "Stripe's event \(event.id) came, and could not be used: \(event.outcome ?? "").")
       explanation.whatToDo = [replay]
-    } else if let standstill {
-      explanation.verdict = ExplainVerdict.of(standstill, besides: "Stripe's event \(event.id) came.")
-      explanation.whatToDo = ExplainVerdict.actions(standstill)
+    } else if let blockage {
+      explanation.verdict = ExplainVerdict.of(blockage, besides: "Stripe's event \(event.id) came.")
+      explanation.whatToDo = ExplainVerdict.actions(blockage)
     } else {
       explanation.verdict = .init(
         code: .eventWaiting, sentence: "Stripe's event \(event.id) came and is taken up within seconds.")
@@ -208,7 +208,7 @@ struct Explainer: Sendable {
   }
 
   private func explainLink(
-    _ object: ExplainedObject, _ standstill: Standstill?, _ explanation: inout Explanation
+    _ object: ExplainedObject, _ blockage: Blockage?, _ explanation: inout Explanation
   ) async throws {
     let look = look
     guard let sessions = try await askStripe(&explanation, { try await look.sessions(ofLink: object.id) }) else {
@@ -231,26 +231,26 @@ struct Explainer: Sendable {
           : "None of the \(sessions.count) newest sales of this Payment Link is known here.")
       explanation.whatToDo = sessions.isEmpty ? [] : [ExplainVerdict.explainOne(sessions[0])]
     } else {
-      try await explain(purchases, standstill, &explanation)
+      try await explain(purchases, blockage, &explanation)
     }
   }
 
   // MARK: Never seen
 
   private func explainUnseen(
-    _ object: ExplainedObject, _ standstill: Standstill?, _ explanation: inout Explanation
+    _ object: ExplainedObject, _ blockage: Blockage?, _ explanation: inout Explanation
   ) async throws {
     if let livemode = object.livemode, livemode != tenant.livemode {
       explanation.verdict = ExplainVerdict.wrongMode(object, livemode: livemode)
       return
     }
-    if explanation.connection.status == "never" || standstill?.code == TenantUnavailable.Reason.notConnected.rawValue {
+    if explanation.connection.status == "never" || blockage?.code == TenantUnavailable.Reason.notConnected.rawValue {
       explanation.verdict = .init(
         code: .notConnected,
         sentence:
           "Nothing is known of this \(object.noun), and Stripe cannot be asked: the account is not connected in "
           + "\(tenant.livemode ? "live" : "test") mode.")
-      explanation.whatToDo = standstill.map(ExplainVerdict.actions) ?? []
+      explanation.whatToDo = blockage.map(ExplainVerdict.actions) ?? []
       return
     }
     let look = look
@@ -264,7 +264,7 @@ struct Explainer: Sendable {
           : "No fulfilled sale has this \(object.noun), and Stripe cannot be asked for one alone.")
       explanation.whatToDo = [.init("Ask about the session, the subscription, the invoice or the payment of the sale.")]
     case .missing: try await explainMissing(object, &explanation)
-    case .found(let finding): try await explain(finding, object, standstill, &explanation)
+    case .found(let finding): try await explain(finding, object, blockage, &explanation)
     }
   }
 
@@ -276,9 +276,9 @@ struct Explainer: Sendable {
     do {
       return try await body()
     } catch let error as TenantUnavailable {
-      let standstill = Standstill(error)
-      explanation.verdict = ExplainVerdict.of(standstill, besides: "Nothing is known here of \(explanation.object.id).")
-      explanation.whatToDo = ExplainVerdict.actions(standstill)
+      let blockage = Blockage(error)
+      explanation.verdict = ExplainVerdict.of(blockage, besides: "Nothing is known here of \(explanation.object.id).")
+      explanation.whatToDo = ExplainVerdict.actions(blockage)
     } catch let error as StripeError {
       explanation.verdict = .init(
         code: .stripeUnavailable,
@@ -312,12 +312,12 @@ struct Explainer: Sendable {
   }
 
   private func explain(
-    _ finding: LiveLook.Finding, _ object: ExplainedObject, _ standstill: Standstill?, _ explanation: inout Explanation
+    _ finding: LiveLook.Finding, _ object: ExplainedObject, _ blockage: Blockage?, _ explanation: inout Explanation
   ) async throws {
     explanation.chain += finding.path.map { .init(.stripe, $0) }
     if let purchase = finding.purchase {
       explanation.chain.append(.init(.link, "It belongs to purchase \(purchase), which did not know this id."))
-      try await explain([purchase], standstill, &explanation)
+      try await explain([purchase], blockage, &explanation)
       return
     }
     if object.kind == .customer {

@@ -29,7 +29,7 @@ struct Explanation: Encodable, Sendable {
     /// The account is not connected: nothing is done for it.
     case notConnected = "not_connected"
     /// The tenant's queue is blocked until a person acts.
-    case parked
+    case blocked = "parked"
     /// Stripe or LicenseKit does not answer. It continues by itself when they do.
     case outage
     /// An event about it arrived and cannot be read.

@@ -89,8 +89,8 @@ struct MappingApplication {
       loaded: try await .init(of: purchase, tenant, in: transaction),
       records: RecordStore(tenant: tenant, purchase: purchase, transaction: transaction))
     let before = try await Rehearsal(of: tenant, on: &stage, now: now)
-    let agreed = stage.loaded.recorded.agreed
-    let lines = agreed.filter { $0.value.mappingID == mapping.id }
+    let pinned = stage.loaded.recorded.pinned
+    let lines = pinned.filter { $0.value.mappingID == mapping.id }
       .sorted { ($0.key.line, $0.key.product) < ($1.key.line, $1.key.product) }
       .map { (key: $0.key, change: self.lineChange(of: $0.key, $0.value, before.decision)) }
     var change = Change(
@@ -98,8 +98,8 @@ struct MappingApplication {
     guard !change.changed.isEmpty else { return change }
 
     for key in change.changed {
-      guard let known = agreed[key] else { continue }
-      stage.loaded.recorded.agreed[key] = Decider.Agreement(
+      guard let known = pinned[key] else { continue }
+      stage.loaded.recorded.pinned[key] = Decider.PinnedTerms(
         mappingID: known.mappingID, price: known.price, terms: mapping.terms)
     }
     let after = try await Rehearsal(of: tenant, on: &stage, now: now)
@@ -123,7 +123,7 @@ struct MappingApplication {
   }
 
   private func lineChange(
-    of key: LineKey, _ agreement: Decider.Agreement, _ decision: Decision?
+    of key: LineKey, _ pinnedTerms: Decider.PinnedTerms, _ decision: Decision?
   ) -> LineChange {
     if key.product != mapping.terms.product {
       return .impossible(
@@ -131,9 +131,9 @@ struct MappingApplication {
           + "cannot move to another product. It keeps its terms.")
     }
     switch mapping.reference {
-    case .price(let price) where agreement.price != nil && agreement.price != price:
+    case .price(let price) where pinnedTerms.price != nil && pinnedTerms.price != price:
       return .impossible(
-        "It was sold at price \(agreement.price?.rawValue ?? ""), and the mapping is about \(price) now. It keeps its terms."
+        "It was sold at price \(pinnedTerms.price?.rawValue ?? ""), and the mapping is about \(price) now. It keeps its terms."
       )
     case .product(let product):
       let sold = decision?.lines.first { $0.key == key }?.stripeProduct
@@ -143,7 +143,7 @@ struct MappingApplication {
       }
     default: break
     }
-    return agreement.terms == mapping.terms ? .unchanged : .changed(from: agreement.terms)
+    return pinnedTerms.terms == mapping.terms ? .unchanged : .changed(from: pinnedTerms.terms)
   }
 
   // MARK: Applying
@@ -196,7 +196,7 @@ struct MappingApplication {
       .add(
         .note, "Mapping \(mapping.id) was applied as it is now to \(change.changed.map(\.line).listed).",
         detail: "\(actor) asked for it. The terms are now: \(mapping.terms.sentence).")
-    try await PurchaseIndex(tenant: tenant, transaction: transaction).mark(purchase)
+    try await PurchaseIndex(tenant: tenant, transaction: transaction).requestReconcile(of: purchase)
     return .applied(change)
   }
 }

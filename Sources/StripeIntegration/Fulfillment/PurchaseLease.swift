@@ -15,7 +15,7 @@ struct PurchaseLease: Sendable {
   let purchase: PurchaseID
   let fence: Int64
   /// The reconcile requests that this run answers; a later one starts another run.
-  let attentionSeq: Int64
+  let generation: Int64
   let attempts: Int
   /// The state in which the previous run left the purchase.
   let status: String
@@ -55,7 +55,7 @@ struct PurchaseLease: Sendable {
       """
     ).first.map { row in
       PurchaseLease(
-        tenant: tenant, purchase: purchase, fence: try row.get("fence"), attentionSeq: try row.get("attention_seq"),
+        tenant: tenant, purchase: purchase, fence: try row.get("fence"), generation: try row.get("attention_seq"),
         attempts: try row.get("attempts"), status: try row.get("status"), reason: try row.get("reason"),
         inspects: try row.get("inspect"), wasAbandoned: try row.get("was_abandoned"),
         abandoned: try row.get("abandoned", as: Int.self))
@@ -69,7 +69,7 @@ struct PurchaseLease: Sendable {
     try await end(
       Ending(
         status: .failed, reason: Caution.reasonOfPurchase,
-        nextLook: now.addingTimeInterval(Caution.pause(afterEnds: abandoned)), abandoned: abandoned),
+        nextLook: now.addingTimeInterval(Caution.delay(afterEnds: abandoned)), abandoned: abandoned),
       in: transaction)
     try await Timeline(tenant: tenant, purchase: purchase, transaction: transaction)
       .add(.note, "Set aside.", detail: Caution.reasonOfPurchase)
@@ -152,8 +152,8 @@ struct PurchaseLease: Sendable {
              reason       = \(ending.reason),
              attempts     = \(ending.attempts),
              abandoned    = \(ending.abandoned),
-             inspect      = inspect AND attention_seq <> \(attentionSeq),
-             attention_at = CASE WHEN attention_seq = \(attentionSeq) THEN \(ending.nextLook)::timestamptz ELSE now() END,
+             inspect      = inspect AND attention_seq <> \(generation),
+             attention_at = CASE WHEN attention_seq = \(generation) THEN \(ending.nextLook)::timestamptz ELSE now() END,
              lease_until  = '-infinity',
              updated_at   = now()
        WHERE account_id  = \(tenant.account)
@@ -167,7 +167,7 @@ struct PurchaseLease: Sendable {
     }
   }
 
-  /// Gives the purchase back unchanged, to be tried again at once or after a pause.
+  /// Gives the purchase back unchanged, to be tried again at once or after a back-off.
   func release(retryAt: Date?, attempts: Int, reason: String?, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """
@@ -176,7 +176,7 @@ struct PurchaseLease: Sendable {
              attempts     = \(attempts),
              abandoned    = 0,
              reason       = COALESCE(\(reason), reason),
-             attention_at = CASE WHEN attention_seq = \(attentionSeq) THEN COALESCE(\(retryAt)::timestamptz, now()) ELSE now() END,
+             attention_at = CASE WHEN attention_seq = \(generation) THEN COALESCE(\(retryAt)::timestamptz, now()) ELSE now() END,
              updated_at   = now()
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)

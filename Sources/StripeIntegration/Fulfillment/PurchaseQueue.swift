@@ -26,7 +26,7 @@ struct PurchaseQueue: Sendable {
   struct Work: Sendable {
     let purchases: [PurchaseID]
     /// The first claim after a pause: one purchase tries whether the trouble is over.
-    let isProbe: Bool
+    let isHalfOpen: Bool
     /// Whether there are thin events whose objects must be asked for.
     let hasThinEvents: Bool
   }
@@ -66,12 +66,12 @@ struct PurchaseQueue: Sendable {
          LIMIT CASE WHEN (SELECT is_probe FROM turn) THEN 1 ELSE \(Self.length)::bigint END
         """
       ).map { row in
-        (purchase: try row.get("purchase_id", as: PurchaseID.self), isProbe: try row.get("is_probe", as: Bool.self))
+        (purchase: try row.get("purchase_id", as: PurchaseID.self), isHalfOpen: try row.get("is_probe", as: Bool.self))
       }
       return (rows, try await ThinEventQueue(tenant: tenant, transaction: transaction).isAnyDue())
     }
     return Work(
-      purchases: rows.map(\.purchase), isProbe: rows.first?.isProbe ?? false, hasThinEvents: hasThinEvents)
+      purchases: rows.map(\.purchase), isHalfOpen: rows.first?.isHalfOpen ?? false, hasThinEvents: hasThinEvents)
   }
 
   /// Ends the claim: the tenant is due again when its next purchase or thin event is.

@@ -79,8 +79,8 @@ struct PurchaseReplay {
     ).first?.get("n") ?? 0
   }
 
-  /// Requests a look at each of them, and notes in its story who asked.
-  func mark(_ purchases: [PurchaseID], by actor: String) async throws {
+  /// Requests a look at each of them, and notes in its timeline who asked.
+  func requestReconcile(of purchases: [PurchaseID], by actor: String) async throws {
     guard !purchases.isEmpty else { return }
     let ids = purchases.map(\.rawValue)
     try await transaction.query(

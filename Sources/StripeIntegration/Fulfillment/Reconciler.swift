@@ -66,12 +66,12 @@ package struct Reconciler: Sendable {
     case .outage(let outage):
       metadata["reason"] = "\(outage.detail)"
       logger.info("the other side is away", metadata: metadata)
-    case .parked: break
+    case .blocked: break
     }
-    await recent.doubt(tenant)
+    await recent.invalidate(tenant)
     switch result {
     case .outage(let outage): return outage
-    case .parked(let unavailable): throw unavailable
+    case .blocked(let unavailable): throw unavailable
     default: return nil
     }
   }

@@ -44,7 +44,7 @@ struct ReconcilerRun {
           transaction -> ReconcilerRun? in
           guard let lease = try await PurchaseLease.take(purchase, of: tenant, in: transaction) else { return nil }
           if try await lease.setAside(at: reconciler.clock(), in: transaction) {
-            await reconciler.recent.doubt(tenant)
+            await reconciler.recent.invalidate(tenant)
             return nil
           }
           var run = ReconcilerRun(reconciler, lease)
@@ -141,7 +141,7 @@ struct ReconcilerRun {
         let runner = try await stepRunner()
         let trace = LicenseKitTrace()
         var outcome = try await LicenseKitTrace.$current.withValue(trace) { try await runner.run(step, before) }
-        outcome.note = trace.told(after: outcome.note)
+        outcome.note = trace.described(after: outcome.note)
         return .succeeded(outcome)
       case .writeBack(let target, let metadata): return .wroteBack(note: try await writeBack(target, metadata))
       case .revokeLost(let unit, let generation, let recorded):

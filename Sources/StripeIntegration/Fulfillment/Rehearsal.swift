@@ -11,11 +11,11 @@ struct Rehearsal: Sendable {
   /// What should exist; with open questions if those cannot be asked.
   private(set) var decision: Decision?
   /// The decision in the form that people would finally see.
-  private(set) var told: Decision?
+  private(set) var described: Decision?
   /// What would be done at LicenseKit, in order.
   private(set) var steps: [Step] = []
   /// What would count as changed by hand.
-  private(set) var changes: [(unit: UnitKey, what: Set<ByHand>)] = []
+  private(set) var changes: [(unit: UnitKey, what: Set<ManualOverride>)] = []
   /// Why the run would not finish.
   private(set) var obstacle: String?
 
@@ -69,7 +69,7 @@ struct Rehearsal: Sendable {
     switch write {
     case .begin(let step, _) where !step.isOptional: steps.append(step)
     case .noteChange(let unit, _, let what) where !what.isEmpty: changes.append((unit, what))
-    case .end(.done(let decision, _)): told = decision
+    case .end(.done(let decision, _)): described = decision
     default: break
     }
   }

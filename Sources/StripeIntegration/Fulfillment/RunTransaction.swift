@@ -64,8 +64,8 @@ struct RunTransaction {
   ) async throws -> Bool {
     switch write {
     case .learn(let answers, let asked): return try await learn(answers, asked)
-    case .adopt(let decision, let agreed): try await adopt(decision, agreed)
-    case .tell(let subscriptions): try await index.mark(subscriptions, besides: lease.purchase)
+    case .adopt(let decision, let pinned): try await adopt(decision, pinned)
+    case .tell(let subscriptions): try await index.requestReconcile(of: subscriptions, besides: lease.purchase)
     case .observe(let unit, let recorded): try await records.observe(unit, recorded)
     case .noteChange(let unit, let license, let changes): try await noteChange(unit, license, changes)
     case .begin(let step, let recorded):
@@ -102,22 +102,22 @@ struct RunTransaction {
       else { continue }
       // Facts about a shared payment are only borrowed, so the purchase goes on.
       if !asked.isShared(answer.snapshot) { isAnother = true }
-      try await index.mark(purchase)
+      try await index.requestReconcile(of: purchase)
     }
     return !isAnother
   }
 
-  private func adopt(_ decision: Decision, _ agreed: [LineKey: Decider.Agreement]) async throws {
-    try await records.agree(decision.linesToAgree, knowing: agreed)
+  private func adopt(_ decision: Decision, _ pinned: [LineKey: Decider.PinnedTerms]) async throws {
+    try await records.pinTerms(of: decision.linesToPin, knowing: pinned)
     try await records.setUnmapped(decision.unmapped)
     // A first sale with no cause against it has nothing to report.
-    if !agreed.isEmpty || decision.lines.contains(where: { !$0.causes.isEmpty }) {
+    if !pinned.isEmpty || decision.lines.contains(where: { !$0.causes.isEmpty }) {
       try await records.setCauses(of: decision)
     }
-    try await timeline.addDecision(decision.status.decided, detail: decision.story)
+    try await timeline.addDecision(decision.status.decided, detail: decision.summary)
   }
 
-  private func noteChange(_ unit: UnitKey, _ license: LicenseID, _ changes: Set<ByHand>) async throws {
+  private func noteChange(_ unit: UnitKey, _ license: LicenseID, _ changes: Set<ManualOverride>) async throws {
     let what =
       changes.isEmpty
       ? "is as this service left it again" : "was \(changes.sorted().map(\.sentence).joined(separator: " and "))"
@@ -158,11 +158,11 @@ struct RunTransaction {
     case .failed(let decision, let reason, let attempts):
       try await lease.end(
         .init(decision: decision, status: .failed, reason: reason, attempts: attempts), in: transaction)
-      try await records.openUnusedAgreements()
+      try await records.openUnusedTerms()
     case .again(let moment, let attempts, let reason):
       try await lease.release(retryAt: moment, attempts: attempts, reason: reason, in: transaction)
-    case .parked(let unavailable, let attempts):
-      let sentence = Standstill(unavailable).sentence
+    case .blocked(let unavailable, let attempts):
+      let sentence = Blockage(unavailable).sentence
       try await lease.release(retryAt: nil, attempts: attempts, reason: sentence, in: transaction)
       if lease.reason != sentence {
         try await timeline.add(.note, "Waits until the connection is mended.", detail: sentence)

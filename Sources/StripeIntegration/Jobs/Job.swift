@@ -13,7 +13,7 @@ enum JobKind: String, Sendable, Hashable, CaseIterable, Encodable {
   /// Processes what was sold at Stripe before the app was installed.
   case backfill
   /// Reads Stripe's list of events for those that no webhook brought (event sync).
-  case sweep
+  case eventSync = "sweep"
   /// Applies a changed mapping to purchases that were fulfilled under its earlier terms.
   case mappingApply = "mapping_apply"
   /// Has many purchases looked at again, or many events routed again.

@@ -90,7 +90,7 @@ struct JobLease: Sendable {
       "state = 'failed', reason = \(reason), finished_at = now(), lease_until = '-infinity'", in: transaction)
   }
 
-  /// Gives the job back: it continues at once after the tenant's other jobs, or after a pause.
+  /// Gives the job back: it continues at once after the tenant's other jobs, or after a back-off.
   /// - Throws: `LeaseLost`.
   func release(
     after pause: TimeInterval = 0, attempts: Int? = nil, reason: String? = nil, in transaction: PostgresTransaction

@@ -15,15 +15,15 @@ struct JobRunner: Service {
   let database: TenantDatabase
   /// The kinds of job that this replica can do.
   let works: [JobKind: any JobWork]
-  let parking: any TenantParking
+  let blocking: any TenantBlocking
   /// How many tenants' jobs are worked on at the same time.
   let concurrency: Int
   let pollInterval: Duration
   let logger: Logger
   let policy = FailurePolicy()
 
-  /// A turn starts no further piece after this time, so that long work of one tenant does not delay others.
-  static let turn: Duration = .seconds(5)
+  /// A claim starts no further piece after this time, so that long work of one tenant does not delay others.
+  static let claimTime: Duration = .seconds(5)
 
   private var tenants: TenantQueue { TenantQueue(.jobs, database: database) }
 
@@ -37,27 +37,27 @@ struct JobRunner: Service {
 
   private func loop() async {
     await WorkLoop(name: "jobs", wakeUp: WakeUp(), pollInterval: pollInterval, logger: logger).run {
-      try await serveTurn()
+      try await serveNextTenant()
     }
   }
 
   /// Serves the tenant that has waited longest.
   /// - Returns: whether a tenant was waiting.
-  func serveTurn() async throws -> Bool {
+  func serveNextTenant() async throws -> Bool {
     guard let tenant = try await tenants.claim() else { return false }
     do {
       try await serve(tenant)
     } catch {
-      try await endTurn(of: tenant)
+      try await releaseClaim(of: tenant)
       throw error
     }
-    try await endTurn(of: tenant)
+    try await releaseClaim(of: tenant)
     return true
   }
 
   /// A claim is released even if the service is stopping, so that no other replica waits for it to expire. The separate task
   /// keeps the cancellation away from the release; it is awaited here.
-  private func endTurn(of tenant: Tenant) async throws {
+  private func releaseClaim(of tenant: Tenant) async throws {
     try await Task { try await release(tenant) }.value
   }
 
@@ -86,7 +86,7 @@ struct JobRunner: Service {
         guard let next = try await record(step, lease) else { return }
         lease = next
         try Task.checkCancellation()
-        if begun.duration(to: .now) > Self.turn {
+        if begun.duration(to: .now) > Self.claimTime {
           try await finish(lease) { try await $0.release(in: $1) }
           return
         }
@@ -170,14 +170,14 @@ struct JobRunner: Service {
       try await finish(lease) { lease, transaction in
         try await lease.release(after: pause, attempts: lease.job.attempts + 1, reason: reason, in: transaction)
       }
-    case .park(let unavailable):
+    case .block(let unavailable):
       logger.warning(
         "tenant is parked",
         metadata: ["tenant": "\(lease.job.tenant)", "reason": "\(unavailable.reason.rawValue)"])
       try await finish(lease) { lease, transaction in
         try await lease.release(reason: "Waiting: \(unavailable)", in: transaction)
       }
-      try await parking.park(lease.job.tenant, unavailable)
+      try await blocking.block(lease.job.tenant, unavailable)
     case .fail(let reason): try await fail(lease, reason)
     }
   }

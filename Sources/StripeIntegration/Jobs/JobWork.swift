@@ -11,7 +11,7 @@ protocol JobWork: Sendable {
   ///
   /// - Parameter job: the current job; `cursor` is what the previous piece returned.
   /// - Throws: `JobFailure` if the job cannot be done. `FailurePolicy` judges everything else: a passing failure is tried
-  ///   again after a pause, and one of the whole tenant blocks the tenant, so that the job waits.
+  ///   again after a back-off, and one of the whole tenant blocks the tenant, so that the job waits.
   func step(_ job: Job) async throws -> JobStep
 }
 

@@ -22,7 +22,7 @@ package struct OperatorTools: Sendable {
     /// Something waits for a person, or was not found.
     case needsAttention = 1
     /// The tenant is blocked: nothing could be done for it.
-    case standsStill = 2
+    case blocked = 2
   }
 
   /// What to replay: one purchase or event, or those of a filter.
@@ -79,7 +79,7 @@ package struct OperatorTools: Sendable {
     print(explanation.text)
     switch explanation.verdict.code {
     case .licensed, .mapped, .several, .suspended, .ended, .sellsNothing, .waitingPayment, .eventIgnored: return .done
-    case .parked, .notConnected, .outage: return .standsStill
+    case .blocked, .notConnected, .outage: return .blocked
     default: return .needsAttention
     }
   }
@@ -90,7 +90,7 @@ package struct OperatorTools: Sendable {
   package func exportBuyer(
     _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
-    let export = try await BuyerDesk(database: database, licenseKit: reconciler.licenseKit)
+    let export = try await BuyerRequests(database: database, licenseKit: reconciler.licenseKit)
       .export(id, of: tenant) { Self.entry("buyer.export", $0) }
     guard let export else {
       print("Nothing is known of \(id).")
@@ -104,7 +104,7 @@ package struct OperatorTools: Sendable {
   package func eraseBuyer(
     _ id: String, of tenant: Tenant, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
-    let erasure = try await BuyerDesk(database: database, licenseKit: reconciler.licenseKit)
+    let erasure = try await BuyerRequests(database: database, licenseKit: reconciler.licenseKit)
       .erase(id, of: tenant) { Self.entry("buyer.erase", $0) }
     guard let erasure else {
       print("Nothing is known of \(id).")
@@ -175,14 +175,14 @@ package struct OperatorTools: Sendable {
     _ tenant: Tenant, only id: String? = nil, all: Bool = false, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
     while try await router.routeBatch(of: tenant) > 0 {}
-    let standstill = try await database.transaction(for: tenant) { transaction in
-      try await Standstill.of(tenant, in: transaction)
+    let blockage = try await database.transaction(for: tenant) { transaction in
+      try await Blockage.of(tenant, in: transaction)
     }
-    if let standstill, standstill.code != "outage" {
-      print(standstill.sentence)
-      return .standsStill
+    if let blockage, blockage.code != "outage" {
+      print(blockage.sentence)
+      return .blocked
     }
-    if all, id == nil { try await markAll(of: tenant) }
+    if all, id == nil { try await requestReconcileOfAll(of: tenant) }
     var only: PurchaseID?
     if let id {
       only = try await database.transaction(for: tenant) { transaction in
@@ -193,13 +193,13 @@ package struct OperatorTools: Sendable {
         return .needsAttention
       }
       try await database.transaction(for: tenant) { transaction in
-        try await PurchaseIndex(tenant: tenant, transaction: transaction).mark(only)
+        try await PurchaseIndex(tenant: tenant, transaction: transaction).requestReconcile(of: only)
       }
     }
     return try await run(tenant, only, print)
   }
 
-  private func markAll(of tenant: Tenant) async throws {
+  private func requestReconcileOfAll(of tenant: Tenant) async throws {
     try await database.transaction(for: tenant) { transaction in
       _ = try await transaction.query(
         """
@@ -230,11 +230,11 @@ package struct OperatorTools: Sendable {
         do {
           if let outage = try await reconciler.reconcile(purchase, of: tenant) {
             print(outage.sentence)
-            return .standsStill
+            return .blocked
           }
         } catch let unavailable as TenantUnavailable {
-          print(Standstill(unavailable).sentence)
-          return .standsStill
+          print(Blockage(unavailable).sentence)
+          return .blocked
         }
         if try await !tell(purchase, tenant, after: last, print) { outcome = .needsAttention }
       }

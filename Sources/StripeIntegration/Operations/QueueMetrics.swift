@@ -24,7 +24,7 @@ struct QueueMetrics: PeriodicService {
     var purchasesDue = 0
     var purchasesFailed = 0
     var purchasesWithoutMapping = 0
-    var parked: [String: Int] = [:]
+    var blocked: [String: Int] = [:]
     var jobs: [String: Int] = [:]
     var tenantsInOutage = 0
   }
@@ -45,7 +45,7 @@ struct QueueMetrics: PeriodicService {
     Gauge(label: "stripe_tenants_in_outage").record(counts.tenantsInOutage)
     for reason in TenantUnavailable.Reason.allCases {
       Gauge(label: "stripe_tenants_parked", dimensions: [("reason", reason.rawValue)])
-        .record(counts.parked[reason.rawValue] ?? 0)
+        .record(counts.blocked[reason.rawValue] ?? 0)
     }
     for state in [JobState.queued, .running, .failed] {
       Gauge(label: "stripe_jobs", dimensions: [("state", state.rawValue)]).record(counts.jobs[state.rawValue] ?? 0)
@@ -119,7 +119,7 @@ struct QueueMetrics: PeriodicService {
          WHERE due_at > now() AND due_at < now() + interval '10 minutes' AND paused_until > now()
          LIMIT \(Self.mostRows)
         """, transaction)
-      counts.parked = try await Self.groups(
+      counts.blocked = try await Self.groups(
         """
         SELECT parked_reason AS name, count(*) AS n
           FROM (SELECT parked_reason

@@ -16,12 +16,12 @@ extension OperatorTools {
   package func rehearse(
     _ tenant: Tenant, only id: String? = nil, all: Bool, print: @Sendable (String) -> Void
   ) async throws -> Outcome {
-    let standstill = try await database.transaction(for: tenant) { transaction in
-      try await Standstill.of(tenant, in: transaction)
+    let blockage = try await database.transaction(for: tenant) { transaction in
+      try await Blockage.of(tenant, in: transaction)
     }
-    if let standstill, standstill.code != "outage" {
-      print(standstill.sentence)
-      return .standsStill
+    if let blockage, blockage.code != "outage" {
+      print(blockage.sentence)
+      return .blocked
     }
     var only: PurchaseID?
     if let id {
@@ -45,12 +45,12 @@ extension OperatorTools {
           if rehearsal.wouldChange(row.beginning) { changing += 1 }
           if rehearsal.obstacle != nil { outcome = .needsAttention }
         } catch let unavailable as TenantUnavailable {
-          print(Standstill(unavailable).sentence)
-          return .standsStill
+          print(Blockage(unavailable).sentence)
+          return .blocked
         } catch {
           if let outage = Outage(error) {
             print(outage.sentence)
-            return .standsStill
+            return .blocked
           }
           print("\(row.id)  \(row.stripeID)  cannot be told: \(error)")
           outcome = .needsAttention
@@ -107,7 +107,7 @@ extension OperatorTools {
 
   private func tell(_ row: Row, _ rehearsal: Rehearsal, _ print: @Sendable (String) -> Void) {
     let before = row.beginning.status?.rawValue ?? "unknown"
-    let after = (rehearsal.told ?? rehearsal.decision)?.status.rawValue ?? before
+    let after = (rehearsal.described ?? rehearsal.decision)?.status.rawValue ?? before
     print("\(row.id)  \(row.stripeID)  \(before == after ? before : "\(before) -> \(after)")")
     for step in rehearsal.steps { print("    \(step.sentence)") }
     for (unit, what) in rehearsal.changes {
@@ -115,7 +115,7 @@ extension OperatorTools {
       print("    License \(unit.ordinal) of line \(unit.line) was \(words) at LicenseKit.")
     }
     if let obstacle = rehearsal.obstacle { print("    Stops: \(obstacle)") }
-    for line in (rehearsal.told ?? rehearsal.decision)?.story?.split(separator: "\n") ?? [] {
+    for line in (rehearsal.described ?? rehearsal.decision)?.summary?.split(separator: "\n") ?? [] {
       print("    why: \(line)")
     }
   }
@@ -124,7 +124,7 @@ extension OperatorTools {
 extension Rehearsal {
   /// Whether a run would change anything that a vendor sees.
   fileprivate func wouldChange(_ beginning: Reconciliation.Beginning) -> Bool {
-    !steps.isEmpty || !changes.isEmpty || obstacle != nil || told?.status != beginning.status
+    !steps.isEmpty || !changes.isEmpty || obstacle != nil || described?.status != beginning.status
   }
 }
 

@@ -92,7 +92,7 @@ struct Replay: Sendable {
         try await TenantLock.take(tenant, in: transaction)
         let replay = PurchaseReplay(filter: filter, tenant: tenant, transaction: transaction)
         let found = try await replay.page(after: cursor, limit: Self.batch)
-        try await replay.mark(found.map(\.id), by: actor)
+        try await replay.requestReconcile(of: found.map(\.id), by: actor)
         return (found.count, found.count == Self.batch ? found.last?.cursor : nil)
       case .events(let filter):
         let replay = EventReplay(filter: filter, tenant: tenant, transaction: transaction)

@@ -18,7 +18,7 @@ package struct Workers: Service {
   let breaker: CircuitBreaker
   let thinEvents: ThinEvents
   let reconciler: Reconciler
-  let parking: any TenantParking
+  let blocking: any TenantBlocking
   let wakeUp: WakeUp
   /// How many purchases of one tenant are worked on at the same time: a tenant's Stripe account serves its own shop first.
   let concurrencyPerTenant: Int
@@ -84,20 +84,20 @@ package struct Workers: Service {
     await withDiscardingTaskGroup { group in
       await loop("reconciler \(number)") {
         guard let tenant = try await queue.tenants.claim() else { return false }
-        let turn = ClaimUnderWay(slow)
-        group.addTask { await self.seeThrough(tenant, turn) }
-        try await turn.wait()
+        let claim = ClaimUnderWay(slow)
+        group.addTask { await self.seeThrough(tenant, claim) }
+        try await claim.wait()
         return true
       }
     }
   }
 
-  private func seeThrough(_ tenant: Tenant, _ turn: ClaimUnderWay) async {
+  private func seeThrough(_ tenant: Tenant, _ claim: ClaimUnderWay) async {
     do {
-      try await ClaimProgress.$note.withValue(turn.progressed) { try await serveTurn(of: tenant) }
-      _ = turn.end(nil)
+      try await ClaimProgress.$note.withValue(claim.progressed) { try await serveClaim(of: tenant) }
+      _ = claim.end(nil)
     } catch {
-      if !turn.end(error), !Task.isCancelled {
+      if !claim.end(error), !Task.isCancelled {
         logger.error("turn failed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
       }
     }
@@ -105,20 +105,20 @@ package struct Workers: Service {
 
   /// Serves the tenant that has waited longest, until the end of its claim.
   /// - Returns: whether a tenant was waiting.
-  func serveTurn() async throws -> Bool {
+  func serveNextTenant() async throws -> Bool {
     guard let tenant = try await queue.tenants.claim() else { return false }
-    try await serveTurn(of: tenant)
+    try await serveClaim(of: tenant)
     return true
   }
 
-  private func serveTurn(of tenant: Tenant) async throws {
+  private func serveClaim(of tenant: Tenant) async throws {
     do {
       try await holding(tenant) { try await serve(tenant) }
     } catch {
-      try await endTurn(of: tenant)
+      try await releaseClaim(of: tenant)
       throw error
     }
-    try await endTurn(of: tenant)
+    try await releaseClaim(of: tenant)
   }
 
   /// Extends the claim during the work, for a minute at most: a single purchase may take longer, and its vendor's other
@@ -138,21 +138,21 @@ package struct Workers: Service {
 
   /// A claim is released even if the service is stopping, so that no other replica waits for it to expire. The separate task
   /// keeps the cancellation away from the release; it is awaited here.
-  private func endTurn(of tenant: Tenant) async throws {
+  private func releaseClaim(of tenant: Tenant) async throws {
     try await Task { try await queue.release(tenant) }.value
   }
 
   /// How one purchase of a claim ended.
   private enum Ended: Sendable {
     case went(Outage?)
-    case parked(TenantUnavailable)
+    case blocked(TenantUnavailable)
   }
 
   private func reconcile(_ purchase: PurchaseID, of tenant: Tenant) async throws -> Ended {
     do {
       return .went(try await reconciler.reconcile(purchase, of: tenant))
     } catch let unavailable as TenantUnavailable {
-      return .parked(unavailable)
+      return .blocked(unavailable)
     }
   }
 
@@ -161,22 +161,22 @@ package struct Workers: Service {
     // Thin events come first, since they may contain a sale that is not known here yet.
     if work.hasThinEvents, try await !fetch(of: tenant) { return }
     var outage: Outage?
-    var isParked = false
+    var isBlocked = false
     try await BoundedWork.run(through: work.purchases, width: concurrencyPerTenant) { purchase in
       try await reconcile(purchase, of: tenant)
     } goesOn: { ended in
       switch ended {
       case .went(let found): outage = outage ?? found
-      case .parked(let unavailable):
-        if !isParked { try await park(tenant, unavailable) }
-        isParked = true
+      case .blocked(let unavailable):
+        if !isBlocked { try await block(tenant, unavailable) }
+        isBlocked = true
       }
-      return outage == nil && !isParked
+      return outage == nil && !isBlocked
     }
-    if isParked { return }
+    if isBlocked { return }
     if let outage {
-      try await pause(tenant, for: outage)
-    } else if work.isProbe, !work.purchases.isEmpty {
+      try await openBreaker(of: tenant, for: outage)
+    } else if work.isHalfOpen, !work.purchases.isEmpty {
       try await breaker.close(tenant)
     }
   }
@@ -187,24 +187,24 @@ package struct Workers: Service {
     do {
       let served = try await thinEvents.serve(tenant)
       if let outage = served.outage {
-        try await pause(tenant, for: outage)
+        try await openBreaker(of: tenant, for: outage)
         return false
       }
       if served.completed > 0 { try await breaker.close(tenant) }
       return true
     } catch let unavailable as TenantUnavailable {
-      try await park(tenant, unavailable)
+      try await block(tenant, unavailable)
       return false
     }
   }
 
-  private func pause(_ tenant: Tenant, for outage: Outage) async throws {
+  private func openBreaker(of tenant: Tenant, for outage: Outage) async throws {
     logger.warning("tenant is left in peace for a while", metadata: ["tenant": "\(tenant)", "reason": "\(outage)"])
     try await breaker.open(tenant, for: outage)
   }
 
-  private func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {
+  private func block(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {
     logger.warning("tenant is parked", metadata: ["tenant": "\(tenant)", "reason": "\(unavailable.reason.rawValue)"])
-    try await parking.park(tenant, unavailable)
+    try await blocking.block(tenant, unavailable)
   }
 }

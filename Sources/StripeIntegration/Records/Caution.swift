@@ -27,7 +27,7 @@ struct Caution: Sendable {
   static let longestEvent = "60 seconds"
 
   /// How long to set a purchase aside: five minutes, then four times as long each time, at most a day.
-  static func pause(afterEnds ends: Int) -> TimeInterval {
+  static func delay(afterEnds ends: Int) -> TimeInterval {
     let step = min(max(ends - mostEnds, 0), 5)
     return min(300 * TimeInterval(1 << (2 * step)), 86_400)
   }

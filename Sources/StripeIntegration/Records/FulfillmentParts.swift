@@ -8,7 +8,7 @@ import Tenancy
 
 /// The parts of a page of purchases, read with one statement for each table, however many purchases there are.
 struct FulfillmentParts: Sendable {
-  struct Agreement: Sendable {
+  struct PinnedTerms: Sendable {
     let key: LineKey
     let mappingID: String
     let price: String?
@@ -22,12 +22,12 @@ struct FulfillmentParts: Sendable {
     let status: Recorded.Unit.Status
     let keyHint: String?
     let expiresAt: Date?
-    let byHand: [ByHand]
+    let manualOverrides: [ManualOverride]
   }
 
   private(set) var aliases: [PurchaseID: [String]] = [:]
   private(set) var sold: [PurchaseID: [SoldLine]] = [:]
-  private(set) var agreements: [PurchaseID: [Agreement]] = [:]
+  private(set) var pinnedTerms: [PurchaseID: [PinnedTerms]] = [:]
   private(set) var units: [PurchaseID: [Unit]] = [:]
   /// Ids at LicenseKit of orders and subscriptions, by kind and `product|external id`.
   private(set) var records: [PurchaseID: [String: String]] = [:]
@@ -44,7 +44,7 @@ struct FulfillmentParts: Sendable {
     let ids = purchases.map(\.id.rawValue)
     try await loadAliases(ids, tenant, transaction)
     try await loadSold(ids, tenant, transaction)
-    try await loadAgreements(ids, tenant, transaction)
+    try await loadPinnedTerms(ids, tenant, transaction)
     try await loadUnits(ids, tenant, transaction)
     try await loadRecords(ids, tenant, transaction)
     try await loadCustomers(purchases.map { Self.customerCode($0, tenant) }, tenant, transaction)
@@ -52,7 +52,7 @@ struct FulfillmentParts: Sendable {
 
   /// The code of the buyer's record. A guest is named after the sale.
   static func customerCode(_ purchase: PurchaseRow, _ tenant: Tenant) -> String {
-    Decider(tenant: tenant, mappings: [], agreed: [:], now: .distantPast)
+    Decider(tenant: tenant, mappings: [], pinned: [:], now: .distantPast)
       .customer(stripe: purchase.customerID, guest: purchase.stripeID, email: nil, name: nil, known: nil).code
   }
 
@@ -97,7 +97,7 @@ struct FulfillmentParts: Sendable {
     }
   }
 
-  private mutating func loadAgreements(
+  private mutating func loadPinnedTerms(
     _ ids: [String], _ tenant: Tenant, _ transaction: PostgresTransaction
   ) async throws {
     for row in try await transaction.query(
@@ -110,8 +110,8 @@ struct FulfillmentParts: Sendable {
        ORDER BY purchase_id, line_key, licensekit_product_id
       """)
     {
-      agreements[try row.get("purchase_id"), default: []].append(
-        Agreement(
+      pinnedTerms[try row.get("purchase_id"), default: []].append(
+        PinnedTerms(
           key: LineKey(line: try row.get("line_key"), product: try row.get("licensekit_product_id")),
           mappingID: try row.get("mapping_id"), price: try row.get("stripe_price_id"),
           causes: try row.get("causes")))
@@ -143,7 +143,7 @@ struct FulfillmentParts: Sendable {
         line: try row.get("line_key"), product: try row.get("licensekit_product_id"), ordinal: try row.get("ordinal")),
       orderExternalID: try row.get("order_id"), license: try row.get("license_id"), status: status ?? .active,
       keyHint: try row.get("key_hint"), expiresAt: try row.get("expires_at"),
-      byHand: try row.get("by_hand", as: [String].self).compactMap(ByHand.init(rawValue:)).sorted())
+      manualOverrides: try row.get("by_hand", as: [String].self).compactMap(ManualOverride.init(rawValue:)).sorted())
   }
 
   private mutating func loadRecords(_ ids: [String], _ tenant: Tenant, _ transaction: PostgresTransaction) async throws

@@ -49,18 +49,18 @@ struct FulfillmentReader: Sendable {
        LIMIT \(limit)
       """
     ).map(Self.purchase)
-    return try await told(rows)
+    return try await described(rows)
   }
 
   /// If the tenant is blocked, due purchases say that they wait for this: nobody looks at them meanwhile.
-  private func told(_ rows: [PurchaseRow]) async throws -> [PurchaseRow] {
-    guard rows.contains(where: \.isDue), let standstill = try await Standstill.of(tenant, in: transaction) else {
+  private func described(_ rows: [PurchaseRow]) async throws -> [PurchaseRow] {
+    guard rows.contains(where: \.isDue), let blockage = try await Blockage.of(tenant, in: transaction) else {
       return rows
     }
     return rows.map { row in
       guard row.isDue else { return row }
       var row = row
-      row.reason = standstill.sentence
+      row.reason = blockage.sentence
       return row
     }
   }
@@ -110,10 +110,10 @@ struct FulfillmentReader: Sendable {
          AND purchase_id = \(purchase)
       """
     ).map(Self.purchase)
-    return try await told(rows).first
+    return try await described(rows).first
   }
 
-  /// The latest part of a purchase's story, oldest entry first, and what may hold it up.
+  /// The latest part of a purchase's timeline, oldest entry first, and what may hold it up.
   func timeline(of purchase: PurchaseID, limit: Int = 500) async throws -> [FulfillmentView.TimelineEntry] {
     let pending = try await InstallStore(tenant: tenant, transaction: transaction).pendingApproval().map { pending in
       FulfillmentView.TimelineEntry(
@@ -148,7 +148,7 @@ struct FulfillmentReader: Sendable {
     let id: PurchaseID = try row.get("purchase_id")
     return PurchaseRow(
       id: id, kind: try row.get("kind"), stripeID: try row.get("stripe_id"), customerID: try row.get("customer_id"),
-      status: try row.get("status"), reason: try row.get("reason"), attentionAt: try row.get("attention_at"),
+      status: try row.get("status"), reason: try row.get("reason"), reconcileAt: try row.get("attention_at"),
       isDue: try row.get("is_due"), attempts: try row.get("attempts"), createdAt: try row.get("created_at"),
       updatedAt: try row.get("updated_at"),
       cursor: TimeCursor(microseconds: try row.get("created_us"), id: id.rawValue))
@@ -164,7 +164,7 @@ struct PurchaseRow: Sendable {
   let status: String
   /// The reason for the status, or what the purchase waits for.
   var reason: String?
-  let attentionAt: Date?
+  let reconcileAt: Date?
   /// The purchase is to be looked at now.
   let isDue: Bool
   let attempts: Int

@@ -16,36 +16,36 @@ extension FulfillmentView {
         stripeID: purchase.customerID?.rawValue,
         licensekitID: parts.customers[FulfillmentParts.customerCode(purchase, tenant)]),
       lines: Self.lines(of: purchase, parts, now: now), reason: purchase.reason, createdAt: purchase.createdAt,
-      updatedAt: purchase.updatedAt, nextLookAt: purchase.attentionAt, attempts: purchase.attempts)
+      updatedAt: purchase.updatedAt, nextLookAt: purchase.reconcileAt, attempts: purchase.attempts)
   }
 
   /// The lines that are sold now, in Stripe's order, then those that are no longer sold. A line that gives several LicenseKit
   /// products appears once for each.
   private static func lines(of purchase: PurchaseRow, _ parts: FulfillmentParts, now: Date) -> [Line] {
     let sold = parts.sold[purchase.id] ?? []
-    let agreements = parts.agreements[purchase.id] ?? []
+    let pinnedTerms = parts.pinnedTerms[purchase.id] ?? []
     let units = parts.units[purchase.id] ?? []
     let records = parts.records[purchase.id] ?? [:]
 
-    func line(_ key: String, _ sold: SoldLine?, _ agreement: FulfillmentParts.Agreement?) -> Line {
-      let own = units.filter { $0.key.line == key && $0.key.product == agreement?.key.product }
-      let product = agreement?.key.product
+    func line(_ key: String, _ sold: SoldLine?, _ pinnedTerms: FulfillmentParts.PinnedTerms?) -> Line {
+      let own = units.filter { $0.key.line == key && $0.key.product == pinnedTerms?.key.product }
+      let product = pinnedTerms?.key.product
       let order = own.lazy.compactMap(\.orderExternalID).first
       return Line(
-        stripeLineID: key, stripePriceID: sold?.price?.rawValue ?? agreement?.price,
-        stripeProductID: sold?.product?.rawValue, quantity: sold?.quantity ?? 0, mappingID: agreement?.mappingID,
+        stripeLineID: key, stripePriceID: sold?.price?.rawValue ?? pinnedTerms?.price,
+        stripeProductID: sold?.product?.rawValue, quantity: sold?.quantity ?? 0, mappingID: pinnedTerms?.mappingID,
         licensekitProductID: product,
         licensekitOrderID: product.flatMap { product in order.flatMap { records["order:\(product)|\($0)"] } },
         licensekitSubscriptionID: product.flatMap { records["subscription:\($0)|\(purchase.stripeID):\(key)"] },
-        licenses: own.compactMap { License($0, causes: agreement?.causes ?? [], now: now) })
+        licenses: own.compactMap { License($0, causes: pinnedTerms?.causes ?? [], now: now) })
     }
 
     let current = sold.flatMap { sold -> [Line] in
-      let own = agreements.filter { $0.key.line == sold.key }
+      let own = pinnedTerms.filter { $0.key.line == sold.key }
       return own.isEmpty ? [line(sold.key, sold, nil)] : own.map { line(sold.key, sold, $0) }
     }
     let soldKeys = Set(sold.map(\.key))
-    return current + agreements.filter { !soldKeys.contains($0.key.line) }.map { line($0.key.line, nil, $0) }
+    return current + pinnedTerms.filter { !soldKeys.contains($0.key.line) }.map { line($0.key.line, nil, $0) }
   }
 }
 
@@ -56,6 +56,6 @@ extension FulfillmentView.License {
     self.init(
       id: license, ordinal: unit.key.ordinal,
       status: LicenseStatus(recorded: unit.status, expiresAt: unit.expiresAt, now: now), keyHint: unit.keyHint,
-      expiresAt: unit.expiresAt, changedByHand: unit.byHand, causes: causes)
+      expiresAt: unit.expiresAt, changedByHand: unit.manualOverrides, causes: causes)
   }
 }

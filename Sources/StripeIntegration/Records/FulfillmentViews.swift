@@ -57,7 +57,7 @@ struct FulfillmentView: Encodable, Sendable {
     @OrNull var keyHint: String?
     @OrNull var expiresAt: Date?
     /// What a person changed about it at LicenseKit; this service leaves it so.
-    let changedByHand: [ByHand]
+    let changedByHand: [ManualOverride]
     /// Everything that withholds or has ended its access, as words (`past_due`, `disputed`, …).
     let causes: [String]
   }

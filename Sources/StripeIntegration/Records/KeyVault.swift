@@ -6,7 +6,7 @@ import Postgres
 import StripeAPI
 import Tenancy
 
-/// License keys at rest: sealed with the key ring, bound to the tenant and the license, and readable only by this service.
+/// License keys at rest: encrypted with the key ring, bound to the tenant and the license, and readable only by this service.
 struct KeyVault: Sendable {
   let keyRing: KeyRing
 
@@ -17,25 +17,25 @@ struct KeyVault: Sendable {
   /// Stores the key in the transaction that marks the license as issued: LicenseKit never shows it again.
   func store(_ key: String, of license: LicenseID, for tenant: Tenant, in transaction: PostgresTransaction) async throws
   {
-    let sealed = try keyRing.seal(Array(key.utf8), context: context(tenant, license))
+    let encrypted = try keyRing.encrypt(Array(key.utf8), context: context(tenant, license))
     try await transaction.query(
       """
       INSERT INTO stripe_integration.license_keys (account_id, livemode, license_id, sealed_key)
-      VALUES (\(tenant.account), \(tenant.livemode), \(license), \(sealed))
+      VALUES (\(tenant.account), \(tenant.livemode), \(license), \(encrypted))
       ON CONFLICT (account_id, livemode, license_id) DO UPDATE
          SET sealed_key = excluded.sealed_key
       """)
   }
 
-  /// Seals those keys of the tenant again that were sealed under another key than the ring's first. It is safe beside live
-  /// work, and can be repeated.
-  /// - Returns: how many were sealed again.
-  func reseal(_ tenant: Tenant, in database: TenantDatabase) async throws -> Int {
+  /// Encrypts those keys of the tenant again that were encrypted under another key than the ring's first. It is safe beside
+  /// live work, and can be repeated.
+  /// - Returns: how many were encrypted again.
+  func reencrypt(_ tenant: Tenant, in database: TenantDatabase) async throws -> Int {
     var count = 0
     var last: LicenseID = ""
     while true {
       let page = try await database.transaction(for: tenant) { [last] transaction in
-        try await resealPage(of: tenant, after: last, in: transaction)
+        try await reencryptPage(of: tenant, after: last, in: transaction)
       }
       count += page.changed
       guard let next = page.last else { return count }
@@ -43,7 +43,7 @@ struct KeyVault: Sendable {
     }
   }
 
-  private func resealPage(
+  private func reencryptPage(
     of tenant: Tenant, after last: LicenseID, in transaction: PostgresTransaction
   ) async throws -> (changed: Int, last: LicenseID?) {
     let rows = try await transaction.query(
@@ -60,9 +60,9 @@ struct KeyVault: Sendable {
     var changed = 0
     for row in rows {
       let license: LicenseID = try row.get("license_id")
-      let sealed: [UInt8] = try row.get("sealed_key")
-      guard keyRing.needsResealing(sealed) else { continue }
-      let key = try keyRing.open(sealed, context: context(tenant, license))
+      let encrypted: [UInt8] = try row.get("sealed_key")
+      guard keyRing.needsReencryption(encrypted) else { continue }
+      let key = try keyRing.decrypt(encrypted, context: context(tenant, license))
       try await store(String(decoding: key, as: UTF8.self), of: license, for: tenant, in: transaction)
       changed += 1
     }
@@ -71,7 +71,7 @@ struct KeyVault: Sendable {
 
   /// The key in plain text. The caller must write an audit entry in the same transaction.
   func reveal(_ license: LicenseID, of tenant: Tenant, in transaction: PostgresTransaction) async throws -> String? {
-    let sealed: [UInt8]? = try await transaction.query(
+    let encrypted: [UInt8]? = try await transaction.query(
       """
       SELECT sealed_key
         FROM stripe_integration.license_keys
@@ -80,7 +80,7 @@ struct KeyVault: Sendable {
          AND license_id = \(license)
       """
     ).first?.get("sealed_key")
-    guard let sealed else { return nil }
-    return String(decoding: try keyRing.open(sealed, context: context(tenant, license)), as: UTF8.self)
+    guard let encrypted else { return nil }
+    return String(decoding: try keyRing.decrypt(encrypted, context: context(tenant, license)), as: UTF8.self)
   }
 }

@@ -140,7 +140,7 @@ struct PurchaseIndex {
 
   /// Makes a reconcile request for a purchase, and makes its tenant due.
   /// - Parameter inspecting: whether its licenses are to be looked at in LicenseKit.
-  func mark(_ purchase: PurchaseID, at moment: Date? = nil, inspecting: Bool = false) async throws {
+  func requestReconcile(of purchase: PurchaseID, at moment: Date? = nil, inspecting: Bool = false) async throws {
     try await transaction.query(
       """
       UPDATE stripe_integration.purchases
@@ -156,7 +156,7 @@ struct PurchaseIndex {
   }
 
   /// Makes reconcile requests for the purchases of these subscriptions, as far as they are known.
-  func mark(_ subscriptions: [Stripe.SubscriptionID], besides purchase: PurchaseID) async throws {
+  func requestReconcile(of subscriptions: [Stripe.SubscriptionID], besides purchase: PurchaseID) async throws {
     let concerned = try await transaction.query(
       """
       SELECT DISTINCT purchase_id
@@ -168,7 +168,7 @@ struct PurchaseIndex {
        ORDER BY purchase_id
       """
     ).map { row in try row.get("purchase_id", as: PurchaseID.self) }
-    for purchase in concerned { try await mark(purchase) }
+    for purchase in concerned { try await requestReconcile(of: purchase) }
   }
 
   /// Makes a run under way lose its lease, so that nothing is done from its outdated knowledge.

@@ -34,7 +34,7 @@ struct RecordStore {
       """)
     {
       let key = LineKey(line: try row.get("line_key"), product: try row.get("licensekit_product_id"))
-      recorded.agreed[key] = Decider.Agreement(
+      recorded.pinned[key] = Decider.PinnedTerms(
         mappingID: try row.get("mapping_id"), price: try row.get("stripe_price_id"),
         terms: try StoredJSON.value(from: row.get("terms")), isOpen: try row.get("is_open"))
     }
@@ -81,7 +81,7 @@ struct RecordStore {
     try StoredJSON.text(customer.contact)
   }
 
-  /// Records what a step is about to do, so that after a crash everything in doubt is marked.
+  /// Records what a step is about to do, so that after a crash everything in flight is marked.
   /// - Parameter recorded: the records after `Recorded.begin` of the step.
   func begin(_ step: Step, _ recorded: Recorded) async throws {
     switch step {
@@ -158,8 +158,8 @@ struct RecordStore {
     }
   }
 
-  /// Keeps the terms under which the lines are sold (`Recorded.agree`).
-  func agree(_ lines: [DesiredLine], knowing: [LineKey: Decider.Agreement]) async throws {
+  /// Keeps the terms under which the lines are sold (`Recorded.pinTerms`).
+  func pinTerms(of lines: [DesiredLine], knowing: [LineKey: Decider.PinnedTerms]) async throws {
     let names = Set(lines.map(\.key.line))
     let isDecided = knowing.contains { $0.value.isOpen && names.contains($0.key.line) }
     if isDecided {
@@ -173,14 +173,14 @@ struct RecordStore {
            AND is_open
         """)
     }
-    for line in lines where knowing[line.key] != line.agreement {
+    for line in lines where knowing[line.key] != line.pinnedTerms {
       if let former = knowing[line.key] { try await keepPolicy(of: line.key, former.terms.policy) }
       try await transaction.query(
         """
         INSERT INTO stripe_integration.lines
                (account_id, livemode, purchase_id, line_key, licensekit_product_id, mapping_id, stripe_price_id, terms)
         VALUES (\(tenant.account), \(tenant.livemode), \(purchase), \(line.key.line), \(line.key.product),
-                \(line.agreement.mappingID), \(line.agreement.price), \(try StoredJSON.text(line.agreement.terms))::text::jsonb)
+                \(line.pinnedTerms.mappingID), \(line.pinnedTerms.price), \(try StoredJSON.text(line.pinnedTerms.terms))::text::jsonb)
         ON CONFLICT (account_id, livemode, purchase_id, line_key, licensekit_product_id) DO UPDATE
            SET mapping_id      = excluded.mapping_id,
                stripe_price_id = excluded.stripe_price_id,
@@ -268,7 +268,7 @@ struct RecordStore {
   /// Withdraws terms under which nothing was issued, so that a corrected mapping applies. If a line was issued in part, its
   /// other terms stay, open: the buyer has paid for all of it. A revoked license whose key was never stored does not count as
   /// issued.
-  func openUnusedAgreements() async throws {
+  func openUnusedTerms() async throws {
     try await transaction.query(
       """
       UPDATE stripe_integration.lines l
@@ -360,11 +360,11 @@ struct RecordStore {
     }
     recorded.units[key] = Recorded.Unit(
       generation: try row.get("generation"), license: license,
-      unsettled: try row.get("unsettled", as: String?.self).flatMap(Recorded.Unit.Unsettled.init(rawValue:)),
+      inFlight: try row.get("unsettled", as: String?.self).flatMap(Recorded.Unit.InFlight.init(rawValue:)),
       policy: try row.get("policy_id", as: PolicyID?.self)
-        ?? recorded.agreed[LineKey(line: key.line, product: key.product)]?.terms.policy,
+        ?? recorded.pinned[LineKey(line: key.line, product: key.product)]?.terms.policy,
       replaced: try row.get("replaced", as: [String].self).map { LicenseID($0) },
-      byHand: Set(try row.get("by_hand", as: [String].self).compactMap(ByHand.init(rawValue:))))
+      manualOverrides: Set(try row.get("by_hand", as: [String].self).compactMap(ManualOverride.init(rawValue:))))
   }
 
   private func put(
@@ -390,12 +390,12 @@ struct RecordStore {
          SET generation     = \(unit.generation),
              policy_id      = COALESCE(\(unit.policy), policy_id),
              replaced       = \(unit.replaced.map(\.rawValue))::text[],
-             by_hand        = \(unit.byHand.sorted().map(\.rawValue))::text[],
+             by_hand        = \(unit.manualOverrides.sorted().map(\.rawValue))::text[],
              license_id     = \(id),
              license_status = \(status.rawValue),
              expires_at     = \(expiresAt),
              features       = \(try StoredJSON.text(features))::text::jsonb,
-             unsettled      = \(unit.unsettled?.rawValue),
+             unsettled      = \(unit.inFlight?.rawValue),
              key_hint       = COALESCE(\(keyHint), key_hint),
              issued_at      = COALESCE(issued_at, now()),
              updated_at     = now()

@@ -5,7 +5,7 @@ import Postgres
 import Purchases
 import StripeAPI
 
-/// The story of a purchase, recorded as it happens, within a transaction of its tenant.
+/// The timeline of a purchase, recorded as it happens, within a transaction of its tenant.
 struct Timeline {
   enum Kind: String { case event, decision, step, note }
   enum State: String { case started, succeeded, failed }
@@ -64,7 +64,7 @@ struct Timeline {
 
 extension LicenseKitTrace {
   /// The note about a step, with the request ids of its LicenseKit calls.
-  func told(after note: String?) -> String? {
+  func described(after note: String?) -> String? {
     let ids = requestIDs.isEmpty ? nil : "LicenseKit: \(requestIDs.listed)"
     let parts = [note, ids].compactMap { $0 }
     return parts.isEmpty ? nil : parts.joined(separator: ". ")

@@ -137,7 +137,7 @@ struct EventRouter: Sendable {
         _ = try await route(rows, of: tenant, index, eachApart: true)
         return
       }
-      await recent.doubt(tenant)
+      await recent.invalidate(tenant)
       try await end(id, Outcome(.failed, Caution.reasonOfEvent), of: tenant, in: transaction)
       logger.error("event set aside", metadata: ["tenant": "\(tenant)", "event": "\(id)"])
     }
@@ -201,7 +201,7 @@ struct EventRouter: Sendable {
   ) async throws -> Int {
     let transaction = index.transaction
     guard !rows.isEmpty else { return 0 }
-    var standing = try await ConnectionStanding.read(of: tenant, in: transaction)
+    var connection = try await ConnectionState.read(of: tenant, in: transaction)
     let settings = try await SettingsStore(tenant: tenant, transaction: transaction).load()
     var toFetch: [String] = []
     for row in rows {
@@ -211,13 +211,13 @@ struct EventRouter: Sendable {
         body: try row.get("body"), signedFor: environment.flatMap(StripeEnvironment.init(rawValue:)))
       let outcome: Outcome
       if eachApart {
-        outcome = try await routeApart(delivery, settings, tenant, index, &standing)
+        outcome = try await routeApart(delivery, settings, tenant, index, &connection)
       } else {
-        outcome = try await route(delivery, settings, tenant, index, &standing)
+        outcome = try await route(delivery, settings, tenant, index, &connection)
       }
       try await end(id, outcome, of: tenant, in: transaction)
       if outcome.state == .ignored, let environment = delivery.signedFor,
-        standing.refusal(of: environment, undoing: true) != nil
+        connection.refusal(of: environment, undoing: true) != nil
       {
         try await free(id, of: environment, tenant, in: transaction)
       }
@@ -273,19 +273,19 @@ struct EventRouter: Sendable {
   /// Routes one event so that a failure undoes only this event's changes.
   private func routeApart(
     _ delivery: Delivery, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex,
-    _ standing: inout ConnectionStanding
+    _ connection: inout ConnectionState
   ) async throws -> Outcome {
     do {
-      let before = standing
+      let before = connection
       let (outcome, after) = try await index.transaction.savepoint { _ in
-        var standing = before
-        let outcome = try await route(delivery, settings, tenant, index, &standing)
-        return (outcome, standing)
+        var connection = before
+        let outcome = try await route(delivery, settings, tenant, index, &connection)
+        return (outcome, connection)
       }
-      standing = after
+      connection = after
       return outcome
     } catch let error as PostgresError where error.refusesContent {
-      await recent.doubt(tenant)
+      await recent.invalidate(tenant)
       logger.warning("event cannot be stored", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
       return Outcome(.failed, "The event's content cannot be stored: \(error.codeName).")
     }
@@ -315,28 +315,28 @@ struct EventRouter: Sendable {
 
   private func route(
     _ delivery: Delivery, _ settings: TenantSettings, _ tenant: Tenant, _ index: PurchaseIndex,
-    _ standing: inout ConnectionStanding
+    _ connection: inout ConnectionState
   ) async throws -> Outcome {
-    if let refusal = standing.refusal(of: delivery.signedFor) { return Outcome(.ignored, refusal) }
+    if let refusal = connection.refusal(of: delivery.signedFor) { return Outcome(.ignored, refusal) }
     let delivered: DeliveredEvent
     do { delivered = try DeliveredEvent(parsing: Array(delivery.body.utf8)) } catch {
       return await unreadable(error, tenant)
     }
     switch delivered {
-    case .thin(let event): return try await route(event, delivery.signedFor, tenant, index, &standing)
-    case .snapshot(let event): return try await route(event, delivery.signedFor, settings, tenant, index, &standing)
+    case .thin(let event): return try await route(event, delivery.signedFor, tenant, index, &connection)
+    case .snapshot(let event): return try await route(event, delivery.signedFor, settings, tenant, index, &connection)
     }
   }
 
   private func unreadable(_ error: any Error, _ tenant: Tenant) async -> Outcome {
-    await recent.doubt(tenant)
+    await recent.invalidate(tenant)
     logger.warning("event cannot be read", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
     return Outcome(.failed, "The event cannot be read: \(error)")
   }
 
   private func route(
     _ event: StripeEvent, _ signedFor: StripeEnvironment?, _ settings: TenantSettings, _ tenant: Tenant,
-    _ index: PurchaseIndex, _ standing: inout ConnectionStanding
+    _ index: PurchaseIndex, _ connection: inout ConnectionState
   ) async throws -> Outcome {
     let effect: EventEffect
     do { effect = try EventTable.effect(of: event, settings: settings) } catch {
@@ -344,44 +344,44 @@ struct EventRouter: Sendable {
     }
     switch effect {
     case .application(let change):
-      return try await handle(change, at: event.created, signedFor, tenant, index, &standing)
+      return try await handle(change, at: event.created, signedFor, tenant, index, &connection)
     case .ignore(let reason):
       return Outcome(.ignored, reason)
-    case .learn(let snapshot, let attention):
-      guard standing.isConnected else { return Outcome(.waiting, "Waits until the account is connected.") }
-      return try await learn(snapshot, attention, event, index)
+    case .learn(let snapshot, let request):
+      guard connection.isConnected else { return Outcome(.waiting, "Waits until the account is connected.") }
+      return try await learn(snapshot, request, event, index)
     }
   }
 
   private func handle(
     _ change: EventEffect.Application, at moment: Date, _ signedFor: StripeEnvironment?, _ tenant: Tenant,
-    _ index: PurchaseIndex, _ standing: inout ConnectionStanding
+    _ index: PurchaseIndex, _ connection: inout ConnectionState
   ) async throws -> Outcome {
-    if let refusal = standing.refusal(of: signedFor, undoing: change.endsInstallation) {
+    if let refusal = connection.refusal(of: signedFor, undoing: change.endsInstallation) {
       return Outcome(.ignored, refusal)
     }
     let outcome = try await application.handle(
       change, at: moment, signedFor: signedFor, of: tenant, in: index.transaction)
-    standing = try await .read(of: tenant, in: index.transaction)
+    connection = try await .read(of: tenant, in: index.transaction)
     switch outcome {
     case .taken(let text): return Outcome(.done, text)
     case .notOurs(let reason): return Outcome(.ignored, reason)
     }
   }
 
-  /// A thin event has no object. Its tenant's turn asks for the object, and then it is routed like all others.
+  /// A thin event has no object. A claim of its tenant's queue asks for the object, and then it is routed like all others.
   private func route(
     _ event: ThinEvent, _ signedFor: StripeEnvironment?, _ tenant: Tenant, _ index: PurchaseIndex,
-    _ standing: inout ConnectionStanding
+    _ connection: inout ConnectionState
   ) async throws -> Outcome {
     switch EventTable.effect(of: event) {
     case .application(let change):
-      return try await handle(change, at: event.created, signedFor, tenant, index, &standing)
+      return try await handle(change, at: event.created, signedFor, tenant, index, &connection)
     case .readInstalls:
-      try await InstallListStore.ask([standing.environment], in: index.transaction)
+      try await InstallListStore.ask([connection.environment], in: index.transaction)
       return Outcome(.done, "The list of installations is read soon.")
-    case .sweep:
-      guard standing.isConnected else {
+    case .eventSync:
+      guard connection.isConnected else {
         return Outcome(.ignored, "The account is not connected: its events are read then.")
       }
       try await alerts.raised(tenant, in: index.transaction)
@@ -389,13 +389,13 @@ struct EventRouter: Sendable {
     case .ignore(let reason):
       return Outcome(.ignored, reason)
     case .fetch:
-      guard standing.isConnected else { return Outcome(.waiting, "Waits until the account is connected.") }
+      guard connection.isConnected else { return Outcome(.waiting, "Waits until the account is connected.") }
       return Outcome(.waiting, ThinEventQueue.outcome, isToFetch: true)
     }
   }
 
   private func learn(
-    _ snapshot: Snapshot, _ attention: EventEffect.Attention, _ event: StripeEvent, _ index: PurchaseIndex
+    _ snapshot: Snapshot, _ request: EventEffect.ReconcileRequest, _ event: StripeEvent, _ index: PurchaseIndex
   ) async throws -> Outcome {
     let fact = Fact(snapshot, asOf: event.created, source: .event)
     let isNews = try await FactStore(tenant: index.tenant, transaction: index.transaction).learn(fact)
@@ -404,26 +404,26 @@ struct EventRouter: Sendable {
       if let buyer = try await records.buyer(customer.id) { try await records.erase(buyer, withEvents: false) }
       return Outcome(.done, "Remembered, and the name and addresses of the buyer were erased.")
     }
-    if attention == .none { return Outcome(.done, "Remembered.") }
-    if attention == .buyer { return try await look(atNewestOf: snapshot.customer, index) }
-    if !snapshot.shares.isEmpty { return try await share(snapshot, attention, event, index, isNews: isNews) }
+    if request == .none { return Outcome(.done, "Remembered.") }
+    if request == .buyer { return try await look(atNewestOf: snapshot.customer, index) }
+    if !snapshot.shares.isEmpty { return try await share(snapshot, request, event, index, isNews: isNews) }
     let newest = try await newestInvoice(of: snapshot, index)
     guard
       let purchase = try await index.purchase(
-        of: snapshot.aliases + (newest?.aliases ?? []), creating: attention == .always)
+        of: snapshot.aliases + (newest?.aliases ?? []), creating: request == .always)
     else {
       return Outcome(.done, "Remembered; it belongs to no known purchase.")
     }
     let timeline = Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
     try await timeline.add(
-      .event, EventStory.title(event, snapshot), detail: EventStory.detail(snapshot, isNews: isNews))
+      .event, EventSummary.title(event, snapshot), detail: EventSummary.detail(snapshot, isNews: isNews))
     if let note = EventNote(on: event, snapshot) { try await timeline.add(.note, note.title, detail: note.detail) }
     if let note = EventNote(onManaged: event, snapshot),
       try await FactStore(tenant: index.tenant, transaction: index.transaction).knowledge(of: purchase).isManaged
     {
       try await timeline.add(.note, note.title, detail: note.detail)
     }
-    try await index.mark(purchase)
+    try await index.requestReconcile(of: purchase)
     return Outcome(.done, "Purchase \(purchase)")
   }
 
@@ -435,16 +435,17 @@ struct EventRouter: Sendable {
 
   /// An invoice that bills several subscriptions concerns the purchase of each, and does not merge them.
   private func share(
-    _ invoice: Snapshot, _ attention: EventEffect.Attention, _ event: StripeEvent, _ index: PurchaseIndex, isNews: Bool
+    _ invoice: Snapshot, _ request: EventEffect.ReconcileRequest, _ event: StripeEvent, _ index: PurchaseIndex,
+    isNews: Bool
   ) async throws -> Outcome {
     var purchases: [String] = []
     for share in invoice.shares {
       try await FactStore(tenant: index.tenant, transaction: index.transaction)
         .learn(Fact(share, asOf: event.created, source: .event))
-      guard let purchase = try await index.purchase(of: share.aliases, creating: attention == .always) else { continue }
+      guard let purchase = try await index.purchase(of: share.aliases, creating: request == .always) else { continue }
       try await Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
-        .add(.event, EventStory.title(event, invoice), detail: EventStory.detail(invoice, isNews: isNews))
-      try await index.mark(purchase)
+        .add(.event, EventSummary.title(event, invoice), detail: EventSummary.detail(invoice, isNews: isNews))
+      try await index.requestReconcile(of: purchase)
       purchases.append(purchase.rawValue)
     }
     return Outcome(
@@ -468,7 +469,7 @@ struct EventRouter: Sendable {
       """
     ).first?.get("purchase_id", as: PurchaseID.self)
     guard let purchase else { return Outcome(.done, "Remembered; nothing was sold to this customer.") }
-    try await index.mark(purchase)
+    try await index.requestReconcile(of: purchase)
     return Outcome(.done, "Purchase \(purchase)")
   }
 }

@@ -31,7 +31,7 @@ struct RecentEvents: Sendable {
     guard let redis, redis.isAvailable else { return false }
     let isYoung = abs(now.timeIntervalSince(item.envelope.created)) < Self.youth
     if isYoung, !seen.contains(item.key) { return false }
-    let found = try? await redis.areThere([Self.seen(item.key), Self.doubt(item.tenant)])
+    let found = try? await redis.areThere([Self.seen(item.key), Self.invalidated(item.tenant)])
     return found == [true, false]
   }
 
@@ -47,12 +47,12 @@ struct RecentEvents: Sendable {
   }
 
   /// Something of the tenant has failed: until everything remembered has expired, no event counts as known.
-  func doubt(_ tenant: Tenant) async {
-    _ = try? await redis?.set(Self.doubt(tenant), "1", expiry: Self.memory)
+  func invalidate(_ tenant: Tenant) async {
+    _ = try? await redis?.set(Self.invalidated(tenant), "1", expiry: Self.memory)
   }
 
   private static func seen(_ key: String) -> String { "event:\(key)" }
-  private static func doubt(_ tenant: Tenant) -> String { "event-doubt:\(tenant)" }
+  private static func invalidated(_ tenant: Tenant) -> String { "event-doubt:\(tenant)" }
 
   private static let rememberAll = RedisScript(
     "for _, key in ipairs(KEYS) do redis.call('SET', key, '1', 'EX', ARGV[1]) end")

@@ -19,7 +19,7 @@ struct ThinEventQueue {
 
   static let outcome = "Waits until its object is asked for at Stripe."
 
-  /// Has the objects of events asked for in the tenant's next turn.
+  /// Has the objects of events asked for under the tenant's next claim.
   func ask(_ events: [String]) async throws {
     guard !events.isEmpty else { return }
     try await transaction.query(
@@ -107,7 +107,7 @@ struct ThinEventQueue {
   }
 
   /// Has the objects asked for again later.
-  func postpone(_ events: [String], for pause: TimeInterval, reason: String) async throws {
+  func postpone(_ events: [String], for backoff: TimeInterval, reason: String) async throws {
     guard !events.isEmpty else { return }
     try await lock(events)
     try await transaction.query(
@@ -115,7 +115,7 @@ struct ThinEventQueue {
       UPDATE stripe_integration.inbox
          SET attempts = attempts + 1,
              outcome  = \(reason),
-             fetch_at = now() + make_interval(secs => \(pause)::double precision)
+             fetch_at = now() + make_interval(secs => \(backoff)::double precision)
        WHERE account_id = \(tenant.account)
          AND livemode   = \(tenant.livemode)
          AND event_id   = ANY(\(events))

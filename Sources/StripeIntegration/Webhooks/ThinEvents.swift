@@ -10,8 +10,8 @@ import StripeAPI
 import StripeHTTP
 import Tenancy
 
-/// Asks Stripe for the objects of thin events, in the turns of their tenants, and turns each into the equivalent snapshot
-/// event. From then on they are handled like all others.
+/// Asks Stripe for the objects of thin events, under the claims of their tenants' queues, and turns each into the equivalent
+/// snapshot event. From then on they are handled like all others.
 ///
 /// If several events are about one object, it is asked for once. Stripe's answer is at least as new as every event that
 /// existed before the question.
@@ -23,12 +23,12 @@ struct ThinEvents: Sendable {
   let logger: Logger
   let policy = FailurePolicy()
 
-  /// How many events one turn looks at.
+  /// How many events one claim looks at.
   static let batch = 40
   /// How many calls run at a time.
   static let width = 4
 
-  /// The outcome of a turn.
+  /// The outcome of a claim.
   struct Served: Sendable {
     /// How many events got their object.
     var completed = 0
@@ -61,7 +61,7 @@ struct ThinEvents: Sendable {
       switch looked {
       case .completed(let count): served.completed += count
       case .outage(let outage): served.outage = served.outage ?? outage
-      case .parked(let reason): unavailable = unavailable ?? reason
+      case .blocked(let reason): unavailable = unavailable ?? reason
       case .other: break
       }
       return served.outage == nil && unavailable == nil
@@ -93,7 +93,7 @@ struct ThinEvents: Sendable {
   private enum Looked: Sendable {
     case completed(Int)
     case outage(Outage)
-    case parked(TenantUnavailable)
+    case blocked(TenantUnavailable)
     /// It failed, or is asked for again by itself.
     case other
   }
@@ -116,7 +116,7 @@ struct ThinEvents: Sendable {
       try await queue.fail(failed, reason: "The object cannot be asked for at Stripe: \(found.reason)")
     }
     guard !failed.isEmpty else { return .completed(found.bodies.count) }
-    await recent.doubt(tenant)
+    await recent.invalidate(tenant)
     logger.warning(
       "the object of a thin event cannot be asked for", metadata: ["tenant": "\(tenant)", "count": "\(failed.count)"])
     return .completed(found.bodies.count)
@@ -127,14 +127,14 @@ struct ThinEvents: Sendable {
     // The routing of the event counted as an attempt.
     let failure = policy.failure(error, attempts: max(0, group.attempts - 1), jitter: .random(in: 0..<1))
     switch failure {
-    case .outage(let outage, let pause):
-      try await change(tenant) { try await $0.postpone(rows, for: pause, reason: outage.detail) }
+    case .outage(let outage, let backoff):
+      try await change(tenant) { try await $0.postpone(rows, for: backoff, reason: outage.detail) }
       return .outage(outage)
-    case .response(.park(let unavailable)): return .parked(unavailable)
-    case .response(.retry(let pause, let reason)):
-      try await change(tenant) { try await $0.postpone(rows, for: pause, reason: reason) }
+    case .response(.block(let unavailable)): return .blocked(unavailable)
+    case .response(.retry(let backoff, let reason)):
+      try await change(tenant) { try await $0.postpone(rows, for: backoff, reason: reason) }
     case .response(.fail(let reason)), .gone(let reason):
-      await recent.doubt(tenant)
+      await recent.invalidate(tenant)
       try await change(tenant) { try await $0.fail(rows, reason: reason) }
     case .response(.interrupted), .response(.yield): break
     }

@@ -52,7 +52,7 @@ extension Routes {
     update("charges", .charge, copying: ["description", "receipt_email"]),
   ]
 
-  static let moneyBack: [Route] = [
+  static let reversals: [Route] = [
     Route("GET", "refunds", "charge_read", Listing.parameters.union(["charge", "payment_intent", "created"])) {
       tenant, input throws(StripeFailure) in
       try Listing.page(tenant, .refund, input, filters: [("charge", "charge"), ("payment_intent", "payment_intent")])

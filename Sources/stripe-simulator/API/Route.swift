@@ -67,7 +67,7 @@ enum Routes {
   }
 
   private static let table: [Form: [Route]] = Dictionary(
-    grouping: customers + catalogue + checkout + subscriptions + invoices + payments + moneyBack + disputeEvidence
+    grouping: customers + catalogue + checkout + subscriptions + invoices + payments + reversals + disputeEvidence
       + testClocks + events + installs
   ) { Form(method: $0.method, generation: $0.generation, length: $0.pattern.count) }
 

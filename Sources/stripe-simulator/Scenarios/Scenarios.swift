@@ -20,7 +20,7 @@ enum Scenarios {
       return try SubscriptionScenarios.run(name, body, tenant)
     case "refund", "settle_refund", "fail_refund", "dispute", "update_dispute", "close_dispute", "credit_note",
       "void_credit_note":
-      return try MoneyBackScenarios.run(name, body, tenant)
+      return try ReversalScenarios.run(name, body, tenant)
     case "bare_payment": return try barePayment(body, tenant)
     case "capture", "cancel_payment": return try capture(body, tenant, cancels: name == "cancel_payment")
     case "invoice": return try invoice(body, tenant)

@@ -132,7 +132,7 @@ enum SubscriptionScenarios {
 }
 
 /// Refunds and disputes.
-enum MoneyBackScenarios {
+enum ReversalScenarios {
   static func run(_ name: String, _ body: Fields, _ tenant: Tenant) throws(StripeFailure) -> Fields {
     switch name {
     case "refund": return try refund(body, tenant)

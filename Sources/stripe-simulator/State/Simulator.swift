@@ -30,7 +30,7 @@ actor Simulator {
   /// Looks at the world. `body` must leave it as it is: a change made here would not be saved.
   func read<Result: Sendable>(_ body: @Sendable (World) throws -> Result) rethrows -> Result { try body(world) }
 
-  func takeLetters() -> (letters: [Letter], wait: Int64?) { world.takeLetters() }
+  func takeDueEvents() -> (events: [OutgoingEvent], wait: Int64?) { world.takeDueEvents() }
 
   func finishDelivery(_ id: Int64, _ attempt: Delivery.Attempt) {
     changes &+= 1

@@ -17,7 +17,7 @@ final class World {
   var installations: [Installation.Key: Installation] = [:]
   var tenants: [Installation.Key: Tenant] = [:]
   var grants = OAuthGrants()
-  var post = PostOffice()
+  var post = DeliveryQueue()
   var faults = Faults()
   var requests = RequestLog()
   /// Every event since the start, newest last: scenarios answer with the part they caused.

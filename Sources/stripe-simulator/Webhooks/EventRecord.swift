@@ -91,7 +91,7 @@ extension Tenant {
     return event.id
   }
 
-  /// Keeps an event and hands it to the post office.
+  /// Keeps an event and hands it to the delivery queue.
   func record(_ event: EventRecord) {
     keep(event)
     world.emitted.append((event.id, event.type))

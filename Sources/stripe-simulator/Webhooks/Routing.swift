@@ -51,10 +51,10 @@ extension World {
   }
 
   /// Attempts that are due now, ready to be sent, and how long to wait for the next ones.
-  func takeLetters() -> (letters: [Letter], wait: Int64?) {
+  func takeDueEvents() -> (events: [OutgoingEvent], wait: Int64?) {
     let now = Monotonic.now()
     let (due, next) = post.take(now: now)
-    var letters: [Letter] = []
+    var events: [OutgoingEvent] = []
     for delivery in due {
       guard let tenant = tenants[delivery.tenant], let endpoint = post.endpoint(delivery.endpointID),
         let body = body(of: delivery.eventID, tenant, endpoint)
@@ -63,12 +63,12 @@ extension World {
           delivery.id, Delivery.Attempt(at: self.now, status: 200, milliseconds: 0, error: "endpoint removed"))
         continue
       }
-      letters.append(
-        Letter(
+      events.append(
+        OutgoingEvent(
           delivery: delivery.id, url: endpoint.url, body: body, secrets: endpoint.secrets,
           livemode: tenant.livemode, timeout: post.settings.timeout))
     }
-    return (letters, next.map { max(0, $0 - now) })
+    return (events, next.map { max(0, $0 - now) })
   }
 
   /// What this endpoint gets for the event.

@@ -123,7 +123,7 @@ struct ReportPlanTests {
         _ = try await LedgerBackfill(client: database.client, logger: Fixture.logger).step()
       }
       try await check("retention with nothing to do", atMost: 0) {
-        _ = try await ReportRetention(client: database.client, clock: services.clock, logger: Fixture.logger).sweep()
+        _ = try await ReportRetention(client: database.client, clock: services.clock, logger: Fixture.logger).prune()
       }
     }
   }

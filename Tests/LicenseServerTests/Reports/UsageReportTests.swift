@@ -191,18 +191,18 @@ struct UsageReportTests {
       await fixture.flush()
       let body = #"{"report_kind":"usage-ledger"}"#
       #expect(try await fixture.send("POST", "/api/v1/reports/exports", body).status == 201)
-      let sweep = ReportRetention(
+      let retention = ReportRetention(
         client: fixture.database.client, clock: fixture.server.services.clock, logger: Fixture.logger)
-      #expect(try await sweep.sweep() == 0)
+      #expect(try await retention.prune() == 0)
       fixture.clock.advance(days: 401)
       let license = try await fixture.admin.suspendLicense(sale.license.id)
-      #expect(try await sweep.sweep() > 10)
+      #expect(try await retention.prune() > 10)
       #expect(try await fixture.rows("activities").texts("resource_id") == [license.id.rawValue])
       #expect(try await fixture.rows("reports/usage-ledger").count == 1)
       #expect(try await fixture.database.client.query("SELECT FROM license_server.runtime_counts").isEmpty)
       #expect(try await fixture.database.client.query("SELECT FROM license_server.report_exports").isEmpty)
       fixture.clock.advance(days: 700)
-      #expect(try await sweep.sweep() > 0)
+      #expect(try await retention.prune() > 0)
       #expect(try await fixture.rows("reports/usage-ledger").isEmpty)
       #expect(try await fixture.admin.getLicense(sale.license.id).totalConsumptions == 1)
     }

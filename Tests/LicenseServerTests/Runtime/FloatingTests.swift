@@ -104,7 +104,7 @@ struct FloatingTests {
   }
 
   @Test("a checkout told again by its key gives the same token, which is stored nowhere in the clear")
-  func sealedAnswer() async throws {
+  func encryptedAnswer() async throws {
     try await withLicenseServer { fixture in
       let made = try await fixture.makePool(of: 2).made
       let first = try await fixture.checkout(made.licenseKey, "m1", idempotencyKey: "k")
@@ -126,7 +126,7 @@ struct FloatingTests {
   }
 
   @Test("a kept answer with a token opens after the encryption key was changed")
-  func resealing() async throws {
+  func reencryption() async throws {
     try await withDatabase(migrations: ["migrations/server"]) { database in
       let (old, new) = (try KeyRingText.new("old"), try KeyRingText.new("new"))
       func server(_ keys: String) throws -> LicenseServer {
@@ -144,7 +144,7 @@ struct FloatingTests {
           license, RuntimeBindingRequest(fingerprint: "m"), idempotencyKey: "k", for: caller)
       }
       let answer = try await checkout(first)
-      #expect(try await server("\(new),\(old)").administration.reseal() == 2, "the signing key and the answer")
+      #expect(try await server("\(new),\(old)").administration.reencrypt() == 2, "the signing key and the answer")
       #expect(try await checkout(server(new)) == answer)
     }
   }
@@ -344,9 +344,9 @@ struct FloatingTests {
   }
 
   @Test(
-    "the sweep writes down each lease that ran out once, tenant by tenant and in batches, also when replicas do it at once"
+    "the expiry writes down each lease that ran out once, tenant by tenant and in batches, also when replicas do it at once"
   )
-  func sweep() async throws {
+  func expire() async throws {
     try await withLicenseServer { fixture in
       let (_, made) = try await fixture.makePool(of: 100, timeoutMinutes: 1)
       for number in 0..<7 { _ = try await fixture.checkout(made.licenseKey, "m\(number)") }
@@ -359,17 +359,17 @@ struct FloatingTests {
       for number in 0..<3 { _ = try await fixture.checkout(foreign.licenseKey, "m\(number)") }
 
       let services = fixture.server.services
-      @Sendable func sweep() async throws -> Int {
-        try await LeaseSweep(
+      @Sendable func expire() async throws -> Int {
+        try await LeaseExpiry(
           client: fixture.database.client, store: services.store, clock: services.clock, logger: Fixture.logger,
           batch: 3, batches: 10
-        ).sweep()
+        ).expire()
       }
-      #expect(try await sweep() == 0)
+      #expect(try await expire() == 0)
       fixture.clock.advance(seconds: 60)
-      let ended = try await concurrently(0..<4) { _ in try await sweep() }
+      let ended = try await concurrently(0..<4) { _ in try await expire() }
       #expect(ended.reduce(0, +) == 10)
-      #expect(try await sweep() == 0)
+      #expect(try await expire() == 0)
       #expect(try await fixture.eventTypes(of: made.license.id).count { $0 == "floating.expired" } == 7)
       let events = try await acme.listEvents(EventFilter(eventType: "floating.expired")).events
       #expect(events.count == 3)

@@ -20,7 +20,7 @@ struct OfflineTests {
     let ciphertext = try #require(Base64.decode(envelope.ciphertext))
     let secret = HKDFSHA256.derive(
       secret: Array(key.utf8), salt: salt, info: "licensekit-offline-v1", count: 32)
-    let inner = try #require(AES256GCM.open(ciphertext[...], key: secret, nonce: nonce, authenticating: []))
+    let inner = try #require(AES256GCM.decrypt(ciphertext[...], key: secret, nonce: nonce, authenticating: []))
     let document = try JSONValue(parsing: inner)
     #expect(document.object?.keys == ["data", "signature"])
     let text = String(decoding: inner, as: UTF8.self)
@@ -50,7 +50,7 @@ struct OfflineTests {
       features: [FeatureEntitlement(code: "api_calls", enabled: true, quota: 1000, consumed: 3, remaining: 997)])
     let signed = try SignedAnswer(
       signing: SignedPayload.bytes(of: data), with: SigningKeys.Signer(kid: "kid_1", key: RuntimeTests.seed()))
-    let envelope = try OfflineSeal.envelope(
+    let envelope = try OfflineEncryption.envelope(
       of: signed, licenseKey: LicenseKey("lsk_test"), salt: Array(0..<32), nonce: Array(100..<112))
     return (signed, envelope)
   }
@@ -63,7 +63,7 @@ struct OfflineTests {
     for part in [
       envelope.kid, envelope.salt, envelope.nonce, envelope.ciphertext, signed.signature.value,
       String(decoding: signed.data, as: UTF8.self),
-      Hex.encode(OfflineSeal.key(LicenseKey("lsk_test"), salt: Array(0..<32))),
+      Hex.encode(OfflineEncryption.key(LicenseKey("lsk_test"), salt: Array(0..<32))),
     ] {
       #expect(text.contains(part), "docs/offline.md lacks \(part)")
     }
@@ -93,9 +93,9 @@ struct OfflineTests {
       let published = try #require(try await fixture.admin.listPublicKeys().first { $0.kid == first.kid })
       let publicKey = try Ed25519PublicKey(rawRepresentation: #require(Base64.decode(published.publicKey)))
       #expect(publicKey.isValid(opened.signature, for: opened.raw))
-      let foreign = OfflineSeal.key(LicenseKey("lsk_other"), salt: try #require(Base64.decode(first.salt)))
+      let foreign = OfflineEncryption.key(LicenseKey("lsk_other"), salt: try #require(Base64.decode(first.salt)))
       #expect(
-        AES256GCM.open(
+        AES256GCM.decrypt(
           try #require(Base64.decode(first.ciphertext))[...], key: foreign,
           nonce: try #require(Base64.decode(first.nonce)), authenticating: []) == nil)
       #expect(try await fixture.eventTypes(of: made.license.id).suffix(1) == ["license.offline_issued"])

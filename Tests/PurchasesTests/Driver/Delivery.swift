@@ -112,7 +112,7 @@ struct DeliveryRun {
       endTroubles()
     case .lossy:
       runWild()
-      sweep()
+      syncEvents()
     }
   }
 
@@ -141,7 +141,7 @@ struct DeliveryRun {
   }
 
   /// What was lost stands in Stripe's list, in no order that means anything.
-  mutating func sweep() {
+  mutating func syncEvents() {
     pending = lost
     while !pending.isEmpty {
       deliver(random.below(pending.count))

@@ -32,7 +32,7 @@ extension Service {
     case .failed(let reason), .again(let reason):
       if !hasKnownTrouble { problems.append("purchase \(id) does not come to its end: \(reason)") }
       if case .failed = result { return }
-    case .lost, .outage, .parked: break
+    case .lost, .outage, .blocked: break
     }
     purchases[id]?.needsLook = true
   }

@@ -68,20 +68,20 @@ struct Service {
   // MARK: Events
 
   mutating func deliver(_ event: ModelEvent) {
-    guard case .learn(let snapshot, let attention) = event.effect else { return }
+    guard case .learn(let snapshot, let request) = event.effect else { return }
     for snapshot in snapshot.withShares {
       let fact = Fact(snapshot, asOf: Date(timeIntervalSince1970: TimeInterval(event.created)), source: .event)
       facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
     }
-    if attention == .buyer {
+    if request == .buyer {
       let buyer = snapshot.customer
       for (id, purchase) in purchases where purchase.decision?.customer?.stripeCustomer == buyer {
         purchases[id]?.needsLook = true
       }
     }
-    if attention == .none { return }
+    if request == .none { return }
     for part in snapshot.shares.isEmpty ? [snapshot] : snapshot.shares {
-      if let purchase = purchase(of: part.aliases, creating: attention == .always) {
+      if let purchase = purchase(of: part.aliases, creating: request == .always) {
         purchases[purchase]?.needsLook = true
       }
     }
@@ -107,7 +107,7 @@ struct Service {
   private mutating func move(_ merged: Int, into kept: Int) {
     guard let from = purchases.removeValue(forKey: merged), var into = purchases[kept] else { return }
     into.recorded.units.merge(from.recorded.units) { mine, _ in mine }
-    into.recorded.agreed.merge(from.recorded.agreed) { mine, _ in mine }
+    into.recorded.pinned.merge(from.recorded.pinned) { mine, _ in mine }
     into.recorded.orders.merge(from.recorded.orders) { mine, _ in mine }
     into.recorded.subscriptions.merge(from.recorded.subscriptions) { mine, _ in mine }
     into.recorded.writeBacks.merge(from.recorded.writeBacks) { mine, _ in mine }
@@ -129,7 +129,7 @@ struct Service {
 
   // MARK: Reconciling
 
-  /// Marks the purchases whose moment has come.
+  /// Requests reconciles of the purchases whose moment has come.
   mutating func wake(now: Date) {
     for (id, purchase) in purchases { if let next = purchase.nextLook, next <= now { purchases[id]?.needsLook = true } }
   }
@@ -146,7 +146,7 @@ struct Service {
       for answer in answers { learn(answer, asked, for: id) }
       return purchases[id] != nil
     case .adopt(let decision, _):
-      purchases[id]?.recorded.agree(to: decision.linesToAgree)
+      purchases[id]?.recorded.pinTerms(of: decision.linesToPin)
     case .tell(let subscriptions):
       for owner in subscriptions.compactMap({ owners[$0.rawValue] }) where owner != id {
         purchases[owner]?.needsLook = true
@@ -200,19 +200,19 @@ struct Service {
     case .failed(_, _, let attempts):
       purchases[id]?.attempts = attempts
       purchases[id]?.nextLook = nil
-      openUnusedAgreements(of: id)
-    case .again(_, let attempts, _), .parked(_, let attempts): purchases[id]?.attempts = attempts
+      openUnusedTerms(of: id)
+    case .again(_, let attempts, _), .blocked(_, let attempts): purchases[id]?.attempts = attempts
     }
   }
 
-  /// As `RecordStore.openUnusedAgreements`.
-  private mutating func openUnusedAgreements(of id: Int) {
+  /// As `RecordStore.openUnusedTerms`.
+  private mutating func openUnusedTerms(of id: Int) {
     guard var recorded = purchases[id]?.recorded else { return }
     let used = Set(
       recorded.units.filter { isUsed($0.value) }.keys.map { LineKey(line: $0.line, product: $0.product) })
     let lines = Set(used.map(\.line))
-    for key in recorded.agreed.keys where !used.contains(key) {
-      if lines.contains(key.line) { recorded.agreed[key]?.isOpen = true } else { recorded.agreed[key] = nil }
+    for key in recorded.pinned.keys where !used.contains(key) {
+      if lines.contains(key.line) { recorded.pinned[key]?.isOpen = true } else { recorded.pinned[key] = nil }
     }
     purchases[id]?.recorded = recorded
   }
@@ -237,9 +237,9 @@ struct Service {
   /// whether it had been revoked. As the admin API does (`releaseLicense`).
   mutating func releaseLost() {
     for (id, purchase) in purchases {
-      for (key, unit) in purchase.recorded.units where unit.byHand.contains(.revoked) {
+      for (key, unit) in purchase.recorded.units where unit.manualOverrides.contains(.revoked) {
         guard let license = purchase.recorded.licenseID(key), kit.licenses[license] == nil else { continue }
-        purchases[id]?.recorded.units[key]?.byHand = []
+        purchases[id]?.recorded.units[key]?.manualOverrides = []
       }
     }
   }
@@ -281,7 +281,7 @@ struct Service {
         let before = end.addingTimeInterval(-31 * 86_400)
         purchases[id]?.recorded.units[key]?.license = .issued(
           license, status: status, expiresAt: before, features: features)
-        purchases[id]?.recorded.units[key]?.unsettled = .renew
+        purchases[id]?.recorded.units[key]?.inFlight = .renew
       }
     }
   }

@@ -89,7 +89,7 @@ private struct EventDocument {
   }
 
   /// As the document says it of a vendor who has set nothing.
-  private static func word(_ looks: EventEffect.Attention) -> String {
+  private static func word(_ looks: EventEffect.ReconcileRequest) -> String {
     switch looks {
     case .always: "always"
     case .ifKnown: "if known"

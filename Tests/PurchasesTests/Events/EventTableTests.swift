@@ -14,11 +14,11 @@ struct EventTableTests {
   struct Learned: Sendable, CustomTestStringConvertible {
     let type: String
     let noun: String
-    let looks: EventEffect.Attention
+    let looks: EventEffect.ReconcileRequest
     let phrase: String
     let call: Int
 
-    init(_ type: String, _ noun: String, _ looks: EventEffect.Attention, _ phrase: String, call: Int) {
+    init(_ type: String, _ noun: String, _ looks: EventEffect.ReconcileRequest, _ phrase: String, call: Int) {
       (self.type, self.noun, self.looks, self.phrase, self.call) = (type, noun, looks, phrase, call)
     }
 
@@ -93,8 +93,8 @@ struct EventTableTests {
   static let objects: [String: JSONValue] = [
     "Checkout Session cs_1": ["id": "cs_1", "object": "checkout.session", "mode": "payment"],
     "the delayed payment of Checkout Session cs_1": ["id": "cs_1", "object": "checkout.session", "mode": "payment"],
-    "subscription sub_1": Told.subscription([]),
-    "invoice in_1": Told.invoice([]),
+    "subscription sub_1": EventFixture.subscription([]),
+    "invoice in_1": EventFixture.invoice([]),
     "invoice payment inpay_1": ["id": "inpay_1", "object": "invoice_payment", "invoice": "in_1"],
     "charge ch_1": ["id": "ch_1", "object": "charge"],
     "refund re_1": ["id": "re_1", "object": "refund", "charge": "ch_1"],
@@ -109,7 +109,7 @@ struct EventTableTests {
 
   @Test("A type that has an effect is learned, looked at, told and listed as it is here", arguments: learned)
   func learns(_ expected: Learned) throws {
-    let event = try Told.event(expected.type, try #require(Self.objects[expected.noun]))
+    let event = try EventFixture.event(expected.type, try #require(Self.objects[expected.noun]))
     guard case .learn(let snapshot, let looks) = try EventTable.effect(of: event) else {
       Issue.record("it is not learned")
       return
@@ -117,7 +117,7 @@ struct EventTableTests {
     #expect(snapshot.noun == expected.noun)
     #expect(looks == expected.looks)
     #expect(
-      EventStory.title(event, snapshot)
+      EventSummary.title(event, snapshot)
         == "Stripe says: \(expected.noun) \(expected.phrase) (\(expected.type), evt_1).")
     #expect(EventTable.syncCalls.firstIndex { $0.contains(event.type) } == expected.call)
   }
@@ -156,7 +156,7 @@ struct EventTableTests {
       "refund.created": "Stripe returned money by itself, as the merchant of record.",
       "charge.dispute.created": "Stripe answers this dispute, as the merchant of record.",
     ]
-    let event = try Told.event(row.type, try #require(Self.objects[row.noun]))
+    let event = try EventFixture.event(row.type, try #require(Self.objects[row.noun]))
     guard case .learn(let snapshot, _) = try EventTable.effect(of: event) else { return }
     #expect(EventNote(on: event, snapshot)?.title == titles[row.type])
     #expect(EventNote(onManaged: event, snapshot)?.title == managed[row.type])
@@ -176,7 +176,7 @@ struct EventTableTests {
     let object: JSONValue = ["id": "appin_1", "object": "apps.install", "app": "app_1", "livemode": true]
     let known: EventEffect.Application = type.hasSuffix(".authorized") ? .authorized : .deauthorized
     let expected = try change.map { .install($0, try AppInstall(object)) } ?? known
-    #expect(try Told.effect(type, object) == .application(expected))
+    #expect(try EventFixture.effect(type, object) == .application(expected))
   }
 
   // MARK: What is ignored
@@ -202,7 +202,7 @@ struct EventTableTests {
 
   @Test("A type that has no effect is ignored for the reason that stands here", arguments: ignored)
   func ignores(type: String, reason: String) throws {
-    #expect(try Told.effect(type, ["id": "x_1", "object": "other"]) == .ignore(reason))
+    #expect(try EventFixture.effect(type, ["id": "x_1", "object": "other"]) == .ignore(reason))
   }
 
   @Test("A Checkout Session that sells nothing is ignored, but for its payment that has failed")
@@ -210,10 +210,12 @@ struct EventTableTests {
     let session: JSONValue = ["id": "cs_1", "object": "checkout.session", "mode": "setup"]
     for type in ["completed", "async_payment_succeeded", "expired"] {
       #expect(
-        try Told.effect("checkout.session.\(type)", session) == .ignore("A Checkout Session that sells nothing."))
+        try EventFixture.effect("checkout.session.\(type)", session)
+          == .ignore("A Checkout Session that sells nothing."))
     }
     let failed = FailedPayment(session: "cs_1", payment: nil, subscription: nil)
     #expect(
-      try Told.effect("checkout.session.async_payment_failed", session) == .learn(.paymentFailed(failed), .always))
+      try EventFixture.effect("checkout.session.async_payment_failed", session)
+        == .learn(.paymentFailed(failed), .always))
   }
 }

@@ -45,7 +45,7 @@ struct ThinEventEffectTests {
   @Test("An alert that events could not be made has Stripe's list of events read")
   func healthAlert() throws {
     for moment in ["raised", "updated", "resolved"] {
-      #expect(try effect("v2.core.health.event_generation_failure.\(moment)", object: nil) == .sweep)
+      #expect(try effect("v2.core.health.event_generation_failure.\(moment)", object: nil) == .eventSync)
     }
   }
 }

@@ -154,11 +154,11 @@ struct BarePaymentTests {
   func failed() throws {
     let payment: JSONValue = [
       "id": "pi_1", "object": "payment_intent", "status": "canceled", "amount": 100,
-      "metadata": ["licensekit_stripe_price": "price_a1"], "created": .integer(Told.start),
+      "metadata": ["licensekit_stripe_price": "price_a1"], "created": .integer(EventFixture.start),
     ]
     for type in ["payment_intent.canceled", "payment_intent.payment_failed"] {
       #expect(
-        try Told.effect(type, payment, settings: TenantSettings(barePayments: true))
+        try EventFixture.effect(type, payment, settings: TenantSettings(barePayments: true))
           == .learn(.paymentIntent(try .init(payment)), .none))
     }
   }

@@ -61,12 +61,12 @@ struct CauseTests {
 
   @Test("Of several ends the one that revokes counts, in whatever order they are found")
   func severalEnds() {
-    var judgment = Standing.Judgment(now: .distantPast)
-    judgment.end(revoke: false, .canceled, "It was canceled.")
-    judgment.end(revoke: true, .refunded, "It was refunded.")
-    judgment.end(revoke: true, .disputeLost, "The dispute was lost.")
-    #expect(judgment.standing(paidThrough: nil).access == .ended(revoke: true, "It was refunded."))
-    #expect(judgment.standing(paidThrough: nil).causes == [.canceled, .refunded, .disputeLost])
+    var builder = Entitlement.Builder(now: .distantPast)
+    builder.end(revoke: false, .canceled, "It was canceled.")
+    builder.end(revoke: true, .refunded, "It was refunded.")
+    builder.end(revoke: true, .disputeLost, "The dispute was lost.")
+    #expect(builder.entitlement(paidThrough: nil).access == .ended(revoke: true, "It was refunded."))
+    #expect(builder.entitlement(paidThrough: nil).causes == [.canceled, .refunded, .disputeLost])
   }
 
   @Test("A pause, a dispute and a refund that is under way are lifted one by one")

@@ -86,22 +86,24 @@ struct CheckoutEventTests {
   func setup() throws {
     let session: JSONValue = [
       "id": "cs_1", "object": "checkout.session", "mode": "setup", "status": "complete",
-      "payment_status": "no_payment_required", "created": .integer(Told.start),
+      "payment_status": "no_payment_required", "created": .integer(EventFixture.start),
     ]
-    #expect(try Told.effect("checkout.session.completed", session) == .ignore("A Checkout Session that sells nothing."))
+    #expect(
+      try EventFixture.effect("checkout.session.completed", session)
+        == .ignore("A Checkout Session that sells nothing."))
   }
 
   @Test("A session without anything to pay is fulfilled")
   func free() throws {
-    var told = Told()
-    try told.hears(
+    var fixture = EventFixture()
+    try fixture.hears(
       "checkout.session.completed",
       [
         "id": "cs_1", "object": "checkout.session", "mode": "payment", "status": "complete",
-        "payment_status": "no_payment_required", "created": .integer(Told.start),
+        "payment_status": "no_payment_required", "created": .integer(EventFixture.start),
       ])
-    #expect(told.decides().questions == [.lineItems(of: "cs_1")])
-    told.knowledge.learnAnswer(
+    #expect(fixture.decides().questions == [.lineItems(of: "cs_1")])
+    fixture.knowledge.learnAnswer(
       .lineItems(
         of: "cs_1",
         [
@@ -109,9 +111,9 @@ struct CheckoutEventTests {
             "id": "li_1", "object": "item", "quantity": nil,
             "price": ["id": "price_1", "object": "price", "product": "prod_a", "type": "one_time"],
           ])
-        ]), answeredAt: told.knowledge.newest ?? .distantPast)
-    #expect(told.decides().status == .fulfilled)
-    #expect(told.decides().lines.first?.quantity == 1, "no quantity counts as one")
+        ]), answeredAt: fixture.knowledge.newest ?? .distantPast)
+    #expect(fixture.decides().status == .fulfilled)
+    #expect(fixture.decides().lines.first?.quantity == 1, "no quantity counts as one")
   }
 
   // MARK: One purchase, many events

@@ -46,7 +46,7 @@ struct FreeInvoiceTests {
         Mapping(
           id: "map_1", reference: .product("prod_1"),
           terms: Terms(product: "lk_1", policy: "pol_1", licenseType: .perpetual))
-      ], agreed: [:], now: date(minutesLater)
+      ], pinned: [:], now: date(minutesLater)
     ).decide(Knowledge(facts))
   }
 

@@ -117,12 +117,12 @@ struct InvoiceEventTests {
       }
       return .object(line)
     }
-    var told = Told()
-    try told.hears(
+    var fixture = EventFixture()
+    try fixture.hears(
       "invoice.paid",
       [
         "id": "in_1", "object": "invoice", "status": "paid", "billing_reason": "manual", "customer": "cus_1",
-        "total": 2_700, "amount_paid": 2_700, "created": .integer(Told.start),
+        "total": 2_700, "amount_paid": 2_700, "created": .integer(EventFixture.start),
         "lines": [
           "object": "list", "has_more": false,
           "data": [
@@ -131,9 +131,9 @@ struct InvoiceEventTests {
           ],
         ],
       ])
-    told.knowledge.learnAnswer(
-      try #require(told.knowledge[FactKey(rawValue: "in_1")]), answeredAt: told.knowledge.newest ?? .distantPast)
-    #expect(told.decides().lines.map(\.key.line) == ["il_sold"])
+    fixture.knowledge.learnAnswer(
+      try #require(fixture.knowledge[FactKey(rawValue: "in_1")]), answeredAt: fixture.knowledge.newest ?? .distantPast)
+    #expect(fixture.decides().lines.map(\.key.line) == ["il_sold"])
   }
 
   // MARK: What only tells
@@ -157,7 +157,7 @@ struct InvoiceEventTests {
   @Test("What says the same as another event, or nothing yet, is ignored with its reason")
   func ignored() throws {
     for type in ["invoice.payment_succeeded", "invoice.created", "invoice.upcoming"] {
-      guard case .ignore(let reason) = try Told.effect(type, ["object": "invoice"]) else {
+      guard case .ignore(let reason) = try EventFixture.effect(type, ["object": "invoice"]) else {
         Issue.record("\(type) has an effect")
         continue
       }
@@ -261,10 +261,12 @@ struct InvoiceEventTests {
 
   @Test("An invoice with more lines than it shows is asked for before it counts")
   func moreLines() throws {
-    var told = Told()
-    try told.hears("customer.subscription.created", Told.subscription([Told.item("si_1"), Told.item("si_2")]))
-    try told.hears("invoice.paid", Told.invoice([Told.line("si_1")], hasMore: true))
-    #expect(told.decides().questions == [.invoice("in_1")])
-    #expect(told.decides().lines.isEmpty)
+    var fixture = EventFixture()
+    try fixture.hears(
+      "customer.subscription.created",
+      EventFixture.subscription([EventFixture.item("si_1"), EventFixture.item("si_2")]))
+    try fixture.hears("invoice.paid", EventFixture.invoice([EventFixture.line("si_1")], hasMore: true))
+    #expect(fixture.decides().questions == [.invoice("in_1")])
+    #expect(fixture.decides().lines.isEmpty)
   }
 }

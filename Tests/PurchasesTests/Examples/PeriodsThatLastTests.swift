@@ -25,14 +25,14 @@ struct PeriodsThatLastTests {
   @Test("A part of a bundle that went on under a former price is sold under the new one as well")
   func bundle() {
     let offer = Offer(b: Offer.terms("lk_b"), bundled: Offer.terms("lk_c"))
-    func products(_ agreed: [LineKey: Decider.Agreement]) -> [ProductID] {
+    func products(_ pinned: [LineKey: Decider.PinnedTerms]) -> [ProductID] {
       Decider(
-        tenant: Tenant(account: "acct_1", livemode: true), mappings: offer.mappings, agreed: agreed,
+        tenant: Tenant(account: "acct_1", livemode: true), mappings: offer.mappings, pinned: pinned,
         now: Date(timeIntervalSince1970: 0)
-      ).agreements(["si_1"], "price_b1y", "prod_b").map(\.terms.product)
+      ).pinnedTerms(["si_1"], "price_b1y", "prod_b").map(\.terms.product)
     }
-    let yearly = Decider.Agreement(mappingID: "m_c", price: "price_b1y", terms: Offer.terms("lk_c"))
-    let monthly = Decider.Agreement(mappingID: "m_b", price: "price_b1", terms: Offer.terms("lk_b"))
+    let yearly = Decider.PinnedTerms(mappingID: "m_c", price: "price_b1y", terms: Offer.terms("lk_c"))
+    let monthly = Decider.PinnedTerms(mappingID: "m_b", price: "price_b1", terms: Offer.terms("lk_b"))
     let (b, c) = (LineKey(line: "si_1", product: "lk_b"), LineKey(line: "si_1", product: "lk_c"))
     #expect(products([b: monthly, c: yearly]) == ["lk_b", "lk_c"])
     #expect(products([c: yearly]) == ["lk_c"], "what was mapped after the sale is no part of it")
@@ -103,7 +103,7 @@ struct PeriodsThatLastTests {
 }
 
 @Suite("What was changed by hand, and what comes later")
-struct ByHandLaterTests {
+struct LaterOverrideTests {
   @Test("An extension by hand does not outlast a dispute, even when the subscription is over")
   func disputeAfterTheEnd() {
     var story = Story()
@@ -145,16 +145,16 @@ struct ByHandLaterTests {
   }
 
   @Test("A revocation by hand is believed, even of a license that was just being changed; our own ends by its own step")
-  func revokedInDoubt() {
+  func revokedInFlight() {
     var unit = Recorded.Unit(
-      generation: 1, license: .issued("lic_1", status: .active, expiresAt: nil, features: []), unsettled: .suspend)
+      generation: 1, license: .issued("lic_1", status: .active, expiresAt: nil, features: []), inFlight: .suspend)
     _ = unit.observe(.revoked, expiresAt: nil)
-    #expect(unit.unsettled == nil)
-    #expect(unit.byHand == [.revoked])
+    #expect(unit.inFlight == nil)
+    #expect(unit.manualOverrides == [.revoked])
     #expect(unit.license == .issued("lic_1", status: .revoked, expiresAt: nil, features: []))
 
     let begun = Recorded.Unit(
-      generation: 1, license: .issued("lic_1", status: .active, expiresAt: nil, features: []), unsettled: .revoke)
+      generation: 1, license: .issued("lic_1", status: .active, expiresAt: nil, features: []), inFlight: .revoke)
     unit = begun
     #expect(unit.observe(.revoked, expiresAt: nil).isEmpty)
     #expect(unit == begun)

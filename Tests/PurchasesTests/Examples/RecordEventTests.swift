@@ -34,15 +34,15 @@ struct RecordEventTests {
     arguments: ["", "   ", "\u{3164}", "\u{200B}", "\t\n"])
   func blankName(_ blank: String) throws {
     for (email, named) in [("ada@example.com", "ada@example.com"), (blank, "Stripe guest-cs_1")] {
-      var told = Told()
-      try told.hears(
+      var fixture = EventFixture()
+      try fixture.hears(
         "checkout.session.completed",
         [
           "id": "cs_1", "object": "checkout.session", "mode": "payment", "status": "complete", "payment_status": "paid",
           "payment_intent": "pi_1", "customer_details": ["name": .string(blank), "email": .string(email)],
-          "customer_email": .string(blank), "created": .integer(Told.start),
+          "customer_email": .string(blank), "created": .integer(EventFixture.start),
         ])
-      told.knowledge.learnAnswer(
+      fixture.knowledge.learnAnswer(
         .lineItems(
           of: "cs_1",
           [
@@ -50,8 +50,8 @@ struct RecordEventTests {
               "id": "li_1", "object": "item", "quantity": 1,
               "price": ["id": "price_1", "object": "price", "product": "prod_a", "type": "one_time"],
             ])
-          ]), answeredAt: told.knowledge.newest ?? .distantPast)
-      let customer = try #require(told.decides().customer)
+          ]), answeredAt: fixture.knowledge.newest ?? .distantPast)
+      let customer = try #require(fixture.decides().customer)
       #expect(customer.name == named)
       #expect(customer.email == (email == blank ? nil : email))
     }
@@ -93,7 +93,7 @@ struct RecordEventTests {
 
   @Test("The deletion is told by the event, since the customer in it looks like any other")
   func deletion() throws {
-    let effect = try Told.effect("customer.deleted", customer("Ada", "ada@example.com"))
+    let effect = try EventFixture.effect("customer.deleted", customer("Ada", "ada@example.com"))
     guard case .learn(.customer(let customer), .none) = effect else {
       Issue.record("\(effect)")
       return
@@ -112,7 +112,7 @@ struct RecordEventTests {
       ("product.created", product, false), ("product.updated", product, false), ("product.deleted", product, true),
       ("price.created", price, true), ("price.updated", price, true), ("price.deleted", price, true),
     ] {
-      guard case .learn(let snapshot, .none) = try Told.effect(type, object) else {
+      guard case .learn(let snapshot, .none) = try EventFixture.effect(type, object) else {
         Issue.record("\(type) is looked at, or ignored")
         continue
       }
@@ -139,7 +139,7 @@ struct RecordEventTests {
       "account.updated", "ping",
     ])
   func ignored(type: String) throws {
-    guard case .ignore(let reason) = try Told.effect(type, ["object": "other"]) else {
+    guard case .ignore(let reason) = try EventFixture.effect(type, ["object": "other"]) else {
       Issue.record("\(type) has an effect")
       return
     }
@@ -154,17 +154,17 @@ struct RecordEventTests {
     ],
     [nil, [:], ["object": "other"], ["id": 7], ["id": ""], [["id": "in_1"]], "in_1"] as [JSONValue])
   func aboutNothing(type: String, object: JSONValue) throws {
-    #expect(try Told.effect(type, object) == .ignore("The event is about no object that has an id."))
+    #expect(try EventFixture.effect(type, object) == .ignore("The event is about no object that has an id."))
   }
 
   @Test("An object with an id that lacks what a decision needs is no such event: it is worth another attempt")
   func unreadable() {
-    #expect(throws: StripeObjectError.self) { try Told.effect("checkout.session.completed", ["id": "cs_1"]) }
+    #expect(throws: StripeObjectError.self) { try EventFixture.effect("checkout.session.completed", ["id": "cs_1"]) }
   }
 
   @Test("A dispute without an id is taken up by its charge")
   func formerDispute() throws {
-    let effect = try Told.effect(
+    let effect = try EventFixture.effect(
       "charge.dispute.created", ["object": "dispute", "charge": "ch_1", "status": "needs_response", "amount": 900])
     guard case .learn(let snapshot, .always) = effect else {
       Issue.record("it is ignored")
@@ -177,7 +177,7 @@ struct RecordEventTests {
   func ownWrites() throws {
     func event(_ previous: JSONValue, _ metadata: JSONValue) throws -> StripeEvent {
       try StripeEvent([
-        "id": "evt_1", "object": "event", "type": "customer.updated", "created": .integer(Told.start),
+        "id": "evt_1", "object": "event", "type": "customer.updated", "created": .integer(EventFixture.start),
         "livemode": true, "account": "acct_1",
         "data": [
           "object": ["id": "cus_1", "object": "customer", "metadata": metadata],
@@ -197,14 +197,14 @@ struct RecordEventTests {
 @Suite("Notes on events, in plain words")
 struct EventNoteTests {
   private func note(_ type: String, _ object: JSONValue) throws -> EventNote? {
-    let event = try Told.event(type, object)
+    let event = try EventFixture.event(type, object)
     guard case .learn(let snapshot, _) = try EventTable.effect(of: event) else { return nil }
     return EventNote(on: event, snapshot)
   }
 
   @Test("A payment that must be confirmed, that failed, or was given up")
   func invoices() throws {
-    let invoice = Told.invoice([], status: "open")
+    let invoice = EventFixture.invoice([], status: "open")
     #expect(
       try note("invoice.payment_action_required", invoice)?.title
         == "The buyer's bank wants the buyer to confirm the payment.")
@@ -216,7 +216,7 @@ struct EventNoteTests {
 
   @Test("A trial that ends soon, a change that was dropped")
   func subscriptions() throws {
-    let subscription = Told.subscription([Told.item("si_1")])
+    let subscription = EventFixture.subscription([EventFixture.item("si_1")])
     #expect(try note("customer.subscription.trial_will_end", subscription)?.title == "The trial ends soon.")
     #expect(try note("customer.subscription.pending_update_expired", subscription)?.title.contains("dropped") == true)
     #expect(try note("customer.subscription.updated", subscription) == nil)

@@ -69,9 +69,9 @@ struct SubscriptionEventTests {
     story.subscribes(one(), trial: true)
     story.hears("customer.subscription.trial_will_end")
     #expect(story.licenses == ["lk_a active"])
-    let subscription = Told.subscription([Told.item("si_1")])
+    let subscription = EventFixture.subscription([EventFixture.item("si_1")])
     #expect(
-      try Told.effect("customer.subscription.trial_will_end", subscription)
+      try EventFixture.effect("customer.subscription.trial_will_end", subscription)
         == .learn(.subscription(try .init(subscription)), .ifKnown))
   }
 
@@ -96,7 +96,7 @@ struct SubscriptionEventTests {
   @Test("What is scheduled has no effect before its phase begins")
   func schedules() throws {
     for word in ["created", "updated", "released", "canceled", "completed", "aborted", "expiring"] {
-      let effect = try Told.effect(
+      let effect = try EventFixture.effect(
         "subscription_schedule.\(word)",
         ["id": "sub_sched_1", "object": "subscription_schedule", "subscription": "sub_1"])
       #expect(
@@ -186,89 +186,99 @@ struct SubscriptionEventTests {
 
   @Test("A bill for an item that the subscription does not have yet waits until Stripe has told of the item")
   func newItem() throws {
-    var told = Told()
-    try told.hears("customer.subscription.created", Told.subscription([Told.item("si_1")]))
-    try told.hears("invoice.paid", Told.invoice([Told.line("si_1")]))
-    let change = Told.start + day
-    try told.hears("invoice.paid", Told.invoice([Told.line("si_2", from: change)], id: "in_2", at: change), at: change)
-    #expect(told.decides(daysLater: 1).questions == [.subscription("sub_1")])
-    try told.hears("customer.subscription.updated", Told.subscription([Told.item("si_2")]), at: change + 1)
-    #expect(told.decides(daysLater: 1).questions == [])
+    var fixture = EventFixture()
+    try fixture.hears("customer.subscription.created", EventFixture.subscription([EventFixture.item("si_1")]))
+    try fixture.hears("invoice.paid", EventFixture.invoice([EventFixture.line("si_1")]))
+    let change = EventFixture.start + day
+    try fixture.hears(
+      "invoice.paid", EventFixture.invoice([EventFixture.line("si_2", from: change)], id: "in_2", at: change),
+      at: change)
+    #expect(fixture.decides(daysLater: 1).questions == [.subscription("sub_1")])
+    try fixture.hears(
+      "customer.subscription.updated", EventFixture.subscription([EventFixture.item("si_2")]), at: change + 1)
+    #expect(fixture.decides(daysLater: 1).questions == [])
   }
 
   @Test("A credit for what no known bill charges lets Stripe be asked for the bills")
   func creditWithoutCharge() throws {
-    var told = Told()
-    try told.hears("customer.subscription.created", Told.subscription([Told.item("si_1")]))
-    try told.hears("invoice.paid", Told.invoice([Told.line("si_1")]))
-    let change = Told.start + day
-    let credit = Told.line("si_0", amount: -900, from: change, isProration: true)
-    try told.hears(
-      "invoice.paid", Told.invoice([credit, Told.line("si_1", from: change)], id: "in_2", at: change), at: change + 1)
-    #expect(told.decides(daysLater: 1).questions == [.invoices(of: "sub_1")])
+    var fixture = EventFixture()
+    try fixture.hears("customer.subscription.created", EventFixture.subscription([EventFixture.item("si_1")]))
+    try fixture.hears("invoice.paid", EventFixture.invoice([EventFixture.line("si_1")]))
+    let change = EventFixture.start + day
+    let credit = EventFixture.line("si_0", amount: -900, from: change, isProration: true)
+    try fixture.hears(
+      "invoice.paid", EventFixture.invoice([credit, EventFixture.line("si_1", from: change)], id: "in_2", at: change),
+      at: change + 1)
+    #expect(fixture.decides(daysLater: 1).questions == [.invoices(of: "sub_1")])
   }
 
   // MARK: Items
 
   @Test("Items with intervals of their own last as long as each is paid for")
   func mixedIntervals() throws {
-    var told = Told()
-    let items = [Told.item("si_month"), Told.item("si_year", days: 365)]
-    try told.hears("customer.subscription.created", Told.subscription(items))
-    try told.hears(
-      "invoice.paid", Told.invoice([Told.line("si_month"), Told.line("si_year", days: 365)], total: 2_000))
-    let ends = told.decides().lines.map { $0.units.first?.expiresAt?.timeIntervalSince1970 }
-    #expect(ends == [30, 365].map { Double(Told.start + ($0 + 3) * day) })
+    var fixture = EventFixture()
+    let items = [EventFixture.item("si_month"), EventFixture.item("si_year", days: 365)]
+    try fixture.hears("customer.subscription.created", EventFixture.subscription(items))
+    try fixture.hears(
+      "invoice.paid",
+      EventFixture.invoice([EventFixture.line("si_month"), EventFixture.line("si_year", days: 365)], total: 2_000))
+    let ends = fixture.decides().lines.map { $0.units.first?.expiresAt?.timeIntervalSince1970 }
+    #expect(ends == [30, 365].map { Double(EventFixture.start + ($0 + 3) * day) })
 
     // The renewal of the month fails: the year was paid for.
-    var late = Told.subscription(items, status: "past_due")
+    var late = EventFixture.subscription(items, status: "past_due")
     if case .object(var object) = late {
       object["latest_invoice"] = "in_2"
       late = .object(object)
     }
-    let turn = Told.start + 30 * day
-    try told.hears(
+    let turn = EventFixture.start + 30 * day
+    try fixture.hears(
       "invoice.payment_failed",
-      Told.invoice(
-        [Told.line("si_month", from: turn)], id: "in_2", status: "open", reason: "subscription_cycle", at: turn),
+      EventFixture.invoice(
+        [EventFixture.line("si_month", from: turn)], id: "in_2", status: "open", reason: "subscription_cycle", at: turn),
       at: turn)
-    try told.hears("customer.subscription.updated", late, at: turn)
+    try fixture.hears("customer.subscription.updated", late, at: turn)
     // Before access is refused, Stripe is asked for bills that were never told of.
-    #expect(told.decides(daysLater: 34).questions == [.invoices(of: "sub_1")])
-    told.knowledge.learnAnswer(
-      .invoices(of: "sub_1", []), answeredAt: Date(timeIntervalSince1970: TimeInterval(Told.start + 34 * day)))
-    #expect(told.decides(daysLater: 34).lines.map(\.causes) == [[.pastDue], []])
+    #expect(fixture.decides(daysLater: 34).questions == [.invoices(of: "sub_1")])
+    fixture.knowledge.learnAnswer(
+      .invoices(of: "sub_1", []), answeredAt: Date(timeIntervalSince1970: TimeInterval(EventFixture.start + 34 * day)))
+    #expect(fixture.decides(daysLater: 34).lines.map(\.causes) == [[.pastDue], []])
   }
 
   @Test("Items that bill usage sell no license, and a quantity that is not told is one")
   func metered() throws {
-    var told = Told { $0.quantity = .perUnit }
-    try told.hears(
+    var fixture = EventFixture { $0.quantity = .perUnit }
+    try fixture.hears(
       "customer.subscription.created",
-      Told.subscription([Told.item("si_1", quantity: nil), Told.item("si_2", quantity: nil, usage: "metered")]))
-    try told.hears("invoice.paid", Told.invoice([Told.line("si_1")]))
-    #expect(told.decides().lines.map(\.key.line) == ["si_1"])
-    #expect(told.decides().lines.map(\.units.count) == [1])
+      EventFixture.subscription([
+        EventFixture.item("si_1", quantity: nil), EventFixture.item("si_2", quantity: nil, usage: "metered"),
+      ]))
+    try fixture.hears("invoice.paid", EventFixture.invoice([EventFixture.line("si_1")]))
+    #expect(fixture.decides().lines.map(\.key.line) == ["si_1"])
+    #expect(fixture.decides().lines.map(\.units.count) == [1])
   }
 
   @Test("Packs change what is billed, not how many are licensed")
   func packs() throws {
-    var told = Told { $0.quantity = .perUnit }
-    try told.hears(
+    var fixture = EventFixture { $0.quantity = .perUnit }
+    try fixture.hears(
       "customer.subscription.created",
-      Told.subscription([Told.item("si_1", quantity: 7, more: ["transform_quantity": ["divide_by": 5, "round": "up"]])])
+      EventFixture.subscription([
+        EventFixture.item("si_1", quantity: 7, more: ["transform_quantity": ["divide_by": 5, "round": "up"]])
+      ])
     )
-    try told.hears("invoice.paid", Told.invoice([Told.line("si_1")]))
-    #expect(told.decides().lines.map(\.units.count) == [7])
+    try fixture.hears("invoice.paid", EventFixture.invoice([EventFixture.line("si_1")]))
+    #expect(fixture.decides().lines.map(\.units.count) == [7])
   }
 
   @Test("A subscription with more items than it shows is asked for before it counts")
   func moreItems() throws {
-    var told = Told()
-    try told.hears("customer.subscription.created", Told.subscription([Told.item("si_1")], hasMore: true))
-    try told.hears("invoice.paid", Told.invoice([Told.line("si_1"), Told.line("si_2")]))
-    #expect(told.decides().questions == [.subscription("sub_1")])
-    #expect(told.decides().lines.isEmpty)
+    var fixture = EventFixture()
+    try fixture.hears(
+      "customer.subscription.created", EventFixture.subscription([EventFixture.item("si_1")], hasMore: true))
+    try fixture.hears("invoice.paid", EventFixture.invoice([EventFixture.line("si_1"), EventFixture.line("si_2")]))
+    #expect(fixture.decides().questions == [.subscription("sub_1")])
+    #expect(fixture.decides().lines.isEmpty)
   }
 
   @Test("Seats go up and down with the quantity on one license", arguments: Shape.allCases)

@@ -10,7 +10,7 @@ import Testing
 struct ComparisonTests {
   /// 1 000 for thirty days, unless said otherwise.
   private func charge(_ amount: Int64 = 1_000, quantity: Int = 1, days: Int? = 30) -> Ledger.Entry {
-    let start = Date(timeIntervalSince1970: TimeInterval(Told.start))
+    let start = Date(timeIntervalSince1970: TimeInterval(EventFixture.start))
     return Ledger.Entry(
       id: "il_1", invoice: "in_1", item: "si_1", price: "price_other", product: nil, quantity: quantity, amount: amount,
       span: days.map { Span(start: start, end: start.addingTimeInterval(TimeInterval($0) * 86_400)) },
@@ -23,8 +23,9 @@ struct ComparisonTests {
     let recurring: JSONValue = [
       "interval": .string(interval), "interval_count": .integer(count), "usage_type": "licensed",
     ]
-    let item = Told.item("si_1", more: ["unit_amount": amount.map { .integer($0) } ?? .null, "recurring": recurring])
-    return try #require(Stripe.Subscription(Told.subscription([item])).items.first).comparedWith(charge)
+    let item = EventFixture.item(
+      "si_1", more: ["unit_amount": amount.map { .integer($0) } ?? .null, "recurring": recurring])
+    return try #require(Stripe.Subscription(EventFixture.subscription([item])).items.first).comparedWith(charge)
   }
 
   @Test("By time, since months are not equally long and periods differ")

@@ -8,15 +8,15 @@ import Testing
 
 @Suite("How far an invoice is paid")
 struct InvoiceCoverageTests {
-  private static let start = Date(timeIntervalSince1970: TimeInterval(Told.start))
+  private static let start = Date(timeIntervalSince1970: TimeInterval(EventFixture.start))
   private static func after(days: Int) -> Date { start.addingTimeInterval(TimeInterval(days) * 86_400) }
-  private static func seconds(days: Int64) -> JSONValue { .integer(Told.start + days * day) }
+  private static func seconds(days: Int64) -> JSONValue { .integer(EventFixture.start + days * day) }
 
   private func coverage(
     _ status: String, _ fields: [String: JSONValue] = [:], of subscription: Stripe.Subscription.Status? = .active,
     paidAt: Date? = nil
   ) throws -> Ledger.Coverage {
-    guard case .object(var object) = Told.invoice([Told.line("si_1")], status: status) else {
+    guard case .object(var object) = EventFixture.invoice([EventFixture.line("si_1")], status: status) else {
       throw CancellationError()
     }
     for (name, value) in fields { object[name] = value }

@@ -49,8 +49,8 @@ struct FactTests {
   func yearToMonth() throws {
     func fact(_ days: Int64) throws -> Fact {
       guard
-        case .learn(let snapshot, _) = try Told.effect(
-          "customer.subscription.updated", Told.subscription([Told.item("si_1", days: days)]))
+        case .learn(let snapshot, _) = try EventFixture.effect(
+          "customer.subscription.updated", EventFixture.subscription([EventFixture.item("si_1", days: days)]))
       else { throw CancellationError() }
       return Fact(snapshot, asOf: Date(timeIntervalSince1970: 1), source: .event)
     }
@@ -77,7 +77,7 @@ struct FactTests {
       for (id, purchase) in outcome.service.purchases {
         let decider = Decider(
           tenant: Tenant(account: "acct_1", livemode: true), mappings: history.offer.mappings,
-          agreed: purchase.recorded.agreed,
+          pinned: purchase.recorded.pinned,
           now: Date(timeIntervalSince1970: TimeInterval(outcome.stripe.now)))
         let facts = Array(outcome.service.knowledge(of: id).facts.values)
         let once = decider.decide(Knowledge(facts))
@@ -114,7 +114,7 @@ struct FactTests {
     let one = Fact(try subscription(quantity: 1), asOf: second, source: .event)
     let two = Fact(try subscription(quantity: 2), asOf: second, source: .event)
     let decider = Decider(
-      tenant: Tenant(account: "acct_1", livemode: true), mappings: Offer().mappings, agreed: [:], now: second)
+      tenant: Tenant(account: "acct_1", livemode: true), mappings: Offer().mappings, pinned: [:], now: second)
     #expect(decider.decide(Knowledge([one, two])).questions == [.subscription("sub_1")])
   }
 }

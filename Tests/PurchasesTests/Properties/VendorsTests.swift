@@ -62,7 +62,7 @@ struct VendorsTests {
     for (place, history) in market.vendors.sorted(by: { $0.key < $1.key }) {
       let name = Market.tenants[place].description
       with(&kit, &runs[place]) { run in
-        run.sweep()
+        run.syncEvents()
         let outcome = run.finish()
         faults += outcome.problems.map { "\(name): \($0)" }
         var alone = DeliveryRun(history, moments: history.moments(), .prompt, of: Market.tenants[place])

@@ -40,7 +40,7 @@ struct ReconciliationTests {
     }
   }
 
-  @Test("whose license is refused without any effect leaves nothing in doubt")
+  @Test("whose license is refused without any effect leaves nothing in flight")
   func refusedWithoutEffect() {
     var walk = Walk()
     walk.upTo("call license")
@@ -49,8 +49,8 @@ struct ReconciliationTests {
     #expect(walk.run.recorded.units.isEmpty)
   }
 
-  @Test("whose license may have been made all the same stays in doubt, and the side that is away is left in peace")
-  func refusedInDoubt() {
+  @Test("whose license may have been made all the same stays in flight, and the side that is away is left in peace")
+  func refusedInFlight() {
     var walk = Walk()
     walk.upTo("call license")
     walk.refuse(licenseKit(503))
@@ -141,7 +141,7 @@ struct ReconciliationTests {
     #expect(walk.told.last == "commit: end as failed, note")
   }
 
-  @Test("has a credential that Stripe refuses replaced twice; then the tenant's queue stands still")
+  @Test("has a credential that Stripe refuses replaced twice; then the tenant's queue is blocked")
   func credential() {
     let error = StripeError(status: 401, message: "no", retry: .credential)
     var walk = Walk()
@@ -204,7 +204,7 @@ struct ReconciliationTests {
     #expect(walk.told.last == "call revocation")
     walk.tell(.succeeded(StepOutcome(result: .done, status: .active)))
     #expect(walk.told.last == "commit: fail revocation, end for now, note")
-    #expect(walk.run.recorded.units.values.map(\.unsettled) == [.revoke])
+    #expect(walk.run.recorded.units.values.map(\.inFlight) == [.revoke])
   }
 
   @Test("looks at a license before it changes it, and leaves what a person has changed")

@@ -142,7 +142,7 @@ struct Walk {
     case .end(.done): "end"
     case .end(.failed): "end as failed"
     case .end(.again): "end for now"
-    case .end(.parked): "end until a person acts"
+    case .end(.blocked): "end until a person acts"
     }
   }
 
@@ -165,7 +165,7 @@ struct Walk {
     case .done: "done"
     case .again: "again"
     case .outage(let outage): "\(outage.side.rawValue) is away"
-    case .parked(let unavailable): unavailable.reason.rawValue
+    case .blocked(let unavailable): unavailable.reason.rawValue
     case .failed: "failed"
     case .lost: "lost"
     }

@@ -1,0 +1,109 @@
+import Cryptography
+import Foundation
+import Identity
+import LicenseKitAPI
+import Postgres
+
+extension TenantAdministration {
+  /// Encrypts everything that this server stores encrypted under the key ring's first key, so that an older key can be removed
+  /// from the ring. It is safe while the server works, and can be repeated.
+  ///
+  /// - Returns: how many secrets were encrypted again.
+  /// - Throws: if a secret was encrypted under a key that the ring does not have. What was done before stays done.
+  package func reencrypt() async throws -> Int {
+    var changed = try await reencryptSigningKeys() + reencryptWebhookSecrets()
+    for operation in IdempotentCall.encryptedOperations { changed += try await reencryptAnswers(of: operation) }
+    return changed
+  }
+
+  private func reencryptSigningKeys() async throws -> Int {
+    var changed = 0
+    let rows = try await query("SELECT tenant_id, kid, sealed_private_key FROM license_server.signing_keys")
+    for row in rows {
+      let (tenant, kid) = (try row.get("tenant_id", as: TenantID.self), try row.get("kid", as: String.self))
+      let encrypted: [UInt8] = try row.get("sealed_private_key")
+      guard let anew = try anew(encrypted, context: SigningKeys.context(tenant, kid)) else { continue }
+      changed += try await query(
+        """
+        UPDATE license_server.signing_keys
+           SET sealed_private_key = \(anew)
+         WHERE tenant_id = \(tenant) AND kid = \(kid) AND sealed_private_key = \(encrypted)
+        """
+      ).affectedRows
+    }
+    return changed
+  }
+
+  /// The kept answers of an operation, a page at a time: there may be a day's worth of sales.
+  private func reencryptAnswers(of operation: String) async throws -> Int {
+    var changed = 0
+    var after = (tenant: "", subject: "", key: "")
+    while true {
+      let rows = try await query(
+        """
+        SELECT tenant_id, subject, key, answer
+          FROM license_server.idempotency_records
+         WHERE operation = \(operation)
+           AND (tenant_id, subject, key) > (\(after.tenant), \(after.subject), \(after.key))
+         ORDER BY tenant_id, subject, key
+         LIMIT 500
+        """)
+      for row in rows {
+        after = (try row.get("tenant_id"), try row.get("subject"), try row.get("key"))
+        let encrypted: [UInt8] = try row.get("answer")
+        let context = IdempotentCall.encryptionContext(
+          tenant: TenantID(after.tenant), operation: operation, subject: after.subject, key: after.key)
+        guard let anew = try anew(encrypted, context: context) else { continue }
+        changed += try await query(
+          """
+          UPDATE license_server.idempotency_records
+             SET answer = \(anew)
+           WHERE tenant_id = \(after.tenant) AND operation = \(operation) AND subject = \(after.subject)
+             AND key = \(after.key) AND answer = \(encrypted)
+          """
+        ).affectedRows
+      }
+      if rows.count < 500 { return changed }
+    }
+  }
+
+  /// The secrets of webhook endpoints, former ones included, a page at a time.
+  private func reencryptWebhookSecrets() async throws -> Int {
+    var changed = 0
+    var after = (tenant: "", id: "")
+    while true {
+      let rows = try await query(
+        """
+        SELECT tenant_id, id, sealed_secret, former_sealed_secret
+          FROM license_server.webhook_endpoints
+         WHERE (tenant_id, id) > (\(after.tenant), \(after.id))
+         ORDER BY tenant_id, id
+         LIMIT 500
+        """)
+      for row in rows {
+        after = (try row.get("tenant_id"), try row.get("id"))
+        let context = WebhookSecret.context(WebhookEndpointID(after.id), TenantID(after.tenant))
+        let (secret, former): ([UInt8], [UInt8]?) = (try row.get("sealed_secret"), try row.get("former_sealed_secret"))
+        let secretAnew = try anew(secret, context: context)
+        let formerAnew = try former.flatMap { try anew($0, context: context) }
+        guard secretAnew != nil || formerAnew != nil else { continue }
+        changed += try await query(
+          """
+          UPDATE license_server.webhook_endpoints
+             SET sealed_secret        = \(secretAnew ?? secret),
+                 former_sealed_secret = \(formerAnew ?? former)
+           WHERE tenant_id = \(after.tenant) AND id = \(after.id) AND sealed_secret = \(secret)
+             AND former_sealed_secret IS NOT DISTINCT FROM \(former)::bytea
+          """
+        ).affectedRows
+      }
+      if rows.count < 500 { return changed }
+    }
+  }
+
+  /// The same secret under the first key; nil if it is already.
+  private func anew(_ encrypted: [UInt8], context: [String]) throws -> [UInt8]? {
+    guard keyRing.needsReencryption(encrypted) else { return nil }
+    return try keyRing.encrypt(keyRing.decrypt(encrypted, context: context), context: context)
+  }
+}

@@ -1,7 +1,0 @@
-package import Purchases
-package import StripeAPI
-
-/// Stops a tenant's queues, with the reason shown, until a person has acted.
-package protocol TenantParking: Sendable {
-  func park(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws
-}

@@ -1,8 +1,0 @@
-/// The headers of a notice. The signature is a `DeliverySignature`, keyed with the endpoint's secret as it was shown.
-enum NoticeSignature {
-  static let header = "LicenseKit-Signature"
-  static let deliveryHeader = "LicenseKit-Delivery-Id"
-  static let attemptHeader = "LicenseKit-Delivery-Attempt"
-  static let typeHeader = "LicenseKit-Event-Type"
-  static let sequenceHeader = "LicenseKit-Event-Sequence"
-}
