@@ -176,8 +176,7 @@ package struct Reconciliation: Sendable {
       recorded.customers[code] = customer.id
       recorded.contacts[code] = customer.contact
     }
-    var writes: [Write] = [.adopt(decision.described(with: recorded, now: now), knowing: recorded.pinned)]
-    if !decision.sharers.isEmpty { writes.append(.tell(decision.sharers)) }
+    let writes: [Write] = [.adopt(decision.described(with: recorded, now: now), knowing: recorded.pinned)]
     recorded.pinTerms(of: decision.linesToPin)
     return goOn(writes)
   }

@@ -15,10 +15,7 @@ private func simpler(_ beginning: Beginning) -> [Beginning] {
   case .invoice(let wishes): fewer(wishes).map { .invoice($0) }
   case .subscription(let start, let wishes):
     fewer(wishes).map { .subscription(start, $0) }
-      + starts(
-        start,
-        [{ $0.trial = false }, { $0.byCheckout = false }, { $0.first = .paid }, { $0.extra = nil }, { $0.beside = [] }]
-      )
+      + starts(start, [{ $0.trial = false }, { $0.byCheckout = false }, { $0.first = .paid }, { $0.extra = nil }])
       .map { .subscription($0, wishes) }
   }
 }
