@@ -99,7 +99,7 @@ extension KeyRing {
     try encrypt(Array(text.utf8), context: context)
   }
 
-  /// What `seal` was given, when `context` is the same and no byte was changed.
+  /// What `encrypt` was given, when `context` is the same and no byte was changed.
   public func decrypt(_ encrypted: [UInt8], context: [String]) throws(EncryptionError) -> [UInt8] {
     guard let parts = Self.parts(of: encrypted) else { throw .malformed }
     guard let key = keys.first(where: { $0.id == parts.keyID }) else { throw .unknownKey(id: parts.keyID) }
@@ -112,7 +112,7 @@ extension KeyRing {
     return opened
   }
 
-  /// `open`, for a text. Bytes that are not UTF-8 throw `.malformed`.
+  /// `decrypt`, for a text. Bytes that are not UTF-8 throw `.malformed`.
   public func decryptText(_ encrypted: [UInt8], context: [String]) throws(EncryptionError) -> String {
     guard let text = String(validating: try decrypt(encrypted, context: context), as: UTF8.self) else {
       throw .malformed
@@ -128,6 +128,12 @@ extension KeyRing {
   /// Whether an encrypted value was encrypted by another key than the one that encrypts now.
   public func needsReencryption(_ encrypted: [UInt8]) -> Bool {
     Self.keyID(of: encrypted) != primaryKeyID
+  }
+
+  /// The same secret under the key that encrypts now; nil if it is under that key already.
+  public func reencrypted(_ encrypted: [UInt8], context: [String]) throws(EncryptionError) -> [UInt8]? {
+    guard needsReencryption(encrypted) else { return nil }
+    return try encrypt(decrypt(encrypted, context: context), context: context)
   }
 
   private static func parts(of encrypted: [UInt8]) -> (keyID: String, headerEnd: Int)? {

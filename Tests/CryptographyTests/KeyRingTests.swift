@@ -76,8 +76,10 @@ struct KeyRingTests {
     #expect(during.primaryKeyID == "2026-11")
     #expect(during.keyIDs == ["2026-11", "old"])
     #expect(during.needsReencryption(encrypted))
-    let reencrypted = try during.encrypt(try during.decrypt(encrypted, context: context), context: context)
+    let reencrypted = try #require(try during.reencrypted(encrypted, context: context))
     #expect(!during.needsReencryption(reencrypted))
+    #expect(try during.reencrypted(reencrypted, context: context) == nil)
+    #expect(throws: EncryptionError.notAuthentic) { try during.reencrypted(encrypted, context: ["another"]) }
 
     let after = try KeyRing(parsing: new)
     #expect(try after.decryptText(reencrypted, context: context) == "secret")

@@ -22,11 +22,12 @@ extension TenantAdministration {
     for row in rows {
       let (tenant, kid) = (try row.get("tenant_id", as: TenantID.self), try row.get("kid", as: String.self))
       let encrypted: [UInt8] = try row.get("sealed_private_key")
-      guard let anew = try anew(encrypted, context: SigningKeys.context(tenant, kid)) else { continue }
+      let context = SigningKeys.context(tenant, kid)
+      guard let reencrypted = try keyRing.reencrypted(encrypted, context: context) else { continue }
       changed += try await query(
         """
         UPDATE license_server.signing_keys
-           SET sealed_private_key = \(anew)
+           SET sealed_private_key = \(reencrypted)
          WHERE tenant_id = \(tenant) AND kid = \(kid) AND sealed_private_key = \(encrypted)
         """
       ).affectedRows
@@ -53,11 +54,11 @@ extension TenantAdministration {
         let encrypted: [UInt8] = try row.get("answer")
         let context = IdempotentCall.encryptionContext(
           tenant: TenantID(after.tenant), operation: operation, subject: after.subject, key: after.key)
-        guard let anew = try anew(encrypted, context: context) else { continue }
+        guard let reencrypted = try keyRing.reencrypted(encrypted, context: context) else { continue }
         changed += try await query(
           """
           UPDATE license_server.idempotency_records
-             SET answer = \(anew)
+             SET answer = \(reencrypted)
            WHERE tenant_id = \(after.tenant) AND operation = \(operation) AND subject = \(after.subject)
              AND key = \(after.key) AND answer = \(encrypted)
           """
@@ -84,14 +85,14 @@ extension TenantAdministration {
         after = (try row.get("tenant_id"), try row.get("id"))
         let context = WebhookSecret.context(WebhookEndpointID(after.id), TenantID(after.tenant))
         let (secret, former): ([UInt8], [UInt8]?) = (try row.get("sealed_secret"), try row.get("former_sealed_secret"))
-        let secretAnew = try anew(secret, context: context)
-        let formerAnew = try former.flatMap { try anew($0, context: context) }
-        guard secretAnew != nil || formerAnew != nil else { continue }
+        let newSecret = try keyRing.reencrypted(secret, context: context)
+        let newFormer = try former.flatMap { try keyRing.reencrypted($0, context: context) }
+        guard newSecret != nil || newFormer != nil else { continue }
         changed += try await query(
           """
           UPDATE license_server.webhook_endpoints
-             SET sealed_secret        = \(secretAnew ?? secret),
-                 former_sealed_secret = \(formerAnew ?? former)
+             SET sealed_secret        = \(newSecret ?? secret),
+                 former_sealed_secret = \(newFormer ?? former)
            WHERE tenant_id = \(after.tenant) AND id = \(after.id) AND sealed_secret = \(secret)
              AND former_sealed_secret IS NOT DISTINCT FROM \(former)::bytea
           """
@@ -99,11 +100,5 @@ extension TenantAdministration {
       }
       if rows.count < 500 { return changed }
     }
-  }
-
-  /// The same secret under the first key; nil if it is already.
-  private func anew(_ encrypted: [UInt8], context: [String]) throws -> [UInt8]? {
-    guard keyRing.needsReencryption(encrypted) else { return nil }
-    return try keyRing.encrypt(keyRing.decrypt(encrypted, context: context), context: context)
   }
 }

@@ -21,6 +21,11 @@ struct ConnectionCipher: Sendable {
     return try keyRing.decryptText(encrypted, context: Self.context(purpose, tenant))
   }
 
+  /// See `KeyRing.reencrypted`.
+  func reencrypted(_ encrypted: [UInt8], _ purpose: Purpose, of tenant: Tenant) throws -> [UInt8]? {
+    try keyRing.reencrypted(encrypted, context: Self.context(purpose, tenant))
+  }
+
   private static func context(_ purpose: Purpose, _ tenant: Tenant) -> [String] {
     [purpose.rawValue, tenant.account.rawValue, tenant.livemode ? "live" : "test"]
   }

@@ -203,13 +203,13 @@ extension ConnectionStore {
         ("access_token", .accessToken), ("refresh_token", .refreshToken), ("licensekit_token", .licensekitToken),
       ]
       for (column, purpose) in columns {
-        guard let encrypted: [UInt8] = try row?.get(column), self.cipher.keyRing.needsReencryption(encrypted),
-          let secret = try self.cipher.decrypt(encrypted, purpose, of: tenant)
+        guard let encrypted: [UInt8] = try row?.get(column),
+          let reencrypted = try self.cipher.reencrypted(encrypted, purpose, of: tenant)
         else { continue }
         try await transaction.query(
           """
           UPDATE stripe_integration.connections
-             SET \(identifier: column) = \(try self.cipher.encrypt(secret, purpose, of: tenant))
+             SET \(identifier: column) = \(reencrypted)
            WHERE account_id = \(tenant.account)
              AND livemode   = \(tenant.livemode)
           """)

@@ -257,7 +257,8 @@ struct MessageEndpointStore: Sendable {
       secrets: try encrypted.map { try keyRing.decryptText($0, context: Self.context(id, tenant)) })
   }
 
-  /// Encrypts secrets anew that another key than the ring's first has encrypted. Safe beside live work, and to repeat.
+  /// Encrypts those secrets again that were encrypted under another key than the ring's first. It is safe beside live work,
+  /// and can be repeated.
   /// - Returns: how many endpoints had such a secret.
   func reencrypt(_ tenant: Tenant) async throws -> Int {
     try await database.transaction(for: tenant) { transaction in
@@ -273,15 +274,15 @@ struct MessageEndpointStore: Sendable {
       for row in rows {
         let id: String = try row.get("endpoint_id")
         let (secret, previous): ([UInt8], [UInt8]?) = (try row.get("secret"), try row.get("previous_secret"))
-        guard keyRing.needsReencryption(secret) || previous.map(keyRing.needsReencryption) == true else { continue }
         let context = Self.context(id, tenant)
-        let anew = try [secret, previous].map { encrypted in
-          try encrypted.map { try keyRing.encrypt(try keyRing.decrypt($0, context: context), context: context) }
-        }
+        let newSecret = try keyRing.reencrypted(secret, context: context)
+        let newPrevious = try previous.flatMap { try keyRing.reencrypted($0, context: context) }
+        guard newSecret != nil || newPrevious != nil else { continue }
         try await transaction.query(
           """
           UPDATE stripe_integration.notice_endpoints
-             SET secret = \(anew[0]), previous_secret = \(anew[1])
+             SET secret          = \(newSecret ?? secret),
+                 previous_secret = \(newPrevious ?? previous)
            WHERE account_id  = \(tenant.account)
              AND livemode    = \(tenant.livemode)
              AND endpoint_id = \(id)
