@@ -7,7 +7,7 @@ package enum BoundedWork {
   /// begun is finished, since what stopped one element may not concern those beside it.
   /// - Parameters:
   ///   - width: elements at a time.
-  ///   - goesOn: is told of each result, one after the other.
+  ///   - goesOn: receives each result, one after the other.
   package static func run<Element: Sendable, Ended: Sendable>(
     through elements: [Element], width: Int, _ work: @escaping @Sendable (Element) async throws -> Ended,
     goesOn: (Ended) async throws -> Bool

@@ -215,7 +215,7 @@ package struct IntegrationServer: Sendable {
 }
 
 extension IntegrationServer {
-  /// The listeners that are told of each step of a purchase, in the transaction that records it.
+  /// The listeners that receive each step of a purchase, in the transaction that records it.
   static let stepListeners: [any StepListener] = [OutboxListener(), DriftListener()]
 
   /// The integration's part of the database.

@@ -87,7 +87,7 @@ struct UsageTotals: Hashable, Sendable {
   var netChange: Int64 = 0
 
   /// The same in SQL, over rows of the ledger, as wide as the sums are, because they are summed further before
-  /// ``told(_:as:)``.
+  /// ``shown(_:as:)``.
   static let columns: PostgresQuery = """
     coalesce(sum(amount) FILTER (WHERE action = 'consume'), 0) AS consumed,
     count(*) FILTER (WHERE action = 'consume')                 AS uses,

@@ -163,7 +163,7 @@ struct WebhookQueues: Sendable {
       """)
   }
 
-  /// Begins the time and the waits of what is in line for an endpoint anew. What is under way is left alone.
+  /// Gives what waits for an endpoint its full time and its short waits again. What is under way is left alone.
   static func renew(_ queue: WebhookQueue, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """

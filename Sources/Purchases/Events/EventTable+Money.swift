@@ -24,7 +24,7 @@ extension EventTable {
     .learn("charge.refund.updated", .refund, looks: .always, sync: .first, says: "was changed", does: chargeAsked),
   ]
 
-  private static let chargeAsked = "the charge is asked for anew, since it alone has the total"
+  private static let chargeAsked = "the charge is asked for again, since it alone has the total"
 
   static let disputes: [EventRow] = [
     .learn(

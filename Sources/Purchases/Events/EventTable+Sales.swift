@@ -21,9 +21,9 @@ extension EventTable {
 
   static let subscriptions: [EventRow] = [
     .learn(
-      "customer.subscription.created", .subscription, looks: .always, sync: .first, says: "began", does: takenUp),
+      "customer.subscription.created", .subscription, looks: .always, sync: .first, says: "began", does: state),
     .learn(
-      "customer.subscription.updated", .subscription, looks: .always, sync: .first, says: "was changed", does: takenUp),
+      "customer.subscription.updated", .subscription, looks: .always, sync: .first, says: "was changed", does: state),
     .learn(
       "customer.subscription.deleted", .subscription, looks: .always, sync: .first, says: "ended",
       does: "canceled: what `on_cancel` says"),
@@ -46,8 +46,8 @@ extension EventTable {
       does: "noted; licenses do not change before the trial ends"),
   ]
 
-  private static let takenUp = """
-    status, items, quantities, period, trial, pause and cancellation are taken up: see [Subscriptions](#subscriptions)
+  private static let state = """
+    status, items, quantities, period, trial, pause and cancellation are read from it: see [Subscriptions](#subscriptions)
     """
 }
 

@@ -100,7 +100,7 @@ extension ConnectionLicenseKit: CustomStringConvertible, CustomReflectable {
   package var customMirror: Mirror { Mirror(self, children: ["baseURL": baseURL as Any]) }
 }
 
-/// The stored tokens of a connection, unsealed.
+/// The stored tokens of a connection, decrypted.
 struct StoredTokens: Sendable {
   let status: ConnectionStatus
   /// The environment whose credentials got the tokens.

@@ -10,7 +10,7 @@ import Synchronization
 
 /// Provides sessions with Stripe whose credential is valid now, and keeps the tokens of every connection alive.
 ///
-/// Unsealed tokens stay in this process for a minute at most before the database is asked again. So a session costs no query,
+/// Decrypted tokens stay in this process for a minute at most before the database is asked again. So a session costs no query,
 /// and an ended connection is not used for long. ``TokenRefresher`` describes how tokens are refreshed.
 package struct TokenVault: StripeAccess {
   private let store: ConnectionStore
@@ -147,7 +147,7 @@ package struct TokenVault: StripeAccess {
   }
 }
 
-/// Unsealed access tokens of this process.
+/// Decrypted access tokens of this process.
 final class TokenCache: Sendable {
   private struct Entry {
     let token: String

@@ -170,7 +170,7 @@ struct EndpointQueues: Sendable {
       """)
   }
 
-  /// Begins the time and the waits of what is in line for a receiver anew. What is under way is left alone.
+  /// Gives what waits for a receiver its full time and its short waits again. What is under way is left alone.
   static func renew(_ queue: EndpointQueue, in transaction: PostgresTransaction) async throws {
     try await transaction.query(
       """

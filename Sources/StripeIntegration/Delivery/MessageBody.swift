@@ -7,7 +7,7 @@ import Purchases
 import StripeAPI
 import Tenancy
 
-/// The body of a message. It is made anew for each attempt, out of the records and the key vault: a license key is never
+/// The body of a message. It is made for each attempt, out of the records and the key vault: a license key is never
 /// stored in the clear, and two attempts at the same message have the same bytes unless the records have changed.
 struct MessageBody: Encodable, Sendable {
   let id: String

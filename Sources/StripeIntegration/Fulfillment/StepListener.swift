@@ -15,7 +15,7 @@ struct RecordedStep: Sendable {
   let isIssue: Bool
 }
 
-/// Is told of each step in the transaction that records it: what a listener writes there is as durable as the step.
+/// Receives each step in the transaction that records it: what a listener writes there is as durable as the step.
 protocol StepListener: Sendable {
   func recorded(_ step: RecordedStep, in transaction: PostgresTransaction) async throws
 }

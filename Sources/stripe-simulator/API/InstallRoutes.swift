@@ -72,7 +72,7 @@ extension Routes {
       })
   }
 
-  /// Events of the installation name the request that caused them, whoever made it.
+  /// Events of the installation name the request that caused them, whichever client made it.
   private static func caused(by caller: Tenant, on key: Installation.Key, _ body: () -> Void) {
     let target = caller.world.tenant(key)
     let former = target.cause
