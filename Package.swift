@@ -77,7 +77,9 @@ let targets: [Target] =
       ["JSON", "Cryptography", "Networks", hummingbird, logging, metrics, lifecycle, unixSignals, configuration]),
 
     module("Storage", ["Postgres", "Redis", "ServerKit", logging]),
-    module("Delivery", ["Cryptography", "HTTPTransport", "ServerKit", logging]),
+    module(
+      "Delivery",
+      ["Cryptography", "HTTPTransport", "Identity", "Postgres", "ServerKit", "Storage", logging, lifecycle]),
 
     // The two outside systems: what they say, and how they are spoken with.
     module("StripeAPI", ["Identity", "JSON"]),
@@ -89,8 +91,10 @@ let targets: [Target] =
     module("Purchases", ["StripeAPI", "LicenseKitAPI", "Identity", "JSON"]),
 
     // The product, from the bottom up: what others must not reach into is a module of its own.
-    module("Tenancy", ["StripeAPI", "Identity", "JSON", "Cryptography", "Postgres", "ServerKit", logging, lifecycle]),
-    module("Queue", ["Tenancy", "Purchases", "StripeAPI", "Identity", "Postgres", "ServerKit"]),
+    module(
+      "Tenancy",
+      ["StripeAPI", "Identity", "JSON", "Cryptography", "Postgres", "ServerKit", "Storage", logging, lifecycle]),
+    module("Queue", ["Tenancy", "Purchases", "StripeAPI", "Identity", "Postgres", "ServerKit", "Storage"]),
 
     module(
       "LicenseServer",
@@ -149,7 +153,7 @@ let targets: [Target] =
     tests("CryptographyTests", ["Cryptography"]),
     tests("PostgresTests", ["Postgres", "TestRandom", "TestSupport", logging]),
     tests("RedisTests", ["Redis", "TestSupport", logging]),
-    tests("StorageTests", ["Storage", "Postgres", "Redis", "ServerKit", hummingbird]),
+    tests("StorageTests", ["Storage", "Postgres", "Redis", "ServerKit", "TestSupport", hummingbird]),
     tests("PDFDocumentsTests", ["PDFDocuments"]),
     tests("HTTPTransportTests", ["HTTPTransport", "Networks", hummingbird, logging]),
     tests("ServerKitTests", ["ServerKit", "JSON", "Networks", "HTTPTransport", hummingbird, logging]),

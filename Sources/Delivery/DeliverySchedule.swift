@@ -42,4 +42,17 @@ public enum DeliverySchedule {
   public static func delay(afterFailures failures: Int, spread: Double) -> TimeInterval {
     min(2 * pow(2, Double(min(max(failures, 1), 16) - 1)), 3_600) * (0.8 + 0.4 * spread)
   }
+
+  /// Seconds that a receiver is left alone after a claim; nil when it is served again as soon as something is due.
+  /// - Parameters:
+  ///   - failures: claims in a row under which nothing arrived, this one included.
+  ///   - spread: 0 to 1, random.
+  static func pause(after summary: DeliveryClaim.Summary, failures: Int, spread: Double) -> TimeInterval? {
+    let failed = summary.arrived == 0 && summary.failed > 0
+    return [
+      failed ? delay(afterFailures: failures, spread: spread) : nil,
+      summary.retryAfter.map { obeyed($0, spread: spread) },
+      summary.isBroken ? brokenBackoff : nil,
+    ].compactMap(\.self).max()
+  }
 }

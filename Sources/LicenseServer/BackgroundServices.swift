@@ -1,3 +1,4 @@
+import Delivery
 package import HTTPTransport
 import Logging
 import Postgres
@@ -22,10 +23,11 @@ extension LicenseServer {
     let wakeUp = services.webhookDeliveries.wakeUp
     return [
       EventLinker(store: store, deliveries: wakeUp, pollInterval: pollInterval, logger: logger),
-      WebhookDispatcher(
-        store: store, keyRing: services.webhooks.keyRing, clock: clock, transport: transport,
-        destinations: services.webhooks.destinations, wakeUp: wakeUp, concurrency: 32, pollInterval: pollInterval,
-        logger: logger),
+      MessageDispatcher(
+        WebhookMessages(
+          store: store, keyRing: services.webhooks.keyRing, clock: clock, transport: transport,
+          destinations: services.webhooks.destinations),
+        wakeUp: wakeUp, concurrency: 32, pollInterval: pollInterval, logger: logger),
       WebhookRetention(store: store, interval: .seconds(3_600), logger: logger),
       BacklogMetrics(store: store, interval: .seconds(15), logger: logger),
       LeaseExpiry(client: client, store: store, clock: clock, logger: logger),

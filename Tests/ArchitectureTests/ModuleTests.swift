@@ -45,12 +45,13 @@ struct ModuleTests {
         "NIOCore", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOHTTP1", "ServiceLifecycle", "Synchronization",
         "UnixSignals",
       ]),
-    // What both products share about Postgres and Redis: what a client is told when they are in trouble, whose keys are whose.
-    Door("Storage", ["Postgres", "Redis", "ServerKit"], outside: ["Logging"]),
+    // What both products share about Postgres and Redis: queues in tables, what a client is told when storage is in trouble,
+    // whose keys are whose.
+    Door("Storage", ["Postgres", "Redis", "ServerKit"], outside: ["Foundation", "Logging"]),
     // At-least-once delivery of messages to addresses that others choose.
     Door(
-      "Delivery", ["Cryptography", "HTTPTransport", "ServerKit"],
-      outside: ["Foundation", "Logging", "Synchronization"]),
+      "Delivery", ["Cryptography", "HTTPTransport", "Identity", "Postgres", "ServerKit", "Storage"],
+      outside: ["Foundation", "Logging", "ServiceLifecycle", "Synchronization"]),
     // The two outside systems: what they say, and how they are spoken with.
     Door("StripeAPI", ["Identity", "JSON"], outside: ["Foundation"]),
     Door("LicenseKitAPI", ["Identity", "JSON"], outside: ["Foundation", "Synchronization"]),
@@ -64,11 +65,11 @@ struct ModuleTests {
     Door("Purchases", ["StripeAPI", "LicenseKitAPI", "Identity", "JSON"], outside: ["Foundation"]),
     // One tenant's part of the database, and what every room above needs of it.
     Door(
-      "Tenancy", ["StripeAPI", "Identity", "JSON", "Cryptography", "Postgres", "ServerKit"],
+      "Tenancy", ["StripeAPI", "Identity", "JSON", "Cryptography", "Postgres", "ServerKit", "Storage"],
       outside: ["Foundation", "Logging", "ServiceLifecycle"]),
     // Work of tenants: claim, extend, release, back off.
     Door(
-      "Queue", ["Tenancy", "Purchases", "StripeAPI", "Identity", "Postgres", "ServerKit"],
+      "Queue", ["Tenancy", "Purchases", "StripeAPI", "Identity", "Postgres", "ServerKit", "Storage"],
       outside: ["Foundation", "Synchronization"]),
     Door(
       "LicenseServer",

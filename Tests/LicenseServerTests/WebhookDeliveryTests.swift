@@ -131,14 +131,12 @@ struct WebhookDeliveryTests {
       try await bench.product()
       try await bench.link()
       let dispatcher = bench.dispatcher()
-      let queue = try #require(try await dispatcher.queues.claimNext())
-      let due = try await dispatcher.queues.due(queue)
-      let begun = try await bench.services.store.transaction(.defaultTenant) { transaction in
-        try await WebhookAttempts(queue: queue, transaction: transaction).begin(due[0])
-      }
+      let queue = try #require(try await dispatcher.claimNext())
+      let due = try await dispatcher.due(queue)
+      let begun = try await dispatcher.begin(due[0], of: queue)
       #expect(begun?.number == 1)
       // Nothing more comes from that worker.
-      #expect(try await dispatcher.queues.claimNext() == nil, "the endpoint is still the other's")
+      #expect(try await dispatcher.claimNext() == nil, "the endpoint is still the other's")
       #expect(try await dispatcher.deliver(due[0], to: queue) == nil, "and so is the attempt")
       try await bench.sql("UPDATE license_server.webhook_lanes      SET claimed_until = now()")
       try await bench.sql("UPDATE license_server.webhook_deliveries SET claimed_until = now()")
@@ -155,14 +153,14 @@ struct WebhookDeliveryTests {
       for number in 1...6 { _ = try await bench.endpoint("/\(number)") }
       try await bench.product()
       try await bench.link()
-      let queues = bench.dispatcher().queues
-      let claimed = try await withThrowingTaskGroup(of: WebhookQueue?.self) { group in
+      let queues = bench.dispatcher()
+      let claimed = try await withThrowingTaskGroup(of: EndpointQueue<TenantID>?.self) { group in
         for _ in 0..<12 { group.addTask { try await queues.claimNext() } }
-        return try await group.reduce(into: [WebhookQueue]()) { if let queue = $1 { $0.append(queue) } }
+        return try await group.reduce(into: [EndpointQueue<TenantID>]()) { if let queue = $1 { $0.append(queue) } }
       }
       #expect(!claimed.isEmpty && Set(claimed).count == claimed.count)
       try await bench.sql("UPDATE license_server.webhook_lanes SET claimed_until = '-infinity'")
-      for _ in 0..<WebhookQueues.queuesPerTenant { #expect(try await queues.claimNext() != nil) }
+      for _ in 0..<EndpointQueues<TenantID>.mostAtOnce { #expect(try await queues.claimNext() != nil) }
       #expect(try await queues.claimNext() == nil)
       let backlog = BacklogMetrics(store: bench.services.store, interval: .seconds(1), logger: Fixture.logger)
       let (unlinked, late) = try await backlog.backlog()

@@ -125,7 +125,7 @@ struct WebhookEndpointTests {
           "SELECT sealed_secret, former_sealed_secret FROM license_server.webhook_endpoints"
         ).first)
       let onlyNew = try KeyRing(parsing: new)
-      let context = WebhookSecret.context(made.webhook.id, .defaultTenant)
+      let context = ["license_server", "default", "webhook_secret", made.webhook.id.rawValue]
       #expect(try onlyNew.decryptText(row.get("former_sealed_secret"), context: context) == made.secret)
       #expect(try onlyNew.decryptText(row.get("sealed_secret"), context: context) != made.secret)
     }

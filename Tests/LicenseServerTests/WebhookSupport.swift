@@ -31,11 +31,14 @@ struct WebhookBench: Sendable {
       store: services.store, deliveries: WakeUp(), pollInterval: .milliseconds(50), logger: Fixture.logger)
   }
 
-  func dispatcher(_ destinations: AddressPolicy = .publicOnly(besides: loopback)) -> WebhookDispatcher {
-    WebhookDispatcher(
-      store: services.store, keyRing: services.webhooks.keyRing, clock: services.clock, transport: fixture.transport,
-      destinations: destinations, wakeUp: WakeUp(), concurrency: 8, pollInterval: .milliseconds(50),
-      logger: Fixture.logger)
+  func dispatcher(
+    _ destinations: AddressPolicy = .publicOnly(besides: loopback)
+  ) -> MessageDispatcher<WebhookMessages> {
+    MessageDispatcher(
+      WebhookMessages(
+        store: services.store, keyRing: services.webhooks.keyRing, clock: services.clock, transport: fixture.transport,
+        destinations: destinations),
+      wakeUp: WakeUp(), concurrency: 8, pollInterval: .milliseconds(50), logger: Fixture.logger)
   }
 
   static func open(_ body: @Sendable (WebhookBench) async throws -> Void) async throws {
@@ -78,7 +81,7 @@ struct WebhookBench: Sendable {
   func deliver(_ destinations: AddressPolicy = .publicOnly(besides: loopback)) async throws {
     let dispatcher = dispatcher(destinations)
     for _ in 0..<100 {
-      guard let queue = try await dispatcher.queues.claimNext() else { return }
+      guard let queue = try await dispatcher.claimNext() else { return }
       try await dispatcher.serve(queue)
     }
   }

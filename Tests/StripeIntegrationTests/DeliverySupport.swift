@@ -1,4 +1,5 @@
 import Cryptography
+import Delivery
 import Foundation
 import HTTPTransport
 import HTTPTypes
@@ -49,7 +50,7 @@ struct PostRoom: Sendable {
   let url: String
   let relay: FakeRelay
   let endpoints: MessageEndpointStore
-  let deliveries: Deliveries
+  let deliveries: MessageDispatcher<VendorMessages>
 
   static let loopback = ["127.0.0.0/8"].compactMap { NetworkBlock($0) }
 
@@ -64,15 +65,17 @@ struct PostRoom: Sendable {
         let relay = FakeRelay()
         let endpoints = MessageEndpointStore(database: shop.database, keyRing: shop.vault.keyRing)
         let mailer = Mailer(transport: relay, from: MailAddress("licenses@example.com", name: "Shop")!)
-        let deliveries = Deliveries(
-          queues: EndpointQueues(database: shop.database),
+        let messages = VendorMessages(
+          database: shop.database,
           messages: MessageSender(
             database: shop.database, vault: shop.vault, endpoints: endpoints, transport: transport,
             destinations: destinations, clock: { Shop.now }),
           mail: MailSender(
             database: shop.database, vault: shop.vault, licenseKit: FixedLicenseKit(client: shop.licenseKit),
             mailer: mailer, clock: { Shop.now }),
-          wakeUp: WakeUp(), concurrency: 8, concurrencyPerQueue: 4, pollInterval: .milliseconds(50), logger: logger)
+          logger: logger)
+        let deliveries = MessageDispatcher(
+          messages, wakeUp: WakeUp(), concurrency: 8, pollInterval: .milliseconds(50), logger: logger)
         try await body(
           PostRoom(
             shop: shop, receiver: receiver, url: url, relay: relay, endpoints: endpoints, deliveries: deliveries))
@@ -136,12 +139,22 @@ struct PostRoom: Sendable {
 
   // MARK: Delivering
 
+  /// A dispatcher with another limit of mails.
+  func sender(mailsPerHour: Int) -> MessageDispatcher<VendorMessages> {
+    let channel = deliveries.channel
+    var mail = channel.mail
+    mail.mailsPerHour = mailsPerHour
+    return MessageDispatcher(
+      VendorMessages(database: channel.database, messages: channel.messages, mail: mail, logger: channel.logger),
+      wakeUp: WakeUp(), concurrency: 8, pollInterval: .milliseconds(50), logger: channel.logger)
+  }
+
   /// Serves every receiver that is due, until none is. What becomes due meanwhile is left for later, however long this
   /// takes on a busy machine: an attempt that failed is not followed by its next one.
   func deliver() async throws {
     guard let start = try await texts("SELECT now()::text AS text").first else { throw Missing() }
     for _ in 0..<100 {
-      guard try await isDue(since: start), let queue = try await deliveries.queues.claimNext() else { return }
+      guard try await isDue(since: start), let queue = try await deliveries.claimNext() else { return }
       try await deliveries.serve(queue)
     }
   }
@@ -240,9 +253,11 @@ enum DeliveryRows {
   static func attempt(_ shop: Shop) async throws {
     try await shop.database.transaction(for: shop.tenant) { transaction in
       for row in try await DeliveryLog(tenant: shop.tenant, transaction: transaction)
-        .page(.init(), after: nil, limit: 10) where row.view.channel == "endpoint"
+        .page(.init(), after: nil, limit: 10)
       {
-        _ = try await DeliveryAttempts(tenant: shop.tenant, transaction: transaction).begin(DeliveryID(row.view.id))
+        guard let endpoint = row.view.endpointID else { continue }
+        _ = try await MessageAttempts(EndpointQueue(of: shop.tenant, id: endpoint), in: transaction)
+          .begin(MessageDeliveryID(row.view.id), claim: "interval '20 seconds'")
       }
     }
   }

@@ -47,11 +47,12 @@ struct DeliveryTests {
       try await room.endpoint()
       try await room.sell()
       let tenant = room.shop.tenant
-      let delivery = DeliveryID(try #require(try await room.log().first?.id))
+      let log = try #require(try await room.log().first)
+      let (delivery, queue) = (
+        MessageDeliveryID(log.id), EndpointQueue(of: tenant, id: try #require(log.endpointID))
+      )
       // A worker that dies after it claimed the attempt, before or after the receiver heard of it.
-      let claimed = try await room.shop.database.transaction(for: tenant) { transaction in
-        try await DeliveryAttempts(tenant: tenant, transaction: transaction).begin(delivery)
-      }
+      let claimed = try await room.deliveries.begin(delivery, of: queue)
       #expect(claimed?.number == 1)
       try await room.deliver()
       #expect(room.receiver.calls.isEmpty, "it may still be under way")
@@ -62,11 +63,7 @@ struct DeliveryTests {
       #expect(view.log?.map(\.status) == [nil, 200])
       #expect(view.log?.first?.durationMs == nil)
       // The first worker was only slow: what it says now changes nothing but its own entry.
-      try await room.shop.database.transaction(for: tenant) { [claimed] transaction in
-        guard let claimed else { return }
-        try await DeliveryAttempts(tenant: tenant, transaction: transaction)
-          .finish(claimed, .failed("timeout"), took: .seconds(10))
-      }
+      try await room.deliveries.finish(try #require(claimed), .failed("timeout"), took: .seconds(10))
       #expect(try await room.log().first?.state == "succeeded")
     }
   }
@@ -76,13 +73,14 @@ struct DeliveryTests {
     try await PostRoom.open { room in
       try await room.endpoint()
       try await room.sell(quantity: 5)
-      let deliveries = try await room.log().map(\.id)
+      let deliveries = try await room.log()
       #expect(deliveries.count == 5)
+      let queue = EndpointQueue(of: room.shop.tenant, id: try #require(deliveries.first?.endpointID))
       try await withThrowingTaskGroup(of: Void.self) { group in
         for delivery in deliveries {
           for _ in 0..<6 {
             group.addTask {
-              _ = try await room.deliveries.messages.deliver(DeliveryID(delivery), of: room.shop.tenant)
+              _ = try await room.deliveries.deliver(MessageDeliveryID(delivery.id), to: queue)
             }
           }
         }
@@ -137,15 +135,15 @@ struct DeliveryTests {
     try await PostRoom.open { room in
       for number in 1...5 { try await room.endpoint("/\(number)") }
       try await room.sell()
-      let queues = room.deliveries.queues
+      let queues = room.deliveries
       #expect(try await queues.claimNext() != nil)
       #expect(try await queues.claimNext() != nil)
       #expect(try await queues.claimNext() == nil)
       let other = Tenant(account: "acct_other", livemode: true)
       try await room.shop.database.transaction(for: other) { transaction in
-        try await EndpointQueues.resume(EndpointQueue(tenant: other, id: "nep_other"), in: transaction)
+        try await EndpointQueues.ofVendors.resume(EndpointQueue(of: other, id: "nep_other"), in: transaction)
       }
-      #expect(try await queues.claimNext()?.tenant == other)
+      #expect(try await queues.claimNext()?.owner == other)
     }
   }
 

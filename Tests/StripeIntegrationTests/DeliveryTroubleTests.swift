@@ -49,7 +49,7 @@ struct DeliveryTroubleTests {
       let waiting = try await room.log()
       #expect(waiting.allSatisfy { $0.state == "pending" && $0.attempts == 1 && $0.log?.count == 1 })
       #expect(waiting.count == 2 && waiting.allSatisfy { $0.error?.hasPrefix("It could not be prepared: ") == true })
-      #expect(try await room.deliveries.queues.claimNext() == nil)
+      #expect(try await room.deliveries.claimNext() == nil)
       try await room.write(
         "UPDATE stripe_integration.notice_endpoints SET secret = decode(\(try #require(encrypted.first)), 'hex')")
       try await room.passTime()
@@ -69,7 +69,7 @@ struct DeliveryTroubleTests {
       let waiting = try #require(try await room.log().first)
       #expect(waiting.state == "pending" && waiting.attempts == 1)
       #expect(waiting.error?.hasPrefix("It could not be prepared: ") == true)
-      #expect(try await room.deliveries.queues.claimNext() == nil)
+      #expect(try await room.deliveries.claimNext() == nil)
     }
   }
 
@@ -78,7 +78,7 @@ struct DeliveryTroubleTests {
     try await PostRoom.open { room in
       try await room.endpoint()
       try await room.sell()
-      let queues = room.deliveries.queues
+      let queues = room.deliveries
       let queue = try #require(try await queues.claimNext())
       try await queues.end(queue, .init(isBroken: true))
       #expect(try await queues.claimNext() == nil)
@@ -192,12 +192,11 @@ struct DeliveryTroubleTests {
       try await room.mail()
       try await room.sell()
       try await room.passTime()
-      let id = DeliveryID(try #require(try await room.log().first?.id))
-      var sender = room.deliveries.mail
-      sender.mailsPerHour = 1
-      #expect(try await sender.deliver(id, of: room.shop.tenant) == .arrived(status: 250))
+      let id = MessageDeliveryID(try #require(try await room.log().first?.id))
+      let (queue, sender) = (EndpointQueue.mail(of: room.shop.tenant), room.sender(mailsPerHour: 1))
+      #expect(try await sender.deliver(id, to: queue) == .arrived(status: 250))
       #expect(try await room.replay(id: id.rawValue) == 1)
-      guard case .postponed(_, let seconds)? = try await sender.deliver(id, of: room.shop.tenant) else {
+      guard case .postponed(_, let seconds)? = try await sender.deliver(id, to: queue) else {
         Issue.record("it was not put off")
         return
       }
@@ -207,7 +206,7 @@ struct DeliveryTroubleTests {
       #expect(room.relay.sent.count == 1)
       try await room.write("UPDATE stripe_integration.mail_settings SET hour_began = now() - interval '61 minutes'")
       try await room.passTime()
-      #expect(try await sender.deliver(id, of: room.shop.tenant) == .arrived(status: 250))
+      #expect(try await sender.deliver(id, to: queue) == .arrived(status: 250))
     }
   }
 

@@ -1,4 +1,5 @@
 import Cryptography
+import Delivery
 import Foundation
 import Identity
 import LicenseKitAPI
@@ -68,37 +69,25 @@ extension TenantAdministration {
     }
   }
 
-  /// The secrets of webhook endpoints, former ones included, a page at a time.
+  /// The secrets of webhook endpoints, former ones included, tenant by tenant.
   private func reencryptWebhookSecrets() async throws -> Int {
     var changed = 0
-    var after = (tenant: "", id: "")
+    var last: TenantID = ""
     while true {
-      let rows = try await query(
+      let next: TenantID? = try await query(
         """
-        SELECT tenant_id, id, sealed_secret, former_sealed_secret
+        SELECT tenant_id
           FROM license_server.webhook_endpoints
-         WHERE (tenant_id, id) > (\(after.tenant), \(after.id))
-         ORDER BY tenant_id, id
-         LIMIT 500
-        """)
-      for row in rows {
-        after = (try row.get("tenant_id"), try row.get("id"))
-        let context = WebhookSecret.context(WebhookEndpointID(after.id), TenantID(after.tenant))
-        let (secret, former): ([UInt8], [UInt8]?) = (try row.get("sealed_secret"), try row.get("former_sealed_secret"))
-        let newSecret = try keyRing.reencrypted(secret, context: context)
-        let newFormer = try former.flatMap { try keyRing.reencrypted($0, context: context) }
-        guard newSecret != nil || newFormer != nil else { continue }
-        changed += try await query(
-          """
-          UPDATE license_server.webhook_endpoints
-             SET sealed_secret        = \(newSecret ?? secret),
-                 former_sealed_secret = \(newFormer ?? former)
-           WHERE tenant_id = \(after.tenant) AND id = \(after.id) AND sealed_secret = \(secret)
-             AND former_sealed_secret IS NOT DISTINCT FROM \(former)::bytea
-          """
-        ).affectedRows
+         WHERE tenant_id > \(last)
+         ORDER BY tenant_id
+         LIMIT 1
+        """
+      ).first?.get("tenant_id")
+      guard let tenant = next else { return changed }
+      changed += try await transaction { transaction in
+        try await WebhookSecret.secrets(keyRing).reencrypt(tenant, in: transaction)
       }
-      if rows.count < 500 { return changed }
+      last = tenant
     }
   }
 }

@@ -1,3 +1,4 @@
+import Delivery
 import Hummingbird
 import Identity
 import LicenseKitAPI
@@ -53,7 +54,7 @@ extension WebhookDeliveryFilter {
   /// The filter of a request.
   init(query: QueryReader) throws(APIFailure) {
     self.init(
-      cursor: try query.string("cursor").map { WebhookDeliveryID($0) },
+      cursor: try query.string("cursor").map { MessageDeliveryID($0) },
       limit: try query.int("limit", in: 1...Int.max),
       status: try query.value("status"),
       eventType: try query.string("event_type"))

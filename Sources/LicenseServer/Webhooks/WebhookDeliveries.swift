@@ -1,4 +1,5 @@
 import Cryptography
+import Delivery
 import Foundation
 import Identity
 import LicenseKitAPI
@@ -11,13 +12,10 @@ struct WebhookDeliveries: Sendable {
   /// Called when something is to be delivered.
   let wakeUp: WakeUp
 
-  /// Attempts that are shown of one delivery, the newest.
-  private static let mostAttempts = 200
-
   /// One page, newest first.
   func list(
     _ webhook: WebhookEndpointID, _ filter: WebhookDeliveryFilter, for caller: Caller
-  ) async throws -> (deliveries: [WebhookDelivery], nextCursor: WebhookDeliveryID?) {
+  ) async throws -> (deliveries: [WebhookDelivery], nextCursor: MessageDeliveryID?) {
     let limit = try Limit.checked(filter.limit)
     var query: PostgresQuery = """
       SELECT \(fragment: WebhookDelivery.columns)
@@ -39,7 +37,7 @@ struct WebhookDeliveries: Sendable {
 
   /// One delivery with its attempts.
   func get(
-    _ id: WebhookDeliveryID, to webhook: WebhookEndpointID, for caller: Caller
+    _ id: MessageDeliveryID, to webhook: WebhookEndpointID, for caller: Caller
   ) async throws -> WebhookDelivery {
     try await store.transaction(caller.tenant, readOnly: true) { transaction in
       try await Self.find(id, to: webhook, for: caller, in: transaction)
@@ -49,23 +47,13 @@ struct WebhookDeliveries: Sendable {
   /// Delivers once more, whatever became of it. A receiver knows a repetition by the delivery's id.
   /// - Throws: 409 when the endpoint is not active.
   func replay(
-    _ id: WebhookDeliveryID, to webhook: WebhookEndpointID, for caller: Caller
+    _ id: MessageDeliveryID, to webhook: WebhookEndpointID, for caller: Caller
   ) async throws -> WebhookDelivery {
     let delivery = try await store.transaction(caller.tenant) { transaction in
       try await Self.requireActive(webhook, for: caller, in: transaction)
-      // The endpoint's place in the line first, as a claim that ends does it: so neither waits for the other in a circle.
-      try await WebhookQueues.resume(WebhookQueue(tenant: caller.tenant, endpoint: webhook), in: transaction)
-      let rows = try await transaction.query(
-        """
-        UPDATE license_server.webhook_deliveries
-           SET state           = 'pending',
-               series_attempts = 0,
-               series_since    = now(),
-               next_attempt_at = now(),
-               finished_at     = NULL
-         WHERE tenant_id = \(caller.tenant) AND endpoint_id = \(webhook) AND id = \(id)
-        """)
-      guard rows.affectedRows == 1 else { throw APIFailure.notFound("delivery") }
+      let replayed = try await Self.log(for: caller, in: transaction).replay(
+        where: "d.endpoint_id = \(webhook) AND d.id = \(id)", atMost: 1)
+      guard replayed == 1 else { throw APIFailure.notFound("delivery") }
       return try await Self.find(id, to: webhook, for: caller, in: transaction)
     }
     wakeUp.signal()
@@ -75,7 +63,7 @@ struct WebhookDeliveries: Sendable {
   /// Puts a test in line; what became of it is in the log.
   /// - Throws: 409 when the endpoint is not active.
   func test(_ webhook: WebhookEndpointID, for caller: Caller) async throws -> WebhookDelivery {
-    let id = WebhookDeliveryID(Random.id(prefix: WebhookDelivery.idPrefix))
+    let id = MessageDeliveryID(Random.id(prefix: WebhookDelivery.idPrefix))
     let delivery = try await store.transaction(caller.tenant) { transaction in
       try await Self.requireActive(webhook, for: caller, in: transaction)
       try await transaction.query(
@@ -83,7 +71,7 @@ struct WebhookDeliveries: Sendable {
         INSERT INTO license_server.webhook_deliveries (tenant_id, id, endpoint_id, event_type)
         VALUES (\(caller.tenant), \(id), \(webhook), \(WebhookDelivery.testType))
         """)
-      try await WebhookQueues.resume(WebhookQueue(tenant: caller.tenant, endpoint: webhook), in: transaction)
+      try await EndpointQueues.ofWebhooks.resume(EndpointQueue(of: caller.tenant, webhook), in: transaction)
       return try await Self.find(id, to: webhook, for: caller, in: transaction)
     }
     wakeUp.signal()
@@ -98,8 +86,12 @@ struct WebhookDeliveries: Sendable {
     }
   }
 
+  private static func log(for caller: Caller, in transaction: PostgresTransaction) -> MessageLog<TenantID> {
+    MessageLog(of: caller.tenant, queues: .ofWebhooks, in: transaction)
+  }
+
   private static func find(
-    _ id: WebhookDeliveryID, to webhook: WebhookEndpointID, for caller: Caller, in transaction: PostgresTransaction
+    _ id: MessageDeliveryID, to webhook: WebhookEndpointID, for caller: Caller, in transaction: PostgresTransaction
   ) async throws -> WebhookDelivery {
     try await WebhookEndpoints.find(webhook, for: caller, in: transaction)
     let rows = try await transaction.query(
@@ -110,16 +102,7 @@ struct WebhookDeliveries: Sendable {
       """)
     guard let row = rows.first else { throw APIFailure.notFound("delivery") }
     var delivery = try WebhookDelivery(row: row)
-    let attempts = try await transaction.query(
-      """
-      SELECT attempt, at, duration_ms, status_code, error
-        FROM license_server.webhook_attempts
-       WHERE tenant_id = \(caller.tenant) AND delivery_id = \(id)
-       ORDER BY attempt DESC
-       LIMIT \(mostAttempts)
-      """
-    ).all(WebhookDelivery.Attempt.init(row:))
-    delivery.log = attempts.reversed()
+    delivery.log = try await log(for: caller, in: transaction).attempts(of: id).map(WebhookDelivery.Attempt.init)
     return delivery
   }
 }

@@ -1,12 +1,8 @@
+import Delivery
 import Foundation
 import Identity
 import LicenseKitAPI
 import Postgres
-
-/// The subject of ``WebhookDeliveryID``.
-enum WebhookDeliveryTag {}
-/// The id of a delivery: one event to one endpoint. A replay keeps it.
-typealias WebhookDeliveryID = ID<WebhookDeliveryTag>
 
 /// One thing to be told to one endpoint, as the log of deliveries shows it.
 struct WebhookDelivery: Encodable, Sendable {
@@ -26,7 +22,7 @@ struct WebhookDelivery: Encodable, Sendable {
     case canceled
   }
 
-  var id: WebhookDeliveryID
+  var id: MessageDeliveryID
   var webhookID: WebhookEndpointID
   /// The event's sequence; nil for a test.
   var eventSequence: Int64?
@@ -52,14 +48,6 @@ struct WebhookDelivery: Encodable, Sendable {
     var durationMs: Int?
     var statusCode: Int?
     var error: String?
-
-    init(row: PostgresRow) throws {
-      attempt = try row.get("attempt")
-      at = try row.get("at")
-      durationMs = try row.get("duration_ms")
-      statusCode = try row.get("status_code")
-      error = try row.get("error")
-    }
   }
 
   static let columns: PostgresQuery = """
@@ -85,8 +73,16 @@ struct WebhookDelivery: Encodable, Sendable {
 /// What the list of deliveries can be narrowed by. Everything given must hold.
 struct WebhookDeliveryFilter: Sendable {
   /// Only older deliveries than this one; the last page's `next_cursor`.
-  var cursor: WebhookDeliveryID?
+  var cursor: MessageDeliveryID?
   var limit: Int?
   var status: WebhookDelivery.State?
   var eventType: String?
+}
+
+extension WebhookDelivery.Attempt {
+  init(_ attempt: MessageLog<TenantID>.Attempt) {
+    self.init(
+      attempt: attempt.attempt, at: attempt.at, durationMs: attempt.durationMs, statusCode: attempt.status,
+      error: attempt.error)
+  }
 }

@@ -1,4 +1,5 @@
 import Cryptography
+import Delivery
 import Foundation
 import HTTPTransport
 import Identity
@@ -14,6 +15,8 @@ struct WebhookEndpoints: Sendable {
   let keyRing: KeyRing
   /// Where vendors may have events sent to.
   let destinations: AddressPolicy
+
+  private var secrets: EndpointSecrets<TenantID> { WebhookSecret.secrets(keyRing) }
 
   /// A tenant has at most so many.
   static let most = 50
@@ -47,7 +50,7 @@ struct WebhookEndpoints: Sendable {
     let types = try WebhookFields.checked(eventTypes: body.eventTypes) ?? []
     let now = clock.now()
     let id = WebhookEndpointID(Random.id(prefix: "whe_"))
-    let secret = try WebhookSecret(body.secret, of: id, tenant: caller.tenant, keyRing: keyRing)
+    let secret = try WebhookSecret(body.secret, of: EndpointQueue(of: caller.tenant, id), secrets)
     return try await store.transaction(caller.tenant) { transaction in
       // One at a time, so that the count holds.
       try await transaction.query(
@@ -66,8 +69,8 @@ struct WebhookEndpoints: Sendable {
       guard made.affectedRows == 1 else {
         throw APIFailure.conflict("there are \(Self.most) endpoints, and no more are possible")
       }
-      let queue = WebhookQueue(tenant: caller.tenant, endpoint: id)
-      try await WebhookQueues.begin(queue, isActive: body.isActive ?? true, in: transaction)
+      let queue = EndpointQueue(of: caller.tenant, id)
+      try await EndpointQueues.ofWebhooks.add(queue, isActive: body.isActive ?? true, in: transaction)
       try await EventLog.append(.webhookCreated, id.rawValue, by: caller, at: now, in: transaction)
       return WebhookEndpointWithSecret(
         webhook: try await Self.find(id, for: caller, in: transaction), secret: secret.text)
@@ -102,7 +105,7 @@ struct WebhookEndpoints: Sendable {
     let now = clock.now()
     let secret =
       rotates || body.secret != nil
-      ? try WebhookSecret(body.secret, of: id, tenant: caller.tenant, keyRing: keyRing) : nil
+      ? try WebhookSecret(body.secret, of: EndpointQueue(of: caller.tenant, id), secrets) : nil
     return try await store.transaction(caller.tenant) { transaction in
       let before = try await transaction.query(
         """
@@ -113,30 +116,30 @@ struct WebhookEndpoints: Sendable {
         """
       ).first
       guard let before else { throw APIFailure.notFound("webhook") }
+      var replacement: PostgresQuery = ""
+      if let secret {
+        replacement = ", \(fragment: secrets.replacement(by: secret.encrypted, overlap: WebhookSecret.overlapHours))"
+      }
       try await transaction.query(
         """
         UPDATE license_server.webhook_endpoints
-           SET name                 = coalesce(\(body.name), name),
-               url                  = coalesce(\(body.url), url),
-               event_types          = coalesce(\(types)::text[], event_types),
-               is_active            = coalesce(\(body.isActive), is_active),
-               former_sealed_secret = CASE WHEN \(secret != nil) THEN sealed_secret ELSE former_sealed_secret END,
-               former_secret_until  = CASE WHEN \(secret != nil) THEN now() + interval '24 hours'
-                                           ELSE former_secret_until END,
-               sealed_secret        = coalesce(\(secret?.encrypted)::bytea, sealed_secret),
-               secret_prefix        = coalesce(\(secret?.prefix), secret_prefix),
-               updated_at           = \(now)
+           SET name          = coalesce(\(body.name), name),
+               url           = coalesce(\(body.url), url),
+               event_types   = coalesce(\(types)::text[], event_types),
+               is_active     = coalesce(\(body.isActive), is_active),
+               secret_prefix = coalesce(\(secret?.prefix), secret_prefix),
+               updated_at    = \(now)\(fragment: replacement)
          WHERE tenant_id = \(caller.tenant) AND id = \(id)
         """)
       let endpoint = try await Self.find(id, for: caller, in: transaction)
-      let queue = WebhookQueue(tenant: caller.tenant, endpoint: id)
+      let queue = EndpointQueue(of: caller.tenant, id)
       if !endpoint.isActive {
-        try await WebhookQueues.hold(queue, in: transaction)
+        try await EndpointQueues.ofWebhooks.hold(queue, in: transaction)
       } else if try body.isActive == true || !before.get("is_active", as: Bool.self)
         || endpoint.url != before.get("url", as: String.self)
       {
-        try await WebhookQueues.resume(queue, in: transaction)
-        try await WebhookQueues.renew(queue, in: transaction)
+        try await EndpointQueues.ofWebhooks.resume(queue, in: transaction)
+        try await EndpointQueues.ofWebhooks.renew(queue, in: transaction)
       }
       try await EventLog.append(
         .webhookUpdated, id.rawValue, by: caller, at: now,
@@ -152,14 +155,8 @@ struct WebhookEndpoints: Sendable {
       let rows = try await transaction.query(
         "DELETE FROM license_server.webhook_endpoints WHERE tenant_id = \(caller.tenant) AND id = \(id)")
       guard rows.affectedRows == 1 else { throw APIFailure.notFound("webhook") }
-      try await transaction.query(
-        """
-        UPDATE license_server.webhook_deliveries
-           SET state       = 'canceled',
-               error       = 'The endpoint was removed.',
-               finished_at = now()
-         WHERE tenant_id = \(caller.tenant) AND endpoint_id = \(id) AND state = 'pending'
-        """)
+      try await EndpointQueues.ofWebhooks.cancel(
+        EndpointQueue(of: caller.tenant, id), because: "The endpoint was removed.", in: transaction)
       try await EventLog.append(.webhookDeleted, id.rawValue, by: caller, at: clock.now(), in: transaction)
     }
   }

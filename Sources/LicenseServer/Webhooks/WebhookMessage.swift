@@ -15,7 +15,7 @@ struct WebhookMessage: Sendable {
   let headers: [(String, String)]
 
   /// - Parameter secrets: the newer one first, while one is being replaced.
-  init(_ event: Event, delivery: WebhookDeliveryID, secrets: [String], at moment: Date) throws {
+  init(_ event: Event, delivery: MessageDeliveryID, secrets: [String], at moment: Date) throws {
     var object = try JSONCoding.encode(event).object ?? JSONObject()
     object["delivery_id"] = .string(delivery.rawValue)
     body = JSONValue.object(object).encoded()

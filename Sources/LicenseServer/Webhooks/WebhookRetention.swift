@@ -1,3 +1,4 @@
+import Delivery
 import Identity
 import Logging
 import Postgres
@@ -27,7 +28,7 @@ struct WebhookRetention: PeriodicService {
     var removed = 0
     var last: TenantID = ""
     while !Task.isCancelled, let tenant = try await tenant(after: last) {
-      var place: WebhookDeliveryID? = ""
+      var place: MessageDeliveryID? = ""
       while !Task.isCancelled, let from = place {
         let step = try await removeOld(of: tenant, after: from)
         removed += step.removed
@@ -58,8 +59,8 @@ struct WebhookRetention: PeriodicService {
   ///
   /// - Returns: where to go on; nil when no older one is left.
   private func removeOld(
-    of tenant: TenantID, after last: WebhookDeliveryID
-  ) async throws -> (removed: Int, next: WebhookDeliveryID?) {
+    of tenant: TenantID, after last: MessageDeliveryID
+  ) async throws -> (removed: Int, next: MessageDeliveryID?) {
     try await store.transaction(tenant) { transaction in
       let row = try await transaction.query(
         """

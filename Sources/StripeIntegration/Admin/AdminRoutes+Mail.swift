@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import HTTPTransport
 import Hummingbird
@@ -26,9 +27,9 @@ extension AdminRoutes {
       try await store.store(settings)
       // Mail that waited for the switch is sent now.
       if settings.isEnabled {
-        let queue = EndpointQueue(tenant: call.tenant, id: MessageOutbox.mailQueue)
-        try await EndpointQueues.resume(queue, in: transaction)
-        try await EndpointQueues.setDue(queue, in: transaction)
+        let queue = EndpointQueue.mail(of: call.tenant)
+        try await EndpointQueues.ofVendors.resume(queue, in: transaction)
+        try await EndpointQueues.ofVendors.reschedule(queue, in: transaction)
       }
       try await AuditLog(tenant: call.tenant, transaction: transaction)
         .add(call.entry("email.update", MessageOutbox.mailQueue, detail: settings.isEnabled ? "enabled" : "disabled"))

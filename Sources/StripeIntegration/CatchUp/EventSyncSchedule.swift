@@ -3,6 +3,7 @@ import Identity
 import Logging
 import Postgres
 import ServiceLifecycle
+import Storage
 import StripeAPI
 import Tenancy
 
@@ -43,15 +44,7 @@ struct EventSyncSchedule: Service {
   @discardableResult
   func plan() async throws -> Int {
     let due = try await database.transaction(as: .worker) { transaction in
-      try await transaction.query(
-        """
-        SELECT account_id, livemode
-          FROM stripe_integration.sweeps
-         WHERE due_at <= now()
-         ORDER BY due_at
-         LIMIT \(Self.tenantsPerLook)
-        """
-      ).map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
+      try await EventSyncStore.queue(every: interval).due(atMost: Self.tenantsPerLook, in: transaction)
     }
     var planned = 0
     for tenant in due {

@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import Postgres
+import Storage
 import StripeAPI
 
 /// How far Stripe's list of events has been read for a tenant, within a transaction of that tenant.
@@ -56,27 +57,36 @@ struct EventSyncStore {
   /// spread over the hour, even those that came back together from an outage.
   /// - Returns: nil if none is due or the tenant cannot be served. Only one replica gets it.
   func takeDue(every interval: Duration) async throws -> Due? {
+    let queue = Self.queue(every: interval)
+    guard try await queue.claim(tenant, in: transaction) else { return nil }
     let row = try await transaction.query(
       """
-      UPDATE stripe_integration.sweeps s
-         SET due_at = CASE WHEN t.is_served
-                           THEN now() + (0.75 + random() / 2) * make_interval(
-                                  secs => CASE WHEN s.problem IS NULL THEN \(interval / .seconds(1))::double precision
-                                               ELSE 86400 END)
-                           ELSE 'infinity' END
-        FROM (SELECT COALESCE(bool_or(c.parked_reason IS NULL AND c.status = 'connected'), false) AS is_served,
-                     max(c.installed_at) AS installed_at
-                FROM stripe_integration.connections c
-               WHERE c.account_id = \(tenant.account)
-                 AND c.livemode   = \(tenant.livemode)) t
+      SELECT COALESCE(s.swept_at < c.installed_at, true) AS is_first
+        FROM stripe_integration.sweeps      s
+        JOIN stripe_integration.connections c USING (account_id, livemode)
        WHERE s.account_id = \(tenant.account)
          AND s.livemode   = \(tenant.livemode)
-         AND s.due_at    <= now()
-      RETURNING t.is_served, COALESCE(s.swept_at < t.installed_at, true) AS is_first
+         AND c.status     = 'connected'
+         AND c.parked_reason IS NULL
       """
     ).first
-    guard let row, try row.get("is_served", as: Bool.self) else { return nil }
+    guard let row else {
+      try await queue.reschedule(tenant, isBlocked: "true", nextDue: "NULL", in: transaction)
+      return nil
+    }
     return Due(isFirst: try row.get("is_first"))
+  }
+
+  /// The queue of tenants whose events are to be read.
+  static func queue(every interval: Duration) -> ClaimQueue<Tenant> {
+    let seconds = interval / .seconds(1)
+    return ClaimQueue(
+      table: "stripe_integration.sweeps",
+      claim: .repeated(
+        """
+        (0.75 + random() / 2) * make_interval(
+          secs => CASE WHEN q.problem IS NULL THEN \(seconds)::double precision ELSE 86400 END)
+        """))
   }
 
   func state() async throws -> State? {

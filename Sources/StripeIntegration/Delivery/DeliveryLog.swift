@@ -1,4 +1,5 @@
 import Cryptography
+import Delivery
 import Foundation
 import Identity
 import JSON
@@ -27,6 +28,8 @@ struct DeliveryLog {
 
   let tenant: Tenant
   let transaction: PostgresTransaction
+
+  private var messages: MessageLog<Tenant> { MessageLog(of: tenant, queues: .ofVendors, in: transaction) }
 
   /// The most deliveries that one call replays.
   static let mostReplayed = 10_000
@@ -79,21 +82,11 @@ struct DeliveryLog {
       """
     ).first.map(Self.row)
     guard var view = row?.view else { return nil }
-    view.log = try await transaction.query(
-      """
-      SELECT attempt, at, duration_ms, status, error
-        FROM stripe_integration.delivery_attempts
-       WHERE account_id  = \(tenant.account)
-         AND livemode    = \(tenant.livemode)
-         AND delivery_id = \(id)
-       ORDER BY attempt DESC
-       LIMIT 200
-      """
-    ).map { row in
+    view.log = try await messages.attempts(of: MessageDeliveryID(id)).map { attempt in
       DeliveryView.Attempt(
-        attempt: try row.get("attempt"), at: try row.get("at"), durationMs: try row.get("duration_ms"),
-        status: try row.get("status"), error: try row.get("error"))
-    }.reversed()
+        attempt: attempt.attempt, at: attempt.at, durationMs: attempt.durationMs, status: attempt.status,
+        error: attempt.error)
+    }
     return view
   }
 
@@ -106,7 +99,7 @@ struct DeliveryLog {
       VALUES (\(tenant.account), \(tenant.livemode), \(id), \(endpoint.id), \(MessageType.test),
               substring(\(endpoint.url)::text FROM '^[A-Za-z]+://[^/?#]+'))
       """)
-    try await EndpointQueues.resume(EndpointQueue(tenant: tenant, id: endpoint.id.rawValue), in: transaction)
+    try await EndpointQueues.ofVendors.resume(EndpointQueue(of: tenant, id: endpoint.id.rawValue), in: transaction)
     return try await delivery(id)
   }
 
@@ -116,43 +109,19 @@ struct DeliveryLog {
   func replay(_ filter: Filter, id: String? = nil) async throws -> Int {
     var conditions = Self.conditions(filter)
     if let id { conditions.append("AND d.delivery_id = \(id) ") }
-    let rows = try await transaction.query(
-      """
-      UPDATE stripe_integration.deliveries u
-         SET state           = 'pending',
-             replays         = replays + 1,
-             series_attempts = 0,
-             series_since    = now(),
-             next_attempt_at = now(),
-             error           = NULL,
-             finished_at     = NULL
-        FROM (SELECT d.delivery_id
-                FROM stripe_integration.deliveries d
-               WHERE d.account_id = \(tenant.account)
-                 AND d.livemode   = \(tenant.livemode)
-                     \(fragment: conditions)
-                 AND (d.lane_id = 'email'
-                      OR EXISTS (SELECT FROM stripe_integration.notice_endpoints e
-                                  WHERE e.account_id  = d.account_id
-                                    AND e.livemode    = d.livemode
-                                    AND e.endpoint_id = d.lane_id
-                                    AND e.is_active
-                                    AND e.disabled_at IS NULL))
-                 AND NOT (d.state = 'pending' AND d.lane_id = 'email' AND d.attempts = 0)
-                 AND NOT (d.lane_id = 'email' AND d.replays >= \(Self.mostReplaysOfMail))
-               ORDER BY d.created_at DESC, d.delivery_id DESC
-               LIMIT \(Self.mostReplayed)
-                 FOR UPDATE) chosen
-       WHERE u.account_id  = \(tenant.account)
-         AND u.livemode    = \(tenant.livemode)
-         AND u.delivery_id = chosen.delivery_id
-      RETURNING u.lane_id
-      """)
-    let queues = Set(try rows.map { row in try row.get("lane_id", as: String.self) })
-    for queue in queues.sorted() {
-      try await EndpointQueues.resume(EndpointQueue(tenant: tenant, id: queue), in: transaction)
-    }
-    return rows.count
+    return try await messages.replay(
+      where: """
+        (d.lane_id = 'email'
+         OR EXISTS (SELECT FROM stripe_integration.notice_endpoints e
+                     WHERE e.account_id  = d.account_id
+                       AND e.livemode    = d.livemode
+                       AND e.endpoint_id = d.lane_id
+                       AND e.is_active
+                       AND e.disabled_at IS NULL))
+        AND NOT (d.state = 'pending' AND d.lane_id = 'email' AND d.attempts = 0)
+        AND NOT (d.lane_id = 'email' AND d.replays >= \(Self.mostReplaysOfMail))
+        \(fragment: conditions)
+        """, atMost: Self.mostReplayed)
   }
 
   private static let columns: PostgresQuery = """

@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import HTTPTransport
 import Logging
@@ -28,7 +29,7 @@ struct DeliverySettings: Sendable {
 /// Key delivery, put together: what sends, and what the admin routes need of it.
 struct DeliveryParts: Sendable {
   let settings: DeliverySettings
-  let service: Deliveries
+  let service: MessageDispatcher<VendorMessages>
   private let transport: HTTPTransport
   private let mail: MailTransport?
 
@@ -43,14 +44,15 @@ struct DeliveryParts: Sendable {
     var mailer: Mailer?
     if let mail, let from = configuration.delivery.mail?.from { mailer = Mailer(transport: mail, from: from) }
     settings = DeliverySettings(database: database, configuration: configuration, mailer: mailer)
-    service = Deliveries(
-      queues: EndpointQueues(database: database),
+    let messages = VendorMessages(
+      database: database,
       messages: MessageSender(
         database: database, vault: vault, endpoints: settings.endpoints, transport: transport,
         destinations: settings.destinations, clock: clock),
       mail: MailSender(database: database, vault: vault, licenseKit: licenseKit, mailer: mailer, clock: clock),
-      wakeUp: settings.wakeUp, concurrency: 32, concurrencyPerQueue: 4, pollInterval: .milliseconds(500), logger: logger
-    )
+      logger: logger)
+    service = MessageDispatcher(
+      messages, wakeUp: settings.wakeUp, concurrency: 32, pollInterval: .milliseconds(500), logger: logger)
   }
 
   func shutdown() {

@@ -11,10 +11,6 @@ enum MessageEndpointTag {}
 /// `nep_…`
 typealias MessageEndpointID = ID<MessageEndpointTag>
 
-enum DeliveryTag {}
-/// `dlv_…`: a message on its way to one endpoint, or a mail.
-typealias DeliveryID = ID<DeliveryTag>
-
 /// What a vendor is told of.
 enum MessageType: String, Sendable, Codable, CaseIterable {
   case issued = "license.issued"

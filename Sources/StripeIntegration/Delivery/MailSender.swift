@@ -55,52 +55,32 @@ struct MailSender: Sendable {
     let products: [ProductID: String]
   }
 
-  private typealias Names = Result<[ProductID: String], any Error>
+  /// The names of products, or why they are not known.
+  typealias Names = Result<[ProductID: String], any Error>
 
-  /// - Returns: nil when the delivery was not due any more.
-  func deliver(_ delivery: DeliveryID, of tenant: Tenant) async throws -> DeliveryResult? {
-    // Before the attempt is claimed: LicenseKit may be slow, and a claim holds for a while only.
-    let products = await productNames(for: delivery, of: tenant)
-    try Task.checkCancellation()
-    // In a transaction of its own: an attempt that cannot be prepared counts as well, or it would be made for ever.
-    let begunAttempt = try await database.transaction(for: tenant) { transaction in
-      try await DeliveryAttempts(tenant: tenant, transaction: transaction).begin(delivery)
+  /// Makes a claimed attempt.
+  /// - Parameter names: of the products that it is about; see ``productNames(for:of:)``.
+  func send(_ attempt: MessageAttempt<Tenant>, _ names: Names) async throws -> DeliveryResult {
+    let made = try await database.transaction(for: attempt.queue.owner) { transaction in
+      try await content(of: attempt, names, in: transaction)
     }
-    guard let attempt = begunAttempt else { return nil }
-    let begun = ContinuousClock.now
-    var result: DeliveryResult
-    do {
-      let made = try await database.transaction(for: tenant) { transaction in
-        try await content(of: attempt, products, in: transaction)
-      }
-      switch made {
-      case .nothing(let reason): result = reason
-      case .mail(let mail): result = await send(mail, attempt)
-      }
-    } catch {
-      result = .unprepared(error)
+    switch made {
+    case .nothing(let reason): return reason
+    case .mail(let mail): return await send(mail, attempt)
     }
-    let took = begun.duration(to: .now)
-    // What was tried is noted even when the service is being stopped.
-    try await Task { [result] in
-      try await database.transaction(for: tenant) { transaction in
-        try await DeliveryAttempts(tenant: tenant, transaction: transaction).finish(attempt, result, took: took)
-      }
-    }.value
-    return result
   }
 
   // MARK: Reading
 
   private func content(
-    of attempt: DeliveryAttempt, _ names: Names, in transaction: PostgresTransaction
+    of attempt: MessageAttempt<Tenant>, _ names: Names, in transaction: PostgresTransaction
   ) async throws -> Content {
-    let tenant = attempt.tenant
+    let tenant = attempt.queue.owner
     guard let settings = try await MailSettingsStore(tenant: tenant, transaction: transaction).load(),
       settings.isEnabled
     else { return .nothing(.pointless("E-mail to buyers is switched off.")) }
     let reader = FulfillmentReader(tenant: tenant, transaction: transaction)
-    guard let told = attempt.purchase, let id = try await reader.purchase(of: told.rawValue),
+    guard let named = attempt.subject.purchase, let id = try await reader.purchase(of: named.rawValue),
       let purchase = try await reader.row(id)
     else { return .nothing(.pointless("The purchase is not there any more.")) }
     guard mailer != nil else { return .nothing(.failed("No mail relay is configured (SMTP_URL).")) }
@@ -146,8 +126,8 @@ struct MailSender: Sendable {
   }
 
   /// The licenses of the mail that can still be used. Whoever opens a key leaves an entry in the audit log.
-  private func items(of attempt: DeliveryAttempt, in transaction: PostgresTransaction) async throws -> [Item] {
-    let tenant = attempt.tenant
+  private func items(of attempt: MessageAttempt<Tenant>, in transaction: PostgresTransaction) async throws -> [Item] {
+    let tenant = attempt.queue.owner
     let rows = try await transaction.query(
       """
       SELECT u.license_id, u.licensekit_product_id, u.expires_at
@@ -181,7 +161,7 @@ struct MailSender: Sendable {
 
   // MARK: Writing and sending
 
-  private func send(_ mail: Mail, _ attempt: DeliveryAttempt) async -> DeliveryResult {
+  private func send(_ mail: Mail, _ attempt: MessageAttempt<Tenant>) async -> DeliveryResult {
     guard let mailer else { return .failed("No mail relay is configured (SMTP_URL).") }
     do {
       let message = try MailWriter.message(
@@ -219,7 +199,7 @@ struct MailSender: Sendable {
   }
 
   /// The names of the products whose licenses a mail is about; none when its text has no place for them.
-  private func productNames(for delivery: DeliveryID, of tenant: Tenant) async -> Names {
+  func productNames(for delivery: MessageDeliveryID, of tenant: Tenant) async -> Names {
     do {
       let products = try await database.transaction(for: tenant) { transaction -> Set<ProductID> in
         guard let settings = try await MailSettingsStore(tenant: tenant, transaction: transaction).load(),

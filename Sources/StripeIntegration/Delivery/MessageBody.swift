@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import Identity
 import JSON
@@ -61,7 +62,7 @@ struct MessageReader {
   let transaction: PostgresTransaction
 
   /// A message that proves nothing but that messages arrive.
-  func test(_ delivery: DeliveryID, createdAt: Date) -> MessageBody {
+  func test(_ delivery: MessageDeliveryID, createdAt: Date) -> MessageBody {
     MessageBody(
       id: delivery.rawValue, type: MessageType.test, createdAt: createdAt, accountID: tenant.account,
       livemode: tenant.livemode, sequence: nil, data: .init(test: true))

@@ -1,4 +1,5 @@
 import Cryptography
+import Delivery
 import Foundation
 import Identity
 import Postgres
@@ -96,7 +97,7 @@ struct MessageEndpointStore: Sendable {
     _ choices: MessageEndpointChoices, of tenant: Tenant, audit: @Sendable (_ id: String) -> AuditLog.Entry
   ) async throws -> (endpoint: MessageEndpoint, secret: String)? {
     let (id, secret) = (Random.id(prefix: "nep_"), Self.newSecret())
-    let encrypted = try keyRing.encrypt(secret, context: Self.context(id, tenant))
+    let encrypted = try secrets.encrypt(secret, of: EndpointQueue(of: tenant, id: id))
     let endpoint = try await database.transaction(for: tenant) { transaction -> MessageEndpoint? in
       // Serialised with other changes of this tenant, so that the count holds.
       try await TenantLock.take(tenant, in: transaction)
@@ -115,8 +116,8 @@ struct MessageEndpointStore: Sendable {
         """
       ).first
       guard let row else { return nil }
-      try await EndpointQueues.resume(EndpointQueue(tenant: tenant, id: id), in: transaction)
-      try await EndpointQueues.setDue(EndpointQueue(tenant: tenant, id: id), in: transaction)
+      try await EndpointQueues.ofVendors.add(
+        EndpointQueue(of: tenant, id: id), isActive: choices.isActive, in: transaction)
       try await AuditLog(tenant: tenant, transaction: transaction).add(audit(id))
       return try Self.endpoint(row)
     }
@@ -128,7 +129,9 @@ struct MessageEndpointStore: Sendable {
   func update(
     _ id: String, _ choices: MessageEndpointChoices, of tenant: Tenant, resumes: Bool, audit: AuditLog.Entry
   ) async throws -> MessageEndpoint? {
-    try await database.transaction(for: tenant) { transaction in
+    let queue = EndpointQueue(of: tenant, id: id)
+    return try await database.transaction(for: tenant) { transaction in
+      try await EndpointQueues.ofVendors.lock(queue, in: transaction)
       let row = try await transaction.query(
         """
         UPDATE stripe_integration.notice_endpoints
@@ -149,33 +152,22 @@ struct MessageEndpointStore: Sendable {
       ).first
       guard let row else { return nil }
       let endpoint = try Self.endpoint(row)
-      let queue = EndpointQueue(tenant: tenant, id: id)
       if !endpoint.isActive {
-        try await Self.hold(queue, in: transaction)
+        try await EndpointQueues.ofVendors.hold(queue, in: transaction)
       } else if resumes {
-        try await EndpointQueues.renew(queue, in: transaction)
-        try await EndpointQueues.resume(queue, in: transaction)
+        try await EndpointQueues.ofVendors.resume(queue, in: transaction)
+        try await EndpointQueues.ofVendors.renew(queue, in: transaction)
       }
       try await AuditLog(tenant: tenant, transaction: transaction).add(audit)
       return endpoint
     }
   }
 
-  /// What waits stays where it is.
-  private static func hold(_ queue: EndpointQueue, in transaction: PostgresTransaction) async throws {
-    try await transaction.query(
-      """
-      UPDATE stripe_integration.delivery_lanes
-         SET paused_until = 'infinity', due_at = 'infinity'
-       WHERE account_id = \(queue.tenant.account)
-         AND livemode   = \(queue.tenant.livemode)
-         AND lane_id    = \(queue.id)
-      """)
-  }
-
   /// Removes an endpoint; what was not delivered is given up. The log of its deliveries stays.
   func delete(_ id: String, of tenant: Tenant, audit: AuditLog.Entry) async throws -> Bool {
-    try await database.transaction(for: tenant) { transaction in
+    let queue = EndpointQueue(of: tenant, id: id)
+    return try await database.transaction(for: tenant) { transaction in
+      try await EndpointQueues.ofVendors.lock(queue, in: transaction)
       let removed = try await transaction.query(
         """
         DELETE FROM stripe_integration.notice_endpoints
@@ -191,17 +183,7 @@ struct MessageEndpointStore: Sendable {
            AND livemode   = \(tenant.livemode)
            AND lane_id    = \(id)
         """)
-      try await transaction.query(
-        """
-        UPDATE stripe_integration.deliveries
-           SET state       = 'cancelled',
-               error       = 'The endpoint was removed.',
-               finished_at = now()
-         WHERE account_id = \(tenant.account)
-           AND livemode   = \(tenant.livemode)
-           AND lane_id    = \(id)
-           AND state      = 'pending'
-        """)
+      try await EndpointQueues.ofVendors.cancel(queue, because: "The endpoint was removed.", in: transaction)
       try await AuditLog(tenant: tenant, transaction: transaction).add(audit)
       return true
     }
@@ -214,16 +196,13 @@ struct MessageEndpointStore: Sendable {
     _ id: String, of tenant: Tenant, overlapHours: Int, audit: AuditLog.Entry
   ) async throws -> (endpoint: MessageEndpoint, secret: String)? {
     let secret = Self.newSecret()
-    let encrypted = try keyRing.encrypt(secret, context: Self.context(id, tenant))
+    let encrypted = try secrets.encrypt(secret, of: EndpointQueue(of: tenant, id: id))
     let endpoint = try await database.transaction(for: tenant) { transaction -> MessageEndpoint? in
       let row = try await transaction.query(
         """
         UPDATE stripe_integration.notice_endpoints
-           SET secret                = \(encrypted),
-               previous_secret       = CASE WHEN \(overlapHours) > 0 THEN secret END,
-               previous_secret_until = CASE WHEN \(overlapHours) > 0
-                                            THEN now() + \("\(overlapHours) hours")::text::interval END,
-               updated_at            = now()
+           SET updated_at = now(),
+               \(fragment: secrets.replacement(by: encrypted, overlap: overlapHours))
          WHERE account_id  = \(tenant.account)
            AND livemode    = \(tenant.livemode)
            AND endpoint_id = \(id)
@@ -241,7 +220,7 @@ struct MessageEndpointStore: Sendable {
   func receiver(_ id: String, of tenant: Tenant, in transaction: PostgresTransaction) async throws -> Receiver? {
     let row = try await transaction.query(
       """
-      SELECT url, includes_key, secret, CASE WHEN previous_secret_until > now() THEN previous_secret END AS previous
+      SELECT url, includes_key, \(fragment: secrets.selection)
         FROM stripe_integration.notice_endpoints
        WHERE account_id  = \(tenant.account)
          AND livemode    = \(tenant.livemode)
@@ -249,12 +228,9 @@ struct MessageEndpointStore: Sendable {
       """
     ).first
     guard let row else { return nil }
-    let encrypted = [try row.get("secret", as: [UInt8].self), try row.get("previous", as: [UInt8]?.self)].compactMap {
-      $0
-    }
     return Receiver(
       url: try row.get("url"), includesKey: try row.get("includes_key"),
-      secrets: try encrypted.map { try keyRing.decryptText($0, context: Self.context(id, tenant)) })
+      secrets: try secrets.signing(row, of: EndpointQueue(of: tenant, id: id)))
   }
 
   /// Encrypts those secrets again that were encrypted under another key than the ring's first. It is safe beside live work,
@@ -262,39 +238,20 @@ struct MessageEndpointStore: Sendable {
   /// - Returns: how many endpoints had such a secret.
   func reencrypt(_ tenant: Tenant) async throws -> Int {
     try await database.transaction(for: tenant) { transaction in
-      let rows = try await transaction.query(
-        """
-        SELECT endpoint_id, secret, previous_secret
-          FROM stripe_integration.notice_endpoints
-         WHERE account_id = \(tenant.account)
-           AND livemode   = \(tenant.livemode)
-           FOR UPDATE
-        """)
-      var count = 0
-      for row in rows {
-        let id: String = try row.get("endpoint_id")
-        let (secret, previous): ([UInt8], [UInt8]?) = (try row.get("secret"), try row.get("previous_secret"))
-        let context = Self.context(id, tenant)
-        let newSecret = try keyRing.reencrypted(secret, context: context)
-        let newPrevious = try previous.flatMap { try keyRing.reencrypted($0, context: context) }
-        guard newSecret != nil || newPrevious != nil else { continue }
-        try await transaction.query(
-          """
-          UPDATE stripe_integration.notice_endpoints
-             SET secret          = \(newSecret ?? secret),
-                 previous_secret = \(newPrevious ?? previous)
-           WHERE account_id  = \(tenant.account)
-             AND livemode    = \(tenant.livemode)
-             AND endpoint_id = \(id)
-          """)
-        count += 1
-      }
-      return count
+      try await secrets.reencrypt(tenant, in: transaction)
     }
   }
 
-  private static func context(_ id: String, _ tenant: Tenant) -> [String] {
-    ["notice_secret", tenant.account.rawValue, tenant.livemode ? "live" : "test", id]
+  private var secrets: EndpointSecrets<Tenant> {
+    EndpointSecrets(
+      keyRing: keyRing,
+      columns: .init(
+        table: "stripe_integration.notice_endpoints", endpointID: "endpoint_id", secret: "secret",
+        former: "previous_secret", formerUntil: "previous_secret_until")
+    ) { endpoint in
+      let tenant = endpoint.owner
+      return ["notice_secret", tenant.account.rawValue, tenant.livemode ? "live" : "test", endpoint.id]
+    }
   }
 
   private static func endpoint(_ row: PostgresRow) throws -> MessageEndpoint {

@@ -18,59 +18,49 @@ struct MessageSender: Sendable {
   let destinations: AddressPolicy
   let clock: @Sendable () -> Date
 
-  /// A claimed attempt, with all that is sent.
-  private struct Prepared: Sendable {
-    /// With the host that it goes to.
-    let attempt: DeliveryAttempt
-    let request: HTTPTransportRequest?
+  /// Makes a claimed attempt.
+  func send(_ attempt: MessageAttempt<Tenant>) async throws -> DeliveryResult {
+    guard let request = try await request(for: attempt) else {
+      return .pointless("The endpoint or the notice is not there any more.")
+    }
+    return await transport.deliver(request)
   }
 
-  /// - Returns: nil when the delivery was not due any more.
-  func deliver(_ delivery: DeliveryID, of tenant: Tenant) async throws -> DeliveryResult? {
-    // In a transaction of its own: an attempt that cannot be prepared counts as well, or it would be made for ever.
-    let begunAttempt = try await database.transaction(for: tenant) { transaction in
-      try await DeliveryAttempts(tenant: tenant, transaction: transaction).begin(delivery)
-    }
-    guard var attempt = begunAttempt else { return nil }
-    let begun = ContinuousClock.now
-    let result: DeliveryResult
-    do {
-      let prepared = try await prepare(attempt)
-      attempt = prepared.attempt
-      result = await send(prepared.request)
-    } catch {
-      result = .unprepared(error)
-    }
-    let took = begun.duration(to: .now)
-    // What was tried is noted even when the service is being stopped.
-    try await Task { [attempt] in
-      try await database.transaction(for: tenant) { transaction in
-        try await DeliveryAttempts(tenant: tenant, transaction: transaction).finish(attempt, result, took: took)
-      }
-    }.value
-    return result
-  }
-
-  private func prepare(_ attempt: DeliveryAttempt) async throws -> Prepared {
-    let tenant = attempt.tenant
+  private func request(for attempt: MessageAttempt<Tenant>) async throws -> HTTPTransportRequest? {
+    let tenant = attempt.queue.owner
     return try await database.transaction(for: tenant) { transaction in
       guard let endpoint = try await endpoints.receiver(attempt.queue.id, of: tenant, in: transaction) else {
-        return Prepared(attempt: attempt, request: nil)
+        return nil
       }
-      var attempt = attempt
-      attempt.destination = endpoint.host
-      try await DeliveryAttempts(tenant: tenant, transaction: transaction).setDestination(attempt)
-      return Prepared(attempt: attempt, request: try await request(for: attempt, to: endpoint, in: transaction))
+      try await setDestination(endpoint.host, of: attempt, in: transaction)
+      return try await request(for: attempt, to: endpoint, in: transaction)
     }
+  }
+
+  /// Notes where an attempt goes: the endpoint's address may be another than when the message was enqueued.
+  private func setDestination(
+    _ host: String, of attempt: MessageAttempt<Tenant>, in transaction: PostgresTransaction
+  ) async throws {
+    let tenant = attempt.queue.owner
+    try await transaction.query(
+      """
+      UPDATE stripe_integration.deliveries
+         SET destination = \(host)
+       WHERE account_id  = \(tenant.account)
+         AND livemode    = \(tenant.livemode)
+         AND delivery_id = \(attempt.delivery)
+         AND attempts    = \(attempt.number)
+         AND destination IS DISTINCT FROM \(host)::text
+      """)
   }
 
   private func request(
-    for attempt: DeliveryAttempt, to endpoint: MessageEndpointStore.Receiver, in transaction: PostgresTransaction
+    for attempt: MessageAttempt<Tenant>, to endpoint: MessageEndpointStore.Receiver, in transaction: PostgresTransaction
   ) async throws -> HTTPTransportRequest? {
-    let tenant = attempt.tenant
+    let tenant = attempt.queue.owner
     let reader = MessageReader(tenant: tenant, transaction: transaction)
     let body: MessageBody
-    if let message = attempt.licenseMessage {
+    if let message = attempt.subject.licenseMessage {
       let read = try await reader.body(of: message) { license in
         guard endpoint.includesKey else { return nil }
         let key = try await vault.reveal(license, of: tenant, in: transaction)
@@ -101,10 +91,5 @@ struct MessageSender: Sendable {
     ]
     if let sequence = body.sequence { headers.append((MessageHeaders.sequenceHeader, String(sequence))) }
     return DeliveryRequest.post(bytes, to: endpoint.url, headers: headers, destinations: destinations)
-  }
-
-  private func send(_ request: HTTPTransportRequest?) async -> DeliveryResult {
-    guard let request else { return .pointless("The endpoint or the notice is not there any more.") }
-    return await transport.deliver(request)
   }
 }

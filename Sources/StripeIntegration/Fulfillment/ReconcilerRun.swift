@@ -4,6 +4,7 @@ import LicenseKitAPI
 import Postgres
 import Purchases
 import Queue
+import ServerKit
 import StripeAPI
 import StripeHTTP
 import Tenancy
@@ -39,7 +40,7 @@ struct ReconcilerRun {
     _ reconciler: Reconciler, _ purchase: PurchaseID, of tenant: Tenant
   ) async throws -> ReconcilerRun? {
     do {
-      return try await shielded {
+      return try await uncancelled {
         try await reconciler.database.transaction(for: tenant, attempts: Self.attempts) {
           transaction -> ReconcilerRun? in
           guard let lease = try await PurchaseLease.take(purchase, of: tenant, in: transaction) else { return nil }
@@ -99,7 +100,7 @@ struct ReconcilerRun {
 
   private mutating func transact() async throws {
     do {
-      let done = try await Self.shielded { [reconciler, lease, run, action, entry] in
+      let done = try await uncancelled { [reconciler, lease, run, action, entry] in
         try await reconciler.database.transaction(for: lease.tenant, attempts: Self.attempts) { transaction in
           if action.mayLink { try await TenantLock.take(lease.tenant, in: transaction) }
           try await lease.hold(in: transaction)
@@ -115,11 +116,6 @@ struct ReconcilerRun {
       if run.isEnding { throw error }
       action = run.next(failed(error), now: reconciler.clock())
     }
-  }
-
-  /// Records even if the service is stopping and the running task is cancelled.
-  private static func shielded<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
-    try await Task { try await body() }.value
   }
 
   private func failed(_ error: any Error) -> Reconciliation.Input {

@@ -48,17 +48,11 @@ struct JobRunner: Service {
     do {
       try await serve(tenant)
     } catch {
-      try await releaseClaim(of: tenant)
+      try await release(tenant)
       throw error
     }
-    try await releaseClaim(of: tenant)
+    try await release(tenant)
     return true
-  }
-
-  /// A claim is released even if the service is stopping, so that no other replica waits for it to expire. The separate task
-  /// keeps the cancellation away from the release; it is awaited here.
-  private func releaseClaim(of tenant: Tenant) async throws {
-    try await Task { try await release(tenant) }.value
   }
 
   /// A kind of job that this replica does not know is left to a newer replica, which may take it at any time.
@@ -191,9 +185,9 @@ struct JobRunner: Service {
   private func finish(
     _ lease: JobLease, _ body: @escaping @Sendable (JobLease, PostgresTransaction) async throws -> Void
   ) async throws {
-    try await Task {
+    try await uncancelled {
       try await database.transaction(for: lease.job.tenant) { transaction in try await body(lease, transaction) }
-    }.value
+    }
   }
 
   private func metadata(_ lease: JobLease, _ more: Logger.Metadata) -> Logger.Metadata {

@@ -7,6 +7,7 @@ import Purchases
 import Queue
 import ServerKit
 import ServiceLifecycle
+import Storage
 import StripeAPI
 import Tenancy
 
@@ -61,27 +62,11 @@ struct DriftDetector: Service {
   /// The tenant that has been due longest. It is not due again before the interval has passed, whatever the result of the
   /// look.
   func claim() async throws -> Tenant? {
-    let pause = "\(Int(Double(interval.components.seconds) * Double.random(in: 0.9...1.1))) seconds"
-    return try await database.transaction(as: .worker) { transaction in
-      try await transaction.query(
-        """
-        WITH next AS (
-          SELECT account_id, livemode
-            FROM stripe_integration.license_watches
-           WHERE due_at <= now()
-           ORDER BY due_at
-           LIMIT 1
-             FOR UPDATE SKIP LOCKED
-        )
-        UPDATE stripe_integration.license_watches w
-           SET due_at = now() + \(pause)::text::interval
-          FROM next n
-         WHERE w.account_id = n.account_id
-           AND w.livemode   = n.livemode
-        RETURNING w.account_id, w.livemode
-        """
-      ).first.map { row in Tenant(account: try row.get("account_id"), livemode: try row.get("livemode")) }
-    }
+    let seconds = interval / .seconds(1)
+    let queue = ClaimQueue<Tenant>(
+      table: "stripe_integration.license_watches",
+      claim: .repeated("(0.9 + random() / 5) * make_interval(secs => \(seconds)::double precision)"))
+    return try await database.transaction(as: .worker) { transaction in try await queue.claimNext(in: transaction) }
   }
 
   private func look(at tenant: Tenant) async {

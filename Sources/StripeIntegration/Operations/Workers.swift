@@ -115,10 +115,10 @@ package struct Workers: Service {
     do {
       try await holding(tenant) { try await serve(tenant) }
     } catch {
-      try await releaseClaim(of: tenant)
+      try await queue.release(tenant)
       throw error
     }
-    try await releaseClaim(of: tenant)
+    try await queue.release(tenant)
   }
 
   /// Extends the claim during the work, for a minute at most: a single purchase may take longer, and its vendor's other
@@ -134,12 +134,6 @@ package struct Workers: Service {
       defer { group.cancelAll() }
       try await work()
     }
-  }
-
-  /// A claim is released even if the service is stopping, so that no other replica waits for it to expire. The separate task
-  /// keeps the cancellation away from the release; it is awaited here.
-  private func releaseClaim(of tenant: Tenant) async throws {
-    try await Task { try await queue.release(tenant) }.value
   }
 
   /// How one purchase of a claim ended.

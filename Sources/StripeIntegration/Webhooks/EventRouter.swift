@@ -3,6 +3,7 @@ import Identity
 import Logging
 import Postgres
 import Purchases
+import ServerKit
 import StripeAPI
 import Tenancy
 
@@ -107,7 +108,7 @@ struct EventRouter: Sendable {
   /// as if the process had crashed over it.
   /// - Returns: whether there was an event.
   private func routeOneCautiously(of tenant: Tenant) async throws -> Bool {
-    try await Task {
+    try await uncancelled {
       guard let (id, begun) = try await beginOne(of: tenant) else { return false }
       do {
         try await routeBegun(id, times: begun, of: tenant)
@@ -116,7 +117,7 @@ struct EventRouter: Sendable {
         throw error
       }
       return true
-    }.value
+    }
   }
 
   private func routeBegun(_ id: String, times begun: Int, of tenant: Tenant) async throws {
