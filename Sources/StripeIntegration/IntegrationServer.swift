@@ -57,6 +57,7 @@ package struct IntegrationServer: Sendable {
     clock: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     let database = TenantDatabase(postgres)
+    let work = configuration.backgroundWork
     let wakeUp = WakeUp()
     let recent = RecentEvents(redis: redis)
     let caution = Caution.from()
@@ -109,16 +110,16 @@ package struct IntegrationServer: Sendable {
       reconciler: Reconciler(
         database: database, stripe: tokens, licenseKit: directory, vault: keys, redis: redis, recent: recent,
         listeners: Self.stepListeners, clock: clock, logger: logger, caution: caution),
-      blocking: connections, wakeUp: wakeUp, concurrencyPerTenant: 4, concurrency: 8, pollInterval: .seconds(1),
-      logger: logger)
+      blocking: connections, wakeUp: wakeUp, concurrencyPerTenant: work.purchasesPerTenant,
+      concurrency: work.tenants, pollInterval: work.pollInterval, logger: logger)
     keepAlive = KeepAlive(vault: tokens, logger: logger)
     driftDetector = DriftDetector(
-      database: database, licenseKit: directory, wakeUp: wakeUp, interval: .seconds(300), logger: logger)
+      database: database, licenseKit: directory, wakeUp: wakeUp, interval: work.driftInterval, logger: logger)
     retention = Retention(
       rules: [
         EventRetention(database: database), DeliveryRetention(database: database), JobRetention(database: database),
         AppRequestRetention(database: database),
-      ], interval: .seconds(3_600), logger: logger)
+      ], interval: work.pruneInterval, logger: logger)
     let background = BackgroundStripe(tokens, redis: redis)
     eventSync = configuration.eventSyncInterval.map {
       EventSyncSchedule(database: database, interval: $0, pollInterval: .seconds(10), logger: logger)
@@ -131,8 +132,8 @@ package struct IntegrationServer: Sendable {
           database: database, mappings: MappingEditor(database: database, wakeUp: wakeUp), wakeUp: wakeUp, clock: clock),
         .backfill: BackfillWork(database: database, stripe: background, clock: clock),
         .eventSync: EventSyncWork(database: database, stripe: background, wakeUp: wakeUp, logger: logger),
-      ], blocking: connections, concurrency: 4, pollInterval: .seconds(1), logger: logger)
-    queueMetrics = QueueMetrics(database: database, interval: .seconds(15), logger: logger)
+      ], blocking: connections, concurrency: work.jobs, pollInterval: work.pollInterval, logger: logger)
+    queueMetrics = QueueMetrics(database: database, interval: work.metricsInterval, logger: logger)
   }
 
   /// There are thousands of accepted deliveries, so they are counted and not logged; the inbox has the story of each.

@@ -47,6 +47,29 @@ struct PoolStateMachine: Sendable {
     case idle(since: Instant)
     case leased
     case closing
+
+    /// What happens to a connection. All that may happen stands in ``after(_:)``.
+    enum Transition: Sendable {
+      case leased
+      case rested(since: Instant)
+      case closed
+    }
+
+    /// The phase after a transition; nil if it is none that this phase allows.
+    ///
+    ///     opening ──leased──▶ leased ──rested──▶ idle
+    ///        │ └──rested──▶ idle │ ◀──leased──────┘│
+    ///        └──closed──▶ closing ◀──closed────────┘
+    ///
+    /// A connection that is closing ends, whatever it was before.
+    func after(_ transition: Transition) -> Phase? {
+      switch (self, transition) {
+      case (.opening, .leased), (.idle, .leased), (.leased, .leased): .leased
+      case (.opening, .rested(let since)), (.leased, .rested(let since)): .idle(since: since)
+      case (.opening, .closed), (.idle, .closed), (.leased, .closed): .closing
+      case (.closing, _), (.idle, .rested): nil
+      }
+    }
   }
 
   private struct Waiter: Sendable {
@@ -76,7 +99,7 @@ struct PoolStateMachine: Sendable {
   mutating func acquire(_ waiter: WaiterID, now: Instant) -> [Action] {
     guard !isClosed else { return [.fail(waiter, .closed)] }
     if waiters.isEmpty, let connection = idle.popLast() {
-      connections[connection] = .leased
+      move(connection, .leased)
       return [.lease(connection, to: waiter)]
     }
     waiters.append(Waiter(id: waiter, deadline: now + settings.acquireTimeout))
@@ -95,7 +118,7 @@ struct PoolStateMachine: Sendable {
       return hand(connection, now)
     case .broken, .unreachable:
       if condition == .unreachable { noteFailure(now) }
-      connections[connection] = .closing
+      move(connection, .closed)
       return [.close(connection)]
     }
   }
@@ -114,7 +137,7 @@ struct PoolStateMachine: Sendable {
     guard connections[connection] == .opening else { return [] }
     openingCount -= 1
     noteFailure(now)
-    connections[connection] = .closing
+    move(connection, .closed)
     return [.close(connection)]
   }
 
@@ -137,7 +160,7 @@ struct PoolStateMachine: Sendable {
     }
     for connection in idle {
       guard case .idle(let since) = connections[connection], since + settings.idleLifetime <= now else { continue }
-      connections[connection] = .closing
+      move(connection, .closed)
       actions.append(.close(connection))
     }
     idle.removeAll { connections[$0] == .closing }
@@ -167,7 +190,7 @@ struct PoolStateMachine: Sendable {
     var actions: [Action] = []
     while let waiter = waiters.popFirst() { actions.append(.fail(waiter.id, .closed)) }
     for connection in idle {
-      connections[connection] = .closing
+      move(connection, .closed)
       actions.append(.close(connection))
     }
     idle = []
@@ -177,16 +200,25 @@ struct PoolStateMachine: Sendable {
 
   // MARK: Steps
 
+  /// Every change of a connection's phase is one of the named transitions.
+  private mutating func move(_ connection: ConnectionID, _ transition: Phase.Transition) {
+    guard let phase = connections[connection], let next = phase.after(transition) else {
+      assertionFailure("a connection cannot do this in its phase")
+      return
+    }
+    connections[connection] = next
+  }
+
   private mutating func hand(_ connection: ConnectionID, _ now: Instant) -> [Action] {
     if isClosed {
-      connections[connection] = .closing
+      move(connection, .closed)
       return [.close(connection)]
     }
     if let waiter = waiters.popFirst() {
-      connections[connection] = .leased
+      move(connection, .leased)
       return [.lease(connection, to: waiter.id)]
     }
-    connections[connection] = .idle(since: now)
+    move(connection, .rested(since: now))
     idle.append(connection)
     return []
   }

@@ -5,6 +5,8 @@ package import StripeAPI
 /// Everything that is known of one purchase: the facts about its Stripe objects.
 package struct Knowledge: Hashable, Sendable {
   package private(set) var facts: [FactKey: Fact]
+  /// The keys of the facts in their order. They are sorted when a fact is new, and not each time that a fact is asked for.
+  private var keys: [FactKey] = []
 
   package init(_ facts: some Sequence<Fact> = []) {
     self.facts = [:]
@@ -13,12 +15,22 @@ package struct Knowledge: Hashable, Sendable {
 
   /// Adds one more version; see `Fact.joined(with:)`.
   package mutating func learn(_ fact: Fact) {
-    facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
+    keep(facts[fact.key].map { $0.joined(with: fact) } ?? fact)
+  }
+
+  private mutating func keep(_ fact: Fact) {
+    if facts.updateValue(fact, forKey: fact.key) != nil { return }
+    var (low, high) = (keys.startIndex, keys.endIndex)
+    while low < high {
+      let middle = (low + high) / 2
+      if keys[middle] < fact.key { low = middle + 1 } else { high = middle }
+    }
+    keys.insert(fact.key, at: low)
   }
 
   /// Adds Stripe's answer to a question that was asked with this knowledge.
   package mutating func learnAnswer(_ answer: Snapshot, answeredAt: Date) {
-    facts[answer.key] = .fetched(answer, answeredAt: answeredAt, knowing: facts[answer.key], newestKnown: newest)
+    keep(.fetched(answer, answeredAt: answeredAt, knowing: facts[answer.key], newestKnown: newest))
   }
 
   /// The newest second of any fact here. An answer to a question asked now is not older.
@@ -32,9 +44,9 @@ package struct Knowledge: Hashable, Sendable {
   func isMissing(_ key: FactKey) -> Bool { if case .missing = facts[key]?.snapshot { true } else { false } }
 
   /// Sorted by key, so that nothing derived from them depends on the order of arrival.
-  package var snapshots: [Snapshot] { facts.values.sorted { $0.key < $1.key }.map(\.snapshot) }
+  package var snapshots: [Snapshot] { keys.compactMap { facts[$0]?.snapshot } }
 
-  package var contested: [FactKey] { facts.values.filter(\.isContested).map(\.key).sorted() }
+  package var contested: [FactKey] { keys.filter { facts[$0]?.isContested == true } }
 
   package var sessions: [Stripe.CheckoutSession] {
     snapshots.compactMap { if case .checkoutSession(let value) = $0 { value } else { nil } }

@@ -35,6 +35,7 @@ extension IntegrationConfiguration {
     let appURL = environment.url("LICENSEKIT_APP_URL", example: "https://app.licensekit.dev")
     let delivery = DeliveryConfiguration.read(from: &environment)
     let eventSyncMinutes = environment.int("STRIPE_SWEEP_MINUTES", in: 0...1_440, default: 60)
+    let backgroundWork = BackgroundWork.read(from: &environment)
     let appID =
       environment.value(
         "STRIPE_APP_ID", expected: "the app's id as its manifest has it: letters, digits, dots, dashes and underscores",
@@ -49,7 +50,7 @@ extension IntegrationConfiguration {
       keyRing: keyRing,
       licenseKit: LicenseKit(baseURL: licenseKitURL, token: licenseKitToken, appURL: appURL), delivery: delivery,
       eventSyncInterval: eventSyncMinutes == 0 ? nil : .seconds(eventSyncMinutes * 60),
-      appID: appID)
+      backgroundWork: backgroundWork, appID: appID)
   }
 
   /// If any of these variables is set, the integration is wanted.
@@ -59,6 +60,7 @@ extension IntegrationConfiguration {
 
   static let stripeVariables = Set(announcingVariables)
     .union(DeliveryConfiguration.variables)
+    .union(BackgroundWork.variables)
     .union(["STRIPE_AUTHORIZE_URL"].flatMap(StripeEnvironment.variables))
     .union([
       "STRIPE_PUBLIC_BASE_URL", "STRIPE_API_BASE_URL", "STRIPE_APP_ALLOWED_ORIGINS", "STRIPE_APP_SUPPORT_ROLES",

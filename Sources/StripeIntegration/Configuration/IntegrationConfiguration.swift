@@ -94,6 +94,8 @@ package struct IntegrationConfiguration: Sendable {
   package let delivery: DeliveryConfiguration
   /// The time between two event syncs of a tenant; nil if only persons start them.
   package let eventSyncInterval: Duration?
+  /// How much background work a replica does.
+  package let backgroundWork: BackgroundWork
   /// The app, by the id in its manifest. What Stripe says about other apps' installations does not concern this service.
   package let appID: String
 
@@ -105,7 +107,7 @@ package struct IntegrationConfiguration: Sendable {
     adminToken: String,
     apiAccess: APIAccess = .oauth, keyRing: KeyRing, licenseKit: LicenseKit,
     delivery: DeliveryConfiguration = DeliveryConfiguration(), eventSyncInterval: Duration? = .seconds(3_600),
-    appID: String = IntegrationConfiguration.defaultAppID
+    backgroundWork: BackgroundWork = BackgroundWork(), appID: String = IntegrationConfiguration.defaultAppID
   ) {
     self.live = live
     self.test = test
@@ -122,6 +124,7 @@ package struct IntegrationConfiguration: Sendable {
     self.licenseKit = licenseKit
     self.delivery = delivery
     self.eventSyncInterval = eventSyncInterval
+    self.backgroundWork = backgroundWork
     self.appID = appID
   }
 

@@ -4,7 +4,6 @@ import LicenseKitHTTP
 import Purchases
 import ServerKit
 package import StripeAPI
-import Synchronization
 
 /// Finds the LicenseKit of a tenant: the connection's own, else the service's, to which no vendor can bind a connection.
 package struct LicenseKitDirectory: LicenseKitAccess {
@@ -13,7 +12,8 @@ package struct LicenseKitDirectory: LicenseKitAccess {
   private let serviceClient: @Sendable (String) -> (any LicenseKitClient)?
   private let transport: HangingServers
   private let destinations: AddressPolicy
-  private let cache = ClientCache()
+  /// Clients of this process; each is used for a minute.
+  private let cache = ExpiringCache<Tenant, any LicenseKitClient>(capacity: 5_000)
 
   /// - Parameters:
   ///   - service: the client for connections without a LicenseKit of their own; an in-process client if the server is
@@ -43,9 +43,9 @@ package struct LicenseKitDirectory: LicenseKitAccess {
 
   /// - Throws: `TenantUnavailable` if the account has no connection, or one whose LicenseKit cannot be called.
   package func client(for tenant: Tenant) async throws -> any LicenseKitClient {
-    if let client = cache.client(of: tenant) { return client }
+    if let client = cache[tenant] { return client }
     let client = try await makeClient(for: tenant)
-    cache.remember(client, of: tenant)
+    cache.insert(client, for: tenant, lasting: .seconds(60))
     return client
   }
 
@@ -86,26 +86,5 @@ private struct BoundTransport: HTTPSending {
     var request = request
     request.destinations = destinations
     return try await transport.send(request)
-  }
-}
-
-/// Clients of this process; each is used for a minute.
-private final class ClientCache: Sendable {
-  private let entries = Mutex<[Tenant: (client: any LicenseKitClient, until: ContinuousClock.Instant)]>([:])
-  private static let prunedAbove = 5_000
-
-  func client(of tenant: Tenant) -> (any LicenseKitClient)? {
-    entries.withLock { entries in
-      guard let entry = entries[tenant], entry.until > .now else { return nil }
-      return entry.client
-    }
-  }
-
-  func remember(_ client: any LicenseKitClient, of tenant: Tenant) {
-    entries.withLock { entries in
-      let now = ContinuousClock.now
-      if entries.count > Self.prunedAbove { entries = entries.filter { $0.value.until > now } }
-      entries[tenant] = (client, now + .seconds(60))
-    }
   }
 }

@@ -6,7 +6,6 @@ import Purchases
 package import Redis
 package import StripeAPI
 package import StripeHTTP
-import Synchronization
 
 /// Provides sessions with Stripe whose credential is valid now, and keeps the tokens of every connection alive.
 ///
@@ -145,61 +144,4 @@ package struct TokenVault: StripeAccess {
     }
     return refreshed
   }
-}
-
-/// Decrypted access tokens of this process.
-final class TokenCache: Sendable {
-  private struct Entry {
-    let token: String
-    let environment: StripeEnvironment
-    let generation: Int64
-    /// When to refresh the token, or ask the database again.
-    let until: ContinuousClock.Instant
-  }
-
-  private let entries = Mutex<[Tenant: Entry]>([:])
-  /// The longest time that this process still uses an ended connection.
-  static let longestTrust: Duration = .seconds(60)
-  private static let backoffAfterFailure: Duration = .seconds(10)
-  private static let prunedAbove = 5_000
-
-  func token(of tenant: Tenant) -> String? { entry(of: tenant)?.token }
-
-  func environment(of tenant: Tenant) -> StripeEnvironment? { entry(of: tenant)?.environment }
-
-  private func entry(of tenant: Tenant) -> Entry? {
-    entries.withLock { entries in
-      guard let entry = entries[tenant], entry.until > .now else { return nil }
-      return entry
-    }
-  }
-
-  /// An older generation never replaces a newer one.
-  func remember(_ tokens: StoredTokens, of tenant: Tenant) {
-    guard let token = tokens.access else { return }
-    // The token should have been refreshed by now and could not be: not every session tries again.
-    let short = min(tokens.remaining - TokenRefresher.shortestUse, Self.backoffAfterFailure)
-    let life = max(min(tokens.remaining - TokenRefresher.margin, Self.longestTrust), short)
-    insert(
-      Entry(token: token, environment: tokens.environment, generation: tokens.generation, until: .now + life), tenant)
-  }
-
-  /// Remembers that a tenant without tokens is connected.
-  func rememberConnected(_ tenant: Tenant, in environment: StripeEnvironment, generation: Int64) {
-    insert(
-      Entry(token: "", environment: environment, generation: generation, until: .now + Self.longestTrust), tenant)
-  }
-
-  private func insert(_ entry: Entry, _ tenant: Tenant) {
-    entries.withLock { entries in
-      if entries.count > Self.prunedAbove {
-        let now = ContinuousClock.now
-        entries = entries.filter { $0.value.until > now }
-      }
-      if let known = entries[tenant], known.generation > entry.generation { return }
-      entries[tenant] = entry
-    }
-  }
-
-  func forget(_ tenant: Tenant) { entries.withLock { $0[tenant] = nil } }
 }

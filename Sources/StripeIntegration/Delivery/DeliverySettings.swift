@@ -44,6 +44,7 @@ struct DeliveryParts: Sendable {
     var mailer: Mailer?
     if let mail, let from = configuration.delivery.mail?.from { mailer = Mailer(transport: mail, from: from) }
     settings = DeliverySettings(database: database, configuration: configuration, mailer: mailer)
+    let work = configuration.backgroundWork
     let messages = VendorMessages(
       database: database,
       messages: MessageSender(
@@ -52,7 +53,8 @@ struct DeliveryParts: Sendable {
       mail: MailSender(database: database, vault: vault, licenseKit: licenseKit, mailer: mailer, clock: clock),
       logger: logger)
     service = MessageDispatcher(
-      messages, wakeUp: settings.wakeUp, concurrency: 32, pollInterval: .milliseconds(500), logger: logger)
+      messages, wakeUp: settings.wakeUp, concurrency: work.endpoints, width: work.messagesPerEndpoint,
+      pollInterval: work.pollInterval, logger: logger)
   }
 
   func shutdown() {
