@@ -264,7 +264,7 @@ def test_secrets_are_sealed_anew_and_the_service_goes_on_under_the_new_key(
     assert done.returncode == 0, done.stderr
     count, sentence = done.stdout.split(" ", 1)
     # The connection's tokens and the license key, of this vendor at least.
-    assert int(count) >= 2 and sentence == "secrets are sealed anew under key k2.\n"
+    assert int(count) >= 2 and sentence == "secrets are re-encrypted under key k2.\n"
     assert command(standalone, "keys", "rotate").stdout.startswith("0 secrets ")
 
     assert standalone.process.terminate() == 0

@@ -63,7 +63,7 @@ package struct OperatorTools: Sendable {
           + InboxReader.State.allCases.map(\.rawValue).joined(separator: ", ")
       }
       let isEvent = id?.hasPrefix("evt_") ?? false
-      return subject == nil && !isEvent ? "name one purchase or event, or narrow the replay down with an option" : nil
+      return subject == nil && !isEvent ? "give one purchase or event, or an option that narrows the replay" : nil
     }
   }
 
@@ -148,7 +148,7 @@ package struct OperatorTools: Sendable {
           actor: "operator (command line)", action: "\(subject.name).replay", target: subject.name, requestID: nil,
           detail: "\(count)"))
     }
-    print("\(count) \(subject.name) are replayed. A running service takes them up; 'reconcile' does it here.")
+    print("\(count) \(subject.name) are queued for replay. A running service processes them; 'reconcile' does so here.")
     return .done
   }
 
