@@ -117,7 +117,7 @@ struct LiveLook: Sendable {
       finding.steps = rehearsal.steps
       finding.decision =
         rehearsal.questions.isEmpty
-        ? rehearsal.decision : Decision(status: .pending, reason: "What is known of it does not settle yet.")
+        ? rehearsal.decision : Decision(status: .pending, reason: "The facts do not decide this yet.")
       return
     }
     var answer = answers[question.key]
