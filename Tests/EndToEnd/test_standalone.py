@@ -228,11 +228,11 @@ def test_the_doctor_says_what_is_missing_for_a_submission(standalone: Standalone
     assert done.returncode == 1 and not problems(done), done.stdout
     lines = done.stdout.splitlines()
     for expected in [
-        "ok       Uninstall: account.application.deauthorized is taken in as Stripe signs it, and not otherwise",
-        "ok       OAuth: an installation carries a state of its own, kept in the browser that began it",
+        "ok       Uninstall: account.application.deauthorized is accepted only with Stripe's signature",
+        "ok       OAuth: each installation has a state of its own, kept in the browser that began it",
         "ok       OAuth: a callback without a state, or with one that was not given out, is refused",
-        "ok       Defaults: without a token nothing is shown of any account",
-        "ok       Views: no view takes for granted what a page may lack",
+        "ok       Defaults: nothing of any account is shown without a token",
+        "ok       Views: no view relies on what a page may lack",
         "ok       Listing: its texts promise nothing absolute",
         "missing  Defaults: Stripe is called at its own address: STRIPE_API_BASE_URL is ",
     ]:

@@ -485,8 +485,8 @@ def test_the_doctor_says_what_is_missing_for_a_submission(world: World) -> None:
     # What the review sees of a service on this machine, with the simulator's authorize page.
     for expected in [
         "ok       Endpoints: the sandboxed frame may call it",
-        "ok       Endpoints: what Stripe did not sign is refused, readably",
-        "ok       Permissions: none is asked for that is not used",
+        "ok       Endpoints: an unsigned request is refused, and a script can read the refusal",
+        "ok       Permissions: no unused permission is requested",
         "missing  Endpoints: the backend is hosted, on HTTPS",
         "missing  OAuth: the public link starts at this service and leads to Stripe's authorize page",
         "missing  Privacy: a privacy policy is public: it is missing in listing.json",
