@@ -111,7 +111,7 @@ struct EventLinker: Service {
     guard let head else { return nil }
     guard (0..<Int64.max - Int64(Self.batch)).contains(head.position) else {
       logger.error(
-        "the end of a chain of events cannot be right",
+        "the recorded end of a chain of events is wrong",
         metadata: ["tenant": "\(tenant)", "position": "\(head.position)"])
       return nil
     }
