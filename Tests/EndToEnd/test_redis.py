@@ -84,12 +84,12 @@ def test_redis_over_tls_is_used_when_the_certificate_is_the_hosts(tls_port: int,
         product.start()
         vendor = stack.new_vendor()  # the installation keeps its state in Redis
         assert len(licenses_of(vendor.fulfilled(vendor.sell(vendor.offer_once()).session))) == 1
-        assert "Redis is away" not in product.process.log()
+        assert "Redis is unavailable" not in product.process.log()
 
         product.process.kill()
         del product.process.environment["SSL_CERT_FILE"]
         product.start()
-        eventually(product.process.log, lambda log: "Redis is away" in log, "the certificate is not trusted")
+        eventually(product.process.log, lambda log: "Redis is unavailable" in log, "the certificate is not trusted")
         assert "certificate" in product.process.log()
     finally:
         stack.close()
