@@ -166,7 +166,7 @@ struct LiveLook: Sendable {
     return page.items.compactMap { $0["id"]?.string }
   }
 
-  // MARK: What Stripe told, and to whom
+  // MARK: What Stripe sent, and where
 
   /// Events that Stripe created about an object, if the app may read them and Stripe still keeps them. Nil means not known.
   func events(about id: String, from: Date, to: Date) async -> [StripeEventNotice]? {

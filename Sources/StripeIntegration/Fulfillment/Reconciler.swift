@@ -19,7 +19,7 @@ package struct Reconciler: Sendable {
   let vault: KeyVault
   let redis: RedisClient?
   let recent: RecentEvents
-  /// Told of each step that was done.
+  /// Called after each step that was done.
   let listeners: [any StepListener]
   let clock: @Sendable () -> Date
   let logger: Logger
