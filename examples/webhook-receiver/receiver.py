@@ -56,7 +56,7 @@ def is_genuine(signature: str, delivery: str, body: bytes, secrets: list[str], n
 
 
 class Store:
-    """What was received, and what is known of each license. It survives a restart."""
+    """What was received, and what is known about each license. It survives a restart."""
 
     def __init__(self, path: str) -> None:
         self._lock = threading.Lock()

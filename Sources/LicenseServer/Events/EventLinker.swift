@@ -52,7 +52,7 @@ struct EventLinker: Service {
     } catch {
       rounds.failed(tenant)
       Counter(label: "license_server_event_linking_failures_total").increment()
-      logger.error("events not linked", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
+      logger.error("events could not be linked", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
       return rounds.goesOn(afterDoing: 0)
     }
   }

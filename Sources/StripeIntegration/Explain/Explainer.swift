@@ -112,7 +112,7 @@ struct Explainer: Sendable {
   static func reason(_ fact: Fact) -> Explanation.Reason {
     .init(
       .fact,
-      "Known of \(fact.snapshot.noun): \(fact.snapshot.state ?? "that it exists")"
+      "Known about \(fact.snapshot.noun): \(fact.snapshot.state ?? "that it exists")"
         + " (\(fact.source == .fetch ? "Stripe was asked" : "from an event")\(fact.isContested ? ", contested" : "")).",
       at: fact.asOf)
   }
@@ -248,7 +248,7 @@ struct Explainer: Sendable {
       explanation.verdict = .init(
         code: .notConnected,
         sentence:
-          "Nothing is known of this \(object.noun), and Stripe cannot be asked: the account is not connected in "
+          "Nothing is known about this \(object.noun), and Stripe cannot be asked: the account is not connected in "
           + "\(tenant.livemode ? "live" : "test") mode.")
       explanation.whatToDo = blockage.map(ExplainVerdict.actions) ?? []
       return
@@ -277,12 +277,12 @@ struct Explainer: Sendable {
       return try await body()
     } catch let error as TenantUnavailable {
       let blockage = Blockage(error)
-      explanation.verdict = ExplainVerdict.of(blockage, besides: "Nothing is known here of \(explanation.object.id).")
+      explanation.verdict = ExplainVerdict.of(blockage, besides: "Nothing is known about \(explanation.object.id).")
       explanation.whatToDo = ExplainVerdict.actions(blockage)
     } catch let error as StripeError {
       explanation.verdict = .init(
         code: .stripeUnavailable,
-        sentence: "Nothing is known here of \(explanation.object.id), and Stripe gave no answer: \(error).")
+        sentence: "Nothing is known here about \(explanation.object.id), and Stripe gave no answer: \(error).")
       explanation.whatToDo = [.init("Ask again later.")]
     } catch let error as StripeObjectError {
       explanation.verdict = .init(

@@ -93,7 +93,7 @@ package struct OperatorTools: Sendable {
     let export = try await BuyerRequests(database: database, licenseKit: reconciler.licenseKit)
       .export(id, of: tenant) { Self.entry("buyer.export", $0) }
     guard let export else {
-      print("Nothing is known of \(id).")
+      print("Nothing is known about \(id).")
       return .needsAttention
     }
     print(try JSONCoding.encode(export).text())
@@ -107,7 +107,7 @@ package struct OperatorTools: Sendable {
     let erasure = try await BuyerRequests(database: database, licenseKit: reconciler.licenseKit)
       .erase(id, of: tenant) { Self.entry("buyer.erase", $0) }
     guard let erasure else {
-      print("Nothing is known of \(id).")
+      print("Nothing is known about \(id).")
       return .needsAttention
     }
     print(

@@ -72,7 +72,7 @@ package struct Workers: Service {
       } catch {
         rounds.failed(tenant)
         logger.error(
-          "events not routed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
+          "events could not be routed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
       }
       if Task.isCancelled { break }
     }

@@ -104,7 +104,7 @@ struct WebhookReceiver: Sendable {
     do {
       try await inbox.store(item)
     } catch {
-      logger.error("event not stored", metadata: ["tenant": "\(item.tenant)", "error": "\(error)"])
+      logger.error("an event could not be stored", metadata: ["tenant": "\(item.tenant)", "error": "\(error)"])
       throw APIFailure.unavailable(
         "The event could not be stored; deliver it again.", code: "STORAGE_UNAVAILABLE", retryAfter: .seconds(5))
     }
