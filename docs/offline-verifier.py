@@ -31,7 +31,7 @@ INFO = b"licensekit-offline-v1"
 
 
 class Refused(Exception):
-    """The envelope entitles to nothing; the message says why."""
+    """The envelope gives no entitlement; the message says why."""
 
 
 def decrypt(envelope: dict[str, Any], license_key: str) -> bytes:

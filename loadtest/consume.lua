@@ -1,4 +1,4 @@
--- wrk's side of loadtest/scale: one use of one feature, each under an id of its own, of a license drawn at random.
+-- The requests of loadtest/scale for wrk: one use of one feature of a random license, each with its own id.
 local licenses = tonumber(os.getenv("LICENSES"))
 local usable = { 0, 1, 2, 4, 5, 6, 9 }
 local used = 0

@@ -1,4 +1,4 @@
--- wrk's side of loadtest/validations: each request is of another license, drawn at random. LICENSES says how many there are.
+-- The requests of loadtest/validations for wrk: each is for a random license. LICENSES says how many there are.
 local licenses = tonumber(os.getenv("LICENSES"))
 local path = os.getenv("OPERATION_PATH") or "/api/v1/license/validate"
 -- The last digits of licenses that are neither suspended nor expired (see licenses.sql).

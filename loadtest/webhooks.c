@@ -1,16 +1,15 @@
-// Delivers signed events over keep-alive connections, as fast as they are answered, and writes down which were
-// acknowledged.
+// Delivers signed events over keep-alive connections, as fast as the server answers, and records which were acknowledged.
 //
 //   webhooks PORT SECRET TEMPLATE CONNECTIONS SECONDS ACCOUNTS ACKNOWLEDGED
 //
 // TEMPLATE is the body of one event. "@ACCOUNT@" and "@EVENT@" in it are padded to the length of the ids that replace them;
-// "@CREATED@" is the present second. Every delivery has an id of its own (24 random letters, as Stripe's). All are signed
-// before the clock starts, since signing is Stripe's work and not what is measured. One thread, epoll; after the time is
-// up, every delivery under way is waited for. Prints one line:
+// "@CREATED@" is the present second. Every delivery has its own id (24 random letters, as at Stripe). All are signed before
+// the clock starts, because signing is Stripe's work and is not measured. One thread with epoll. When the time is over, the
+// program waits for every delivery under way. It prints one line:
 //
 //   acknowledged refused seconds p50_us p99_us max_us
 //
-// ACKNOWLEDGED gets one id a line for each 200, in no order.
+// The file ACKNOWLEDGED gets one line with the id for each 200, in any order.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -172,7 +171,7 @@ int main(int count, char **words) {
   sprintf(second, "%lld", (long long)time(NULL));
   read_template(words[3]);
 
-  // More than any server here answers in the time.
+  // More than a server can answer in this time.
   size_t capacity = (size_t)(seconds * 40000) + (size_t)connections;
   Delivery *deliveries = calloc(capacity, sizeof *deliveries);
   uint32_t *latencies = calloc(capacity, sizeof *latencies);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A vendor's first day, played by script/server against the simulator: install the app, map two products, sell, and see
-the licenses arrive. Standard library only. What it did is remembered, so a second run only looks and sells nothing.
+"""A vendor's first day, which script/server plays against the simulator: install the app, map two products, sell, and see
+the licenses arrive. Standard library only. It records what it did, so a second run only shows it and sells nothing.
 
-Expects in the environment the secrets that script/server keeps.
+The environment must have the secrets that script/server keeps.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ browser = urllib.request.build_opener(NoRedirect)
 
 
 def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
-    """One JSON request. Any answer that is no success ends the demo, with what was answered."""
+    """One JSON request. If the answer is not a success, the demo ends and prints it."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})}, method=method)
     try:
@@ -44,7 +44,7 @@ def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None
 
 
 def visit(url: str, cookies: str = "") -> tuple[int, str, str]:
-    """One step of a browser: the status, where it is sent next, and the cookies it got."""
+    """One step of a browser. Returns the status, the next address, and the new cookies."""
     try:
         answer = browser.open(urllib.request.Request(url, headers={"Cookie": cookies} if cookies else {}), timeout=30)
     except urllib.error.HTTPError as error:
@@ -108,7 +108,7 @@ class Demo:
         say(f"{account} has installed the app in test mode")
 
     def make_offers(self) -> None:
-        """Two things to sell at Stripe, and what LicenseKit shall issue for each."""
+        """Makes two products at Stripe, and maps each to what LicenseKit must issue for it."""
         tag = secrets.token_hex(3)
         offers = {}
         for name, license_type, price, choices in (
@@ -180,7 +180,7 @@ class Demo:
         self.remember(seen=seen)
 
     def be_the_buyer(self, environment: Path) -> None:
-        """Reveals the guest's key and uses it as the buyer's program does, with the commands that are shown."""
+        """Reveals the guest's key and uses it as the buyer's program does, with the printed commands."""
         guest = self.done["seen"]["guest"]
         reveal = f"/fulfillments/{guest['fulfillment']}/licenses/{guest['licenses'][0]}/reveal"
         key = self.admin("POST", reveal)["data"]["license_key"]
@@ -214,7 +214,7 @@ class Demo:
             return f"curl -fsS -d '{json.dumps(body)}' {scenarios}/{name}"
 
         return [
-            ("everything that was sold, and what became of it", f'{admin}/fulfillments?$TENANT"'),
+            ("every sale and its state", f'{admin}/fulfillments?$TENANT"'),
             ("why the team has its licenses: the timeline", f'{admin}/fulfillments/{team["fulfillment"]}?$TENANT"'),
             (
                 "a license key, by the audited call",
@@ -274,7 +274,7 @@ class Demo:
         if tries_everything:
             print("==> Trying every line above\n")
             shell(environment, "\nsleep 0.2\n".join(command for _, command in steps), show=False)
-            say("all of them answered with success")
+            say("all of them succeeded")
 
     def is_connected(self) -> bool:
         if not self.done.get("installed"):
@@ -282,13 +282,13 @@ class Demo:
         connections = self.admin("GET", "/connections")["data"]
         mine = [one for one in connections if one.get("account_id") == self.done["account"]]
         if not mine:
-            # Another database: what was remembered is about licenses that are not there.
+            # The database is another one: the records are about licenses that it does not have.
             self.done = {"account": self.done["account"]}
         return bool(mine)
 
 
 def shell(environment: Path, command: str, show: bool) -> None:
-    """Runs a command line as it is shown, in a shell that has read the environment file."""
+    """Runs a printed command line, in a shell that has read the environment file."""
     if show:
         print(f"    $ {command}")
     ran = subprocess.run(

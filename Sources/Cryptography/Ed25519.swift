@@ -15,7 +15,7 @@ public enum Ed25519Error: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// An Ed25519 signing key (RFC 8032). The key object is kept: making it anew for each signature costs several times as
+/// An Ed25519 signing key (RFC 8032). The key object is kept: making it again for each signature costs several times as
 /// much as the signature.
 public struct Ed25519PrivateKey: Sendable {
   /// The 32 bytes the key is made from: the whole secret.

@@ -42,10 +42,10 @@ public enum EncryptionError: Error, Hashable, Sendable, CustomStringConvertible 
 
   public var description: String {
     switch self {
-    case .malformed: "not a sealed value"
-    case .unknownKey(let id): "sealed by key \(id), which the key ring does not hold"
-    case .notAuthentic: "the sealed value was changed, or belongs to another context"
-    case .tooLarge: "too large to seal"
+    case .malformed: "not an encrypted value"
+    case .unknownKey(let id): "encrypted with key \(id), which the key ring does not hold"
+    case .notAuthentic: "the encrypted value was changed, or belongs to another context"
+    case .tooLarge: "too large to encrypt"
     case .failed: "the cipher failed"
     }
   }

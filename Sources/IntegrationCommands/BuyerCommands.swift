@@ -6,7 +6,7 @@ import StripeIntegration
 struct BuyerCommand<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: "buyer", abstract: "Show what is kept about a buyer, or erase it.",
+      commandName: "buyer", abstract: "Show or erase what is stored about a buyer.",
       subcommands: [ExportBuyer<Program>.self, EraseBuyer<Program>.self])
   }
 }
@@ -15,8 +15,8 @@ struct BuyerCommand<Program: IntegrationProgram>: AsyncParsableCommand {
 struct ExportBuyer<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: "export", abstract: "Print everything that is kept about a buyer, as JSON.",
-      discussion: "Exit code 0: done; 1: nothing is known of the id.")
+      commandName: "export", abstract: "Print everything that is stored about a buyer, as JSON.",
+      discussion: "Exit code 0: done; 1: the id is unknown.")
   }
   @Argument(help: "A Stripe customer, cus_…, or any id of a purchase.") var id: String
   @OptionGroup var tenant: TenantOptions
@@ -30,8 +30,8 @@ struct ExportBuyer<Program: IntegrationProgram>: AsyncParsableCommand {
 struct EraseBuyer<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: "erase", abstract: "Take a buyer's name and addresses away, here and at LicenseKit.",
-      discussion: "What was sold and given stays, by its ids. Exit code 0: done; 1: nothing is known of the id.")
+      commandName: "erase", abstract: "Erase a buyer's name and addresses here and at LicenseKit.",
+      discussion: "The records of sales and licenses stay, with ids only. Exit code 0: done; 1: the id is unknown.")
   }
   @Argument(help: "A Stripe customer, cus_…, or any id of a purchase.") var id: String
   @OptionGroup var tenant: TenantOptions

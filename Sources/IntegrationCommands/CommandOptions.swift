@@ -16,7 +16,7 @@ struct TenantOptions: ParsableArguments {
 
   func validate() throws {
     guard account.hasPrefix("acct_") else {
-      throw ValidationError("'\(account)' is no Stripe account; it begins with acct_")
+      throw ValidationError("'\(account)' is not the id of a Stripe account; such an id begins with acct_")
     }
   }
 }
@@ -26,7 +26,7 @@ extension PurchaseStatus: ExpressibleByArgument {}
 /// A time as an option of a command.
 @Sendable package func parseTime(_ text: String) throws -> Date {
   guard let date = try? Date(text, strategy: .iso8601) else {
-    throw ValidationError("'\(text)' is no time such as 2026-01-31T00:00:00Z")
+    throw ValidationError("'\(text)' is not a time such as 2026-01-31T00:00:00Z")
   }
   return date
 }

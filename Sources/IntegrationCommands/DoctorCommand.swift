@@ -17,7 +17,7 @@ struct Doctor<Program: IntegrationProgram>: AsyncParsableCommand {
       discussion: "Exit code 0: all is well; 1: something is not; 78: the configuration is wrong.")
   }
 
-  @Flag(help: "Also check what Stripe's marketplace asks of an app, and what is still missing for it.")
+  @Flag(help: "Also check what Stripe's marketplace requires of an app, and list what is still missing.")
   var submission = false
 
   @Option(name: .customLong("extension"), help: "The folder of the Dashboard extension, with its manifest and listing.")
@@ -81,7 +81,7 @@ struct Doctor<Program: IntegrationProgram>: AsyncParsableCommand {
         return nil
       }
     } else {
-      print("note     REDIS_URL is not set: the app cannot be installed, and limits hold for each process by itself")
+      print("note     REDIS_URL is not set: the app cannot be installed, and each process counts its limits alone")
     }
     await check("PDF documents") { PDFDocument.obstacle().map { "\($0) (libcairo2, fonts-dejavu-core)" } }
     if let licenseKit = settings.integration?.licenseKit, let baseURL = licenseKit.baseURL {

@@ -7,7 +7,7 @@ import ServerKit
 struct Keys<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: "keys", abstract: "The keys that seal secrets at rest.",
+      commandName: "keys", abstract: "The keys that encrypt stored secrets.",
       subcommands: [GenerateKey.self, RotateKeys<Program>.self])
   }
 }
@@ -17,14 +17,14 @@ struct RotateKeys<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
       commandName: "rotate",
-      abstract: "Re-seal every stored secret with the first key of ENCRYPTION_KEYS; the other keys can be removed then."
+      abstract: "Re-encrypt every secret with the first key of ENCRYPTION_KEYS. Then the other keys can be removed."
     )
   }
 
   func run() async throws {
     let settings = try Program.Settings.readOrExit()
     let count = try await Program.run(settings, logLevel: .error) { try await $0.reencrypt() }
-    print("\(count) secrets are sealed anew under key \(settings.keyRing.primaryKeyID).")
+    print("\(count) secrets are re-encrypted under key \(settings.keyRing.primaryKeyID).")
   }
 }
 
@@ -33,7 +33,7 @@ struct GenerateKey: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate",
     abstract:
-      "Print a new entry for ENCRYPTION_KEYS; add it at the end on every replica, then put it first to seal with it.")
+      "Print an entry for ENCRYPTION_KEYS. Add it at the end on every replica; then put it first to encrypt with it.")
   @Argument(help: "The key's name, for example the date.") var id: String
 
   func run() throws { print(try KeyRing.newEntry(id: id)) }

@@ -8,10 +8,10 @@ import StripeIntegration
 struct Explain<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: "explain", abstract: "Say why there is a license for an id of Stripe's, or none.",
-      discussion: "Exit code 0: nothing is to be done; 1: something is; 2: the account is parked or paused.")
+      commandName: "explain", abstract: "Say why there is a license for a Stripe id, or why there is none.",
+      discussion: "Exit code 0: there is nothing to do; 1: there is; 2: nothing is done for the account at present.")
   }
-  @Argument(help: "Any id: cs_, sub_, in_, pi_, ch_, evt_, …, a fulfillment's or a license's.") var id: String
+  @Argument(help: "Any id: cs_, sub_, in_, pi_, ch_, evt_, …, or the id of a fulfillment or license.") var id: String
   @OptionGroup var tenant: TenantOptions
 
   func run() async throws {
@@ -24,14 +24,14 @@ struct ReplaySales<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
       commandName: "replay",
-      abstract: "Let a running service look at purchases again, or route events again.",
+      abstract: "Make a running service reconcile purchases again, or route events again.",
       discussion: "Exit code 0: done; 1: nothing matches.")
   }
   @Argument(help: "One purchase, by any of its ids, or one event.") var id: String?
   @OptionGroup var tenant: TenantOptions
   @Option(help: "Purchases in this state: \(PurchaseStatus.allCases.map(\.rawValue).joined(separator: ", ")).")
   var status: PurchaseStatus?
-  @Option(help: "Purchases whose reason has this in it.") var reason: String?
+  @Option(help: "Purchases whose reason contains this text.") var reason: String?
   @Option(help: "Events in this state: failed, waiting, ignored, done.") var event: String?
   @Option(help: "Events of this type, for example invoice.paid.") var type: String?
   @Option(help: "From this time on, for example 2026-01-31T00:00:00Z.", transform: parseTime) var from: Date?
@@ -60,18 +60,18 @@ struct Reconcile<Program: IntegrationProgram>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
       commandName: "reconcile",
-      abstract: "Route the events of an account and look at its purchases here and now, until nothing is due.",
+      abstract: "Route the events of an account and reconcile its purchases in this process, until nothing is due.",
       discussion: "Safe beside a running service. Exit code 0: all is well; 1: a purchase needs a person, or waits for "
-        + "another attempt; 2: the account is parked, or the other side does not answer. A dry run asks Stripe and "
-        + "looks at LicenseKit, and changes nothing anywhere.")
+        + "another attempt; 2: the account is blocked, or Stripe or LicenseKit does not answer. A dry run only reads "
+        + "from Stripe and LicenseKit, and changes nothing.")
   }
   @Argument(help: "Only this purchase, by any of its ids.") var id: String?
   @OptionGroup var tenant: TenantOptions
-  @Flag(help: "Look at every purchase, also where nothing is known to be due.") var all = false
+  @Flag(help: "Reconcile every purchase, even if nothing is known to be due.") var all = false
   @Flag(help: "Only say which steps would be taken, and why.") var dryRun = false
 
   func validate() throws {
-    if all, id != nil { throw ValidationError("name one purchase, or all of them with --all") }
+    if all, id != nil { throw ValidationError("give one purchase or --all, not both") }
   }
 
   func run() async throws {

@@ -81,7 +81,7 @@ extension Double: DirectlyEncodable, DirectlyDecodable {
   func jsonValue(path: [any CodingKey]) throws -> JSONValue {
     guard isFinite else {
       throw EncodingError.invalidValue(
-        self, .init(codingPath: path, debugDescription: "JSON has no number for infinity and for what is no number"))
+        self, .init(codingPath: path, debugDescription: "JSON has no number for infinity and NaN"))
     }
     // Up to 2^53 every whole value is exact, and is written without fraction.
     if self == rounded(), magnitude <= 9_007_199_254_740_992 { return .integer(Int64(self)) }

@@ -15,9 +15,9 @@ public struct JSONParsingError: Error, Hashable, Sendable, CustomStringConvertib
     case malformedNumber = "a number is malformed"
     case controlCharacter = "a control character in a string is not escaped"
     case malformedEscape = "an escape in a string is malformed"
-    case unpairedSurrogate = "half of a surrogate pair stands alone"
+    case unpairedSurrogate = "a surrogate has no partner"
     case malformedUTF8 = "a string is not UTF-8"
-    case trailingBytes = "something follows the document"
+    case trailingBytes = "there is more text after the document"
     case tooDeep = "arrays and objects are nested too deeply"
   }
 

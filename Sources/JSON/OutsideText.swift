@@ -1,7 +1,7 @@
 /// Texts that somebody outside has written, made fit for rows, logs and pages: one line, no longer than so much, without
 /// control characters, credentials and mail addresses.
 ///
-/// Whoever reads an answer passes its words through here before they go anywhere, so that no answer, however large or odd,
+/// A reader of an answer passes its texts through here before they go anywhere, so that no answer, however large or odd,
 /// costs more than a line. Lengths are in Unicode scalars and not in characters, since one character may be made of any
 /// number of them.
 public struct OutsideText: Sendable {

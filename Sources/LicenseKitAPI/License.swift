@@ -15,7 +15,7 @@ public enum LicenseStatus: String, Codable, Hashable, Sendable, CaseIterable {
   case expired
 }
 
-/// A right to use a product, held by whoever has its key.
+/// A right to use a product. Everyone who has its key holds it.
 public struct License: Codable, Hashable, Sendable {
   /// The record's id.
   public var id: LicenseID

@@ -9,7 +9,7 @@ public struct LicenseKitError: Error, Hashable, Sendable {
   public enum RetryClass: String, Hashable, Sendable {
     /// The same call fails again; a person must look.
     case no
-    /// The server was away, busy or unclear: the same call with the same idempotency key may succeed later.
+    /// The server was unavailable, busy or unclear: the same call with the same idempotency key may succeed later.
     case later
     /// The request breaks a rule of the server: a mapping or setting must change first.
     case configuration

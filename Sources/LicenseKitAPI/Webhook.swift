@@ -6,7 +6,7 @@ public enum WebhookEndpointTag {}
 /// The id of a webhook endpoint (this project's server makes ids that begin with `whe_`; to a client they are opaque).
 public typealias WebhookEndpointID = ID<WebhookEndpointTag>
 
-/// Where a vendor wants to be told of events.
+/// An address to which a vendor wants events sent.
 public struct WebhookEndpoint: Codable, Hashable, Sendable {
   /// The record's id.
   public var id: WebhookEndpointID

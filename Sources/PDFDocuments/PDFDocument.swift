@@ -14,7 +14,7 @@ public struct PDFDocument: Sendable, Hashable {
   public var subtitle: String?
   /// Who wrote it, in the file's properties.
   public var author: String?
-  /// When it was made, in the file's properties. Nil: not told.
+  /// When it was made, in the file's properties. Nil: the file has no such property.
   public var createdAt: Date?
   /// The paper.
   public var page: Page

@@ -9,7 +9,7 @@ extension PostgresClient {
         JOIN pg_database d ON d.datname = current_database()
       """
     ).first
-    guard let row else { throw PostgresError(.decoding, "the server told no identity") }
+    guard let row else { throw PostgresError(.decoding, "the server returned no identity") }
     let cluster = UInt64(bitPattern: try row.get("system_identifier", as: Int64.self))
     let database = UInt64(bitPattern: try row.get("database", as: Int64.self))
     return String(cluster, radix: 36) + "." + String(database, radix: 36)

@@ -112,7 +112,7 @@ public final class PostgresClient: Sendable, Service {
 
   /// Notifications on a channel, from a separate connection of the listener.
   ///
-  /// `.connected` comes first, and again after every reconnect: notifications in between are lost, so look for yourself then.
+  /// `.connected` comes first, and again after every reconnect: notifications in between are lost, so read the state again.
   /// The stream ends when the client is closed; ending the iteration ends the subscription. A consumer that falls 4096 behind
   /// loses the oldest.
   public func listen(_ channel: String) -> AsyncStream<PostgresNotification> { listener.listen(channel) }

@@ -113,7 +113,7 @@ final class RedisLane {
     mailbox.failed(error)
     guard lastReported != .down else { return }
     lastReported = .down
-    logger.warning("Redis is away", metadata: ["reason": "\(error)"])
+    logger.warning("Redis is unavailable", metadata: ["reason": "\(error)"])
   }
 
   /// The first word of these errors is fixed: a replica, one that lost its primary, one that reads its data back.

@@ -136,7 +136,7 @@ package struct IntegrationServer: Sendable {
     queueMetrics = QueueMetrics(database: database, interval: work.metricsInterval, logger: logger)
   }
 
-  /// There are thousands of accepted deliveries, so they are counted and not logged; the inbox has the story of each.
+  /// There are thousands of accepted deliveries, so they are counted and not logged; the inbox has the state of each.
   package static let accessLog = AccessLogMiddleware(
     quietRoutes: ["/health", "/healthz", "/readyz", "/metrics", "/stripe/webhook"])
 

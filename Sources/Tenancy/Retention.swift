@@ -29,7 +29,7 @@ package struct Retention: PeriodicService {
     self.logger = logger
   }
 
-  package var name: String { "removing what is old" }
+  package var name: String { "removing old rows" }
 
   package func work() async throws {
     for rule in rules where !Task.isCancelled { await apply(rule) }
@@ -40,10 +40,10 @@ package struct Retention: PeriodicService {
     do {
       let removed = try await rule.prune()
       if removed > 0 {
-        logger.info("removed what was old", metadata: ["of": "\(rule.subject)", "count": "\(removed)"])
+        logger.info("removed old rows", metadata: ["of": "\(rule.subject)", "count": "\(removed)"])
       }
     } catch {
-      logger.warning("removing what is old failed", metadata: ["of": "\(rule.subject)", "error": "\(error)"])
+      logger.warning("removing old rows failed", metadata: ["of": "\(rule.subject)", "error": "\(error)"])
     }
   }
 }

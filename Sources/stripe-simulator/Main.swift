@@ -14,7 +14,7 @@ struct StripeSimulator: AsyncParsableCommand {
 
 /// `stripe-simulator serve`. Every option can be given as an environment variable too; the option wins.
 struct Serve: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Runs the simulator until it is told to stop.")
+  static let configuration = CommandConfiguration(abstract: "Runs the simulator until it is stopped.")
 
   @Option(help: "Where to listen; port 0 lets the system choose. STRIPE_SIMULATOR_ADDRESS, default 127.0.0.1:0")
   var address: String?
@@ -22,7 +22,7 @@ struct Serve: AsyncParsableCommand {
   var portFile: String?
   @Option(help: "A file that keeps the state over restarts. STRIPE_SIMULATOR_STATE")
   var state: String?
-  @Option(help: "Makes ids and faults repeatable; by default chance. STRIPE_SIMULATOR_SEED")
+  @Option(help: "Makes ids and faults repeatable; random by default. STRIPE_SIMULATOR_SEED")
   var seed: UInt64?
   @Option(help: "The developer's live secret key. STRIPE_SIMULATOR_LIVE_KEY, default sk_live_simulator")
   var liveKey: String?

@@ -1,12 +1,12 @@
-"""What every test here can ask for.
+"""Fixtures for every test in this folder.
 
 `script/test e2e` provides Postgres and Redis (DATABASE_URL, REDIS_URL) and the built commands. The processes that the
-tests share are started before the tests are collected, so that every test file finds in the environment:
+tests share start before the tests are collected, so that every test file finds these in the environment:
 
 STRIPE_SIMULATOR_URL                       a simulator with its default credentials, for tests of the simulator itself
 LICENSEKIT_BASE_URL, LICENSEKIT_API_TOKEN  the product, which has a simulator of its own
 
-Each test plays with a vendor of its own.
+Each test has its own vendor.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     os.environ["STRIPE_SIMULATOR_URL"] = stash[_simulator].url
     try:
         stack = Stack(folder / "shared").start()
-    except Exception as problem:  # reported by each test that needs the product
+    except Exception as problem:  # each test that needs the product reports it
         stash[_problem] = problem
         return
     stash[_stack] = stack
@@ -71,7 +71,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
 
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config) -> Stack:
-    """The simulator and the product that most tests share. Tests stay apart by using a vendor of their own."""
+    """The simulator and the product that most tests share. Each test has a vendor of its own."""
     if _stack not in pytestconfig.stash:
         raise RuntimeError("the product did not start") from pytestconfig.stash[_problem]
     return pytestconfig.stash[_stack]
@@ -84,7 +84,7 @@ def product(stack: Stack) -> Product:
 
 @pytest.fixture
 def fresh_stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """A simulator and a product of one test's own, for tests that kill, disturb or multiply them. A parameter is the
+    """A simulator and a product for one test alone, for tests that kill, disturb or multiply them. A parameter is the
     API version of the webhook endpoint."""
     stack = Stack(tmp_path, api_version=getattr(request, "param", None))
     try:

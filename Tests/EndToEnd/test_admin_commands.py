@@ -1,4 +1,4 @@
-"""`licensekit admin`, as an operator types it: beside the running product, on the database it uses."""
+"""`licensekit admin`, as an operator runs it: beside the running product, on its database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Operator:
         return json.loads(done.stdout)
 
     def refused(self, code: int, *arguments: str, **environment: str) -> str:
-        """What standard error says of a command that must fail with this exit code."""
+        """The standard error of a command that must fail with this exit code."""
         done = self.run(*arguments, **environment)
         assert done.returncode == code, f"{done.returncode}: {done.stdout}{done.stderr}"
         assert done.stdout == ""

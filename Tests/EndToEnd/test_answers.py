@@ -1,5 +1,5 @@
-"""Answers: why there is a license for something or none, what is done when something fails, replays, and changed mappings
-that are applied to what was sold before. From outside, on the real commands."""
+"""Why there is a license or none, what happens after a failure, replays, and changed mappings that are applied to earlier
+sales. The tests use the real commands from outside."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def of(vendor: Vendor) -> list[str]:
 # Why is there no license?
 
 
-def test_a_payment_that_no_webhook_told_of_is_explained_and_taken_up(vendor: Vendor) -> None:
+def test_a_payment_that_no_webhook_announced_is_explained_and_ingested(vendor: Vendor) -> None:
     item = vendor.offer_once()
     vendor.simulator.hold_deliveries(vendor.account)
     sale = vendor.sell(item)
     for object_id in [sale.payment_intent, sale.session] + ([sale.charge] if sale.charge else []):
-        told = explain(vendor, object_id)
-        assert code(told) == "not_seen", told
-        assert told["asked_stripe"] is True and told["fulfillments"] == []
-        assert told["if_taken_up"]["status"] == "fulfilled"
-        assert any(step.startswith("Issue license 1") for step in told["if_taken_up"]["steps"]), told
+        answer = explain(vendor, object_id)
+        assert code(answer) == "not_seen", answer
+        assert answer["asked_stripe"] is True and answer["fulfillments"] == []
+        assert answer["if_taken_up"]["status"] == "fulfilled"
+        assert any(step.startswith("Issue license 1") for step in answer["if_taken_up"]["steps"]), answer
     assert vendor.fulfillments() == [], "explaining writes nothing"
 
     query = tenant(vendor) | {"object": sale.payment_intent}
@@ -70,24 +70,24 @@ def test_a_payment_that_no_webhook_told_of_is_explained_and_taken_up(vendor: Ven
     vendor.settle()
     assert [each["id"] for each in vendor.licenses_at_licensekit(item)] == [license["id"]]
 
-    told = explain(vendor, license["id"])
-    assert code(told) == "licensed" and sale.payment_intent in chain(told)
+    answer = explain(vendor, license["id"])
+    assert code(answer) == "licensed" and sale.payment_intent in chain(answer)
 
 
-def test_a_refunded_payment_says_so_heard_of_or_not(vendor: Vendor) -> None:
+def test_a_refunded_payment_says_so_whether_it_is_known_or_not(vendor: Vendor) -> None:
     item = vendor.offer_once()
     heard = vendor.sell(item)
     vendor.fulfilled(heard.session)
     vendor.refund(heard)
     vendor.product.wait_for(vendor.account, heard.session, "ended")
-    told = explain(vendor, heard.payment_intent)
-    assert code(told) == "ended" and "refunded" in told["verdict"]["sentence"], told
+    answer = explain(vendor, heard.payment_intent)
+    assert code(answer) == "ended" and "refunded" in answer["verdict"]["sentence"], answer
 
     vendor.simulator.hold_deliveries(vendor.account)
     unheard = vendor.sell(item)
     vendor.refund(unheard)
-    told = explain(vendor, unheard.payment_intent)
-    assert code(told) == "ended" and "refunded" in told["verdict"]["sentence"], told
+    answer = explain(vendor, unheard.payment_intent)
+    assert code(answer) == "ended" and "refunded" in answer["verdict"]["sentence"], answer
     vendor.simulator.release_deliveries(vendor.account)
 
 
@@ -95,9 +95,9 @@ def test_a_sale_without_a_mapping_names_what_has_none_and_heals(vendor: Vendor) 
     item = vendor.offer_once(mapped=False)
     sale = vendor.sell(item)
     vendor.product.wait_for(vendor.account, sale.session, "waiting_mapping")
-    told = explain(vendor, sale.payment_intent)
-    assert code(told) == "waiting_mapping"
-    assert f"{item.stripe_price} of {item.stripe_product}: no mapping." in chain(told)
+    answer = explain(vendor, sale.payment_intent)
+    assert code(answer) == "waiting_mapping"
+    assert f"{item.stripe_price} of {item.stripe_product}: no mapping." in chain(answer)
     catalog = explain(vendor, item.stripe_product)
     assert code(catalog) == "unmapped" and len(catalog["fulfillments"]) == 1
     shown = command(vendor.product, "explain", sale.payment_intent, *of(vendor))
@@ -109,7 +109,7 @@ def test_a_sale_without_a_mapping_names_what_has_none_and_heals(vendor: Vendor) 
     assert shown.returncode == 0 and "licensed:" in shown.stdout and sale.session in shown.stdout, shown
 
 
-def test_a_sale_of_a_parked_vendor_says_who_must_act(fresh_stack: Stack) -> None:
+def test_a_sale_of_a_blocked_vendor_says_who_must_act(fresh_stack: Stack) -> None:
     vendor = fresh_stack.new_vendor()
     item = vendor.offer_once()
     refusal = {
@@ -122,13 +122,13 @@ def test_a_sale_of_a_parked_vendor_says_who_must_act(fresh_stack: Stack) -> None
     def connection() -> dict[str, Any]:
         return ok(vendor.product.admin("GET", "/connections", params=tenant(vendor)))["data"][0]
 
-    eventually(connection, lambda found: found["parked_reason"] == "stripe_permission", "the vendor is parked")
+    eventually(connection, lambda found: found["parked_reason"] == "stripe_permission", "the vendor is blocked")
     second = vendor.sell(item)
     vendor.deliveries_settled()
     for sale in (first, second):
-        told = eventually(
-            lambda: explain(vendor, sale.payment_intent), lambda told: code(told) == "parked", "it is explained")
-        assert "permission" in told["verdict"]["sentence"] and told["what_to_do"], told
+        answer = eventually(
+            lambda: explain(vendor, sale.payment_intent), lambda it: code(it) == "parked", "it is explained")
+        assert "permission" in answer["verdict"]["sentence"] and answer["what_to_do"], answer
         [shown] = vendor.fulfillments(object=sale.session)
         assert shown["status"] == "pending" and shown["reason"].startswith("Waiting: "), shown
         assert "What to do:" in shown["reason"]
@@ -154,29 +154,29 @@ def test_ids_of_nobody_and_of_others_are_unknown_and_tell_nothing(vendor: Vendor
     made = ok(stack.product.admin("POST", "/tokens", json={"account_id": other.account, "livemode": False, "name": "e2e"}))
     token = made["data"]["token"]
     for object_id in (sale.session, sale.payment_intent, sale.customer):
-        for told in (explain(other, object_id), explain(other, object_id, token=token)):
-            assert code(told) == "unknown_object", told
-            assert told["fulfillments"] == [] and told["events"] == []
+        for answer in (explain(other, object_id), explain(other, object_id, token=token)):
+            assert code(answer) == "unknown_object", answer
+            assert answer["fulfillments"] == [] and answer["events"] == []
     refused = stack.product.admin("GET", "/explain", token=token, params=tenant(vendor) | {"object": sale.session})
     assert error_code(refused, 403) == "FORBIDDEN"
     unknown = command(vendor.product, "explain", "pi_nobody", *of(vendor))
     assert unknown.returncode == 1 and "unknown_object:" in unknown.stdout
 
 
-def test_the_story_of_a_purchase_is_told_in_plain_words(vendor: Vendor) -> None:
+def test_the_timeline_of_a_purchase_is_in_plain_words(vendor: Vendor) -> None:
     item = vendor.offer_monthly()
     sale = vendor.subscribe(item)
     fulfillment = vendor.fulfilled(sale.subscription)
-    story = vendor.product.fulfillment(fulfillment["id"], vendor.account)["timeline"]
-    text = "\n".join(f"{entry['title']} {entry['detail'] or ''}" for entry in story)
+    entries = vendor.product.fulfillment(fulfillment["id"], vendor.account)["timeline"]
+    text = "\n".join(f"{entry['title']} {entry['detail'] or ''}" for entry in entries)
     assert f"Stripe says: invoice {sale.invoice} was paid (invoice.paid, evt_" in text, text
     assert "Decided: the buyer has access." in text and "paid through" in text
     assert "Issue license 1" in text and "Stripe: req_" in text
-    decisions = [entry for entry in story if entry["kind"] == "decision"]
+    decisions = [entry for entry in entries if entry["kind"] == "decision"]
     vendor.redeliver_everything()
     vendor.settle()
     again = vendor.product.fulfillment(fulfillment["id"], vendor.account)["timeline"]
-    assert [entry for entry in again if entry["kind"] == "decision"] == decisions, "an unchanged look is not told"
+    assert [entry for entry in again if entry["kind"] == "decision"] == decisions, "an unchanged run adds no entry"
 
 
 # Replays
@@ -237,11 +237,11 @@ def test_reconcile_does_here_and_now_what_a_worker_would_do(fresh_stack: Stack) 
     assert nobody.returncode == 1 and "No purchase" in nobody.stdout
 
 
-# LicenseKit away
+# LicenseKit unavailable
 
 
 class Line:
-    """A way to a server that can be cut: it passes bytes on, or accepts nobody."""
+    """A connection to a server that a test can cut: it passes bytes on, or accepts no client."""
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -307,9 +307,9 @@ def test_licensekit_away_and_back_costs_no_sale(vendor: Vendor) -> None:
         eventually(
             waiting, lambda all: len(all) == 6 and any("LicenseKit does not answer" in (one or "") for one in all),
             "the outage is shown")
-        told = eventually(
-            lambda: explain(vendor, sales[0].session), lambda told: code(told) in ("outage", "in_progress"), "it is explained")
-        assert "LicenseKit does not answer" in told["verdict"]["sentence"] + chain(told), told
+        answer = eventually(
+            lambda: explain(vendor, sales[0].session), lambda it: code(it) in ("outage", "in_progress"), "it is explained")
+        assert "LicenseKit does not answer" in answer["verdict"]["sentence"] + chain(answer), answer
         assert {fulfillment["status"] for fulfillment in vendor.fulfillments()} == {"pending"}
         line.mend()
         for sale in sales:
@@ -332,13 +332,13 @@ def test_a_changed_mapping_is_applied_as_its_dry_run_says(vendor: Vendor, change
     assert mapping["id"] == fulfillment["lines"][0]["mapping_id"]
     path, body = f"/mappings/{mapping['id']}/apply", {"account_id": vendor.account, "livemode": False}
     page = ok(vendor.product.admin("POST", path, json=body | {"dry_run": True}))
-    [told] = page["data"]
-    assert told["outcome"] == "changed" and told["id"] == fulfillment["id"] and page["page_info"]["next_cursor"] is None
-    assert told["lines"][0]["before"] != told["lines"][0]["after"]
+    [plan] = page["data"]
+    assert plan["outcome"] == "changed" and plan["id"] == fulfillment["id"] and page["page_info"]["next_cursor"] is None
+    assert plan["lines"][0]["before"] != plan["lines"][0]["after"]
 
     def steps() -> list[str]:
-        story = vendor.product.fulfillment(fulfillment["id"], vendor.account)["timeline"]
-        return [e["title"] for e in story if e["kind"] == "step" and not e["title"].startswith("Write the")]
+        entries = vendor.product.fulfillment(fulfillment["id"], vendor.account)["timeline"]
+        return [e["title"] for e in entries if e["kind"] == "step" and not e["title"].startswith("Write the")]
 
     before = steps()
     job = ok(vendor.product.admin("POST", path, json=body | {"dry_run": False}), 202)["data"]
@@ -346,9 +346,9 @@ def test_a_changed_mapping_is_applied_as_its_dry_run_says(vendor: Vendor, change
         lambda: ok(vendor.product.admin("GET", f"/jobs/{job['id']}", params=tenant(vendor)))["data"],
         lambda job: job["state"] not in ("queued", "running"), "the job is done")
     assert done["state"] == "succeeded" and done["progress"]["changed"] == 1, done
-    eventually(steps, lambda all: all[len(before):] == told["steps"], "the steps of the dry run are taken")
+    eventually(steps, lambda all: all[len(before):] == plan["steps"], "the steps of the dry run are taken")
     vendor.settle()
-    assert steps()[len(before):] == told["steps"]
+    assert steps()[len(before):] == plan["steps"]
     [again] = ok(vendor.product.admin("POST", path, json=body | {"dry_run": True}))["data"]
     assert again["outcome"] == "unchanged" and again["steps"] == []
 

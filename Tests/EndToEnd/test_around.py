@@ -1,4 +1,4 @@
-"""What Stripe tells around the sales: thin events, installations, and that it could not make events."""
+"""What Stripe reports beside sales: thin events, installations, and alerts that it could not make events."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TestThinEvents:
 
     @pytest.fixture
     def snapshots_are_off(self, stack: Stack) -> Iterator[None]:
-        """The endpoint with snapshots hears nothing for a while."""
+        """The endpoint with snapshots gets no events for a while."""
         control = stack.simulator.control
         others = [one["id"] for one in control("GET", "/webhook_endpoints") if one.get("payload") != "thin"]
         for one in others:
@@ -49,7 +49,7 @@ class TestThinEvents:
         for one in others:
             control("POST", f"/webhook_endpoints/{one}", {"enabled": True})
 
-    def test_a_sale_and_its_refund_told_by_thin_events_alone(
+    def test_a_sale_and_its_refund_announced_by_thin_events_alone(
         self, stack: Stack, vendor: Vendor, endpoint: Simulator, snapshots_are_off: None
     ) -> None:
         once, monthly = vendor.offer_once(), vendor.offer_monthly()
@@ -61,7 +61,7 @@ class TestThinEvents:
         stack.product.wait_for(vendor.account, sale.session, "ended")
         assert len(licenses_of(bought)) == 1
         vendor.settle()
-        # Each is kept under the id of the snapshot event, which Stripe's own list has.
+        # Each is stored under the id of the snapshot event, which is the id in Stripe's list.
         kept = eventually(
             lambda: states(vendor), lambda them: not {"new", "waiting"} & set(them.values()), "every object was asked for"
         )
@@ -102,11 +102,11 @@ class TestInstallations:
 
     def test_a_lost_uninstallation_is_found_in_stripes_list(self, stack: Stack, vendor: Vendor) -> None:
         other = stack.new_vendor()
-        # As if both were installed yesterday: the list says nothing about what is newer than itself.
+        # As if both were installed yesterday: the list says nothing about newer installations.
         database, accounts = stack.product.database, f"('{vendor.account}', '{other.account}')"
         eventually(
             lambda: psql(database, f"SELECT count(*) FROM stripe_integration.installs WHERE account_id IN {accounts}"),
-            lambda count: count == "2", "both installations were heard of",
+            lambda count: count == "2", "both installations are known",
         )
         for table, column in [("connections", "installed_at"), ("installs", "as_of")]:
             psql(
@@ -129,7 +129,7 @@ class TestInstallations:
 
 def test_an_alert_that_events_could_not_be_made_has_the_list_read(stack: Stack, vendor: Vendor) -> None:
     item = vendor.offer_once()
-    # Events bear whole seconds: what was sold in that of the installation is for a backfill.
+    # The times of events are whole seconds: sales in the second of the installation need a backfill.
     time.sleep(1.5)
     lost = {"deliveries": {"drop": 1, "accounts": [vendor.account]}}
     stack.simulator.control("POST", "/faults", lost)

@@ -1,4 +1,4 @@
-"""What a vendor changes of a license at LicenseKit itself, with LicenseKit's own client: seen, shown, and left so."""
+"""What a vendor changes at LicenseKit, with LicenseKit's own client: the service detects it, shows it, and leaves it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_license_that_was_suspended_by_hand_stays_so_through_a_renewal(vendor:
     seen(vendor, sale, [], "fulfilled")
 
 
-def test_a_license_that_was_revoked_by_hand_is_issued_anew_only_when_it_is_released(vendor: Vendor) -> None:
+def test_a_license_that_was_revoked_by_hand_is_issued_again_only_when_it_is_released(vendor: Vendor) -> None:
     item = vendor.offer_once()
     sale = vendor.sell(item)
     fulfillment = vendor.fulfilled(sale.session)

@@ -1,4 +1,4 @@
-"""Catching up: what was sold before the app was installed, and what no webhook told."""
+"""Catching up: what was sold before the app was installed, and what no webhook announced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVERYTHING = {"subscriptions": "active", "paid_sessions_since": "2020-01-01T00:0
 
 
 def start(vendor: Vendor, what: str, **choice: Any) -> dict[str, Any]:
-    """Asks for a backfill or a sweep."""
+    """Asks for a backfill or an event sync ("sweep" in its route)."""
     body = {"account_id": vendor.account, "livemode": False, **choice}
     return ok(vendor.product.admin("POST", f"/{what}", json=body), 202)["data"]
 
@@ -61,27 +61,27 @@ def calls(stack: Stack, vendor: Vendor, path: str) -> int:
     return len(stack.simulator.control("GET", query)["data"])
 
 
-def test_sales_whose_webhooks_are_lost_are_found_by_a_sweep(fresh_stack: Stack) -> None:
+def test_sales_whose_webhooks_are_lost_are_found_by_event_sync(fresh_stack: Stack) -> None:
     vendor = fresh_stack.new_vendor()
     once, monthly = vendor.offer_once(quantity="per_unit"), vendor.offer_monthly()
     delivered = vendor.sell(once)
     vendor.fulfilled(delivered.session)
-    # Events bear whole seconds: a sweep leaves those of the installation's own second alone.
+    # The times of events are whole seconds: event sync leaves out those of the second of the installation.
     time.sleep(1.1)
     lose_deliveries(fresh_stack, vendor)
     sale, subscription, refunded = vendor.sell(once, quantity=2), vendor.subscribe(monthly), vendor.sell(once, guest=True)
     vendor.refund(refunded)
     stays(lambda: vendor.fulfillments(object=sale.session), lambda found: not found, "nobody knows of the sale")
 
-    swept = finished(vendor, start(vendor, "sweep"))
-    assert swept["state"] == "succeeded" and swept["progress"]["found"] >= 4, swept
+    synced = finished(vendor, start(vendor, "sweep"))
+    assert synced["state"] == "succeeded" and synced["progress"]["found"] >= 4, synced
     assert len(licenses_of(vendor.fulfilled(sale.session))) == 2
     assert len(licenses_of(vendor.fulfilled(subscription.subscription))) == 1
     vendor.product.wait_for(vendor.account, refunded.session, "ended")
-    assert connection(vendor)["sweep"]["found"] == swept["progress"]["found"]
-    assert all(entry["outcome"] == "found" for entry in report(vendor, swept["id"]).values())
+    assert connection(vendor)["sweep"]["found"] == synced["progress"]["found"]
+    assert all(entry["outcome"] == "found" for entry in report(vendor, synced["id"]).values())
 
-    # The webhooks come after all, each twice, and another sweep: nothing changes.
+    # The webhooks arrive later, each twice, and another event sync runs: nothing changes.
     deliver_again(fresh_stack)
     fresh_stack.simulator.control("POST", "/deliveries/retry_failed", {"account": vendor.account})
     vendor.redeliver_everything()
@@ -98,7 +98,7 @@ def test_what_was_sold_while_the_app_was_uninstalled_is_found_after_the_next_ins
     vendor = fresh_stack.new_vendor()
     item = vendor.offer_once()
     vendor.fulfilled(vendor.sell(item).session)
-    time.sleep(1.1)  # An uninstall of the installation's own second is taken for an earlier one's.
+    time.sleep(1.1)  # An uninstall in the second of the installation would count as an earlier one.
     fresh_stack.simulator.uninstall(vendor.account)
     eventually(lambda: connection(vendor)["status"], lambda status: status == "disconnected", "the app is uninstalled")
     missed = vendor.sell(item)
@@ -116,14 +116,14 @@ def test_without_the_permission_to_read_events_the_vendor_is_told_and_sales_go_o
         "account": vendor.account,
     }
     fresh_stack.simulator.control("POST", "/faults", {"api": [refusal]})
-    swept = finished(vendor, start(vendor, "sweep"))
-    assert swept["state"] == "failed" and "event_read" in swept["reason"], swept
-    told = connection(vendor)
-    assert "event_read" in told["sweep"]["problem"] and told["parked_reason"] is None, told
+    synced = finished(vendor, start(vendor, "sweep"))
+    assert synced["state"] == "failed" and "event_read" in synced["reason"], synced
+    shown = connection(vendor)
+    assert "event_read" in shown["sweep"]["problem"] and shown["parked_reason"] is None, shown
     vendor.fulfilled(vendor.sell(item).session)
 
 
-def test_existing_sales_are_taken_up_as_the_vendor_chooses(fresh_stack: Stack) -> None:
+def test_existing_sales_are_ingested_as_the_vendor_chooses(fresh_stack: Stack) -> None:
     vendor = fresh_stack.new_vendor(install=False)
     once, monthly = vendor.offer_once(mapped=False), vendor.offer_monthly(mapped=False)
     other = vendor.offer_once(mapped=False)
@@ -184,7 +184,7 @@ def test_existing_sales_are_taken_up_as_the_vendor_chooses(fresh_stack: Stack) -
     assert len(vendor.licenses_at_licensekit(once)) == 5
     assert len(vendor.licenses_at_licensekit(monthly)) == 3
 
-    # From here on they are purchases like all others.
+    # From now on they are purchases like all others.
     vendor.map(other)
     vendor.fulfilled(unmapped.session)
     vendor.delayed_payment_arrives(unpaid)
@@ -210,11 +210,11 @@ def test_a_backfill_that_is_killed_goes_on_and_licenses_each_sale_once(fresh_sta
         vendor.product.admin("POST", "/backfill", json={"account_id": vendor.account, "livemode": False, "subscriptions": "active"}),
         409,
     ) == "CONFLICT"
-    # Pages are of ten: this is in the middle of the second.
+    # A page has ten sales: this is in the middle of the second page.
     eventually(lambda: len(vendor.fulfillments()), lambda count: count > 12, "the second page has begun", 60)
     fresh_stack.product.process.kill()
     fresh_stack.product.start()
-    # Nor is a sale of meanwhile lost; the turn of the dead replica ends after 20 seconds.
+    # A sale made meanwhile is not lost either; the claim of the dead replica ends after 20 seconds.
     live = vendor.subscribe(monthly)
     vendor.fulfilled(live.subscription, seconds=60)
     done = finished(vendor, started, seconds=150)
@@ -256,7 +256,7 @@ def test_a_backfill_can_be_cancelled(fresh_stack: Stack) -> None:
     ok(vendor.product.admin("POST", f"/jobs/{started['id']}/cancel", params=query))
     cancelled = job(vendor, started["id"])
     assert cancelled["state"] == "cancelled" and cancelled["reason"] == "Cancelled by operator.", cancelled
-    time.sleep(2)  # The object that it was at.
+    time.sleep(2)  # The object that the backfill had reached.
     asked = calls(fresh_stack, vendor, "/v1/checkout/sessions")
     stays(lambda: calls(fresh_stack, vendor, "/v1/checkout/sessions"), lambda n: n == asked, "Stripe is left alone", 3)
     assert job(vendor, started["id"])["progress"] == cancelled["progress"]

@@ -1,4 +1,4 @@
-"""What lies between the product and its database: the plain user's rights, poolers, a server that only reads, a failover."""
+"""The product and its database: the plain user's rights, poolers, a read-only server, a failover."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sell_one(stack: Stack) -> None:
 
 
 def start_refused(folder: Path, database: str) -> str:
-    """What a start says that is refused for its configuration."""
+    """What the program prints when it refuses to start because of its configuration."""
     with_database = Stack(folder / "refused", database=database)
     with_database.simulator.start()
     product = Product(with_database.simulator, folder, name="refused", database=database)
@@ -188,7 +188,7 @@ def test_a_transaction_that_somebody_leaves_open_holds_up_no_sale(stack: Stack) 
 
 @contextmanager
 def holding_all_tables(url: str) -> Iterator[None]:
-    """A session that has read every table and does not end its transaction, as a forgotten console or a backup does."""
+    """A session that has read every table and keeps its transaction open, like a forgotten console or a backup."""
     session = subprocess.Popen(
         ["psql", as_observer(url), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

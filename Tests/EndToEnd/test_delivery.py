@@ -1,4 +1,4 @@
-"""What leaves the product: signed notices to the vendor's server, and mail with the key to the buyer, each through real
+"""What leaves the product: signed messages to the vendor's server, and mail with the key to the buyer, each through real
 sockets, with the service killed in between."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from support.product import Product, error_code, licenses_of, ok
-from support.receivers import MailServer, NoticeServer
+from support.receivers import MailServer, MessageServer
 from support.stack import Stack
 from support.vendor import Vendor
 from support.waiting import eventually, stays
@@ -55,8 +55,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture
-def server() -> Iterator[NoticeServer]:
-    server = NoticeServer()
+def server() -> Iterator[MessageServer]:
+    server = MessageServer()
     try:
         yield server
     finally:
@@ -64,7 +64,7 @@ def server() -> Iterator[NoticeServer]:
 
 
 class Shop:
-    """A vendor of its own for a test."""
+    """A vendor for one test."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -74,7 +74,7 @@ class Shop:
     def admin(self, method: str, path: str, **arguments: Any):
         return self.world.product.admin(method, f"/notices{path}", params=self.named | arguments.pop("query", {}), **arguments)
 
-    def endpoint(self, server: NoticeServer, **choices: Any) -> dict[str, Any]:
+    def endpoint(self, server: MessageServer, **choices: Any) -> dict[str, Any]:
         return ok(self.admin("POST", "/endpoints", json={"url": server.url} | choices), 201)["data"]
 
     def switch_mail_on(self, **choices: Any) -> None:
@@ -99,15 +99,15 @@ def shop(world: World) -> Shop:
     return Shop(world)
 
 
-def test_a_sale_and_its_refund_are_told_once_each_and_the_signatures_verify(shop: Shop, server: NoticeServer) -> None:
+def test_a_sale_and_its_refund_are_announced_once_and_the_signatures_verify(shop: Shop, server: MessageServer) -> None:
     endpoint = shop.endpoint(server, includes_license_key=True)
     item = shop.vendor.offer_once()
     sale = shop.vendor.sell(item)
     fulfillment = shop.vendor.fulfilled(sale.session)
-    eventually(lambda: len(server.notices), lambda count: count == 1, "the notice arrives")
-    notice = server.notices[0]
-    assert notice.is_signed_with(endpoint["secret"]) and not notice.is_signed_with("nts_else")
-    body = notice.json
+    eventually(lambda: len(server.messages), lambda count: count == 1, "the message arrives")
+    message = server.messages[0]
+    assert message.is_signed_with(endpoint["secret"]) and not message.is_signed_with("nts_else")
+    body = message.json
     assert (body["type"], body["account_id"], body["livemode"], body["sequence"]) == (
         "license.issued", shop.vendor.account, False, 1)
     license = licenses_of(fulfillment)[0]
@@ -119,38 +119,38 @@ def test_a_sale_and_its_refund_are_told_once_each_and_the_signatures_verify(shop
     assert (body["data"]["product_id"], body["data"]["policy_id"]) == (item.offer.product_id, item.offer.policy_id)
 
     shop.vendor.refund(sale)
-    eventually(lambda: len(server.notices), lambda count: count == 2, "the refund is told")
-    assert server.notices[1].is_signed_with(endpoint["secret"])
-    assert server.notices[1].json["sequence"] == 2
-    assert server.notices[1].json["data"]["license"]["status"] == "revoked"
-    assert "license_key" not in server.notices[1].json["data"]["license"]
+    eventually(lambda: len(server.messages), lambda count: count == 2, "the refund is announced")
+    assert server.messages[1].is_signed_with(endpoint["secret"])
+    assert server.messages[1].json["sequence"] == 2
+    assert server.messages[1].json["data"]["license"]["status"] == "revoked"
+    assert "license_key" not in server.messages[1].json["data"]["license"]
     shop.vendor.redeliver_everything()
     shop.vendor.settle()
-    stays(lambda: len(server.notices), lambda count: count == 2, "nothing is told twice")
-    told = [title for title in shop.titles(fulfillment) if title.startswith("Told ")]
+    stays(lambda: len(server.messages), lambda count: count == 2, "nothing is sent twice")
+    titles = [title for title in shop.titles(fulfillment) if title.startswith("Told ")]
     host = server.url.removesuffix("/licenses?source=e2e")
-    assert told == [f"Told {host} of license.issued.", f"Told {host} of license.revoked."]
+    assert titles == [f"Told {host} of license.issued.", f"Told {host} of license.revoked."]
 
 
-def test_a_renewal_is_told(shop: Shop, server: NoticeServer) -> None:
+def test_a_renewal_is_announced(shop: Shop, server: MessageServer) -> None:
     shop.endpoint(server, event_types=["license.renewed"])
     item = shop.vendor.offer_monthly()
     sale = shop.vendor.subscribe(item)
     shop.vendor.fulfilled(sale.subscription)
     shop.vendor.renew(sale)
-    eventually(lambda: len(server.notices), lambda count: count == 1, "the renewal is told")
-    license = server.notices[0].json["data"]["license"]
+    eventually(lambda: len(server.messages), lambda count: count == 1, "the renewal is announced")
+    license = server.messages[0].json["data"]["license"]
     assert license["changed"] == ["expires_at"] and license["previous"]["expires_at"] < license["expires_at"]
 
 
-def test_a_server_that_fails_is_told_again_and_secrets_can_be_replaced_meanwhile(shop: Shop, server: NoticeServer) -> None:
+def test_a_failed_message_is_sent_again_and_secrets_can_be_replaced_meanwhile(shop: Shop, server: MessageServer) -> None:
     endpoint = shop.endpoint(server)
     server.statuses = [503]
     shop.vendor.fulfilled(shop.vendor.sell(shop.vendor.offer_once()).session)
-    eventually(lambda: len(server.notices), lambda count: count == 1, "the first attempt")
+    eventually(lambda: len(server.messages), lambda count: count == 1, "the first attempt")
     rotated = ok(shop.admin("POST", f"/endpoints/{endpoint['id']}/rotate-secret", json={}))["data"]
-    eventually(lambda: len(server.notices), lambda count: count == 2, "the second attempt", 30)
-    first, second = server.notices
+    eventually(lambda: len(server.messages), lambda count: count == 2, "the second attempt", 30)
+    first, second = server.messages
     assert first.body == second.body
     assert first.is_signed_with(endpoint["secret"]) and not first.is_signed_with(rotated["secret"])
     assert second.is_signed_with(endpoint["secret"]) and second.is_signed_with(rotated["secret"])
@@ -158,34 +158,34 @@ def test_a_server_that_fails_is_told_again_and_secrets_can_be_replaced_meanwhile
         lambda: shop.delivery(shop.deliveries()[0]["id"]), lambda d: d["state"] == "succeeded", "the log says so")
     assert [attempt["status"] for attempt in delivery["log"]] == [503, 200]
     ok(shop.admin("POST", f"/deliveries/{delivery['id']}/replay"))
-    eventually(lambda: len(server.notices), lambda count: count == 3, "the replay")
-    assert server.notices[2].json["id"] == first.json["id"]
+    eventually(lambda: len(server.messages), lambda count: count == 3, "the replay")
+    assert server.messages[2].json["id"] == first.json["id"]
 
 
-def test_a_test_notice_arrives(shop: Shop, server: NoticeServer) -> None:
+def test_a_test_message_arrives(shop: Shop, server: MessageServer) -> None:
     endpoint = shop.endpoint(server)
     ok(shop.admin("POST", f"/endpoints/{endpoint['id']}/test"), 202)
-    eventually(lambda: len(server.notices), lambda count: count == 1, "the test arrives")
-    assert server.notices[0].type == "test" and server.notices[0].is_signed_with(endpoint["secret"])
+    eventually(lambda: len(server.messages), lambda count: count == 1, "the test arrives")
+    assert server.messages[0].type == "test" and server.messages[0].is_signed_with(endpoint["secret"])
 
 
 @pytest.mark.parametrize(
     "url", ["https://10.0.0.1/", "https://169.254.169.254/latest/meta-data", "https://[fd00::1]/", "http://example.com/"])
-def test_notices_cannot_be_sent_to_a_private_network(shop: Shop, url: str) -> None:
+def test_messages_cannot_be_sent_to_a_private_network(shop: Shop, url: str) -> None:
     assert error_code(shop.admin("POST", "/endpoints", json={"url": url}), 422) == "VALIDATION_ERROR"
 
 
-def test_a_killed_service_tells_after_its_restart(world: World, shop: Shop, server: NoticeServer) -> None:
+def test_a_killed_service_sends_after_its_restart(world: World, shop: Shop, server: MessageServer) -> None:
     endpoint = shop.endpoint(server)
     server.hanging.set()
     fulfillment = shop.vendor.fulfilled(shop.vendor.sell(shop.vendor.offer_once()).session)
-    eventually(lambda: len(server.notices), lambda count: count >= 1, "an attempt is under way")
+    eventually(lambda: len(server.messages), lambda count: count >= 1, "an attempt is under way")
     world.product.process.kill()
     server.hanging.clear()
     world.product.start()
-    eventually(lambda: len(server.notices), lambda count: count >= 2, "it is told after the restart", 60)
-    assert {notice.json["id"] for notice in server.notices} == {server.notices[0].json["id"]}
-    assert server.notices[-1].is_signed_with(endpoint["secret"])
+    eventually(lambda: len(server.messages), lambda count: count >= 2, "it is sent after the restart", 60)
+    assert {message.json["id"] for message in server.messages} == {server.messages[0].json["id"]}
+    assert server.messages[-1].is_signed_with(endpoint["secret"])
     delivery = eventually(
         lambda: shop.delivery(shop.deliveries()[0]["id"]), lambda d: d["state"] == "succeeded", "the log says so")
     assert delivery["log"][0]["status"] is None and delivery["log"][-1]["status"] == 200
@@ -193,7 +193,7 @@ def test_a_killed_service_tells_after_its_restart(world: World, shop: Shop, serv
 
 
 def messages_to(world: World, shop: Shop) -> list[Any]:
-    """The mails of this test's vendor, told by the reply address."""
+    """The mails of this test's vendor, recognised by the reply address."""
     return [message for message in world.mail.messages if message["Reply-To"] == f"{shop.vendor.account}@example.com"]
 
 

@@ -1,4 +1,4 @@
-"""PDFs are drawn by a library that is found when the program runs. Without it everything else goes on."""
+"""The program looks for the library that draws PDFs when it runs. Without the library everything else works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.vendor import Vendor
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A product on a machine that has something else under the library's name."""
+    """A product on a machine where a file of another kind has the library's name."""
     folder = tmp_path_factory.mktemp("plain")
     libraries = folder / "libraries"
     libraries.mkdir()

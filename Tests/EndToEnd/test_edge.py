@@ -1,4 +1,4 @@
-"""What stands between the product and everybody: HTTP itself, the client's address, other origins, limits."""
+"""The edge of the product: HTTP itself, the client's address, other origins, limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.simulator import Simulator
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """A product that believes what this machine says about the addresses of clients."""
+    """A product that trusts this machine as a proxy."""
     folder = tmp_path_factory.mktemp("proxied")
     simulator = Simulator(folder).start()
     product = Product(simulator, folder, name="proxied")
@@ -31,7 +31,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 def new_address() -> str:
-    """An address of nobody else, so that tests share no limit."""
+    """An address that no other test uses, so that tests share no limit."""
     return str(ipaddress.IPv6Address("2001:db8::1") + (secrets.randbits(48) << 48))
 
 
@@ -49,7 +49,7 @@ def new_key(product: Product) -> tuple[str, str]:
 
 
 def exchange(product: Product, request: bytes, timeout: float = 15) -> bytes:
-    """What comes until the server closes."""
+    """Everything that the server sends until it closes the connection."""
     with socket.create_connection(("127.0.0.1", product.port), timeout) as connection:
         connection.sendall(request)
         received = b""
@@ -176,7 +176,7 @@ def test_who_guesses_license_keys_is_slowed_down_and_nobody_else(proxied: Produc
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.json()["error"]["code"] == "RATE_LIMITED" and int(refused.headers["Retry-After"]) >= 1
     assert refused.headers["Access-Control-Allow-Origin"] == "*"
-    # A good key at the same address is answered, and so is a wrong one elsewhere.
+    # A valid key from the same address is answered, and so is a wrong key from another address.
     assert ask(guesser, key).status_code == 404
     assert ask(new_address(), "lsk_wrong").status_code == 401
 

@@ -1,4 +1,4 @@
-"""The programs in examples/, run as their readers run them, against the running product."""
+"""The programs in examples/, run as their READMEs say, against the running product."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_python_program_takes_a_seat_and_tells_a_refusal_from_a_server_that_
 
 @pytest.fixture(scope="module")
 def swift_program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The Swift example, compiled without its package: it has no dependencies, and this takes a few seconds only."""
+    """The Swift example, compiled without its package. It has no dependencies, so this takes only a few seconds."""
     compiler = shutil.which("swiftc")
     assert compiler is not None, "swiftc is not on the PATH"
     program = tmp_path_factory.mktemp("activate-swift") / "Activate"
@@ -95,7 +95,7 @@ def test_the_swift_program_takes_a_seat_and_tells_a_refusal_from_a_server_that_d
 
 
 class Receiver:
-    """The example's process. Its lines are in its log."""
+    """The example's process. What it prints is in its log."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, 0
@@ -129,7 +129,7 @@ class Receiver:
 
 
 class DeliveringStack(Stack):
-    """Its product may deliver to this machine."""
+    """The product of this stack may deliver to this machine."""
 
     def _first_product(self) -> Product:
         product = super()._first_product()

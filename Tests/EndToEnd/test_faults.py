@@ -1,5 +1,5 @@
-"""What breaks around the product, and what must not break with it: events that cannot be stored, a database that is away,
-an API that fails after it did what was asked, restarts in the middle of sales."""
+"""Faults around the product: events that cannot be stored, a database that is unavailable, an API that fails after it has
+done its work, restarts in the middle of sales."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def customer_event(account: str, event_id: str, customer: str) -> dict[str, Any]
 
 
 def test_an_event_that_cannot_be_stored_holds_up_nobody(stack: Stack) -> None:
-    customer = "cus_" + os.urandom(4_000).hex()  # no index holds it
+    customer = "cus_" + os.urandom(4_000).hex()  # no index can hold it
     troubled, other = stack.new_vendor(), stack.new_vendor()
     items = [(vendor, vendor.offer_once()) for vendor in (troubled, other)]
     event_id = "evt_" + os.urandom(8).hex()
@@ -68,8 +68,8 @@ def test_while_the_database_is_away_stripe_is_told_to_come_again_and_nothing_is_
     assert len(vendor.licenses_at_licensekit(item)) == len(sales)
 
 
-def test_when_stripe_fails_after_doing_what_was_asked_it_is_asked_anew(fresh_stack: Stack) -> None:
-    """Stripe repeats the answer of an Idempotency-Key for a day, also when that answer was an error of its own."""
+def test_when_stripe_fails_after_doing_what_was_asked_it_is_asked_again(fresh_stack: Stack) -> None:
+    """Stripe repeats the answer of an Idempotency-Key for a day, even if that answer was an error at Stripe."""
     vendor = fresh_stack.new_vendor()
     item = vendor.offer_once()
     failing = {"status": 500, "method": "POST", "times": 4, "takes_effect": True, "account": vendor.account}
@@ -93,7 +93,7 @@ def test_events_are_kept_for_thirty_days(fresh_stack: Stack) -> None:
         event = customer_event(vendor.account, name, "cus_1") | {"created": int(time.time()) - age * day}
         assert deliver(product, event).status_code == 200
     vendor.settle()
-    # What is too old is looked for at the start, and every hour.
+    # The service looks for old events at its start and every hour.
     product.process.terminate()
     product.start()
 
@@ -128,7 +128,7 @@ def test_replicas_that_are_restarted_during_sales_end_soon_and_cleanly_and_lose_
 
 
 def test_vendors_whose_licensekit_hangs_keep_nobody_else_waiting(fresh_stack: Stack) -> None:
-    # It takes connections, reads nothing, and never answers.
+    # It accepts connections, reads nothing, and never answers.
     with socket.create_server(("127.0.0.1", 0), backlog=256) as hanging:
         quiet = fresh_stack.new_vendor()
         quiet_item = quiet.offer_once()
@@ -138,12 +138,12 @@ def test_vendors_whose_licensekit_hangs_keep_nobody_else_waiting(fresh_stack: St
             item = vendor.offer_once()
             use_licensekit(vendor, {"base_url": f"http://127.0.0.1:{hanging.getsockname()[1]}", "token": "lkm_" + "0" * 32})
             stuck.append((vendor, item, []))
-        # Which LicenseKit a vendor has is known for a minute.
+        # The service remembers for a minute which LicenseKit a vendor has.
         fresh_stack.product.process.terminate()
         fresh_stack.product.start()
         for vendor, item, sales in stuck:
             sales += [vendor.sell(item) for _ in range(4)]
-        # A call that hangs is given up after 20 seconds.
+        # The service gives up a hanging call after 20 seconds.
         for _ in range(5):
             quiet.fulfilled(quiet.sell(quiet_item).session, seconds=10)
         for vendor, _, _ in stuck:

@@ -45,7 +45,7 @@ def is_connected(vendor: Vendor) -> bool:
 
 
 def page_of(answer: requests.Response) -> str:
-    """The text of a page for people, checked to be one."""
+    """The text of a page for people. Fails if the answer is not one."""
     assert answer.headers["Content-Type"].startswith("text/html"), answer.text[:300]
     text = re.sub(r"<[^>]+>", " ", answer.text)
     for secret in ("sk_test_", "sk_live_", "invalid_grant", "Traceback", "Error("):
@@ -160,7 +160,7 @@ def test_an_uninstall_disconnects_and_a_new_install_goes_on_where_it_was(stack: 
     vendor = stack.new_vendor()
     item = vendor.offer_once()
     before = vendor.fulfilled(vendor.sell(item, guest=True).session)
-    # Stripe's times have whole seconds: an uninstall in the very second of the install counts as one of before it.
+    # Stripe's times have whole seconds: an uninstall in the second of the install counts as an earlier one.
     vendor.simulator.control("POST", f"/accounts/{vendor.account}/advance", {"seconds": 2})
     vendor.simulator.uninstall(vendor.account)
     eventually(lambda: is_connected(vendor), lambda connected: not connected, "the account is disconnected")
@@ -207,7 +207,7 @@ def test_only_the_operator_makes_links_and_a_wrong_one_names_its_field(vendor: V
         assert field in answer.json()["error"]["detail"]
 
 
-def test_a_late_notice_of_an_earlier_uninstall_does_not_end_a_new_install(stack: Stack) -> None:
+def test_a_late_event_of_an_earlier_uninstall_does_not_end_a_new_install(stack: Stack) -> None:
     vendor = stack.new_vendor()
     vendor.simulator.hold_deliveries(vendor.account)
     vendor.simulator.uninstall(vendor.account)

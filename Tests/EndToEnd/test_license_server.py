@@ -159,7 +159,7 @@ def test_the_order_leads_to_its_licenses(management: ManagementClient, sold: Sim
     assert events["page_info"] == {"next_cursor": None}
 
 
-def test_a_license_is_made_once_per_key_and_the_key_is_told_again(
+def test_a_license_is_made_once_per_key_and_the_key_is_shown_again(
     management: ManagementClient, sold: SimpleNamespace
 ) -> None:
     body = {"product_id": sold.product["id"], "policy_id": sold.policy["id"]}

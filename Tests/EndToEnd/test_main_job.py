@@ -21,7 +21,7 @@ DAY = 86_400
 
 
 def days_from_now(text: str) -> float:
-    """How many days ahead a time of an answer is."""
+    """How many days from now a time of an answer is."""
     return (_seconds(text) - time.time()) / DAY
 
 
@@ -312,7 +312,7 @@ def test_the_ids_are_written_back_to_stripe_as_metadata(vendor: Vendor) -> None:
     assert not any("lsk_" in value for value in metadata.values())
 
 
-# The webhook's door
+# Receiving webhooks
 
 
 def send(product: Product, payload: bytes, signature: str | None) -> requests.Response:
@@ -544,7 +544,7 @@ def test_kill_nine_in_the_middle_of_fifty_sales_ends_in_exactly_fifty_licenses(f
         )
         recorded = {license["id"] for fulfillment in fulfillments for license in licenses_of(fulfillment)}
         assert len(recorded) == 10
-        # All of them, revoked ones included: a call that is made again after a crash makes no second license.
+        # All licenses, including revoked ones: a call that is repeated after a crash makes no second license.
         assert {license["id"]: license["status"] for license in vendor.licenses_at_licensekit(items[vendor])} == dict.fromkeys(
             recorded, "active"
         )

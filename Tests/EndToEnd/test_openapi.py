@@ -1,4 +1,4 @@
-"""docs/openapi.yaml: that it is OpenAPI, says what the LicenseKit contract says, and is what the product serves."""
+"""docs/openapi.yaml is valid OpenAPI, agrees with the LicenseKit contract, and is what the product serves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_product_serves_the_file_to_everybody(product: Product) -> None:
 
 
 def parts(path: str) -> str:
-    """A path with something in place of its ids."""
+    """A path with made-up ids."""
     for name in ("id", "field_id", "feature_id", "device_id", "license_id", "delivery_id", "ticket"):
         path = path.replace(f"{{{name}}}", "x_1")
     assert "{" not in path

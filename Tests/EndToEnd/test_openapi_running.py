@@ -1,7 +1,7 @@
-"""The running product, tried out with what schemathesis makes of docs/openapi.yaml: good requests and bad ones, by a fixed
-seed. Whatever comes back is described: its status, its media type, its body; and it is no failure of the server.
+"""The running product, tested with good and bad requests that schemathesis makes from docs/openapi.yaml with a fixed seed.
+The document describes every answer: status, media type and body. No answer is a failure of the server.
 
-Random ids find nothing, so about half of the requests name records that are there, and nearly all carry a credential.
+Random ids find nothing, so about half of the requests name existing records, and nearly all have a credential.
 The time is bounded: an operation gets EXAMPLES requests of each kind while SECONDS last, and two after that.
 """
 
@@ -46,7 +46,7 @@ _ALL = {operation["operationId"]: (path, method) for path, method, operation in 
 
 @pytest.fixture(scope="module")
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A product of its own: what is made here is of no use to other tests."""
+    """A product for this file alone: other tests cannot use the records that are made here."""
     stack = Stack(tmp_path_factory.mktemp("openapi"))
     try:
         yield stack.start()
@@ -56,7 +56,7 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def vendors(own_stack: Stack) -> list[Vendor]:
-    """Several, so that none comes to its limit of requests soon."""
+    """Several vendors, so that none soon reaches its limit of requests."""
     return [own_stack.new_vendor() for _ in range(6)]
 
 
@@ -65,7 +65,7 @@ def deadline() -> float:
     return time.monotonic() + SECONDS
 
 
-# Real names for made-up ones
+# Names of existing records for made-up ones
 
 _PATH_KINDS = {
     "products": "product", "policies": "policy", "features": "feature", "customers": "customer", "licenses": "license",
@@ -86,7 +86,7 @@ _STRIPE_FIELD_KINDS = {"endpoint_id": "endpoint", "object": "object", "mapping_i
 
 
 class Requests:
-    """Turns made-up requests of one operation into such as get further."""
+    """Changes made-up requests of one operation so that more of them pass the first checks."""
 
     def __init__(self, stack: Stack, vendor: Vendor, path: str) -> None:
         self.product = stack.product
@@ -106,7 +106,7 @@ class Requests:
         return self._sign(case, dice) if dice != 7 else {}
 
     def _kind(self, segment: str) -> str | None:
-        """What the id after this part of the path names."""
+        """The kind of record that the id after this part of the path names."""
         if self.is_stripe:
             return _STRIPE_PATH_KINDS.get(segment)
         return "webhook_delivery" if segment == "deliveries" else _PATH_KINDS.get(segment)
@@ -156,7 +156,7 @@ class Requests:
         return {}
 
     def _event(self, body: Any) -> dict[str, Any]:
-        """An event of the vendor's account about something that is no object of Stripe's."""
+        """An event of the vendor's account about something that is not a Stripe object."""
         types = ["invoice.paid", "checkout.session.completed", "charge.refunded", "customer.subscription.updated"]
         name = hashlib.sha256(_bytes(body)).hexdigest()
         return {
@@ -193,7 +193,7 @@ def test_every_answer_is_described(
 ) -> None:
     path, method = _ALL[operation_id]
     vendor = vendors[list(_ALL).index(operation_id) % len(vendors)]
-    # One points its vendor at a LicenseKit that does not exist, and a vendor has ten addresses for notices at most.
+    # One points its vendor at a LicenseKit that does not exist, and a vendor has at most ten endpoints.
     if operation_id == "setConnectionLicenseKit" or "/notices/" in path:
         vendor = own_stack.new_vendor()
     operation = _schema[path][method.upper()]
@@ -222,14 +222,14 @@ def test_every_answer_is_described(
         session.close()
 
 
-# What a generator does not come to, since clients refuse to send it
+# Requests that a generator does not make, because clients refuse to send them
 
 RAW = [b"%00", b"%FF", b"%2", b"%", b"a%2Fb", b"%E2%80%A8", b"%F0%9F%98%80", b"..", b"%2e%2e", b"a" * 3000, b"{id}", b"*"]
 
 
 @pytest.mark.parametrize("path", [path for path, method, _ in operations() if "{" in path and method == "get"])
 def test_an_id_may_be_anything(own_stack: Stack, vendors: list[Vendor], path: str) -> None:
-    """Sent as they stand: a client's own library would repair most of them."""
+    """The paths are sent unchanged: a client library would repair most of them."""
     vendor = vendors[len(path) % len(vendors)]
     token = own_stack.product.secrets.admin_token if path.startswith("/stripe/") else own_stack.product.secrets.api_token
     query = f"?account_id={vendor.account}&livemode=false" if path.startswith("/stripe/") else ""

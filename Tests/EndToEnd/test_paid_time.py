@@ -1,5 +1,5 @@
-"""Paid time, from outside: what a buyer may use follows the money that is there, whatever a subscription's status or its
-newest snapshot says. Each story is played through the simulator and judged by what LicenseKit answers."""
+"""Paid time, from outside: what a buyer may use follows the payments, not the status of the subscription or its newest
+snapshot. Each test makes sales in the simulator and checks what LicenseKit answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def usable(vendor: Vendor, item: Item) -> int:
 
 
 def becomes(vendor: Vendor, item: Item, count: int) -> None:
-    """So many licenses can be used, and it stays so."""
+    """Checks that this many licenses are usable, and that the number stays."""
     vendor.deliveries_settled()
     eventually(lambda: usable(vendor, item), lambda now: now == count, f"{count} usable licenses")
     stays(lambda: usable(vendor, item), lambda now: now == count, f"{count} usable licenses, and no change later")
@@ -164,6 +164,6 @@ def test_money_that_is_returned_outside_stripe_counts_as_returned(vendor: Vendor
 
 
 def _clock(vendor: Vendor, days_ago: int) -> str:
-    """A test clock of the vendor's, that stands so many days in the past."""
+    """A test clock of the vendor, this many days in the past."""
     made = vendor.stripe.v1.test_helpers.test_clocks.create({"frozen_time": int(time.time()) - days_ago * DAY})
     return made.id

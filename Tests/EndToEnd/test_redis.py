@@ -1,4 +1,4 @@
-"""A Redis that is shared with another service, and one that speaks TLS only."""
+"""A Redis that two services share, and a Redis with TLS only."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def test_what_one_service_remembers_in_a_shared_redis_another_does_not_take_for_
     try:
         product.start()
         event = customer_event("acct_of_both", "evt_of_both", "cus_of_both")
-        event["created"] = int(time.time()) - 90  # old enough that Redis is asked
+        event["created"] = int(time.time()) - 90  # old enough that the service asks Redis
         assert deliver(fresh_stack.product, event).status_code == 200
         assert deliver(fresh_stack.product, event).status_code == 200
-        time.sleep(0.3)  # notes to Redis are shared, a tenth of a second apart
+        time.sleep(0.3)  # the service writes to Redis in batches, a tenth of a second apart
         assert deliver(product, event).status_code == 200
         stored = requests.get(f"{product.url}/metrics", timeout=10).text
         assert "stripe_webhooks_accepted_total 1" in stored
@@ -44,7 +44,7 @@ def test_what_one_service_remembers_in_a_shared_redis_another_does_not_take_for_
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    """An authority of its own, and a certificate of it for this machine."""
+    """A certificate authority, and its certificate for this machine."""
 
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True)
@@ -82,14 +82,14 @@ def test_redis_over_tls_is_used_when_the_certificate_is_the_hosts(tls_port: int,
         product.process.environment["REDIS_URL"] = f"rediss://localhost:{tls_port}/0"
         product.process.environment["SSL_CERT_FILE"] = str(certificates / "authority.pem")
         product.start()
-        vendor = stack.new_vendor()  # the install keeps its state in Redis
+        vendor = stack.new_vendor()  # the installation keeps its state in Redis
         assert len(licenses_of(vendor.fulfilled(vendor.sell(vendor.offer_once()).session))) == 1
-        assert "Redis is away" not in product.process.log()
+        assert "Redis is unavailable" not in product.process.log()
 
         product.process.kill()
         del product.process.environment["SSL_CERT_FILE"]
         product.start()
-        eventually(product.process.log, lambda log: "Redis is away" in log, "the certificate is not trusted")
+        eventually(product.process.log, lambda log: "Redis is unavailable" in log, "the certificate is not trusted")
         assert "certificate" in product.process.log()
     finally:
         stack.close()
@@ -97,8 +97,8 @@ def test_redis_over_tls_is_used_when_the_certificate_is_the_hosts(tls_port: int,
 
 def test_an_event_that_failed_is_handled_again_when_stripe_delivers_it_again(fresh_stack: Stack) -> None:
     product, vendor = fresh_stack.product, fresh_stack.new_vendor()
-    event = customer_event(vendor.account, "evt_that_fails", "cus_" + os.urandom(4_000).hex())  # no index holds it
-    event["created"] = int(time.time()) - 90  # old enough that Redis is asked
+    event = customer_event(vendor.account, "evt_that_fails", "cus_" + os.urandom(4_000).hex())  # no index can hold it
+    event["created"] = int(time.time()) - 90  # old enough that the service asks Redis
     query = {"account_id": vendor.account, "livemode": "false"}
 
     def attempts() -> int:
@@ -108,4 +108,4 @@ def test_an_event_that_failed_is_handled_again_when_stripe_delivers_it_again(fre
     for number in (1, 2, 3):
         assert deliver(product, event).status_code == 200
         eventually(attempts, lambda found: found == number, f"it was tried {number} times")
-        time.sleep(0.3)  # notes to Redis are shared, a tenth of a second apart
+        time.sleep(0.3)  # the service writes to Redis in batches, a tenth of a second apart

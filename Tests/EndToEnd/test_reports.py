@@ -31,7 +31,7 @@ def management() -> Iterator[ManagementClient]:
 
 @pytest.fixture()
 def used(management: ManagementClient) -> Iterator[SimpleNamespace]:
-    """A license of a subscription that used 3 of its 5 calls, was refused 4 more, and was asked for by another machine."""
+    """A license of a subscription that used 3 of its 5 calls, was refused 4 more, and was tried on another machine."""
     product = management.create_product(body={"name": "Editor", "code": unique("editor")})["data"]
     under = {"id": product["id"]}
     policy = management.create_policy(

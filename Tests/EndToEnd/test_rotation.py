@@ -1,4 +1,4 @@
-"""Secrets are changed as docs/operating.md says, two replicas one after the other, while sales go on."""
+"""Secrets change as docs/operating.md says, on two replicas one after the other, while sales go on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.waiting import eventually
 
 
 class Shop:
-    """Sells once every now and then, until it is closed."""
+    """Makes a sale from time to time until it is closed."""
 
     def __init__(self, vendor: Vendor, item: Item) -> None:
         self.vendor, self.item = vendor, item
@@ -78,7 +78,7 @@ def test_the_webhook_secret_is_rolled_without_losing_a_sale(fresh_stack: Stack, 
     everything_was_sold_once(shop)
 
 
-def test_the_key_that_seals_is_changed_and_what_was_sealed_before_still_opens(fresh_stack: Stack, shop: Shop) -> None:
+def test_the_encryption_key_is_changed_and_what_was_encrypted_before_still_opens(fresh_stack: Stack, shop: Shop) -> None:
     old = fresh_stack.product.secrets.encryption_keys
     new = "second:" + base64.b64encode(os.urandom(32)).decode()
     restart_with(fresh_stack, ENCRYPTION_KEYS=f"{old},{new}")

@@ -1,4 +1,4 @@
-"""What applications call, as the official client sees it: floating leases, offline envelopes, and that any answer verifies.
+"""What applications call, through the official client: floating leases, offline envelopes, and verified answers.
 
 Needs LICENSEKIT_BASE_URL and LICENSEKIT_API_TOKEN (an admin token); conftest.py sets both.
 """
@@ -55,7 +55,7 @@ def sold(management: ManagementClient, product: Product) -> Iterator[SimpleNames
             "max_floating_users": 2, "floating_timeout_minutes": 30, "require_heartbeat": True,
         },
     )["data"]
-    # The contract leaves these to the operator.
+    # In the contract only the operator can set these.
     psql(
         product.database,
         "UPDATE license_server.policies SET allow_offline_activation = true, offline_grace_days = 7, max_activations = 5"
@@ -171,7 +171,7 @@ def test_the_documented_vector_opens_with_the_documented_verifier(tmp_path: Path
 
 
 def javascript(texts: list[str]) -> list[str] | None:
-    """What JSON.stringify makes of each, where there is a Node."""
+    """What JSON.stringify makes of each, if Node is installed."""
     node = shutil.which("node")
     if node is None:
         return None

@@ -1,4 +1,4 @@
-"""Vendors' sandboxes: accounts of their own beside test mode, which the app reaches with credentials of their own."""
+"""Vendors' sandboxes: separate accounts beside test mode, which the app reaches with separate credentials."""
 
 from __future__ import annotations
 
@@ -73,6 +73,6 @@ def test_what_the_sandbox_has_signed_has_no_effect_in_test_mode(stack: Stack) ->
     query = {"payment": sale.payment_intent, "livemode": "false"}
     view = requests.get(f"{vendor.product.url}/stripe/app/payment", params=query, headers=signed, timeout=20)
     assert error_code(view, 403) == "ACCOUNT_NOT_CONNECTED"
-    # What Stripe itself sends of the same sale counts.
+    # Stripe's own events about the same sale count.
     vendor.simulator.release_deliveries(vendor.account)
     assert len(licenses_of(vendor.fulfilled(sale.session))) == 1

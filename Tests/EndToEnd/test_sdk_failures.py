@@ -1,4 +1,4 @@
-"""The main failures, as the official Python client tells of them: a status, a code, and a detail that helps."""
+"""The main failures, as the official Python client reports them: a status, a code, and a helpful detail."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sold:
         return self.runtime.consume_license(body=body, idempotency_key=key or secrets.token_hex(8))
 
     def expire(self) -> None:
-        """What only time can do."""
+        """Changes that only time can make."""
         psql(
             self.product.database,
             f"""
@@ -68,20 +68,20 @@ def failure(call: Callable[[], Any]) -> ApiError:
     return raised.value
 
 
-def told(call: Callable[[], Any]) -> tuple[int, str]:
+def refusal(call: Callable[[], Any]) -> tuple[int, str]:
     error = failure(call)
     return error.status, error.code
 
 
 def test_401_without_a_known_credential(product: Product, sold: Sold) -> None:
     with ManagementClient(base_url=product.url, token="lkm_wrong") as stranger:
-        assert told(stranger.list_products) == (401, "UNAUTHORIZED")
+        assert refusal(stranger.list_products) == (401, "UNAUTHORIZED")
     with ManagementClient(base_url=product.url, token=sold.key) as buyer:
-        assert told(buyer.list_products) == (401, "UNAUTHORIZED")
+        assert refusal(buyer.list_products) == (401, "UNAUTHORIZED")
     with RuntimeClient(base_url=product.url, license_key="lsk_wrong") as stranger:
-        assert told(lambda: stranger.validate_license(body={"fingerprint": "m"})) == (401, "UNAUTHORIZED")
+        assert refusal(lambda: stranger.validate_license(body={"fingerprint": "m"})) == (401, "UNAUTHORIZED")
     with RuntimeClient(base_url=product.url, license_key=product.secrets.api_token) as manager:
-        assert told(lambda: manager.validate_license(body={"fingerprint": "m"})) == (401, "UNAUTHORIZED")
+        assert refusal(lambda: manager.validate_license(body={"fingerprint": "m"})) == (401, "UNAUTHORIZED")
 
 
 def test_403_for_a_token_without_the_scope(product: Product, sold: Sold) -> None:
@@ -93,11 +93,11 @@ def test_403_for_a_token_without_the_scope(product: Product, sold: Sold) -> None
 
 
 def test_404_409_and_422_name_what_is_wrong(sold: Sold) -> None:
-    assert told(lambda: sold.api.get_license(path={"id": "lic/none \u00e9"})) == (404, "NOT_FOUND")
+    assert refusal(lambda: sold.api.get_license(path={"id": "lic/none \u00e9"})) == (404, "NOT_FOUND")
     product = sold.api.get_product(path={"id": sold.offer.product_id})["data"]
     again = failure(lambda: sold.api.create_product(body={"name": "Again", "code": product["code"]}))
     assert (again.status, again.code) == (409, "CONFLICT")
-    assert told(lambda: sold.api.delete_product(path={"id": sold.offer.product_id})) == (409, "CONFLICT")
+    assert refusal(lambda: sold.api.delete_product(path={"id": sold.offer.product_id})) == (409, "CONFLICT")
     missing = failure(lambda: sold.api.create_product(body={"name": "A"}))
     assert (missing.status, missing.code) == (422, "VALIDATION_ERROR") and "code" in (missing.detail or "")
     unknown = failure(lambda: sold.api.create_product(body={"name": "A", "code": "a", "colour": "red"}))
@@ -110,13 +110,13 @@ def test_a_key_replays_its_answer_and_refuses_another_body(sold: Sold) -> None:
     first = sold.activate(key="a")
     again = sold.activate(key="a")
     assert (again["data"], again["signature"]) == (first["data"], first["signature"])
-    assert told(lambda: sold.activate("other", key="a")) == (409, "IDEMPOTENCY_CONFLICT")
+    assert refusal(lambda: sold.activate("other", key="a")) == (409, "IDEMPOTENCY_CONFLICT")
 
     body = {"expires_at": moment(60)}
     renewed = sold.api.renew_license(path=sold.path, body=body, idempotency_key="r")["data"]
     assert sold.api.renew_license(path=sold.path, body=body, idempotency_key="r")["data"] == renewed
     other = {"expires_at": moment(90)}
-    assert told(lambda: sold.api.renew_license(path=sold.path, body=other, idempotency_key="r")) == (409, "IDEMPOTENCY_CONFLICT")
+    assert refusal(lambda: sold.api.renew_license(path=sold.path, body=other, idempotency_key="r")) == (409, "IDEMPOTENCY_CONFLICT")
 
     missing = failure(lambda: sold.api.renew_license(path=sold.path, body=body))
     assert (missing.status, missing.code) == (400, "IDEMPOTENCY_KEY_REQUIRED")
@@ -137,22 +137,22 @@ def test_a_license_that_is_not_active_is_refused_everywhere(sold: Sold, ending: 
     else:
         getattr(sold.api, f"{ending}_license")(path=sold.path)
     machine = {"body": {"fingerprint": "m"}}
-    assert told(lambda: sold.runtime.validate_license(**machine)) == (403, code)
-    assert told(lambda: sold.runtime.check_license(**machine)) == (403, code)
-    assert told(lambda: sold.consume(1)) == (403, code)
-    assert told(lambda: sold.activate("another")) == (403, code)
+    assert refusal(lambda: sold.runtime.validate_license(**machine)) == (403, code)
+    assert refusal(lambda: sold.runtime.check_license(**machine)) == (403, code)
+    assert refusal(lambda: sold.consume(1)) == (403, code)
+    assert refusal(lambda: sold.activate("another")) == (403, code)
 
 
 def test_what_a_quota_does_not_cover_is_refused_as_a_whole(sold: Sold) -> None:
     sold.activate()
     sold.consume(8)
-    assert told(lambda: sold.consume(3)) == (403, "FEATURE_QUOTA_EXCEEDED")
+    assert refusal(lambda: sold.consume(3)) == (403, "FEATURE_QUOTA_EXCEEDED")
     assert sold.consume(2)["data"]["features"][0]["remaining"] == 0
 
 
 def test_a_second_device_finds_no_seat_until_the_first_is_given_up(sold: Sold) -> None:
     device = sold.activate("first")["data"]["device_id"]
-    assert told(lambda: sold.activate("second")) == (403, "ACTIVATION_LIMIT_EXCEEDED")
+    assert refusal(lambda: sold.activate("second")) == (403, "ACTIVATION_LIMIT_EXCEEDED")
     sold.api.reset_license_device(path={**sold.path, "device_id": device})
     sold.activate("second")
 
@@ -160,18 +160,18 @@ def test_a_second_device_finds_no_seat_until_the_first_is_given_up(sold: Sold) -
 def test_a_blocked_device_stays_out(sold: Sold) -> None:
     device = sold.activate("first")["data"]["device_id"]
     sold.api.blacklist_license_device(path={**sold.path, "device_id": device})
-    assert told(lambda: sold.activate("first")) == (403, "DEVICE_BLACKLISTED")
-    assert told(lambda: sold.runtime.validate_license(body={"fingerprint": "first"}))[0] == 403
+    assert refusal(lambda: sold.activate("first")) == (403, "DEVICE_BLACKLISTED")
+    assert refusal(lambda: sold.runtime.validate_license(body={"fingerprint": "first"}))[0] == 403
 
 
 def test_a_device_that_is_not_bound_is_not_found(sold: Sold) -> None:
-    assert told(lambda: sold.runtime.validate_license(body={"fingerprint": "nobody"})) == (404, "NOT_FOUND")
+    assert refusal(lambda: sold.runtime.validate_license(body={"fingerprint": "nobody"})) == (404, "NOT_FOUND")
 
 
 def test_what_cannot_be_renewed_or_reinstated_says_so(product: Product, sold: Sold) -> None:
     perpetual = Sold(product, "perpetual")
     body = {"extend_by_days": 1}
-    assert told(lambda: perpetual.api.renew_license(path=perpetual.path, body=body, idempotency_key="r"))[0] == 422
+    assert refusal(lambda: perpetual.api.renew_license(path=perpetual.path, body=body, idempotency_key="r"))[0] == 422
     sold.api.revoke_license(path=sold.path)
-    assert told(lambda: sold.api.renew_license(path=sold.path, body=body, idempotency_key="r"))[0] == 409
-    assert told(lambda: sold.api.reinstate_license(path=sold.path))[0] == 409
+    assert refusal(lambda: sold.api.renew_license(path=sold.path, body=body, idempotency_key="r"))[0] == 409
+    assert refusal(lambda: sold.api.reinstate_license(path=sold.path))[0] == 409

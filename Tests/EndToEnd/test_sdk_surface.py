@@ -26,7 +26,7 @@ OPERATION_OF = {snake(operation["operationId"]): operation for _, _, operation i
 
 
 def methods(client: type) -> list[str]:
-    """The public methods of a client, without what every client has."""
+    """The public methods of a client, without those that every client has."""
     common = {"close", "raw"}
     found = [name for name, member in inspect.getmembers(client, callable) if not name.startswith("_")]
     return [name for name in found if name not in common]
@@ -37,7 +37,7 @@ ALL = [(client, method) for client, kind in CLIENTS.items() for method in method
 
 @dataclass
 class Walk:
-    """All calls, made one after the other, and what became of each."""
+    """All calls, made one after the other, with their outcomes."""
 
     outcomes: dict[str, Any] = field(default_factory=dict)
     signed: list[tuple[str, str]] = field(default_factory=list)
@@ -51,7 +51,7 @@ def run(product: Product, is_raw: bool) -> Walk:
         try:
             outcome = make(call, story, is_raw)
         except Exception as problem:
-            # A later call of the same method does not hide it.
+            # A later call of the same method does not hide a failure.
             walk.outcomes[name] = problem
             continue
         if is_raw and call.client == "runtime" and call.method != "issue_offline_license":
@@ -115,7 +115,7 @@ def test_a_raw_answer_is_as_described(raw: Walk, client: str, method: str) -> No
 
 
 def test_every_signed_answer_verifies(raw: Walk) -> None:
-    """As the Python client reads it, and by the bytes that were sent."""
+    """Verifies the answer as the Python client reads it, and the bytes that were sent."""
     store = PublicKeyStore(raw.keys)
     assert {method for method, _ in raw.signed} == {
         snake(name) for name, operation in contract().items() if operation.get("envelope") == "signed"

@@ -1,4 +1,4 @@
-"""The simulator, judged by the official Python package: what it accepts from Stripe it must accept from us.
+"""The simulator, tested with the official Python package: the package must accept it as it accepts Stripe.
 
 Needs STRIPE_SIMULATOR_URL, the address of a running simulator. Every test makes its own merchant account.
 """
@@ -98,7 +98,7 @@ def shop():
 
 
 class Receiver:
-    """A webhook endpoint on a port of its own that keeps what it is sent."""
+    """A webhook endpoint on its own port that keeps what it receives."""
 
     def __init__(self):
         received, self.answers = [], []
@@ -134,7 +134,7 @@ def receiver():
 
 @pytest.fixture
 def endpoint(receiver):
-    """Registers the receiver; removes it afterwards so that no other test waits for it."""
+    """Registers the receiver, and removes it afterwards so that no other test waits for it."""
     made = []
 
     def register(**settings):
@@ -148,7 +148,7 @@ def endpoint(receiver):
 
 
 def authorize(account, **query):
-    """Goes through the authorize page as the merchant; the query of the callback."""
+    """Goes through the authorize page as the merchant. Returns the query of the callback."""
     parameters = {"client_id": developer()["client_id"], "redirect_uri": "http://127.0.0.1/back", "auto": account, **query}
     status, headers, _ = http_call("GET", "/oauth/v2/authorize?" + urllib.parse.urlencode(parameters))
     assert status == 302
@@ -222,7 +222,7 @@ def test_an_uninstall_kills_the_token_and_tells_the_app(shop, receiver, endpoint
     event = [each for each in receiver.events(shop.id) if each["type"] == "account.application.deauthorized"]
     assert len(event) == 1
     assert event[0]["data"]["object"]["object"] == "application"
-    # Nothing of this merchant is heard of any more.
+    # No event of this merchant arrives any more.
     heard = len(receiver.events(shop.id))
     shop.scenario("sell", price=shop.prices["perpetual"])
     settled(shop.id)
@@ -331,7 +331,7 @@ def test_metadata_is_merged_and_the_event_names_what_was(shop):
 
 
 def test_lists_for_catching_up_have_stripes_filters_and_pages(shop):
-    """What reads a whole account: events, subscriptions, sessions and invoices, by time and state, page by page."""
+    """Lists that read a whole account: events, subscriptions, sessions and invoices, by time and state, page by page."""
     app = shop.app()
     monthly = shop.prices["pro_monthly"]
     sale = shop.scenario("sell", price=shop.prices["perpetual"])["ids"]
@@ -343,7 +343,7 @@ def test_lists_for_catching_up_have_stripes_filters_and_pages(shop):
     moment = control("GET", f"accounts/{shop.id}/clock")["now"]
     late = shop.scenario("subscribe", price=monthly)["ids"]
 
-    # Ended subscriptions are hidden unless they are asked for.
+    # The list hides ended subscriptions unless the request asks for them.
     assert {each.id for each in app.v1.subscriptions.list().data} == {kept["subscription"], late["subscription"]}
     everything = [each.id for each in app.v1.subscriptions.list({"status": "all"}).data]
     assert everything == [late["subscription"], ended["subscription"], kept["subscription"]], "newest first"
@@ -737,7 +737,7 @@ def test_a_slow_call_waits(shop):
     assert time.monotonic() - start >= 0.3
 
 
-# --- A simulator of one test's own: its clock is moved, and it is stopped and started again
+# --- A simulator for one test: the test moves its clock, and stops and starts it again
 
 
 class Own:
@@ -772,7 +772,7 @@ class Own:
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """Every helper of this file speaks to this simulator while the test runs."""
+    """Every helper of this file uses this simulator while the test runs."""
     simulator = Own(tmp_path)
     simulator.start()
     monkeypatch.setattr(sys.modules[__name__], "BASE", simulator.url)

@@ -1,4 +1,4 @@
-"""The simulator around the app: thin events, installs, sandboxes and health alerts, judged by the official Python package."""
+"""The simulator's thin events, installs, sandboxes and health alerts, tested with the official Python package."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def thin(receiver: Receiver, endpoint) -> Iterator[Receiver]:
 
 
 def bodies(receiver: Receiver, account: str) -> list[dict]:
-    """What arrived for the account, thin and whole."""
+    """The thin events and the snapshots that arrived for the account."""
     settled(account)
     parsed = [json.loads(body) for body, _ in receiver.received]
     return [each for each in parsed if account in (each.get("context"), each.get("account"))]
@@ -88,7 +88,7 @@ def test_a_thin_event_tells_the_request_that_caused_it(shop: Shop, thin: Receive
     }
 
 
-def test_one_happening_is_told_whole_and_thin_side_by_side(shop: Shop, thin: Receiver, endpoint) -> None:
+def test_one_happening_arrives_whole_and_thin_side_by_side(shop: Shop, thin: Receiver, endpoint) -> None:
     endpoint(secret="whsec_whole")
     shop.scenario("sell", price=shop.prices["perpetual"])
     heard = bodies(thin, shop.id)
@@ -162,13 +162,13 @@ def test_a_merchants_credential_sees_its_own_installs_only(shop: Shop) -> None:
             caller.v1.apps.installs.retrieve(others.id)
 
 
-def test_an_install_and_its_end_are_told_twice_also_when_it_is_over(shop: Shop, receiver: Receiver, endpoint) -> None:
+def test_an_install_and_its_end_are_announced_twice_also_when_it_is_over(shop: Shop, receiver: Receiver, endpoint) -> None:
     endpoint(secret=SECRET)
     [first] = installs(account=shop.id)
     control("POST", f"accounts/{shop.id}/uninstall", {})
     made = control("POST", f"accounts/{shop.id}/install", {"permissions": ["event_read", "product_read"]})
     assert types(made) == ["account.application.authorized", "apps.install.created"]
-    # What is sent at once arrives in any order.
+    # Events that are sent at the same time arrive in any order.
     heard = {each["type"]: each["data"]["object"] for each in bodies(receiver, shop.id)}
     assert sorted(heard) == [
         "account.application.authorized", "account.application.deauthorized", "apps.install.created",
@@ -228,7 +228,7 @@ def test_what_a_new_version_asks_for_is_refused_until_the_merchant_agrees(
     assert installs(account=shop.id)[0].approval_required is False
 
 
-def test_other_apps_of_the_account_are_heard_of_and_not_listed(shop: Shop, receiver: Receiver, endpoint) -> None:
+def test_other_apps_of_the_account_are_announced_and_not_listed(shop: Shop, receiver: Receiver, endpoint) -> None:
     endpoint(secret=SECRET)
     for event in ("created", "updated", "deleted"):
         control("POST", f"accounts/{shop.id}/foreign_install", {"app": "com.example.other", "event": event})
@@ -277,7 +277,7 @@ def test_a_sandbox_is_installed_with_the_credentials_of_the_managed_sandbox_only
     token = client(SANDBOX_KEY).oauth.token({"grant_type": "authorization_code", "code": code})
     assert token.stripe_user_id == sandbox.id and token.livemode is False
     assert client(token.access_token).v1.products.list().data
-    # The app of test mode has no business there, nor that of the sandbox with ordinary accounts.
+    # The app of test mode cannot be installed there, and the app of the sandbox cannot be installed in ordinary accounts.
     for account, client_id in ((sandbox.id, developer()["client_id"]), (Shop().id, SANDBOX_CLIENT)):
         query = {"client_id": client_id, "redirect_uri": "http://127.0.0.1/back", "auto": account}
         status, _, page = http_call("GET", "/oauth/v2/authorize?" + urllib.parse.urlencode(query))
@@ -287,7 +287,7 @@ def test_a_sandbox_is_installed_with_the_credentials_of_the_managed_sandbox_only
     assert client(SANDBOX_KEY, stripe_account=sandbox.id).v1.products.list().data
 
 
-def test_events_of_a_sandbox_reach_its_own_endpoint_and_live_when_told_to(sandbox: Shop, endpoint) -> None:
+def test_events_of_a_sandbox_reach_its_own_endpoint_and_live_when_set_so(sandbox: Shop, endpoint) -> None:
     receivers = {name: Receiver() for name in ("sandbox", "test", "live", "both")}
     endpoint(url=receivers["sandbox"].url, environment="sandbox", payload="thin")
     endpoint(url=receivers["test"].url)
@@ -320,13 +320,13 @@ def test_a_restart_keeps_sandboxes_installs_and_thin_events(sandbox: Shop, own: 
     thin = control("GET", f"events?account={sandbox.id}")["data"][-1]["thin_id"]
     alert = control("POST", f"accounts/{sandbox.id}/health_alert", {})["ids"]["event"]
     read = client(SANDBOX_KEY, ENDIVE, stripe_account=sandbox.id).v2.core.events.retrieve
-    told = [read(each).to_dict() for each in (thin, alert)]
+    kept = [read(each).to_dict() for each in (thin, alert)]
     own.stop()
     own.start()
     monkeypatch.setattr(test_simulator, "BASE", own.url)
     assert client(SANDBOX_KEY, ENDIVE).v1.apps.installs.retrieve(before.id).to_dict() == before.to_dict()
     read = client(SANDBOX_KEY, ENDIVE, stripe_account=sandbox.id).v2.core.events.retrieve
-    assert [read(each).to_dict() for each in (thin, alert)] == told
+    assert [read(each).to_dict() for each in (thin, alert)] == kept
     [kept] = control("GET", "webhook_endpoints")
     assert (kept["environment"], kept["payload"], kept["hears_sandbox"]) == ("sandbox", "thin", True)
     assert {each["environment"] for each in control("GET", "developers")} == {"test", "live", "sandbox"}
@@ -358,7 +358,7 @@ def test_a_health_alert_may_say_little_and_may_be_lost(shop: Shop, receiver: Rec
     assert bodies(receiver, shop.id) == []
     resolved = control("POST", path, {"type": "resolved", "context": False, "severity": None, "data": False})
     settled(shop.id)
-    [told] = [json.loads(body) for body, _ in receiver.received]
-    assert told["type"].endswith(".resolved") and told["context"] is None and "data" not in told
+    [kept] = [json.loads(body) for body, _ in receiver.received]
+    assert kept["type"].endswith(".resolved") and kept["context"] is None and "data" not in kept
     data = shop.own(ENDIVE).v2.core.events.retrieve(resolved["ids"]["event"]).to_dict()["data"]
     assert "severity" not in data and "context" not in data["impact"] and data["resolved_at"]

@@ -1,4 +1,4 @@
-"""The simulator at Stripe's newest version, `2026-10-28.endive`, judged by the official Python package that speaks it."""
+"""The simulator at Stripe's newest version, `2026-10-28.endive`, tested with the Python package of that version."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_what_endive_adds_is_shown_since_endive_and_not_before(shop: Shop) -> No
     assert session.managed_payments.enabled is False and session.allowed_payment_method_types is None
 
 
-def test_a_requested_pause_stops_the_periods_and_a_resumption_bills_anew(shop: Shop) -> None:
+def test_a_requested_pause_stops_the_periods_and_a_resumption_bills_again(shop: Shop) -> None:
     made = subscribe(shop)
     api = shop.own(ENDIVE).v1.subscriptions
     paused = api.pause(made["subscription"], {"bill_for": {"unused_time_from": {"type": "none"}}})

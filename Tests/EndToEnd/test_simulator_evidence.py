@@ -1,4 +1,4 @@
-"""Evidence for disputes in the simulator, driven by Stripe's own client: what is staged, what is submitted, what is refused."""
+"""Evidence for disputes in the simulator, driven by Stripe's own client: what it stages, submits and refuses."""
 
 from __future__ import annotations
 

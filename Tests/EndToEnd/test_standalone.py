@@ -1,4 +1,4 @@
-"""The Stripe integration away from the license server: as a process of its own, at the mounted server's own address, or not at all."""
+"""The Stripe integration as its own process, the integration at the mounted server's address, and a server without it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def server(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """A license server alone: nothing of Stripe is configured."""
+    """A license server alone, without a Stripe configuration."""
     product = Product(simulator, tmp_path_factory.mktemp("server"), name="server")
     for name in list(product.process.environment):
         if name.startswith("STRIPE_"):
@@ -161,9 +161,9 @@ def test_the_commands_tell_and_do_what_those_of_the_mounted_service_do(
     fulfillment = vendor.fulfilled(sale.session)
     [license] = licenses_of(fulfillment)
 
-    told = command(standalone, "explain", sale.payment_intent, *of(vendor))
-    assert told.returncode == 0, told.stderr
-    assert "licensed:" in told.stdout and sale.session in told.stdout
+    explained = command(standalone, "explain", sale.payment_intent, *of(vendor))
+    assert explained.returncode == 0, explained.stderr
+    assert "licensed:" in explained.stdout and sale.session in explained.stdout
     assert command(standalone, "explain", "pi_nobody", *of(vendor)).returncode == 1
 
     replayed = command(standalone, "replay", sale.session, *of(vendor))
@@ -228,11 +228,11 @@ def test_the_doctor_says_what_is_missing_for_a_submission(standalone: Standalone
     assert done.returncode == 1 and not problems(done), done.stdout
     lines = done.stdout.splitlines()
     for expected in [
-        "ok       Uninstall: account.application.deauthorized is taken in as Stripe signs it, and not otherwise",
-        "ok       OAuth: an installation carries a state of its own, kept in the browser that began it",
+        "ok       Uninstall: account.application.deauthorized is accepted only with Stripe's signature",
+        "ok       OAuth: each installation has a state of its own, kept in the browser that began it",
         "ok       OAuth: a callback without a state, or with one that was not given out, is refused",
-        "ok       Defaults: without a token nothing is shown of any account",
-        "ok       Views: no view takes for granted what a page may lack",
+        "ok       Defaults: nothing of any account is shown without a token",
+        "ok       Views: no view relies on what a page may lack",
         "ok       Listing: its texts promise nothing absolute",
         "missing  Defaults: Stripe is called at its own address: STRIPE_API_BASE_URL is ",
     ]:
@@ -241,7 +241,7 @@ def test_the_doctor_says_what_is_missing_for_a_submission(standalone: Standalone
     assert lacking.returncode == 64 and "stripe-app.json cannot be read" in lacking.stderr
 
 
-def test_secrets_are_sealed_anew_and_the_service_goes_on_under_the_new_key(
+def test_secrets_are_re_encrypted_and_the_service_goes_on_under_the_new_key(
     simulator: Simulator, standalone: Standalone
 ) -> None:
     vendor = Vendor(simulator, standalone)
@@ -263,8 +263,8 @@ def test_secrets_are_sealed_anew_and_the_service_goes_on_under_the_new_key(
     done = command(standalone, "keys", "rotate")
     assert done.returncode == 0, done.stderr
     count, sentence = done.stdout.split(" ", 1)
-    # The connection's tokens and the license key, of this vendor at least.
-    assert int(count) >= 2 and sentence == "secrets are sealed anew under key k2.\n"
+    # At least the connection's tokens and the license key of this vendor.
+    assert int(count) >= 2 and sentence == "secrets are re-encrypted under key k2.\n"
     assert command(standalone, "keys", "rotate").stdout.startswith("0 secrets ")
 
     assert standalone.process.terminate() == 0

@@ -1,5 +1,5 @@
 """The extension in a real browser: each view in a sandboxed frame of origin null, against the running product, with the
-signatures that Stripe would make. Pictures of every state land in docs/stripe-app when SCREENSHOTS=1."""
+signatures that Stripe would make. With SCREENSHOTS=1 the pictures of all states go to docs/stripe-app."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOREIGN = "elsewhere"
 
 
 class World:
-    """A product that mails, a browser, and the page that plays the Dashboard."""
+    """A product that sends mail, a browser, and the page that stands in for the Dashboard."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,7 +73,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 class Shop:
-    """A vendor of its own for a test."""
+    """A vendor for one test."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -85,7 +85,7 @@ class Shop:
         ok(self.world.product.admin("PUT", "/notices/email", params=self.named, json=settings))
 
     def name(self, item: Item, product: str, policy: str) -> Item:
-        """Names that are good to read on the pictures."""
+        """Gives the products names that are easy to read in the pictures."""
         api = self.world.product.management
         api.update_product(path={"id": item.offer.product_id}, body={"name": product})
         api.update_policy(path={"id": item.offer.policy_id}, body={"name": policy})
@@ -104,7 +104,7 @@ class Shop:
         self, operation: str, object: str, member: Member | None = None, account: str | None = None,
         nonce: str | None = None, **fields: Any,
     ) -> requests.Response:
-        """An action without a browser: for what the extension would never send."""
+        """An action without a browser, for requests that the extension never sends."""
         member = member or Member()
         body, headers = signed_request(
             self.world.stack.simulator.app.signing_secret, member.user, account or self.vendor.account,
@@ -123,7 +123,7 @@ def shop(world: World) -> Shop:
 
 
 def picture(screen: Any, world: World, name: str) -> None:
-    """Into the documentation when asked for, else beside the logs: taking it is part of the test."""
+    """The picture goes to the documentation if SCREENSHOTS=1, else beside the logs: the test takes it in both cases."""
     folder = PACKAGE_ROOT / "docs" / "stripe-app" if os.environ.get("SCREENSHOTS") == "1" else world.folder
     screen.picture(folder / f"{name}.png")
 
@@ -337,7 +337,7 @@ def test_what_is_not_as_it_should_be_is_refused_and_audited(world: World, shop: 
     assert refused == {"suspend_license: NONCE_REPEATED", "suspend_license: ROLE_NOT_ALLOWED"}
     assert [entry["detail"] for entry in other.audited("app.refused")] == ["suspend_license: NOT_FOUND"]
 
-    # What Stripe did not sign is nobody's, so there is nobody to name.
+    # An unsigned request belongs to no account, so the audit log can name none.
     secret = world.stack.simulator.app.signing_secret
     fields = {"operation": "suspend_license", "object": license["id"], "nonce": secrets.token_hex(16), "livemode": False}
     body, headers = signed_request(secret, "usr_e2e", vendor.account, fields)
@@ -368,14 +368,14 @@ def test_a_person_without_rights_sees_and_cannot_touch(world: World, shop: Shop)
 def test_old_data_is_shown_as_old_while_the_license_server_is_away(world: World, shop: Shop) -> None:
     sale = shop.vendor.sell(shop.name(shop.vendor.offer_once(), "Editor", "For ever"))
     shop.vendor.fulfilled(sale.session)
-    # Nobody listens there.
+    # No server listens there.
     ok(
         world.product.admin(
             "PUT", "/connections/licensekit", json={"base_url": "http://127.0.0.1:9", "token": "lkm_" + "0" * 32},
             params=shop.named,
         )
     )
-    # A replica trusts the address that it knows for a minute.
+    # A replica uses a known address for a minute.
     world.product.process.terminate()
     world.product.start()
     screen = shop.show("CustomerView", "customer", sale.customer).shows("This may be out of date", "Active")
@@ -440,7 +440,7 @@ def test_even_a_refusal_by_the_limit_can_be_read_in_the_frame(world: World, shop
 
 @contextmanager
 def kept_empty(url: str, body: str, headers: dict[str, str]) -> Iterator[None]:
-    """Uses the allowance up as fast as it fills, however slow the browser is."""
+    """Uses up the allowance as fast as it fills, even if the browser is slow."""
     over = threading.Event()
 
     def flood() -> None:
@@ -482,11 +482,11 @@ def test_the_doctor_says_what_is_missing_for_a_submission(world: World) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
-    # What the review sees of a service on this machine, with the simulator's authorize page.
+    # What the review finds in a service on this machine, with the simulator's authorize page.
     for expected in [
         "ok       Endpoints: the sandboxed frame may call it",
-        "ok       Endpoints: what Stripe did not sign is refused, readably",
-        "ok       Permissions: none is asked for that is not used",
+        "ok       Endpoints: an unsigned request is refused, and a script can read the refusal",
+        "ok       Permissions: no unused permission is requested",
         "missing  Endpoints: the backend is hosted, on HTTPS",
         "missing  OAuth: the public link starts at this service and leads to Stripe's authorize page",
         "missing  Privacy: a privacy policy is public: it is missing in listing.json",

@@ -1,5 +1,5 @@
-"""Events of the license server, told to the vendor's server through real sockets, with the service killed in between; and
-the chain that shows whether any event was touched."""
+"""Events of the license server, delivered to the vendor's server through real sockets while the service is killed.
+The chain shows whether an event was changed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import requests
 from support.databases import psql
 from support.processes import binary
 from support.product import Product, error_code, ok
-from support.receivers import Notice, NoticeServer
+from support.receivers import Message, MessageServer
 from support.stack import Stack
 from support.waiting import eventually, stays
 
 
 def is_genuine(headers: dict[str, str], body: bytes, secret: str) -> bool:
-    """As docs/webhooks.md has it, with nothing of the product's own."""
+    """Follows docs/webhooks.md and uses no code of the product."""
     parts = [part.split("=", 1) for part in headers["x-locksmith-signature"].split(",")]
     moment = next(value for name, value in parts if name == "t")
     if abs(time.time() - int(moment)) > 300:
@@ -47,8 +47,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 @pytest.fixture
-def server() -> Iterator[NoticeServer]:
-    server = NoticeServer()
+def server() -> Iterator[MessageServer]:
+    server = MessageServer()
     try:
         yield server
     finally:
@@ -56,9 +56,9 @@ def server() -> Iterator[NoticeServer]:
 
 
 class Webhook:
-    """An endpoint of the default tenant that hears of new products."""
+    """An endpoint of the default tenant that receives `product.created`."""
 
-    def __init__(self, product: Product, server: NoticeServer) -> None:
+    def __init__(self, product: Product, server: MessageServer) -> None:
         self.product, self.server = product, server
         made = product.management.create_webhook_endpoint(
             body={"name": "Shop", "url": server.url, "event_types": ["product.created"]}
@@ -70,15 +70,15 @@ class Webhook:
         url = f"{self.product.url}/api/v1/webhooks/{self.id}{path}"
         return requests.request(method, url, headers=headers, timeout=20, **arguments)
 
-    def delivery(self, notice: Notice) -> dict[str, Any]:
-        return ok(self.call("GET", f"/deliveries/{notice.headers['x-locksmith-delivery-id']}"))["data"]
+    def delivery(self, message: Message) -> dict[str, Any]:
+        return ok(self.call("GET", f"/deliveries/{message.headers['x-locksmith-delivery-id']}"))["data"]
 
     def remove(self) -> None:
         self.call("DELETE")
 
 
 @pytest.fixture
-def webhook(world: Product, server: NoticeServer) -> Iterator[Webhook]:
+def webhook(world: Product, server: MessageServer) -> Iterator[Webhook]:
     webhook = Webhook(world, server)
     try:
         yield webhook
@@ -90,26 +90,26 @@ def new_product(world: Product) -> dict[str, Any]:
     return world.management.create_product(body={"name": "Editor", "code": "editor-" + secrets.token_hex(6)})["data"]
 
 
-def arrived(server: NoticeServer, count: int, seconds: float = 30) -> list[Notice]:
-    return eventually(lambda: list(server.notices), lambda notices: len(notices) >= count, f"{count} arrive", seconds)
+def arrived(server: MessageServer, count: int, seconds: float = 30) -> list[Message]:
+    return eventually(lambda: list(server.messages), lambda messages: len(messages) >= count, f"{count} arrive", seconds)
 
 
-def test_an_event_arrives_once_signed_and_is_in_the_log(world: Product, server: NoticeServer, webhook: Webhook) -> None:
+def test_an_event_arrives_once_signed_and_is_in_the_log(world: Product, server: MessageServer, webhook: Webhook) -> None:
     product = new_product(world)
-    notice = arrived(server, 1)[0]
-    assert is_genuine(notice.headers, notice.body, webhook.secret)
-    assert not is_genuine(notice.headers, notice.body, "lkw_else")
-    assert not is_genuine(notice.headers, notice.body + b" ", webhook.secret)
+    message = arrived(server, 1)[0]
+    assert is_genuine(message.headers, message.body, webhook.secret)
+    assert not is_genuine(message.headers, message.body, "lkw_else")
+    assert not is_genuine(message.headers, message.body + b" ", webhook.secret)
     event = world.management.list_events(query={"resource_id": product["id"]})["data"][0]
-    assert notice.json == event | {"delivery_id": notice.headers["x-locksmith-delivery-id"]}
-    assert notice.headers["x-locksmith-event-sequence"] == str(event["sequence"])
-    assert notice.headers["x-locksmith-event-type"] == "product.created"
-    delivery = eventually(lambda: webhook.delivery(notice), lambda d: d["status"] == "delivered", "the log says so")
+    assert message.json == event | {"delivery_id": message.headers["x-locksmith-delivery-id"]}
+    assert message.headers["x-locksmith-event-sequence"] == str(event["sequence"])
+    assert message.headers["x-locksmith-event-type"] == "product.created"
+    delivery = eventually(lambda: webhook.delivery(message), lambda d: d["status"] == "delivered", "the log says so")
     assert [attempt["status_code"] for attempt in delivery["log"]] == [200]
-    stays(lambda: len(server.notices), lambda count: count == 1, "nothing is told twice")
+    stays(lambda: len(server.messages), lambda count: count == 1, "nothing is sent twice")
 
 
-def test_a_delivery_survives_kill_9_in_its_middle(world: Product, server: NoticeServer, webhook: Webhook) -> None:
+def test_a_delivery_survives_kill_9_in_its_middle(world: Product, server: MessageServer, webhook: Webhook) -> None:
     server.hanging.set()
     product = new_product(world)
     arrived(server, 1)
@@ -123,17 +123,17 @@ def test_a_delivery_survives_kill_9_in_its_middle(world: Product, server: Notice
     assert delivery["attempts"] == 2 and "duration_ms" not in delivery["log"][0]
 
 
-def test_an_event_of_the_moment_before_kill_9_arrives(world: Product, server: NoticeServer, webhook: Webhook) -> None:
+def test_an_event_of_the_moment_before_kill_9_arrives(world: Product, server: MessageServer, webhook: Webhook) -> None:
     made = [new_product(world)["id"] for _ in range(5)]
     world.process.kill()
     world.start()
     eventually(
-        lambda: {notice.json["resource_id"] for notice in server.notices}, lambda told: told >= set(made),
-        "every event that was answered is told", 60,
+        lambda: {message.json["resource_id"] for message in server.messages}, lambda sent: sent >= set(made),
+        "every answered event is sent", 60,
     )
 
 
-def test_what_fails_is_tried_again_and_can_be_replayed(world: Product, server: NoticeServer, webhook: Webhook) -> None:
+def test_what_fails_is_tried_again_and_can_be_replayed(world: Product, server: MessageServer, webhook: Webhook) -> None:
     server.statuses = [503]
     new_product(world)
     first, second = arrived(server, 2, 60)[:2]
@@ -146,19 +146,19 @@ def test_what_fails_is_tried_again_and_can_be_replayed(world: Product, server: N
 
 
 def test_a_test_arrives_and_both_secrets_sign_while_one_is_replaced(
-    world: Product, server: NoticeServer, webhook: Webhook
+    world: Product, server: MessageServer, webhook: Webhook
 ) -> None:
     rotated = world.management.update_webhook_endpoint(path={"id": webhook.id}, body={"rotate_secret": True})["data"]
     assert rotated["webhook"]["id"] == webhook.id and rotated["secret"] != webhook.secret
     ok(webhook.call("POST", "/test"), 202)
-    notice = arrived(server, 1)[0]
-    assert notice.json["event_type"] == "webhook.test"
-    assert is_genuine(notice.headers, notice.body, webhook.secret)
-    assert is_genuine(notice.headers, notice.body, rotated["secret"])
+    message = arrived(server, 1)[0]
+    assert message.json["event_type"] == "webhook.test"
+    assert is_genuine(message.headers, message.body, webhook.secret)
+    assert is_genuine(message.headers, message.body, rotated["secret"])
 
 
 def test_the_health_of_webhooks_is_read_by_the_official_client(
-    world: Product, server: NoticeServer, webhook: Webhook
+    world: Product, server: MessageServer, webhook: Webhook
 ) -> None:
     new_product(world)
     arrived(server, 1)
@@ -180,7 +180,7 @@ def verify(world: Product, folder: Path, *arguments: str) -> subprocess.Complete
 
 
 def test_the_operator_sees_whether_an_event_was_touched(
-    world: Product, tmp_path: Path, server: NoticeServer, webhook: Webhook
+    world: Product, tmp_path: Path, server: MessageServer, webhook: Webhook
 ) -> None:
     product = new_product(world)
     arrived(server, 1)

@@ -53,7 +53,7 @@ import Testing
         "DATABASE_URL: expected a database URL, for example postgres://user@host/name; it is not set"))
     #expect(text.contains("PORT: expected a whole number from 1 to 65535, for example 1; found \"99999\""))
     #expect(text.contains("MODE: expected one of web, worker, all"))
-    #expect(text.contains("SIGNING: expected signing secrets, for example whsec_…; it has an empty entry"))
+    #expect(text.contains("SIGNING: expected signing secrets, for example whsec_…; one of its entries is empty"))
     #expect(!text.contains("hidden"))
   }
 

@@ -31,7 +31,7 @@ struct AnswerTests {
     #expect(state("42P01") == ["none"])
   }
 
-  @Test("Redis is away for whatever reason it gives; a call that makes no sense is a fault of ours")
+  @Test("Redis is unavailable for any reason that it gives; a call that makes no sense is a fault of ours")
   func redis() {
     let again = ["503", "STORAGE_UNAVAILABLE", "again"]
     for error in [RedisError.unavailable("not connected"), .timeout, .overloaded, .server("READONLY")] {

@@ -98,7 +98,7 @@ struct SubmissionProbeTests {
         == ["OAuth: scripts may read its cookie"])
     #expect(
       try await Self.problems([start: Self.redirect(to: fixed, cookie: "a=1; HttpOnly")])
-        == ["OAuth: its cookie goes over plain HTTP as well"])
+        == ["OAuth: its cookie is sent over plain HTTP too"])
     let channel = "https://marketplace.stripe.com/oauth/v2/chnlink_1/authorize?state=sixteen-letters-or-more"
     #expect(
       try await Self.problems(["GET /stripe/oauth/install?mode=live": Self.redirect(to: channel, cookie: nil)])
@@ -123,7 +123,7 @@ struct SubmissionProbeTests {
     }
     #expect(
       try await Self.problems(["OPTIONS /stripe/app": everybody])
-        == ["Defaults: https://review.example is let in with *"])
+        == ["Defaults: https://review.example is allowed with *"])
   }
 
   @Test("an uninstall that is refused, and one that is taken in from anybody, are found")

@@ -232,7 +232,7 @@ struct SubmissionReasonsTests {
       ])
     #expect(
       try problems { $0.removeAll { $0["permission"] == "file_write" } } == [
-        "Permissions: missing: file_write", "Permissions: file_write for \"pdf\" is not asked for",
+        "Permissions: missing: file_write", "Permissions: file_write for \"pdf\" is not requested",
         "Permissions: it describes file_write",
       ])
     #expect(try problems { $0.append($0[0]) } == ["Permissions: event_read stands there twice"])
@@ -240,7 +240,7 @@ struct SubmissionReasonsTests {
       try Reviewed.problems(in: \.permissions) {
         $0.listing["subtitle"] = "Licenses that follow the payment and the payout"
       }
-        == ["Permissions: payout_read for \"payout\" is not asked for"])
+        == ["Permissions: payout_read for \"payout\" is not requested"])
   }
 
   @Test("the permissions that count as used are those of the calls that the client has")

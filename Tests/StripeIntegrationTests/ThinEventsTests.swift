@@ -165,7 +165,7 @@ struct ThinEventsTests {
       try await settle(old)
       let ended = try await events(old)["evt_9"]
       #expect(ended?.state == "failed")
-      #expect(ended?.outcome?.hasPrefix("The object cannot be asked for at Stripe") == true)
+      #expect(ended?.outcome?.hasPrefix("The object cannot be read from Stripe") == true)
       old.account.invoice("9")
       try await deliver([thin(event, in: old)], to: old)
       try await settle(old)

@@ -5,7 +5,7 @@
 
 Uses the official package: pip install licensekit-sdk
 
-Exit status: 0 the license is good, 1 it is refused, 2 nobody can say (no answer, or one that is not genuine).
+Exit status: 0 the license is good, 1 it is refused, 2 unknown (no answer, or an answer that is not genuine).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class NotGenuine(Exception):
 
 
 def fingerprint() -> str:
-    """The same text on each start, and another one on every machine. A hash, so that the machine's own id stays here."""
+    """The same text on each start, and a different one on every machine. It is a hash, so the machine's id stays here."""
     try:
         identity = Path("/etc/machine-id").read_text().strip()
     except OSError:
@@ -45,14 +45,14 @@ class License:
     def __init__(self, server: str, license_key: str, machine: dict[str, str]) -> None:
         self._runtime = RuntimeClient(base_url=server, license_key=license_key, timeout=TIMEOUT_SECONDS)
         self._machine = machine
-        # A real program ships with these keys, or keeps the ones of its first start: who can send a false answer
-        # can send false keys as well.
+        # A real program ships with these keys, or keeps the ones of its first start: an attacker who
+        # can send a false answer can also send false keys.
         with SystemClient(base_url=server, timeout=TIMEOUT_SECONDS) as system:
             self._keys = PublicKeyStore(system.list_public_keys()["data"])
 
     def activate(self) -> dict[str, Any]:
         """Takes a seat for this machine. A machine that has one keeps it, and takes no second one."""
-        # One key for each intention: a repetition under the same key, after an answer that was lost, changes nothing.
+        # One key for each activation: if the answer is lost, a second request with the same key changes nothing.
         answer = self._runtime.activate_license(body=self._machine, idempotency_key=f"activate-{uuid.uuid4()}")
         return self._verified(answer)
 
@@ -64,7 +64,7 @@ class License:
         try:
             genuine = verify_runtime_result(answer, self._keys).ok
         except (KeyError, TypeError, ValueError):
-            # No signature, one that cannot be read, or one of a key that is not known.
+            # There is no signature, or it is unreadable, or its key is unknown.
             genuine = False
         if not genuine:
             raise NotGenuine
@@ -93,7 +93,7 @@ def main() -> int:
         license.activate()
         entitlement = license.validate()
     except ApiError as error:
-        # Below 500 the server has decided, but for 429 and 408, which say "later".
+        # Below 500 the server has decided, except for 429 and 408, which say "later".
         is_refused = 400 <= error.status < 500 and error.status not in (408, 429)
         print(f"{'refused' if is_refused else 'not known'}: {error.code}: {error}", file=sys.stderr)
         return 1 if is_refused else 2

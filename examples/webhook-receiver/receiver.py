@@ -56,7 +56,7 @@ def is_genuine(signature: str, delivery: str, body: bytes, secrets: list[str], n
 
 
 class Store:
-    """What was received, and what is known of each license. It survives a restart."""
+    """What was received, and what is known about each license. It survives a restart."""
 
     def __init__(self, path: str) -> None:
         self._lock = threading.Lock()
@@ -112,7 +112,7 @@ class Store:
         if not isinstance(data, dict) or "license" not in data:
             return message["type"]
         license = data["license"]
-        # Messages can overtake each other. One with a lower number than what is known is old news.
+        # Messages can overtake each other. If the number of a message is lower than the stored one, the message is outdated.
         changed = self._database.execute(
             """
             INSERT INTO licenses (id, status, sequence) VALUES (?, ?, ?)
@@ -143,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
         if not self._is_signed(self.headers, body):
             return self._answer(401)
         message = json.loads(body)
-        # The id of a license message is the same at every endpoint; an event of the license server is told by its delivery.
+        # A license message has the same id at every endpoint; an event of the license server is identified by its delivery.
         self.store.add(message.get("id") or message["delivery_id"], body.decode())
         self.arrived.set()
         self._answer(204)
@@ -164,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def handle_messages(store: Store, arrived: threading.Event) -> None:
-    """Handles what waits, also what waited when the program ended the last time."""
+    """Handles what waits, including what waited when the program ended."""
     while True:
         arrived.clear()
         while (said := store.handle_next()) is not None:

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Everything in this folder, in the order in which it builds upon itself.
+# All files of this folder, each after the ones that it needs.
 # shellcheck source=script/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # shellcheck source=script/lib/packages.sh

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Building, with progress, and with the rule that our own sources compile without a warning.
+# Builds with progress, and fails if a source of this repository compiles with a warning.
 
-# build LOG ARGUMENTS...: swift build, then refuses warnings in this repository's own files. Without the index that only
-# editors read.
+# build LOG ARGUMENTS...: swift build without the index, which only editors read; fails if a file of this repository has a
+# warning.
 build() {
   local log=$1
   shift
@@ -11,6 +11,6 @@ build() {
   warnings=$(grep -E "^($root/)?(Sources|Tests|Package\.swift)[^ ]*: warning:" "$log" | sort -u || true)
   if [[ -n $warnings ]]; then
     printf '%s\n' "$warnings" >&2
-    fail "the build has warnings in our own sources"
+    fail "the build has warnings in sources of this repository"
   fi
 }

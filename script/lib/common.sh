@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What every command in script/ shares: where the repository is, how progress is shown, and how everything that was
-# started is stopped again. Source it first; it sets strict mode for the command that sources it.
+# What all commands in script/ share: where the repository is, how to show progress, and how to stop everything that was
+# started. Source it first; it sets strict mode for the command that sources it.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -19,7 +19,7 @@ fail() {
   exit 1
 }
 
-# Clean-up: functions named with at_exit run in reverse order however the command ends, signals included.
+# Clean-up: functions named with at_exit run in reverse order when the command ends for any reason, even by a signal.
 cleanups=()
 at_exit() { cleanups=("$1" "${cleanups[@]}"); }
 run_cleanups() {
@@ -35,10 +35,10 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
 
-# The long command that runs right now, so that a signal to this script ends it too.
+# The long command that runs now, so that a signal to this script ends it too.
 running=
 
-# stop_process PID [SECONDS]: asks, waits, then insists. Returns when the process is gone.
+# stop_process PID [SECONDS]: sends SIGTERM, waits, then sends SIGKILL. Returns when the process has ended.
 stop_process() {
   local pid=$1 left=$((${2:-10} * 10))
   kill -TERM "$pid" 2>/dev/null || return 0
@@ -57,7 +57,7 @@ supervised() {
   return "$status"
 }
 
-# Set by a command that tells nothing of what goes well.
+# Set by a command that prints nothing about success.
 quiet=
 
 # with_progress LOG COMMAND...: output goes to LOG; its newest line is shown every few seconds, its end on failure, without
@@ -88,7 +88,7 @@ with_progress() {
 # die_with_parent SIGNAL: prints the prefix that makes a command end when the process that started it ends, kill -9 included.
 die_with_parent() { printf 'setpriv\n--pdeathsig\n%s\n--\n' "$1"; }
 
-# A folder for sockets and logs of this one run: short (a socket path has room for 107 bytes), closed to other users.
+# A folder for the sockets and logs of this run: a short path (a socket path has at most 107 bytes), closed to other users.
 runtime=
 make_runtime_directory() {
   [[ -z $runtime ]] || return 0

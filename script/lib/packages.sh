@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Makes sure that what the build and the tests need from the system is there.
+# Checks that the system has what the build and the tests need.
 
 postgres_bin() {
   local version
@@ -41,7 +41,7 @@ missing_packages() {
   [[ -n $(usable_python) ]] || printf '%s\n' python3 python3-venv
 }
 
-# What the Dashboard extension is checked with.
+# The tools that check the Dashboard extension.
 missing_extension_packages() {
   command -v node >/dev/null || echo nodejs
   command -v tsc >/dev/null || echo node-typescript
@@ -51,25 +51,25 @@ missing_extension_packages() {
   [[ -d /usr/share/nodejs/jsdom ]] || echo node-jsdom
 }
 
-# What the product must get along with, or refuse, between itself and its database.
+# Poolers that the product must work with, or refuse, between itself and its database.
 missing_pooler_packages() {
   [[ -x /usr/sbin/pgbouncer ]] || command -v pgbouncer >/dev/null || echo pgbouncer
 }
 
-# A browser that can be driven, and a font that its pictures are made with.
+# A browser that tests can drive, and a font for its pictures.
 missing_browser_packages() {
   command -v chromium >/dev/null || echo chromium
   command -v chromedriver >/dev/null || echo chromium-driver
   [[ -d /usr/share/fonts/opentype/inter ]] || echo fonts-inter
 }
 
-# need_packages [FUNCTION...]: also what these functions find missing.
+# need_packages [FUNCTION...]: installs what is missing, including what these functions find missing.
 need_packages() {
   local missing
   mapfile -t missing < <(missing_packages; for more in "$@"; do "$more"; done)
   ((${#missing[@]} > 0)) || return 0
   if ! command -v apt-get >/dev/null; then
-    fail "this system lacks what Debian calls: ${missing[*]}" "Install their equivalents and run this again."
+    fail "this system lacks packages that Debian calls: ${missing[*]}" "Install their equivalents and run this again."
   fi
   if ((EUID != 0)); then
     fail "these packages are missing: ${missing[*]}" "Install them, then run this again:" \

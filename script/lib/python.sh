@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The Python environment of the end-to-end tests, in .venv, made anew only when its requirements change.
+# The Python environment of the end-to-end tests, in .venv. It is built again only if its requirements change.
 
 # use_python_environment: prints nothing; sets venv_python.
 use_python_environment() {

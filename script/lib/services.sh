@@ -5,7 +5,7 @@
 postgres_pid=
 redis_pid=
 
-# start_postgres DATA [SETTING=VALUE...]: starts a server on DATA (made when it is not there) and exports DATABASE_URL.
+# start_postgres DATA [SETTING=VALUE...]: starts a server on DATA (created if it does not exist) and exports DATABASE_URL.
 start_postgres() {
   local data=$1 bin log settings=() setting as=()
   shift
@@ -31,7 +31,7 @@ start_postgres() {
       --locale=C.UTF-8 --no-sync >"$log" 2>&1) || fail "initdb failed" "$(tail -n 5 "$log")"
   elif [[ $("$bin/postgres" --version) != *" $(cat "$data/PG_VERSION")"[.\ ]* ]]; then
     fail "the data in $data belong to PostgreSQL $(cat "$data/PG_VERSION"), found is $("$bin/postgres" --version)" \
-      "Start anew with: script/server --reset"
+      "Delete the data and start again with: script/server --reset"
   fi
 
   for setting in "listen_addresses=" "unix_socket_directories=$runtime/pg" "max_connections=400" "$@"; do

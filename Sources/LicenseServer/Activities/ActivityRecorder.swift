@@ -19,7 +19,7 @@ struct RuntimeActivity: Sendable {
     /// The status and the error's code.
     case failure(status: Int, code: String)
 
-    /// What the caller is told: an error that is no ``APIFailure`` is answered with 500.
+    /// What the caller gets: an error that is no ``APIFailure`` is answered with 500.
     init(_ error: any Error) {
       let failure = error as? APIFailure ?? .internalError
       self = .failure(status: failure.status.code, code: failure.code)

@@ -6,7 +6,7 @@ import Postgres
 /// Writes the usage ledger: an entry for every change of a license's use or quota, in the transaction of the change and
 /// while the license is locked. So entries of one license are complete, and their sum is what the license shows.
 enum UsageLedger {
-  /// What an entry tells of.
+  /// What an entry is about.
   enum Action: String, CaseIterable, Hashable, Sendable {
     /// An application used the feature; `amount` units.
     case consume

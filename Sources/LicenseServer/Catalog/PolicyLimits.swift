@@ -45,7 +45,7 @@ package struct PolicyLimits: Hashable, Sendable {
     try Checks.range(maxTransfers, "max_transfers", 0...1_000_000)
   }
 
-  /// What the audit trail tells of a change: the limits given.
+  /// What the audit trail says about a change: the new limits.
   var auditFacts: JSONObject {
     var facts = JSONObject()
     facts["max_activations"] = maxActivations.map { .integer(Int64($0)) }

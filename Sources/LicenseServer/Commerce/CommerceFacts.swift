@@ -8,7 +8,7 @@ extension ID {
 }
 
 extension Order {
-  /// What the audit trail tells of an order: ids and state, never the buyer.
+  /// What the audit trail says about an order: ids and state, never the buyer.
   var auditFacts: JSONObject {
     [
       "product_id": .string(productID.rawValue), "external_system": .string(externalSystem),
@@ -18,7 +18,7 @@ extension Order {
 }
 
 extension Subscription {
-  /// What the audit trail tells of a subscription: ids and state, never the buyer.
+  /// What the audit trail says about a subscription: ids and state, never the buyer.
   var auditFacts: JSONObject {
     [
       "product_id": .string(productID.rawValue), "external_system": .string(externalSystem),

@@ -52,7 +52,7 @@ struct EventLinker: Service {
     } catch {
       rounds.failed(tenant)
       Counter(label: "license_server_event_linking_failures_total").increment()
-      logger.error("events not linked", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
+      logger.error("events could not be linked", metadata: ["tenant": "\(tenant)", "error": "\(error)"])
       return rounds.goesOn(afterDoing: 0)
     }
   }
@@ -111,7 +111,7 @@ struct EventLinker: Service {
     guard let head else { return nil }
     guard (0..<Int64.max - Int64(Self.batch)).contains(head.position) else {
       logger.error(
-        "the end of a chain of events cannot be right",
+        "the recorded end of a chain of events is wrong",
         metadata: ["tenant": "\(tenant)", "position": "\(head.position)"])
       return nil
     }

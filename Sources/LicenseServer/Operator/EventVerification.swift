@@ -28,7 +28,7 @@ package struct EventVerification: Sendable {
       case .deleted(let position, let sequence):
         "deleted: the event with sequence \(sequence) at position \(position)"
       case .reordered(let position, let sequence, let found):
-        "reordered: at position \(position), where sequence \(sequence) belongs by its place, stands what was written as sequence \(found)"
+        "reordered: position \(position) should hold sequence \(sequence), and holds what was written as sequence \(found)"
       case .linksMissing(let positions):
         "deleted: the links at positions \(positions.lowerBound) to \(positions.upperBound)"
       case .inserted(let sequence): "inserted, or its link was deleted: the event with sequence \(sequence)"

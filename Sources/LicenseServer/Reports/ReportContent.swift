@@ -93,7 +93,7 @@ struct ReportContent: Sendable {
     }
     document.blocks = [.facts(facts)] + sections
     document.omissionNote =
-      "\(PDFDocument.omission) stands for letters that this paper cannot show; the report as JSON or CSV holds them."
+      "\(PDFDocument.omission) stands for letters that a PDF here cannot show; the report as JSON or CSV has them."
     return document
   }
 

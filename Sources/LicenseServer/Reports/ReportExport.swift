@@ -104,7 +104,7 @@ struct ReportExportRequest: Hashable, Sendable {
     switch object["filters"] {
     case nil, .null?: filters = [:]
     case .object(let given)?: filters = given
-    case let other?: throw .invalidQuery(field: "filters", "must be an object, and is \(other.kind)")
+    case let other?: throw .invalidQuery(field: "filters", "must be an object, not \(other.kind)")
     }
   }
 
@@ -127,14 +127,14 @@ struct ReportExportRequest: Hashable, Sendable {
     var items: [String] = []
     for (name, value) in filters {
       guard kind.parameters.contains(name) else {
-        throw .invalidQuery(field: "filters.\(name)", "is no filter of \(kind.rawValue)")
+        throw .invalidQuery(field: "filters.\(name)", "is not a filter of \(kind.rawValue)")
       }
       let text: String
       switch value {
       case .string(let string): text = string
       case .integer(let integer): text = String(integer)
       case .null: continue
-      default: throw .invalidQuery(field: "filters.\(name)", "must be a text or a number, and is \(value.kind)")
+      default: throw .invalidQuery(field: "filters.\(name)", "must be a text or a number, not \(value.kind)")
       }
       items.append("\(PercentCoding.encode(name))=\(PercentCoding.encode(text))")
     }

@@ -140,7 +140,7 @@ struct ReportExports: Sendable {
         case .unavailable:
           store.logger.error("a report could not be drawn", metadata: ["error": "\(error)"])
           throw APIFailure.unavailable(
-            "PDF is not to be had here; CSV and JSON are", code: "PDF_UNAVAILABLE")
+            "PDF is not available here; CSV and JSON are", code: "PDF_UNAVAILABLE")
         case .paperTooSmall, .drawing:
           store.logger.error("a report could not be drawn", metadata: ["error": "\(error)"])
           throw APIFailure.internalError

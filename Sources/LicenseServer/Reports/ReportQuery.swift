@@ -33,7 +33,7 @@ struct ReportWindow: Hashable, Sendable {
 
 /// How many rows a report may have.
 enum ReportSize: Hashable, Sendable {
-  /// In an answer: `limit`, 50 unless told, clamped to 200 (contract).
+  /// In an answer: `limit`, 50 by default, at most 200 (contract).
   case answer
   /// In an export, which is complete or refused.
   case export

@@ -63,7 +63,7 @@ struct SettlementPeriod: Hashable, Sendable {
 extension SubjectReports {
   /// What was used and renewed in each period of a subscription, or of one order.
   ///
-  /// Usage within the window that lies in none of the periods is told apart, so that everything adds up to the totals.
+  /// Usage within the window but outside all periods is listed separately, so that everything adds up to the totals.
   /// - Throws: 404 for an unknown subscription or order.
   func settlement(_ request: SettlementRequest, for caller: Caller) async throws -> JSONObject {
     let now = clock.now()

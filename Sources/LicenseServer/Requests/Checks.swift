@@ -82,7 +82,7 @@ enum Checks {
   }
 }
 
-/// Rows asked for in a list without a cursor: 50 unless told, never more than 200.
+/// Rows asked for in a list without a cursor: 50 by default, never more than 200.
 enum Limit {
   static let standard = 50
   static let maximum = 200

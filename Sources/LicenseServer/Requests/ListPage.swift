@@ -8,7 +8,7 @@ import ServerKit
 ///
 /// The contract caps its lists at 200 rows and has no cursor. This server takes one as an extension: the id of the last
 /// row of the page before. Ids begin with the time they were made at, so "newest first" is the order of ids downward, and
-/// a page is one range of an index whatever came before it. A row that was deleted meanwhile still marks its place.
+/// a page is one range of an index whatever came before it. A row that was deleted meanwhile still has its place.
 struct ListRange<Subject>: Sendable {
   /// Rows wanted: 1 to ``Limit/maximum``.
   let limit: Int

@@ -66,7 +66,7 @@ extension Runtime {
       throw APIFailure.featureQuotaExceeded(remaining: remaining)
     }
     guard feature.totalConsumptions.addingSaturated(amount) <= Checks.maximumInteger else {
-      throw APIFailure.validation(field: "amount", "makes the use too large to count")
+      throw APIFailure.validation(field: "amount", "makes the total use too large to count")
     }
     try await transaction.query(
       """

@@ -43,7 +43,7 @@ extension VersionEligibility {
 }
 
 extension FeatureEntitlement {
-  /// What an application is told of a feature that its license has been given. Numbers come only with a quota.
+  /// What an answer says about a feature of the license. It has numbers only with a quota.
   init(code: String, enabled: Bool, quota: Int64?, used: Int64, endsAt: Date?, at now: Date) {
     self.init(
       code: code, enabled: enabled && endsAt.map { now < $0 } ?? true, quota: quota,

@@ -17,11 +17,11 @@ struct LeaseExpiry: PeriodicService {
   /// Transactions of one round, over all tenants; the rest is left to the next round.
   var batches = 50
 
-  var name: String { "clearing leases away" }
+  var name: String { "ending expired leases" }
 
   func work() async throws {
     let ended = try await expire()
-    if ended > 0 { logger.info("floating leases ran out", metadata: ["count": "\(ended)"]) }
+    if ended > 0 { logger.info("floating leases expired", metadata: ["count": "\(ended)"]) }
   }
 
   /// One round.

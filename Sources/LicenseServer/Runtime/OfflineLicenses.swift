@@ -30,7 +30,7 @@ struct OfflineLicenses: Sendable {
       try license.requireAllowed(binding)
       let device = try await license.activeDevice(binding, in: transaction)
       guard device.holdsSeat else {
-        throw APIFailure.offlineNotAllowed("the device runs by a floating lease; activate it first")
+        throw APIFailure.offlineNotAllowed("the device uses a floating lease; activate it first")
       }
       let eligibility = try await license.entitledVersion(body.appVersion, in: transaction)
       var data = try await license.entitlement(device: device.id, eligibility: eligibility, in: transaction)

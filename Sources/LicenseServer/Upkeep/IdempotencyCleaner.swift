@@ -16,11 +16,11 @@ struct IdempotencyCleaner: PeriodicService {
   /// Rows of one transaction.
   var batch = 1_000
 
-  var name: String { "clearing answers away" }
+  var name: String { "removing expired answers" }
 
   func work() async throws {
     let removed = try await prune()
-    if removed > 0 { logger.debug("cleared away answers out of time", metadata: ["count": "\(removed)"]) }
+    if removed > 0 { logger.debug("removed expired answers", metadata: ["count": "\(removed)"]) }
   }
 
   /// Removes batch after batch until one is not full, or another replica is removing.

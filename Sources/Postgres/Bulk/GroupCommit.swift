@@ -75,7 +75,7 @@ public final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable, Ser
         ended.happened()
       }
       if !started {
-        logger.error("cannot start a lane: the system has no thread left")
+        logger.error("cannot start a writer: the system has no thread left")
         ended.happened()
       }
     }
@@ -116,7 +116,7 @@ public final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable, Ser
     let key = fairnessKey(entry.item)
     return monitor.signal { state in
       if state.isClosing { return PostgresError(.closed, "the writer is shutting down") }
-      if ended.isOver { return PostgresError(.closed, "no lane is running") }
+      if ended.isOver { return PostgresError(.closed, "no writer is running") }
       guard state.queue.count < limits.maximumWaiting, state.queue.count(of: key) < max(1, limits.maximumWaiting / 2)
       else { return PostgresError(.overloaded, "too many items wait to be written") }
       state.queue.append(entry, for: key)
@@ -187,6 +187,6 @@ final class PendingItem<Item: Sendable, Outcome: Sendable>: Sendable {
   }
 
   private static var cancelled: PostgresError {
-    PostgresError(.cancelled, "cancelled while waiting to be written")
+    PostgresError(.cancelled, "cancelled before it was written")
   }
 }

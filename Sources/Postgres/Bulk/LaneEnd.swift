@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Something that ends once, and whoever waits for it.
+/// Something that ends once, and the tasks that wait for its end.
 final class LaneEnd: Sendable {
   private struct State {
     var remaining: Int

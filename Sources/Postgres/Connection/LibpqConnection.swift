@@ -41,7 +41,7 @@ final class LibpqConnection {
   func connect() throws(PostgresError) {
     guard state.phase != .closed else { throw PostgresError(.closed, "the connection is closed") }
     guard reconnects || sessions == 0 else {
-      throw PostgresError(.connection, "the session was lost, and with it what it held")
+      throw PostgresError(.connection, "the session was lost, and all that it held")
     }
     drop()
     couldNotConnect = true
@@ -348,7 +348,7 @@ final class LibpqConnection {
     guard isStandby || (isRefused && !mayNotWrite) else { return outcome }
     configuration.primary.lost(during: epoch)
     guard isRefused else { return outcome }
-    return .failure(PostgresError(.connection, "the server only reads", sqlState: .readOnlyTransaction))
+    return .failure(PostgresError(.connection, "the server is read-only", sqlState: .readOnlyTransaction))
   }
 
   private func outcome(

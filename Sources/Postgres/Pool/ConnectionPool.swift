@@ -171,7 +171,7 @@ final class ConnectionPool: Sendable {
     switch failure {
     case .timeout: PostgresError(.timeout, "no connection became free in \(configuration.acquireTimeout)")
     case .unreachable: PostgresError(.connection, connectError ?? "the server cannot be reached")
-    case .cancelled: PostgresError(.cancelled, "cancelled while waiting for a connection")
+    case .cancelled: PostgresError(.cancelled, "cancelled before a connection was free")
     case .closed: PostgresError(.closed, "the client is closed")
     }
   }

@@ -51,7 +51,7 @@ public struct DatabaseRoles: Sendable {
     let server = try await client.query(
       "SELECT current_user::text AS name, current_setting('server_version_num')::integer AS version"
     ).first
-    guard let server else { throw PostgresError(.decoding, "the server told no version") }
+    guard let server else { throw PostgresError(.decoding, "the server returned no version") }
     let version: Int = try server.get("version")
     let privilege = version >= 160_000 ? "SET" : "MEMBER"
     let rows = try await client.query(

@@ -66,7 +66,7 @@ public struct EnvironmentReader {
   ) -> T? {
     guard let text = optional(name, isSecret: isSecret) else { return nil }
     if let value = read(text) { return value }
-    report(name, expected: expected, example: example, found: isSecret ? .secret("it is not that") : .value(text))
+    report(name, expected: expected, example: example, found: isSecret ? .secret("it is something else") : .value(text))
     return nil
   }
 
@@ -153,7 +153,7 @@ public struct EnvironmentReader {
     guard !entries.contains("") else {
       report(
         name, expected: expected, example: example,
-        found: isSecret ? .secret("it has an empty entry between its commas") : .value(text))
+        found: isSecret ? .secret("one of its entries is empty") : .value(text))
       return nil
     }
     return entries

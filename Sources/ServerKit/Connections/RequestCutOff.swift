@@ -17,7 +17,7 @@ enum RequestCutOff: Error, Hashable {
         .requestTimeout, code: "REQUEST_TIMEOUT", message: "The request took too long to arrive.",
         detail: "send it faster, or in one piece")
     case .tooManyRequests, .bodiesFull:
-      .unavailable("too much is being received at the moment", code: "OVERLOADED", retryAfter: .seconds(5))
+      .unavailable("the server is receiving too much at the moment", code: "OVERLOADED", retryAfter: .seconds(5))
     }
   }
 }

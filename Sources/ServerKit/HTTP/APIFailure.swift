@@ -69,7 +69,7 @@ extension APIFailure {
 
   /// 404 `NOT_FOUND`: no such resource for this caller.
   public static func notFound(_ detail: String? = nil) -> APIFailure {
-    APIFailure(.notFound, code: "NOT_FOUND", message: "There is nothing here.", detail: detail)
+    APIFailure(.notFound, code: "NOT_FOUND", message: "Nothing was found.", detail: detail)
   }
 
   /// 405 `METHOD_NOT_ALLOWED`, with the methods that are allowed in `Allow` (RFC 9110, section 15.5.6).

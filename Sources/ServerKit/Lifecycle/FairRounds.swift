@@ -1,5 +1,5 @@
 /// A worker's place in its rounds over its clients, and the clients that it leaves out for now. One round serves each client
-/// once, so that one client's mass of work does not delay the others, and neither does one client's failure.
+/// once, so that neither the amount of work nor the failure of one client delays the others.
 public struct FairRounds<Client: Hashable & Sendable>: Sendable {
   /// The client that the round has reached; nil if the next round starts from the beginning.
   public private(set) var last: Client?

@@ -67,7 +67,7 @@ struct StripeCall {
     request.deadline = min(policy.attemptDeadline, policy.deadline - (sentAt - begun))
     guard request.deadline > .zero else {
       return .failure(
-        Failure(StripeError(message: "the time for this call is over", retry: .retry(after: nil)), wasSent: false))
+        Failure(StripeError(message: "this call ran out of time", retry: .retry(after: nil)), wasSent: false))
     }
     let response: HTTPTransportResponse
     do {
@@ -101,7 +101,7 @@ struct StripeCall {
     switch cause {
     case let error as StripeError: error
     case is CancellationError:
-      StripeError(message: "cancelled while waiting for the budget", retry: .cancelled, cause: cause)
+      StripeError(message: "cancelled while it waited for the budget", retry: .cancelled, cause: cause)
     default:
       StripeError(
         message: "the budget for calls refused this one", retry: .rateLimited(reason: "budget", after: nil),

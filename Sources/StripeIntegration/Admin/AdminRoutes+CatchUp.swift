@@ -46,7 +46,7 @@ extension AdminRoutes {
       }
     } catch let open as JobStore.AlreadyOpen {
       throw APIFailure(
-        .conflict, code: "CONFLICT", message: "One is under way already.",
+        .conflict, code: "CONFLICT", message: "Such a job is running already.",
         detail: "see or cancel \(open.job) first")
     }
     return try Answer.data(JobView(job), status: .accepted, context: call.context)
@@ -66,10 +66,10 @@ extension AdminRoutes {
         throw .validation(field: "paid_sessions_since", "must not be in the future")
       }
       if paidInvoices == true, paidSessionsSince == nil {
-        throw .validation(field: "paid_invoices", "goes back as far as paid_sessions_since, which is not given")
+        throw .validation(field: "paid_invoices", "needs paid_sessions_since, which says how far back to read")
       }
       if subscriptions == .none, paidSessionsSince == nil {
-        throw .validation(field: "subscriptions", "none, and no paid_sessions_since: there is nothing to take up")
+        throw .validation(field: "subscriptions", "is none, and there is no paid_sessions_since: nothing to read")
       }
       return BackfillChoice(
         subscriptions: subscriptions, paidSessionsSince: paidSessionsSince, paidInvoices: paidInvoices, dryRun: dryRun)

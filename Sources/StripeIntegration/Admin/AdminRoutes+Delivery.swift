@@ -90,7 +90,7 @@ extension AdminRoutes {
   func testEndpoint(_ call: AdminCall) async throws -> Response {
     let endpoint = try await endpoint(call)
     guard endpoint.isActive, endpoint.disabledAt == nil else {
-      throw APIFailure.conflict("the endpoint is not active; make it so first")
+      throw APIFailure.conflict("the endpoint is not active; activate it first")
     }
     let view = try await database.transaction(for: call.tenant) { transaction in
       try await AuditLog(tenant: call.tenant, transaction: transaction)
@@ -140,7 +140,7 @@ extension AdminRoutes {
       guard try await log.delivery(id) != nil else { return nil }
       guard try await log.replay(.init(), id: id) > 0 else {
         throw APIFailure.conflict(
-          "its endpoint is not there, or not active, or it is a mail that has not been tried yet or was replayed "
+          "its endpoint is deleted or not active, or it is a mail that has not been tried yet, or that was replayed "
             + "\(DeliveryLog.mostReplaysOfMail) times")
       }
       try await AuditLog(tenant: call.tenant, transaction: transaction).add(call.entry("delivery.replay", id))
@@ -192,7 +192,7 @@ extension AdminRoutes {
       }
       if let channel {
         guard channel == MessageOutbox.mailQueue, endpointID == nil else {
-          throw .validation(field: "channel", "must be email, and stands instead of endpoint_id")
+          throw .validation(field: "channel", "must be email, and cannot be given together with endpoint_id")
         }
         filter.queue = channel
       }

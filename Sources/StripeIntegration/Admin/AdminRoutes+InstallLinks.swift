@@ -11,7 +11,7 @@ extension AdminRoutes {
     try await countRequest(of: asked.caller, about: nil)
     guard asked.caller == .serviceOperator else { throw APIFailure.forbidden("only the operator makes links") }
     guard asked.account == nil else {
-      throw APIFailure.validation(field: "account_id", "must be left out: the first account that uses the link has it")
+      throw APIFailure.validation(field: "account_id", "must be left out: the first account to use the link gets it")
     }
     let body = try JSONBody.decode(InstallLinkBody.self, from: asked.body)
     let environment = body.environment ?? asked.livemode.map(StripeEnvironment.init(livemode:))

@@ -71,7 +71,7 @@ extension AdminRoutes {
       try await mailer.transport.send(message, deadline: MailSender.deadline)
     } catch let error as MailTransportError {
       throw APIFailure(
-        .badGateway, code: "MAIL_REFUSED", message: "The mail relay did not take the message.", detail: "\(error)")
+        .badGateway, code: "MAIL_REFUSED", message: "The mail relay did not accept the message.", detail: "\(error)")
     }
     return try Answer.data(TestMailAnswer(sent: true), context: call.context)
   }
@@ -120,10 +120,10 @@ extension AdminRoutes {
       }
       let subjectNames = try Self.names(subject, field: "subject")
       guard subjectNames.isDisjoint(with: [.licenseKey, .licenses]) else {
-        throw .validation(field: "subject", "cannot hold the key: subjects are shown where others see them")
+        throw .validation(field: "subject", "must not contain the license key: other people may see a subject")
       }
       guard try Self.names(text, field: "text").contains(.licenseKey) else {
-        throw .validation(field: "text", "has no {{license_key}}")
+        throw .validation(field: "text", "must contain {{license_key}}")
       }
       if let fromName, !(1...100).contains(fromName.count) || !Self.isOneLine(fromName) {
         throw .validation(field: "from_name", "must be one line of 1 to 100 characters")

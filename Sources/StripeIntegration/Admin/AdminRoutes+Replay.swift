@@ -77,7 +77,7 @@ extension AdminRoutes {
     _ subject: ReplaySubject, _ isDry: Bool, _ cursor: String?, _ limit: Int?, _ call: AdminCall
   ) async throws -> Response {
     guard !subject.isEmpty else {
-      throw APIFailure.validation(field: "filter", "name at least one thing that narrows the replay down")
+      throw APIFailure.validation(field: "filter", "give at least one condition that narrows the replay")
     }
     let replay = Replay(database: database, tenant: call.tenant)
     let matched = try await replay.count(subject)
@@ -134,7 +134,7 @@ extension AdminRoutes {
     try await countRequest(of: asked.caller, about: nil)
     let body = try JSONBody.decode(UnblockBody.self, from: asked.body)
     guard let reason = body.reason else {
-      throw APIFailure.validation(field: "reason", "or account_id and livemode are required")
+      throw APIFailure.validation(field: "reason", "is required, unless account_id and livemode are given")
     }
     var unparked = 0
     var last: Tenant?

@@ -46,11 +46,11 @@ struct AppActions: Sendable {
     try await gate.reading(asked.tenant, signedFor: asked.signedFor) { transaction in
       guard gate.rights.may(operation, asked.roles) else {
         throw APIFailure.forbidden(
-          "\(operation.rawValue) needs another role than those that Stripe vouches for", code: "ROLE_NOT_ALLOWED")
+          "\(operation.rawValue) needs a role that the signed request does not name", code: "ROLE_NOT_ALLOWED")
       }
       let log = AppRequestLog(tenant: asked.tenant, transaction: transaction)
       guard try await log.use(asked.nonce) else {
-        throw APIFailure.conflict("this request was carried out already; its nonce is used up", code: "NONCE_REPEATED")
+        throw APIFailure.conflict("this request was made already: its nonce was used before", code: "NONCE_REPEATED")
       }
       try await AuditLog(tenant: asked.tenant, transaction: transaction)
         .add(caller.entry("app.\(operation.rawValue)", asked.object))

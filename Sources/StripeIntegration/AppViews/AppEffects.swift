@@ -71,7 +71,7 @@ struct AppEffects: Sendable {
       guard let refusal = error as? LicenseKitError, refusal.retry == .conflict || refusal.retry == .gone else {
         throw error
       }
-      throw APIFailure.conflict("the license is not in a state that allows this; reload to see it as it is")
+      throw APIFailure.conflict("the state of the license does not allow this; reload to see that state")
     }
   }
 

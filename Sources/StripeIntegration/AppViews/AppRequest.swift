@@ -80,7 +80,7 @@ struct AppQuestion: Sendable {
     let named = try query.bool("livemode")
     guard let value = signed["livemode"] else { return named ?? true }
     guard let livemode = value.bool, named ?? livemode == livemode else {
-      throw .invalidQuery(field: "livemode", "must be true or false, and as it was signed")
+      throw .invalidQuery(field: "livemode", "must be true or false, and equal to the signed value")
     }
     return livemode
   }
@@ -91,7 +91,7 @@ struct AppQuestion: Sendable {
     var object = named
     if let value = signed[kind.rawValue] {
       guard let text = value.string, named ?? text == text else {
-        throw .invalidQuery(field: kind.rawValue, "must be an id, and as it was signed")
+        throw .invalidQuery(field: kind.rawValue, "must be an id, and equal to the signed one")
       }
       object = text
     }

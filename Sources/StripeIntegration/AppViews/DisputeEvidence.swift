@@ -58,7 +58,7 @@ struct DisputeEvidence: Sendable {
   /// The document, for anybody who has a link to it.
   func document(_ request: Request, _ context: AppContext) async throws -> Response {
     guard let ticket = tickets.open(try context.pathParameter("ticket"), now: gate.clock()) else {
-      throw APIFailure.notFound("the link is not good any more; open it from the Dashboard again")
+      throw APIFailure.notFound("the link is no longer valid; open the document from the Dashboard again")
     }
     try await gate.rateLimit.take(ticket.tenant.description)
     let found = try await gather(ticket.payment, of: ticket.tenant)
@@ -90,7 +90,7 @@ struct DisputeEvidence: Sendable {
     }
     guard !found.isStale else {
       throw APIFailure.unavailable(
-        "LicenseKit did not tell of devices and use in time", code: "LICENSEKIT_UNAVAILABLE", retryAfter: .seconds(2))
+        "LicenseKit did not list devices and use in time", code: "LICENSEKIT_UNAVAILABLE", retryAfter: .seconds(2))
     }
     let session = try await stripe.session(for: caller.tenant, replacing: nil)
     var fields = found.pack.fields.filter { replacing || found.dispute.texts[$0.name] == nil }.map {
@@ -129,7 +129,7 @@ struct DisputeEvidence: Sendable {
       guard case .unavailable(let reason) = error else { throw refusal(error) }
       logger.error(
         "evidence is staged without its PDF", metadata: ["tenant": "\(caller.tenant)", "reason": "\(reason)"])
-      return .none(because: "this service has nothing to draw one with")
+      return .none(because: "this service lacks the library that draws one")
     }
     do {
       let file = try await session.uploadEvidence(
@@ -151,7 +151,7 @@ struct DisputeEvidence: Sendable {
   private func refusal(_ error: PDFRenderingError) -> APIFailure {
     if case .unavailable(let reason) = error {
       logger.error("evidence cannot be drawn", metadata: ["reason": "\(reason)"])
-      return .unavailable("PDF is not to be had here; the texts of the evidence are", code: "PDF_UNAVAILABLE")
+      return .unavailable("PDF is not available here; the texts of the evidence are", code: "PDF_UNAVAILABLE")
     }
     return .unavailable("the document cannot be written now: \(error)", retryAfter: .seconds(2))
   }

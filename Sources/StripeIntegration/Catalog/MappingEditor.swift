@@ -182,7 +182,7 @@ extension Mapping.Reference {
 }
 
 extension PurchaseIndex {
-  /// Marks all purchases that wait for a mapping of this product or price.
+  /// Requests a reconcile of all purchases that wait for a mapping of this product or price.
   func requestReconcileOfWaiting(for reference: Mapping.Reference) async throws {
     let requested = try await transaction.query(
       """

@@ -67,7 +67,7 @@ struct MappingFields: Codable, Sendable {
       throw .validation(field: "grace_days", "must be 0 to \(Self.longestDays)")
     }
     if let termDays, !(1...Self.longestDays).contains(termDays) {
-      throw .validation(field: "term_days", "must be 1 to \(Self.longestDays), or null for ever")
+      throw .validation(field: "term_days", "must be 1 to \(Self.longestDays), or null for no end")
     }
     if quantity == .seats, seatsFeatureID == nil {
       throw .validation(field: "seats_feature_id", "is required when quantity is seats")

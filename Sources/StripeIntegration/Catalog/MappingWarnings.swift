@@ -35,13 +35,13 @@ struct MappingWarnings {
   static func sentence(on snapshot: Snapshot) -> String? {
     switch snapshot {
     case .product(let product) where product.isDeleted:
-      "The Stripe product was deleted: nothing more is sold of it. Licenses that exist stay."
+      "The Stripe product was deleted: it is no longer sold. Existing licenses stay."
     case .product(let product) where !product.isActive:
-      "The Stripe product is archived: nothing new is sold of it. Licenses that exist stay and are renewed."
+      "The Stripe product is archived: it has no new sales. Existing licenses stay and are renewed."
     case .price(let price) where price.isDeleted:
-      "The Stripe price was deleted: nothing more is sold by it. Licenses that exist stay."
+      "The Stripe price was deleted: nothing is sold at it any longer. Existing licenses stay."
     case .price(let price) where !price.isActive:
-      "The Stripe price is archived: nothing new is sold by it. Licenses that exist stay and are renewed."
+      "The Stripe price is archived: it has no new sales. Existing licenses stay and are renewed."
     default: nil
     }
   }

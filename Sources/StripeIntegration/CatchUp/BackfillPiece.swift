@@ -30,7 +30,7 @@ struct BackfillPiece {
     } catch let error as StripeError where error.retry == .notFound {
       throw JobFailure(
         reason:
-          "Stripe no longer knows \(after ?? "the list"), where reading stopped. Begin anew: what is taken up stays.")
+          "Stripe no longer knows \(after ?? "the list"), where reading stopped. Start the backfill again.")
     }
   }
 
@@ -94,7 +94,7 @@ struct BackfillPiece {
       }
       if let since = choice.subscriptionsSince, listed.created < since {
         return try await note(
-          listed.id.rawValue, .nothing, ["reason": "It is older than the time that is caught up with."])
+          listed.id.rawValue, .nothing, ["reason": "It is older than the time that the backfill covers."])
       }
     }
     if listed.hasMoreItems {
@@ -126,7 +126,7 @@ struct BackfillPiece {
     let taken = try await entries([subscription])[subscription]?.outcome.ingests ?? false
     let isKnown = try await isKnown(subscription)
     guard taken || isKnown else {
-      return try await note(id, .nothing, ["reason": .string("Its subscription \(subscription) is not taken up.")])
+      return try await note(id, .nothing, ["reason": .string("Its subscription \(subscription) is not ingested.")])
     }
     let fact = Fact.fetched(.checkoutSession(session), answeredAt: listedAt, knowing: nil)
     return try await note(id, .linked, ["to": .string(subscription)], taking: [fact])
@@ -183,7 +183,7 @@ struct BackfillPiece {
   private func take(_ facts: [Fact], in transaction: PostgresTransaction) async throws -> PurchaseID? {
     guard let first = facts.first else { return nil }
     return try await Ingestion(tenant: tenant, transaction: transaction)
-      .ingest(facts, note: ("Read from Stripe by a backfill.", "\(job.id) came to \(first.key)."))
+      .ingest(facts, note: ("Read from Stripe by a backfill.", "\(job.id) reached \(first.key)."))
   }
 
   // MARK: What is here

@@ -158,7 +158,7 @@ struct BackfillSurvey: Sendable {
     // A reconciler has more time for a purchase that does not settle.
     finding.decision =
       rehearsal.questions.isEmpty
-      ? rehearsal.decision : Decision(status: .pending, reason: "What is known of it does not settle yet.")
+      ? rehearsal.decision : Decision(status: .pending, reason: "The facts do not decide this yet.")
   }
 
   /// The stage of the rehearsal: the findings, and Stripe.

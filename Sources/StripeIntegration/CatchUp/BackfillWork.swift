@@ -44,7 +44,7 @@ struct BackfillWork: JobWork {
     } catch let error as StripeError where error.retry == .permission {
       // Only a backfill needs this permission; live sales go on without it.
       throw JobFailure(
-        reason: "The app lacks a permission that reading existing sales needs. Grant it and begin anew. \(error)")
+        reason: "Existing sales need a permission that the app lacks. Grant it and start a new backfill. \(error)")
     }
     if let next = page.nextCursor {
       return .more(cursor: try JSONCoding.encode(Cursor(phase: cursor.phase, after: next)), counts: counts)

@@ -32,7 +32,7 @@ struct EventSyncSchedule: Service {
         } catch is CancellationError {
           return
         } catch {
-          logger.error("planning sweeps failed", metadata: ["error": "\(error)"])
+          logger.error("scheduling event sync failed", metadata: ["error": "\(error)"])
         }
         try? await Task.sleep(for: pollInterval * Double.random(in: 0.75...1.25))
       }

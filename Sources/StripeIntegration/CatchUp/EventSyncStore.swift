@@ -10,7 +10,7 @@ struct EventSyncStore {
   struct State: Sendable {
     /// On Stripe's clock: every event made before this is known.
     let readUpTo: Date
-    /// The second after the account was first heard of, since events have whole seconds. Earlier sales are left to a
+    /// The second after the account became known, since events have whole seconds. Earlier sales are left to a
     /// backfill.
     let knownSince: Date
     let syncedAt: Date?

@@ -222,7 +222,7 @@ struct EventSyncWork: JobWork {
     let total = job.progress["found"] + (counts["found"] ?? 0)
     if total > 0 {
       logger.warning(
-        "a sweep found events that no webhook has brought: check the webhook endpoint",
+        "event sync found events that no webhook delivered: check the webhook endpoint",
         metadata: ["tenant": "\(job.tenant)", "count": "\(total)"])
     }
     return .done(counts: counts)
@@ -246,7 +246,7 @@ struct EventSyncWork: JobWork {
       return
     }
     logger.warning(
-      "events further back than Stripe lists them: a backfill of that time begins",
+      "Stripe no longer lists the events of a gap: a backfill of that time begins",
       metadata: ["tenant": "\(tenant)", "since": "\(RFC3339.string(from: from))"])
   }
 }

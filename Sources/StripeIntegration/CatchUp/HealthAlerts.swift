@@ -40,6 +40,6 @@ struct HealthAlerts: AlertHandling {
       ).affectedRows
     }
     logger.warning(
-      "Stripe could not make events: its lists of events are read soon", metadata: ["accounts": "\(count)"])
+      "Stripe could not create events: its lists of events are read soon", metadata: ["accounts": "\(count)"])
   }
 }

@@ -78,7 +78,7 @@ extension EnvironmentReader {
     if !Set(test.secretKeys).isDisjoint(with: sandbox.secretKeys) {
       report(
         "STRIPE_APP_CLIENT_SECRET_SANDBOX", expected: "the sandbox's own secret keys, none of test mode",
-        example: "sk_test_789", found: .secret("an entry stands in STRIPE_APP_CLIENT_SECRET_TEST too"))
+        example: "sk_test_789", found: .secret("STRIPE_APP_CLIENT_SECRET_TEST has the same entry"))
     }
   }
 
@@ -128,7 +128,7 @@ extension EnvironmentReader {
       guard optional(name, isSecret: true) != nil else { continue }
       let entries = secrets(name, expected: expected, example: example)
       if entries.contains(where: { !$0.hasPrefix(prefix) }) {
-        report(name, expected: expected, example: example, found: .secret("an entry begins otherwise"))
+        report(name, expected: expected, example: example, found: .secret("an entry begins with something else"))
       }
       found[environment] = entries
     }

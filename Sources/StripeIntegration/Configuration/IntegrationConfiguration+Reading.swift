@@ -128,7 +128,7 @@ extension EnvironmentReader {
   /// `ENCRYPTION_KEYS`; nil if it is missing or wrong, which is recorded.
   package mutating func keyRing() -> KeyRing? {
     let name = "ENCRYPTION_KEYS"
-    let expected = "id:key pairs separated by commas, each key 32 random bytes in Base64; the first seals"
+    let expected = "id:key pairs separated by commas, each key 32 random bytes in Base64; the first encrypts"
     let example = "k1: and the output of: openssl rand -base64 32"
     guard let text = optional(name, isSecret: true) else {
       report(name, expected: expected, example: example)

@@ -51,7 +51,7 @@ extension StripeSession {
     let disputes = list.items.compactMap(EvidenceDispute.init)
     guard let dispute = disputes.first(where: \.isAnswerable) ?? disputes.first else {
       throw APIFailure(
-        .notFound, code: "NO_DISPUTE", message: "There is nothing here.", detail: "Stripe has no dispute of \(payment)")
+        .notFound, code: "NO_DISPUTE", message: "Nothing was found.", detail: "Stripe has no dispute of \(payment)")
     }
     return dispute
   }

@@ -25,7 +25,7 @@ extension EvidencePack {
       title: "Evidence of delivery and use", subtitle: "Software license, delivered electronically", createdAt: now,
       blocks: blocks,
       omissionNote:
-        "\(PDFDocument.omission) stands for letters that this paper cannot show; the texts of the evidence hold them.")
+        "\(PDFDocument.omission) stands for letters that a PDF here cannot show; the texts of the evidence have them.")
   }
 
   static func money(_ amount: Int64, _ currency: String) -> String {

@@ -15,7 +15,7 @@ enum ExplainVerdict {
     guard rows.count == 1, let row = rows.first else { return several(rows, object: object) }
     if row.isDue, let blockage {
       return (
-        of(blockage, besides: "Purchase \(row.id) is \(row.status), and has news that nobody may look at."),
+        of(blockage, besides: "Purchase \(row.id) is \(row.status), and its reconcile request must wait."),
         actions(blockage)
       )
     }
@@ -27,33 +27,33 @@ enum ExplainVerdict {
     case .suspended:
       return (
         .init(code: .suspended, sentence: "Its licenses are withheld.\(because)"),
-        [.init("Nothing here: they come back when the cause is gone.")]
+        [.init("Nothing: the licenses come back when the cause is gone.")]
       )
     case .ended:
       return (.init(code: .ended, sentence: "It gives no access, or none any more.\(because)"), [])
     case .waitingPayment:
       return (
         .init(code: .waitingPayment, sentence: "It is not paid yet.\(because)"),
-        [.init("Nothing here: it is fulfilled when Stripe says that the money is there.")]
+        [.init("Nothing: it is fulfilled when Stripe reports the payment.")]
       )
     case .waitingMapping:
       return (
         .init(code: .waitingMapping, sentence: "What was sold has no mapping.\(because)"),
-        [.init("Add a mapping; this sale is fulfilled by it.", "POST", "/stripe/admin/mappings")]
+        [.init("Add a mapping: it fulfills this sale.", "POST", "/stripe/admin/mappings")]
       )
     case .failed:
       return (
         .init(code: .failed, sentence: "It needs a person.\(because)"),
         [
           .init(
-            "Correct the cause, then let it be looked at again.", "POST", "/stripe/admin/fulfillments/\(row.id)/replay")
+            "Correct the cause, then replay the purchase.", "POST", "/stripe/admin/fulfillments/\(row.id)/replay")
         ]
       )
     case .pending:
       let next = row.reconcileAt.map { " The next look is due \($0.inWords)." } ?? ""
       return (
         .init(code: .inProgress, sentence: "It is being worked on.\(because)\(next)"),
-        [.init("Wait; it is tried again by itself.")]
+        [.init("Wait: it is tried again automatically.")]
       )
     }
   }
@@ -88,7 +88,7 @@ enum ExplainVerdict {
     default:
       [
         .init(blockage.whatToDo.sentenceCased),
-        .init("Let the queue go on when that is done.", "POST", "/stripe/admin/connections/unpark"),
+        .init("When that is done, unblock the queue.", "POST", "/stripe/admin/connections/unpark"),
       ]
     }
   }
@@ -136,7 +136,7 @@ enum ExplainVerdict {
   static func whyUnseen(made: [StripeEventNotice]?, here: [Explanation.Event]) -> String {
     let missing = (made ?? []).filter { event in !here.contains { $0.id == event.id } }
     if missing.contains(where: { $0.pendingWebhooks > 0 }) {
-      return "Stripe's webhook has not been delivered: Stripe still tries."
+      return "Stripe's webhook has not been delivered yet; Stripe still tries."
     }
     if !missing.isEmpty {
       return
@@ -145,9 +145,9 @@ enum ExplainVerdict {
     if !here.isEmpty { return "Events about it came and had no effect: \(here.map { "\($0.id) \($0.state)" }.listed)." }
     guard made != nil else {
       return
-        "No webhook of it came; whether Stripe sent one cannot be asked (the app may not read events, or it is too long ago)."
+        "No webhook about it arrived. Whether Stripe sent one is unknown: the app may not read events, or it is too old."
     }
-    return "Stripe lists no event of it; they are kept for 30 days."
+    return "Stripe lists no event about it; it keeps events for 30 days."
   }
 
   /// - Parameter isOlder: whether the object is older than the installation.
@@ -155,12 +155,12 @@ enum ExplainVerdict {
     _ finding: LiveLook.Finding, _ object: ExplainedObject, why: String, isOlder: Bool
   ) -> (Verdict, [Action]) {
     let ingest = Action(
-      "Take it up now.", "POST", "/stripe/admin/explain/fetch?object=\(object.id)")
+      "Ingest it now.", "POST", "/stripe/admin/explain/fetch?object=\(object.id)")
     let more = [
       ingest,
       isOlder
-        ? Action("Take up everything that was sold before the app was installed.", "POST", "/stripe/admin/backfill")
-        : Action("Catch up with everything that was missed.", "POST", "/stripe/admin/sweep"),
+        ? Action("Ingest everything that was sold before the app was installed.", "POST", "/stripe/admin/backfill")
+        : Action("Read all events that were missed.", "POST", "/stripe/admin/sweep"),
     ]
     guard let decision = finding.decision else {
       return (.init(code: .notSeen, sentence: "Stripe has this \(object.noun). \(why)"), [ingest])
@@ -171,20 +171,20 @@ enum ExplainVerdict {
       return (
         .init(
           code: decision.lines.isEmpty ? .sellsNothing : .ended,
-          sentence: "Nothing is to be licensed for this \(object.noun).\(reason)"), []
+          sentence: "There is nothing to license for this \(object.noun).\(reason)"), []
       )
     case .waitingPayment:
       return (
-        .init(code: .waitingPayment, sentence: "It is not paid.\(reason)"), [.init("Nothing: nothing was missed yet.")]
+        .init(code: .waitingPayment, sentence: "It is not paid.\(reason)"), [.init("Nothing: no event is missing.")]
       )
     case .waitingMapping:
       return (
-        .init(code: .waitingMapping, sentence: "It has not been heard of here. \(why) And it has no mapping.\(reason)"),
+        .init(code: .waitingMapping, sentence: "It is not known here. \(why) It also has no mapping.\(reason)"),
         [.init("Add a mapping.", "POST", "/stripe/admin/mappings")] + more
       )
     case .fulfilled, .suspended, .pending, .failed:
       return (
-        .init(code: .notSeen, sentence: "Stripe has this sale, and nothing of it has been heard of here. \(why)"), more
+        .init(code: .notSeen, sentence: "Stripe has this sale; it is not known here. \(why)"), more
       )
     }
   }

@@ -57,7 +57,7 @@ struct Explainer: Sendable {
     return try await database.transaction(for: tenant) { transaction in
       try await Ingestion(tenant: tenant, transaction: transaction).ingest(
         [first] + finding.facts.filter { $0.key != first.key },
-        note: ("Taken up by hand.", "\(actor) asked for \(id); Stripe was asked what it is."))
+        note: ("Ingested on request.", "\(actor) asked for \(id); it was read from Stripe."))
     }
   }
 
@@ -112,7 +112,7 @@ struct Explainer: Sendable {
   static func reason(_ fact: Fact) -> Explanation.Reason {
     .init(
       .fact,
-      "Known of \(fact.snapshot.noun): \(fact.snapshot.state ?? "that it exists")"
+      "Known about \(fact.snapshot.noun): \(fact.snapshot.state ?? "that it exists")"
         + " (\(fact.source == .fetch ? "Stripe was asked" : "from an event")\(fact.isContested ? ", contested" : "")).",
       at: fact.asOf)
   }
@@ -158,21 +158,21 @@ struct Explainer: Sendable {
       "Route it once more.", "POST", "/stripe/admin/events/\(event.id)/replay")
     if event.state == "failed" {
       explanation.verdict = .init(
-        code: .eventFailed, sentence: "Stripe's event \(event.id) came, and could not be used: \(event.outcome ?? "").")
+        code: .eventFailed, sentence: "Stripe's event \(event.id) cannot be processed: \(event.outcome ?? "").")
       explanation.whatToDo = [replay]
     } else if let blockage {
       explanation.verdict = ExplainVerdict.of(blockage, besides: "Stripe's event \(event.id) came.")
       explanation.whatToDo = ExplainVerdict.actions(blockage)
     } else {
       explanation.verdict = .init(
-        code: .eventWaiting, sentence: "Stripe's event \(event.id) came and is taken up within seconds.")
-      explanation.whatToDo = [.init("Ask again in a moment; if it stays so, look whether a worker runs.")]
+        code: .eventWaiting, sentence: "Stripe's event \(event.id) arrived and is processed within seconds.")
+      explanation.whatToDo = [.init("Ask again in a moment. If nothing changes, check that a worker is running.")]
     }
   }
 
   private func explainHandled(_ event: Explanation.Event, _ explanation: inout Explanation) {
     explanation.verdict = .init(
-      code: .eventIgnored, sentence: "This event has no license of its own: \(event.outcome ?? "it was taken in").")
+      code: .eventIgnored, sentence: "This event has no license of its own: \(event.outcome ?? "it was stored").")
     explanation.whatToDo = [.init("Ask about the payment or the session of the sale instead.")]
   }
 
@@ -199,7 +199,7 @@ struct Explainer: Sendable {
         sentence: "No mapping names this \(object.noun)"
           + (object.kind == .price ? "; a mapping of its product applies, if there is one" : "") + ". \(waiting)")
       explanation.whatToDo = [
-        .init("Add a mapping; the sales that wait are fulfilled by it.", "POST", "/stripe/admin/mappings")
+        .init("Add a mapping: it fulfills the sales that wait.", "POST", "/stripe/admin/mappings")
       ]
     } else {
       explanation.verdict = .init(
@@ -221,7 +221,7 @@ struct Explainer: Sendable {
       }
       if let found, !purchases.contains(found) { purchases.append(found) }
       explanation.chain.append(
-        .init(.stripe, "It has made \(session): \(found.map { "purchase \($0)" } ?? "not known here").", at: nil))
+        .init(.stripe, "It created \(session): \(found.map { "purchase \($0)" } ?? "not known here").", at: nil))
     }
     if purchases.isEmpty {
       explanation.verdict = .init(
@@ -248,7 +248,7 @@ struct Explainer: Sendable {
       explanation.verdict = .init(
         code: .notConnected,
         sentence:
-          "Nothing is known of this \(object.noun), and Stripe cannot be asked: the account is not connected in "
+          "Nothing is known about this \(object.noun), and Stripe cannot be asked: the account is not connected in "
           + "\(tenant.livemode ? "live" : "test") mode.")
       explanation.whatToDo = blockage.map(ExplainVerdict.actions) ?? []
       return
@@ -260,8 +260,8 @@ struct Explainer: Sendable {
       explanation.verdict = .init(
         code: .unknownObject,
         sentence: object.kind == .license
-          ? "Nothing by this id is on record: it is no license that was issued here, and no id that Stripe could be asked for."
-          : "No fulfilled sale has this \(object.noun), and Stripe cannot be asked for one alone.")
+          ? "This service has no record of this id: it is no license of ours, and Stripe cannot be asked about such an id."
+          : "No fulfilled sale has this \(object.noun), and Stripe cannot be asked about one alone.")
       explanation.whatToDo = [.init("Ask about the session, the subscription, the invoice or the payment of the sale.")]
     case .missing: try await explainMissing(object, &explanation)
     case .found(let finding): try await explain(finding, object, blockage, &explanation)
@@ -277,12 +277,12 @@ struct Explainer: Sendable {
       return try await body()
     } catch let error as TenantUnavailable {
       let blockage = Blockage(error)
-      explanation.verdict = ExplainVerdict.of(blockage, besides: "Nothing is known here of \(explanation.object.id).")
+      explanation.verdict = ExplainVerdict.of(blockage, besides: "Nothing is known about \(explanation.object.id).")
       explanation.whatToDo = ExplainVerdict.actions(blockage)
     } catch let error as StripeError {
       explanation.verdict = .init(
         code: .stripeUnavailable,
-        sentence: "Nothing is known here of \(explanation.object.id), and Stripe gave no answer: \(error).")
+        sentence: "Nothing is known here about \(explanation.object.id), and Stripe gave no answer: \(error).")
       explanation.whatToDo = [.init("Ask again later.")]
     } catch let error as StripeObjectError {
       explanation.verdict = .init(
@@ -307,7 +307,7 @@ struct Explainer: Sendable {
       code: .unknownObject,
       sentence: "Neither this service nor Stripe knows this \(object.noun) for \(tenant.account) in \(mode) mode.")
     explanation.whatToDo = [
-      .init("Look whether the id is complete, and of this account and mode: Stripe shows another one's ids to nobody.")
+      .init("Check that the id is complete and belongs to this account and mode: Stripe shows no id of another one.")
     ]
   }
 
@@ -343,7 +343,7 @@ struct Explainer: Sendable {
   private func whyUnseen(
     _ finding: LiveLook.Finding, _ object: ExplainedObject, _ connection: Explanation.Connection
   ) async throws -> (why: String, reasons: [Explanation.Reason]) {
-    guard let created = finding.created else { return ("Why no event of it came is not known.", []) }
+    guard let created = finding.created else { return ("It is not known why no event about it arrived.", []) }
     if let installed = connection.installedAt, created < installed {
       return (
         "It is older than the installation of the app (\(installed.inWords)): its events were never sent here.",
@@ -373,7 +373,7 @@ struct Explainer: Sendable {
       Explanation.Reason(
         .event,
         "Stripe made \(event.type) (\(event.id)); "
-          + (here.contains { $0.id == event.id } ? "it came here" : "it never came here")
+          + (here.contains { $0.id == event.id } ? "it arrived here" : "it never arrived here")
           + (event.pendingWebhooks > 0 ? ", and Stripe still tries to deliver it" : "") + ".")
     }
     reasons += here.filter { event in !made.contains { $0.id == event.id } }.map(Self.reason)

@@ -150,7 +150,7 @@ extension Explanation {
       }
     }
     if let outlook = ifTakenUp {
-      lines += ["", "If it is taken up: \(outlook.status.rawValue)\(outlook.reason.map { ". \($0)" } ?? "")"]
+      lines += ["", "If it is ingested: \(outlook.status.rawValue)\(outlook.reason.map { ". \($0)" } ?? "")"]
       lines += (outlook.lines + outlook.steps).map { "  \($0)" }
     }
     if !chain.isEmpty { lines += ["", "Why:"] + chain.map { "  \($0.at.map { "\($0.inWords)  " } ?? "")\($0.says)" } }

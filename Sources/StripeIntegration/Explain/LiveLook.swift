@@ -117,7 +117,7 @@ struct LiveLook: Sendable {
       finding.steps = rehearsal.steps
       finding.decision =
         rehearsal.questions.isEmpty
-        ? rehearsal.decision : Decision(status: .pending, reason: "What is known of it does not settle yet.")
+        ? rehearsal.decision : Decision(status: .pending, reason: "The facts do not decide this yet.")
       return
     }
     var answer = answers[question.key]
@@ -166,7 +166,7 @@ struct LiveLook: Sendable {
     return page.items.compactMap { $0["id"]?.string }
   }
 
-  // MARK: What Stripe told, and to whom
+  // MARK: What Stripe sent, and where
 
   /// Events that Stripe created about an object, if the app may read them and Stripe still keeps them. Nil means not known.
   func events(about id: String, from: Date, to: Date) async -> [StripeEventNotice]? {

@@ -133,13 +133,13 @@ struct MappingApplication {
     switch mapping.reference {
     case .price(let price) where pinnedTerms.price != nil && pinnedTerms.price != price:
       return .impossible(
-        "It was sold at price \(pinnedTerms.price?.rawValue ?? ""), and the mapping is about \(price) now. It keeps its terms."
+        "It was sold at price \(pinnedTerms.price?.rawValue ?? ""), and the mapping now names \(price). It keeps its terms."
       )
     case .product(let product):
       let sold = decision?.lines.first { $0.key == key }?.stripeProduct
       if let sold, sold != product {
         return .impossible(
-          "It is of Stripe product \(sold), and the mapping is about \(product) now. It keeps its terms.")
+          "It is of Stripe product \(sold), and the mapping now names \(product). It keeps its terms.")
       }
     default: break
     }

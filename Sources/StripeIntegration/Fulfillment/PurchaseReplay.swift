@@ -97,7 +97,7 @@ struct PurchaseReplay {
     try await transaction.query(
       """
       INSERT INTO stripe_integration.timeline (account_id, livemode, purchase_id, kind, title, detail)
-      SELECT \(tenant.account)::text, \(tenant.livemode)::boolean, purchase_id, 'note', 'Replay asked for.', \(actor)::text
+      SELECT \(tenant.account)::text, \(tenant.livemode)::boolean, purchase_id, 'note', 'Replay requested.', \(actor)::text
         FROM unnest(\(ids)::text[]) AS purchase_id
       """)
     try await TenantQueue.enqueue(tenant, in: .purchases, transaction)

@@ -19,7 +19,7 @@ package struct Reconciler: Sendable {
   let vault: KeyVault
   let redis: RedisClient?
   let recent: RecentEvents
-  /// Told of each step that was done.
+  /// Called after each step that was done.
   let listeners: [any StepListener]
   let clock: @Sendable () -> Date
   let logger: Logger
@@ -65,7 +65,7 @@ package struct Reconciler: Sendable {
       logger.warning("purchase needs a person", metadata: metadata)
     case .outage(let outage):
       metadata["reason"] = "\(outage.detail)"
-      logger.info("the other side is away", metadata: metadata)
+      logger.info("Stripe or LicenseKit is unavailable", metadata: metadata)
     case .blocked: break
     }
     await recent.invalidate(tenant)

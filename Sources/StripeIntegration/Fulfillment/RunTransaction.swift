@@ -119,10 +119,10 @@ struct RunTransaction {
   private func noteChange(_ unit: UnitKey, _ license: LicenseID, _ changes: Set<ManualOverride>) async throws {
     let what =
       changes.isEmpty
-      ? "is as this service left it again" : "was \(changes.sorted().map(\.sentence).joined(separator: " and "))"
+      ? "is again as this service left it" : "was \(changes.sorted().map(\.sentence).joined(separator: " and "))"
     try await timeline.add(
       .note, "License \(unit.ordinal) of line \(unit.line) \(what) at LicenseKit.",
-      detail: "License \(license). What is changed by hand is left so until it is released.")
+      detail: "License \(license). This service leaves the change as it is until the license is released.")
   }
 
   // MARK: What was done
@@ -164,7 +164,7 @@ struct RunTransaction {
       let sentence = Blockage(unavailable).sentence
       try await lease.release(retryAt: nil, attempts: attempts, reason: sentence, in: transaction)
       if lease.reason != sentence {
-        try await timeline.add(.note, "Waits until the connection is mended.", detail: sentence)
+        try await timeline.add(.note, "Waits until the connection works again.", detail: sentence)
       }
     }
   }

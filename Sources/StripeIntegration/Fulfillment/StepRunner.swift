@@ -290,7 +290,7 @@ struct StepRunner {
       // hand.
       let known = try await licenseKit.getLicense(license)
       guard let expiresAt = known.expiresAt, expiresAt >= until else { throw error }
-      return StepOutcome(result: .done, note: "It is valid longer already.")
+      return StepOutcome(result: .done, note: "It is already valid for longer.")
     }
   }
 

@@ -166,7 +166,7 @@ struct JobRunner: Service {
       }
     case .block(let unavailable):
       logger.warning(
-        "tenant is parked",
+        "tenant is blocked",
         metadata: ["tenant": "\(lease.job.tenant)", "reason": "\(unavailable.reason.rawValue)"])
       try await finish(lease) { lease, transaction in
         try await lease.release(reason: "Waiting: \(unavailable)", in: transaction)

@@ -51,7 +51,7 @@ struct DriftDetector: Service {
 
   private func detectContinuously() async {
     await WorkLoop(
-      name: "watching licenses", wakeUp: WakeUp(), pollInterval: min(interval, .seconds(30)), logger: logger
+      name: "drift detector", wakeUp: WakeUp(), pollInterval: min(interval, .seconds(30)), logger: logger
     ).run {
       guard let tenant = try await claim() else { return false }
       await look(at: tenant)
@@ -86,7 +86,7 @@ struct DriftDetector: Service {
       }
     } catch {
       let why = (error as? LicenseKitError)?.description ?? "\(type(of: error))"
-      logger.notice("trail of events not read", metadata: ["tenant": "\(tenant)", "reason": "\(why)"])
+      logger.notice("events of LicenseKit cannot be read", metadata: ["tenant": "\(tenant)", "reason": "\(why)"])
       try? await note(why, of: tenant)
     }
   }

@@ -6,7 +6,7 @@ import Tenancy
 /// Removes events that are so old that Stripe itself could not deliver them again.
 ///
 /// Stripe lists and resends events for 30 days (Stripe docs, "Webhooks"), so an older id cannot come again. Events that wait
-/// for an account to be connected expire after the same time. Facts, purchases and their stories stay.
+/// for an account to be connected expire after the same time. Facts, purchases and their timelines stay.
 struct EventRetention: RetentionRule {
   static let age = "30 days"
 

@@ -63,7 +63,7 @@ package struct OperatorTools: Sendable {
           + InboxReader.State.allCases.map(\.rawValue).joined(separator: ", ")
       }
       let isEvent = id?.hasPrefix("evt_") ?? false
-      return subject == nil && !isEvent ? "name one purchase or event, or narrow the replay down with an option" : nil
+      return subject == nil && !isEvent ? "give one purchase or event, or an option that narrows the replay" : nil
     }
   }
 
@@ -93,7 +93,7 @@ package struct OperatorTools: Sendable {
     let export = try await BuyerRequests(database: database, licenseKit: reconciler.licenseKit)
       .export(id, of: tenant) { Self.entry("buyer.export", $0) }
     guard let export else {
-      print("Nothing is known of \(id).")
+      print("Nothing is known about \(id).")
       return .needsAttention
     }
     print(try JSONCoding.encode(export).text())
@@ -107,7 +107,7 @@ package struct OperatorTools: Sendable {
     let erasure = try await BuyerRequests(database: database, licenseKit: reconciler.licenseKit)
       .erase(id, of: tenant) { Self.entry("buyer.erase", $0) }
     guard let erasure else {
-      print("Nothing is known of \(id).")
+      print("Nothing is known about \(id).")
       return .needsAttention
     }
     print(
@@ -148,7 +148,7 @@ package struct OperatorTools: Sendable {
           actor: "operator (command line)", action: "\(subject.name).replay", target: subject.name, requestID: nil,
           detail: "\(count)"))
     }
-    print("\(count) \(subject.name) are replayed. A running service takes them up; 'reconcile' does it here.")
+    print("\(count) \(subject.name) are queued for replay. A running service processes them; 'reconcile' does so here.")
     return .done
   }
 

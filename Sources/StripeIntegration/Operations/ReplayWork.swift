@@ -136,7 +136,7 @@ struct ReplayWork: JobWork {
     switch parameters["what"]?.string {
     case "fulfillments": return .fulfillments(try JSONCoding.decode(PurchaseFilter.self, from: filter))
     case "events": return .events(try JSONCoding.decode(EventFilter.self, from: filter))
-    default: throw JobFailure(reason: "The job does not say what to replay. Ask for it anew.")
+    default: throw JobFailure(reason: "The job does not say what to replay. Request the replay again.")
     }
   }
 

@@ -72,7 +72,7 @@ package struct Workers: Service {
       } catch {
         rounds.failed(tenant)
         logger.error(
-          "events not routed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
+          "events could not be routed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
       }
       if Task.isCancelled { break }
     }
@@ -98,7 +98,7 @@ package struct Workers: Service {
       _ = claim.end(nil)
     } catch {
       if !claim.end(error), !Task.isCancelled {
-        logger.error("turn failed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
+        logger.error("queue claim failed", metadata: ["tenant": "\(tenant)", "error": "\(Self.describe(error))"])
       }
     }
   }
@@ -193,12 +193,12 @@ package struct Workers: Service {
   }
 
   private func openBreaker(of tenant: Tenant, for outage: Outage) async throws {
-    logger.warning("tenant is left in peace for a while", metadata: ["tenant": "\(tenant)", "reason": "\(outage)"])
+    logger.warning("circuit breaker is open", metadata: ["tenant": "\(tenant)", "reason": "\(outage)"])
     try await breaker.open(tenant, for: outage)
   }
 
   private func block(_ tenant: Tenant, _ unavailable: TenantUnavailable) async throws {
-    logger.warning("tenant is parked", metadata: ["tenant": "\(tenant)", "reason": "\(unavailable.reason.rawValue)"])
+    logger.warning("tenant is blocked", metadata: ["tenant": "\(tenant)", "reason": "\(unavailable.reason.rawValue)"])
     try await blocking.block(tenant, unavailable)
   }
 }

@@ -40,7 +40,7 @@ struct BuyerRecords {
     return Buyer(customer: nil, purchases: [purchase])
   }
 
-  /// A Stripe customer; nil if nothing was ever heard of that customer.
+  /// A Stripe customer; nil if that customer is unknown.
   func buyer(_ customer: Stripe.CustomerID) async throws -> Buyer? {
     let purchases: [PurchaseID] = try await transaction.query(
       """
@@ -78,7 +78,7 @@ struct BuyerRecords {
 
   // MARK: Reading
 
-  /// What is known of the buyer, by the object that it comes from.
+  /// What is known about the buyer, by the object that it comes from.
   func facts(about ids: [String]) async throws -> [(key: String, snapshot: JSONValue)] {
     try await transaction.query(
       """

@@ -24,7 +24,7 @@ struct FactStore {
   }
 
   /// Stores one more version of a fact. The order of the calls does not matter.
-  /// - Returns: whether that told anything new.
+  /// - Returns: whether that added anything new.
   @discardableResult
   func learn(_ fact: Fact) async throws -> Bool {
     let known = try await self.fact(fact.key)

@@ -69,7 +69,7 @@ package struct SubmissionProbe: Sendable {
         }
         return target.hasPrefix(AuthorizeLink.defaultBase + "?") ? nil : "it leads to \(target.prefix { $0 != "?" })"
       },
-      Probe("OAuth", "an installation carries a state of its own, kept in the browser that began it") {
+      Probe("OAuth", "each installation has a state of its own, kept in the browser that began it") {
         var states: Set<String> = []
         for _ in 0..<2 {
           let answer = try await send("GET", "/stripe/oauth/install")
@@ -100,7 +100,7 @@ package struct SubmissionProbe: Sendable {
     let attributes = cookie.lowercased().split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
     if !attributes.contains("httponly") { return "scripts may read its cookie" }
     if configuration.usesSecureCookies, !attributes.contains("secure") {
-      return "its cookie goes over plain HTTP as well"
+      return "its cookie is sent over plain HTTP too"
     }
     return nil
   }
@@ -117,16 +117,16 @@ package struct SubmissionProbe: Sendable {
         }
         return Self.expect(204, answer)
       },
-      Probe("Endpoints", "what Stripe did not sign is refused, readably") {
+      Probe("Endpoints", "an unsigned request is refused, and a script can read the refusal") {
         let answer = try await send("POST", "/stripe/app/customer", [("Origin", "null")])
         guard answer.headers["Access-Control-Allow-Origin"] == "null" else { return "the refusal has no CORS headers" }
         return Self.expect(401, answer)
       },
       Probe("Defaults", "scripts of other pages may not read the answers") {
         let answer = try await send("OPTIONS", "/stripe/app/customer", Self.preflight(from: "https://review.example"))
-        return answer.headers["Access-Control-Allow-Origin"].map { "https://review.example is let in with \($0)" }
+        return answer.headers["Access-Control-Allow-Origin"].map { "https://review.example is allowed with \($0)" }
       },
-      Probe("Defaults", "without a token nothing is shown of any account") {
+      Probe("Defaults", "nothing of any account is shown without a token") {
         Self.expect(401, try await send("GET", "/stripe/admin/connections"))
       },
     ]
@@ -148,7 +148,7 @@ package struct SubmissionProbe: Sendable {
       }
     ]
       + SubmissionReview.uninstallEvents.map { type in
-        Probe("Uninstall", "\(type) is taken in as Stripe signs it, and not otherwise") { try await deliver(type) }
+        Probe("Uninstall", "\(type) is accepted only with Stripe's signature") { try await deliver(type) }
       }
   }
 
@@ -189,6 +189,6 @@ package struct SubmissionProbe: Sendable {
   }
 
   private static func expect(_ status: Int, _ answer: HTTPTransportResponse) -> String? {
-    answer.status == status ? nil : "it answers \(answer.status) in place of \(status)"
+    answer.status == status ? nil : "it answers \(answer.status) instead of \(status)"
   }
 }

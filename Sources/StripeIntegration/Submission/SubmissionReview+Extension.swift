@@ -8,17 +8,17 @@ extension SubmissionReview {
     let viewports = namedViews.map(\.viewport)
     let sources = ViewSource.read(namedViews.map(\.component), in: folder)
     return [
-      SubmissionFinding("Settings", "there is a settings page, where the app is authorized again and disconnected") {
+      SubmissionFinding("Settings", "a settings page lets a person authorize the app again and disconnect it") {
         guard let view = namedViews.first(where: { $0.viewport == "settings" }) else {
           return "no view for the viewport settings"
         }
         let missing = ["install_url", "disconnect"].filter { sources[view.component]?.mentions($0) == false }
         return missing.isEmpty ? nil : "\(view.component) has nothing of \(missing.joined(separator: " and "))"
       },
-      SubmissionFinding("Settings", "a person is led on after the installation") {
+      SubmissionFinding("Settings", "the app leads a person on after the installation") {
         manifest["post_install_action"]?["type"]?.string == nil ? "post_install_action is missing" : nil
       },
-      SubmissionFinding("Functionality", "the views that licenses are shown in are there") {
+      SubmissionFinding("Functionality", "there are views that show the licenses") {
         let missing = Self.objects.filter { !viewports.contains("stripe.dashboard.\($0).detail") }
         return missing.isEmpty ? nil : "no view beside \(missing.joined(separator: ", "))"
       },
@@ -32,15 +32,15 @@ extension SubmissionReview {
             return source.isExported ? nil : "\(source.path) does not export \(view.component) by default"
           })
       },
-      SubmissionFinding("Views", "each view reads what the page has that it is registered for") {
+      SubmissionFinding("Views", "each view reads only what its page has") {
         if let twice = viewports.first(where: { one in viewports.count { $0 == one } > 1 }) {
           return "\(twice) is registered twice"
         }
         return Self.listed(
           namedViews.compactMap { view in sources[view.component].flatMap { Self.mismatch($0, at: view.viewport) } })
       },
-      SubmissionFinding("Views", "no view takes for granted what a page may lack") {
-        Self.listed(Set(sources.values.flatMap(\.unguardedReads)).sorted().map { "\($0) stands unguarded" })
+      SubmissionFinding("Views", "no view relies on what a page may lack") {
+        Self.listed(Set(sources.values.flatMap(\.unguardedReads)).sorted().map { "\($0) is unguarded" })
       },
       SubmissionFinding("Onboarding", "each step of the setup has one main act") {
         Self.listed(
@@ -72,11 +72,11 @@ extension SubmissionReview {
     let listed = manifest["permissions"]?.array ?? []
     let names = listed.compactMap { $0["permission"]?.string }
     return [
-      SubmissionFinding("Permissions", "every permission that the service uses is asked for") {
+      SubmissionFinding("Permissions", "every permission that the service uses is requested") {
         let missing = PermissionTable.used.subtracting(names).sorted()
         return missing.isEmpty ? nil : "missing: \(missing.joined(separator: ", "))"
       },
-      SubmissionFinding("Permissions", "none is asked for that is not used, or twice") {
+      SubmissionFinding("Permissions", "no unused permission is requested, and none twice") {
         let unused = Set(names).subtracting(PermissionTable.used).sorted()
         if !unused.isEmpty { return "not used: \(unused.joined(separator: ", "))" }
         return names.first { name in names.count { $0 == name } > 1 }.map { "\($0) stands there twice" }
@@ -85,16 +85,16 @@ extension SubmissionReview {
         let silent = listed.filter { $0["purpose"]?.string?.isEmpty ?? true }.compactMap { $0["permission"]?.string }
         return silent.isEmpty ? nil : "without a purpose: \(silent.joined(separator: ", "))"
       },
-      SubmissionFinding("Permissions", "what the listing and the test plan speak of is asked for") {
+      SubmissionFinding("Permissions", "every permission that the listing and the test plan mention is requested") {
         let text = ListingText((listingTexts + testPlanTexts).map(\.text).joined(separator: ". "))
         let missing = PermissionTable.described.filter { entry in
           !names.contains(entry.permission) && entry.words.contains(where: text.contains)
         }
         return missing.isEmpty
           ? nil
-          : missing.map { "\($0.permission) for \"\($0.words[0])\"" }.joined(separator: ", ") + " is not asked for"
+          : missing.map { "\($0.permission) for \"\($0.words[0])\"" }.joined(separator: ", ") + " is not requested"
       },
-      SubmissionFinding("Permissions", "the documentation describes those that are asked for, and no other") {
+      SubmissionFinding("Permissions", "the documentation describes the requested permissions and no others") {
         guard let document = folder.text(Self.documentation) else { return nil }
         let names = Set(names)
         // The document puts code between backticks.

@@ -52,17 +52,17 @@ extension SubmissionReview {
     guard let address, !address.isEmpty else { return "install_url is missing in listing.json" }
     guard let parts = URLComponents(string: address), parts.scheme == "https", let host = parts.host?.lowercased()
     else {
-      return "\(address) is no HTTPS address"
+      return "\(address) is not an HTTPS address"
     }
     if let mark = ChannelLink.mark(in: address) { return "\(address) is a link of a test channel: \(mark)" }
     if host == "stripe.com" || host.hasSuffix(".stripe.com") {
-      return "\(address) is a page of Stripe's, not the product"
+      return "\(address) is a page of Stripe, not of the product"
     }
     guard host == Self.host(publicBaseURL) else {
       return "\(address) is not of the service, \(publicBaseURL)/stripe/oauth/install"
     }
     guard ["/stripe/oauth/install", "/stripe/console", "/stripe/console/"].contains(parts.path) else {
-      return "\(parts.path) begins no installation; \(publicBaseURL)/stripe/oauth/install does"
+      return "\(parts.path) does not begin an installation; \(publicBaseURL)/stripe/oauth/install does"
     }
     let mode = parts.queryItems?.last { $0.name == "mode" }?.value
     return mode == nil || mode == "live" ? nil : "it installs in \(mode ?? "another") mode"

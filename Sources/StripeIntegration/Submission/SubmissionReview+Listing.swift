@@ -10,16 +10,16 @@ extension SubmissionReview {
   var name: [SubmissionFinding] {
     let name = manifest["name"]?.string ?? ""
     return [
-      SubmissionFinding("Listing", "the name is at most 35 characters, and the manifest's") {
+      SubmissionFinding("Listing", "the name is at most 35 characters and equals the manifest's") {
         guard (1...35).contains(name.count) else { return "the name has \(name.count) characters" }
         return listing["name"]?.string == name ? nil : "listing.json says \(listing["name"]?.string ?? "nothing")"
       },
-      SubmissionFinding("Listing", "the name holds none of the words that are not allowed") {
+      SubmissionFinding("Listing", "the name contains no forbidden word") {
         Self.forbiddenInNames.first { name.lowercased().contains($0) }.map { "it holds \"\($0)\"" }
       },
       SubmissionFinding("Listing", "the icon is a PNG of 300 by 300") {
         guard let path = manifest["icon"]?.string, let size = folder.bytes(path).flatMap(PNGSize.init) else {
-          return "icon is missing, or no PNG"
+          return "icon is missing, or not a PNG"
         }
         return size == PNGSize(width: 300, height: 300) ? nil : "it is \(size.width) by \(size.height)"
       },
@@ -72,7 +72,7 @@ extension SubmissionReview {
       SubmissionFinding("Screenshots", "each picture is a PNG at least 1600 wide and at most 10 MB") {
         for (number, feature) in features.enumerated() {
           guard let path = feature["image"]?.string, let bytes = folder.bytes(path), let size = PNGSize(bytes) else {
-            return "picture of feature \(number + 1): missing, or no PNG"
+            return "picture of feature \(number + 1): missing, or not a PNG"
           }
           if size.width < 1_600 { return "\(path) is \(size.width) wide" }
           if bytes.count > 10 * 1_048_576 { return "\(path) has \(bytes.count) bytes" }
@@ -88,10 +88,10 @@ extension SubmissionReview {
       SubmissionFinding("Privacy", "terms of service are public") { address(listing["terms_of_service_url"]) },
       SubmissionFinding("Support", "an e-mail address is given, of a role on the product's domain") {
         guard let text = listing["support_email"]?.string else { return "support_email is missing" }
-        guard let address = SupportAddress(text) else { return "\(text) is no mail address" }
+        guard let address = SupportAddress(text) else { return "\(text) is not a mail address" }
         return address.problem(hosts: productHosts)
       },
-      SubmissionFinding("Support", "a time is promised within which it is answered") {
+      SubmissionFinding("Support", "the listing promises a time to answer within") {
         length(listing["support_response_time"], atMost: 200)
       },
       SubmissionFinding("Support", "there is public documentation") { address(listing["documentation_url"]) },

@@ -40,7 +40,7 @@ extension SubmissionReview {
       SubmissionFinding("Defaults", "cookies are sent over HTTPS only") {
         configuration.usesSecureCookies ? nil : "STRIPE_PUBLIC_BASE_URL is not HTTPS"
       },
-      SubmissionFinding("Defaults", "scripts of named origins alone may read the answers") {
+      SubmissionFinding("Defaults", "only scripts of named origins may read the answers") {
         let origins = configuration.allowedOrigins
         if origins.isEmpty { return "STRIPE_APP_ALLOWED_ORIGINS names none" }
         return origins.first { $0 != "null" && !($0.hasPrefix("https://") && !$0.contains("*")) }

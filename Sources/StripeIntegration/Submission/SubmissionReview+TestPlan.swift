@@ -12,7 +12,7 @@ extension SubmissionReview {
 
   var testPlan: [SubmissionFinding] {
     [
-      SubmissionFinding("Test plan", "there are steps that a reviewer can follow, each with what is to be seen") {
+      SubmissionFinding("Test plan", "there are steps that a reviewer can follow, each with its result") {
         guard steps.count >= 3 else { return "there are \(steps.count) steps" }
         let bare = steps.firstIndex { ($0["do"]?.string ?? "").isEmpty || ($0["see"]?.string ?? "").isEmpty }
         return bare.map { "step \($0 + 1) lacks \"do\" or \"see\"" }
@@ -21,7 +21,7 @@ extension SubmissionReview {
         steps.firstIndex { step in step["do"]?.string.map { !Self.isOneAct($0) } ?? true }
           .map { "step \($0 + 1) has more than one, or none" }
       },
-      SubmissionFinding("Test plan", "a test account with every role is named, and how to sign in") {
+      SubmissionFinding("Test plan", "a test account with every role is named, with the way to sign in") {
         length(listing["test_plan"]?["account"], atMost: 500)
       },
     ]
@@ -37,7 +37,7 @@ extension SubmissionReview {
     [
       SubmissionFinding("Account", "the account that owns the app publishes no other") {
         listing["only_published_app"]?.bool == true
-          ? nil : "only the owner knows: see to it, then set only_published_app in listing.json to true"
+          ? nil : "only the owner knows this: check it, then set only_published_app in listing.json to true"
       },
       SubmissionFinding("Account", "the manifest is of the app whose installations the service follows") {
         manifest["id"]?.string == configuration.appID

@@ -56,7 +56,7 @@ package struct SubmissionReview: Sendable {
 
   func address(_ value: JSONValue?) -> String? {
     guard let text = value?.string, !text.isEmpty else { return "it is missing in listing.json" }
-    return text.hasPrefix("https://") ? nil : "\(text) is no HTTPS address"
+    return text.hasPrefix("https://") ? nil : "\(text) is not an HTTPS address"
   }
 
   /// The host of an address; nil if it has none.

@@ -14,9 +14,9 @@ struct SupportAddress: Hashable, Sendable {
 
   /// - Parameter hosts: where the product is found.
   func problem(hosts: [String]) -> String? {
-    if Self.freeMail.contains(domain) { return "\(domain) gives addresses to anybody; use the product's own domain" }
+    if Self.freeMail.contains(domain) { return "\(domain) gives an address to anybody; use the product's own domain" }
     if !mailbox.split(whereSeparator: { ".-_".contains($0) }).contains(where: { Self.roles.contains(String($0)) }) {
-      return "\(mailbox)@ reads like a person's; use a role such as support@ or help@"
+      return "\(mailbox)@ looks like a person's address; use a role such as support@ or help@"
     }
     guard hosts.contains(where: { Self.areRelated(domain, $0) }) else {
       return "\(domain) is not the product's domain (\(hosts.joined(separator: ", ")))"

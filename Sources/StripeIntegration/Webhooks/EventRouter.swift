@@ -383,7 +383,7 @@ struct EventRouter: Sendable {
       return Outcome(.done, "The list of installations is read soon.")
     case .eventSync:
       guard connection.isConnected else {
-        return Outcome(.ignored, "The account is not connected: its events are read then.")
+        return Outcome(.ignored, "The account is not connected: its events are read when it is.")
       }
       try await alerts.raised(tenant, in: index.transaction)
       return Outcome(.done, "Stripe could not make events: its list of events is read.")
@@ -403,7 +403,7 @@ struct EventRouter: Sendable {
     if case .customer(let customer) = snapshot, customer.isDeleted {
       let records = BuyerRecords(tenant: index.tenant, transaction: index.transaction)
       if let buyer = try await records.buyer(customer.id) { try await records.erase(buyer, withEvents: false) }
-      return Outcome(.done, "Remembered, and the name and addresses of the buyer were erased.")
+      return Outcome(.done, "Stored, and the name and addresses of the buyer were erased.")
     }
     if request == .none { return Outcome(.done, "Remembered.") }
     if request == .buyer { return try await look(atNewestOf: snapshot.customer, index) }
@@ -413,7 +413,7 @@ struct EventRouter: Sendable {
       let purchase = try await index.purchase(
         of: snapshot.aliases + (newest?.aliases ?? []), creating: request == .always)
     else {
-      return Outcome(.done, "Remembered; it belongs to no known purchase.")
+      return Outcome(.done, "Stored; it belongs to no known purchase.")
     }
     let timeline = Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
     try await timeline.add(
@@ -452,7 +452,7 @@ struct EventRouter: Sendable {
     return Outcome(
       .done,
       purchases.isEmpty
-        ? "Remembered; it belongs to no known purchase." : "Purchases \(purchases.joined(separator: ", "))")
+        ? "Stored; it belongs to no known purchase." : "Purchases \(purchases.joined(separator: ", "))")
   }
 
   /// A buyer's record is shared by all of the buyer's purchases, so a look at one of them brings it up to date.
@@ -469,7 +469,7 @@ struct EventRouter: Sendable {
        LIMIT 1
       """
     ).first?.get("purchase_id", as: PurchaseID.self)
-    guard let purchase else { return Outcome(.done, "Remembered; nothing was sold to this customer.") }
+    guard let purchase else { return Outcome(.done, "Stored; nothing was sold to this customer.") }
     try await index.requestReconcile(of: purchase)
     return Outcome(.done, "Purchase \(purchase)")
   }

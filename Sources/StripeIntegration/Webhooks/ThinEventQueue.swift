@@ -17,7 +17,7 @@ struct ThinEventQueue {
   let tenant: Tenant
   let transaction: PostgresTransaction
 
-  static let outcome = "Waits until its object is asked for at Stripe."
+  static let outcome = "Waits until its object is read from Stripe."
 
   /// Has the objects of events asked for under the tenant's next claim.
   func ask(_ events: [String]) async throws {

@@ -113,12 +113,12 @@ struct ThinEvents: Sendable {
     let failed = rows.filter { found.bodies[$0] == nil }
     try await change(tenant) { queue in
       try await queue.complete(found.bodies)
-      try await queue.fail(failed, reason: "The object cannot be asked for at Stripe: \(found.reason)")
+      try await queue.fail(failed, reason: "The object cannot be read from Stripe: \(found.reason)")
     }
     guard !failed.isEmpty else { return .completed(found.bodies.count) }
     await recent.invalidate(tenant)
     logger.warning(
-      "the object of a thin event cannot be asked for", metadata: ["tenant": "\(tenant)", "count": "\(failed.count)"])
+      "the object of a thin event cannot be read", metadata: ["tenant": "\(tenant)", "count": "\(failed.count)"])
     return .completed(found.bodies.count)
   }
 

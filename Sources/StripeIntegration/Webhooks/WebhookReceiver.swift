@@ -90,7 +90,7 @@ struct WebhookReceiver: Sendable {
     refused.increment()
     return APIFailure(
       .badRequest, code: "SIGNATURE_INVALID",
-      message: "The Stripe-Signature header does not fit the body.",
+      message: "The Stripe-Signature header does not match the body.",
       detail:
         "expected a v1 signature of one of the endpoint's secrets (a live event's of live mode), at most 300 s old; "
         + "found: \(error.code)")
@@ -104,7 +104,7 @@ struct WebhookReceiver: Sendable {
     do {
       try await inbox.store(item)
     } catch {
-      logger.error("event not stored", metadata: ["tenant": "\(item.tenant)", "error": "\(error)"])
+      logger.error("an event could not be stored", metadata: ["tenant": "\(item.tenant)", "error": "\(error)"])
       throw APIFailure.unavailable(
         "The event could not be stored; deliver it again.", code: "STORAGE_UNAVAILABLE", retryAfter: .seconds(5))
     }
@@ -117,9 +117,9 @@ struct WebhookReceiver: Sendable {
     do {
       try await developerEvents.take(event, signedFor: signedFor)
     } catch {
-      logger.error("event of the developer's not taken in", metadata: ["error": "\(error)"])
+      logger.error("an event of the developer's account was not processed", metadata: ["error": "\(error)"])
       throw APIFailure.unavailable(
-        "The event could not be taken in; deliver it again.", code: "STORAGE_UNAVAILABLE", retryAfter: .seconds(5))
+        "The event could not be processed; deliver it again.", code: "STORAGE_UNAVAILABLE", retryAfter: .seconds(5))
     }
   }
 

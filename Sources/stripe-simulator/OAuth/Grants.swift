@@ -93,7 +93,7 @@ extension World {
     tenant(key).emit("apps.install.deleted", installation.rendering, previous: nil)
   }
 
-  /// Changes what an installation may do; `apps.install.updated` tells of it.
+  /// Changes what an installation may do, and sends `apps.install.updated`.
   func changeInstallation(_ key: Installation.Key, _ change: (inout Installation) -> Void) {
     guard let former = installations[key] else { return }
     var installation = former

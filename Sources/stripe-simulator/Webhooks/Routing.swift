@@ -40,7 +40,7 @@ extension World {
     }
   }
 
-  /// Whether the endpoint asked for such events, the app may hear of them, and they reach the endpoint's environment.
+  /// Whether the endpoint asked for such events, the app may read them, and they reach the endpoint's environment.
   private func hears(_ endpoint: Endpoint, _ event: EventRecord, of tenant: Tenant) -> Bool {
     guard endpoint.isEnabled, endpoint.connect, endpoint.wants(event.type) else { return false }
     if event.type == "invoice_payment.paid", !endpoint.version.hasInvoicePaymentEvents { return false }

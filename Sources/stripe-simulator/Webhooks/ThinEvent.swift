@@ -1,6 +1,6 @@
 import JSON
 
-/// What a thin event is about: the object's kind and id. Only objects that can be fetched are pointed to.
+/// What a thin event is about: the object's kind and id. It names only objects that can be fetched.
 struct RelatedObject: Sendable {
   let type: String
   let id: String

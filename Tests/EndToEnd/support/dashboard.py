@@ -1,5 +1,5 @@
-"""The Stripe Dashboard, as far as the extension needs one: a page that shows a view in a sandboxed frame, whatever signs its
-requests, and a real browser in front of it."""
+"""What the extension needs of the Stripe Dashboard: a page that shows a view in a sandboxed frame and signs its requests,
+and a real browser that opens it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Host:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def origin(self, name: str) -> str:
-        """The host under a name of its own. Browsers take every name under `localhost` for this machine."""
+        """The host under its own name. Browsers resolve every name under `localhost` to this machine."""
         return f"http://{name}.localhost:{self.port}"
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class Screen:
         return [control.get_attribute("aria-label") or control.text for control in controls]
 
     def press(self, label: str) -> "Screen":
-        """Presses the last control of this name: what was opened last lies on top."""
+        """Presses the last control of this name, because what opened last is on top."""
         controls = self.browser.driver.find_elements(By.CSS_SELECTOR, "button, a, summary")
         named = [c for c in controls if (c.get_attribute("aria-label") or c.text).split("\n")[0] == label]
         assert named, f"nothing is called {label!r}: {self.labels()}"
@@ -142,7 +142,7 @@ class Screen:
         raise AssertionError(f"no link is called {label!r}")
 
     def fetch(self, url: str, method: str, headers: dict[str, str], body: str | None) -> dict[str, Any]:
-        """Sends a request as a script of this page: with its origin, its preflight, and what it may read of the answer."""
+        """Sends a request as a script of this page does: with its origin and preflight. Returns what it may read."""
         return self.browser.driver.execute_async_script(
             """
             const [url, method, headers, body, done] = arguments;
@@ -154,7 +154,7 @@ class Screen:
         )
 
     def picture(self, path: Path) -> None:
-        """The whole frame, as high as what it shows."""
+        """The whole frame, as high as its content."""
         driver = self.browser.driver
         height = driver.execute_script(
             """
@@ -206,7 +206,7 @@ class Dashboard:
         return Screen(self.browser)
 
     def plain_page(self, origin: str) -> Screen:
-        """A page of an origin of its own, without any frame."""
+        """A page with another origin, without any frame."""
         self.browser.driver.get(f"{origin}/harness.css")
         return Screen(self.browser)
 

@@ -25,7 +25,7 @@ OWNER = "licensekit_plain"
 def psql(url: str, statement: str, as_owner: bool = False) -> str:
     """Runs one statement in the database of this URL and returns its rows, one a line, columns separated by '|'.
 
-    It sees all rows, unless `as_owner` asks for what the product's own user sees.
+    It sees all rows. With `as_owner` it sees only what the product's own user sees.
     """
     done = subprocess.run(
         ["psql", url if as_owner else as_observer(url), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement],

@@ -16,7 +16,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Times stay text, as they are in JSON."""
+    """Times stay text, as in JSON."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -66,13 +66,13 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_bodies() -> set[str]:
-    """The bodies that the contract leaves open to members nobody knows."""
+    """The bodies for which the contract allows unknown members."""
     return {operation["body"] for operation in contract().values() if operation.get("openBody")}
 
 
 @cache
 def strict() -> dict[str, Any]:
-    """The document with every object of an answer closed: a member that is not described is a fault, here. For readers
+    """The document with every object of an answer closed: here a member that is not described is an error. For readers
     the objects stay open, so that members can be added."""
     closed = json.loads(json.dumps(document()))
     for name, schema in closed["components"]["schemas"].items():

@@ -1,4 +1,4 @@
-"""Small things that tests of the LicenseKit API through the official client have in common."""
+"""Helpers for tests of the LicenseKit API through the official client."""
 
 from __future__ import annotations
 

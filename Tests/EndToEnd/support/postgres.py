@@ -1,4 +1,4 @@
-"""Servers of the tests' own: a Postgres that may be made read-only or promoted, a PgBouncer, and an address that moves."""
+"""Servers for single tests: a Postgres that becomes read-only or is promoted, a PgBouncer, and an address that moves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _as_postgres(command: Sequence[str]) -> list[str]:
 
 
 class Postgres:
-    """One server on a port of its own, with a database for the plain user of docs/operating.md."""
+    """One server on its own port, with a database for the plain user of docs/operating.md."""
 
     def __init__(
         self, folder: Path, name: str = "pg", copy_of: "Postgres | None" = None, with_user: bool = True
@@ -84,7 +84,7 @@ class Postgres:
         return done.stdout.strip()
 
     def turn_read_only(self, on: bool) -> None:
-        """As managed services do when the disk is full: sessions stay, and are told."""
+        """Does what managed services do when the disk is full: sessions stay, and get an error."""
         if on:
             self.sql("ALTER SYSTEM SET default_transaction_read_only = on", "postgres")
         else:
@@ -96,7 +96,7 @@ class Postgres:
 
 
 class PgBouncer:
-    """Between the product and a Postgres, in one of its modes."""
+    """A PgBouncer between the product and a Postgres, in one of its modes."""
 
     def __init__(self, folder: Path, server: Postgres, mode: str, ignored: str = "extra_float_digits") -> None:
         self.port = free_port()
@@ -136,7 +136,7 @@ default_pool_size = 60
 
 
 class MovingAddress:
-    """An address that leads to one server and later to another, as the name of a primary does. What is connected stays."""
+    """An address that leads to one server and later to another, as a primary's name does. Open connections stay."""
 
     def __init__(self, port: int) -> None:
         self.target = port

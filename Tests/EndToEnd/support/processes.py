@@ -1,4 +1,4 @@
-"""Real processes, started and stopped by the tests. None outlives the test run, not even when that is killed."""
+"""Real processes, started and stopped by the tests. None outlives the test run, even if the run is killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class Process:
-    """One command with its environment and log. It can be killed and started again, as the same thing."""
+    """One command with its environment and log. It can be killed and started again with the same ones."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self.name = name
@@ -42,7 +42,7 @@ class Process:
 
     def start(self) -> None:
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-        # The kernel ends it when this process ends, however that happens.
+        # The kernel ends it when this process ends for any reason.
         prefix = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
@@ -58,7 +58,7 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def wait_until(self, ready, what: str, seconds: float = 30) -> None:
-        """Waits until `ready()` is true; fails with the end of the log when the process ends or time runs out."""
+        """Waits until `ready()` is true. Fails with the end of the log when the process ends or the time is over."""
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.is_running:
@@ -72,7 +72,7 @@ class Process:
         return self._process.wait(seconds)
 
     def terminate(self, seconds: float = 15) -> int:
-        """Asks it to end, as an operator's restart does, and returns its exit status."""
+        """Asks the process to end, as an operator's restart does, and returns its exit status."""
         assert self._process is not None
         if self.is_running:
             self._process.send_signal(signal.SIGTERM)
@@ -83,7 +83,7 @@ class Process:
             raise AssertionError(f"{self.name} did not end within {seconds} s of SIGTERM.\n{self.log_tail()}") from None
 
     def kill(self) -> None:
-        """kill -9: no goodbye."""
+        """Ends the process with kill -9."""
         if self._process is not None and self.is_running:
             self._process.kill()
             self._process.wait()

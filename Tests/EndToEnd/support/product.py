@@ -21,7 +21,7 @@ from .waiting import eventually
 
 @dataclass(frozen=True)
 class Secrets:
-    """What an operator puts into the environment. Made anew for every product: nothing here is worth keeping."""
+    """What an operator puts into the environment. Every product gets new values."""
 
     admin_token: str = field(default_factory=lambda: "admin-" + secrets.token_hex(24))
     api_token: str = field(default_factory=lambda: "lkm_" + secrets.token_hex(24))
@@ -45,7 +45,7 @@ class Product:
     ) -> None:
         """`api_version` is that of the webhook endpoint: it decides the shape of the events.
 
-        `database` is one that somebody else made and drops.
+        `database` is one that the caller makes and drops.
         """
         self.simulator = simulator
         self.secrets = replica_of.secrets if replica_of else Secrets()
@@ -136,14 +136,14 @@ class Product:
     # The Stripe side: admin routes
 
     def admin(self, method: str, path: str, token: str | None = "operator", **arguments: Any) -> requests.Response:
-        """One call of an admin route, with the operator's token unless told otherwise (None sends none)."""
+        """One call of an admin route, with the operator's token by default (None sends no token)."""
         headers = dict(arguments.pop("headers", {}))
         if token is not None:
             headers["Authorization"] = f"Bearer {self.secrets.admin_token if token == 'operator' else token}"
         return requests.request(method, f"{self.url}/stripe/admin{path}", headers=headers, timeout=20, **arguments)
 
     def fulfillments(self, account: str, livemode: bool = False, **filters: Any) -> list[dict[str, Any]]:
-        """All fulfillments of a tenant, oldest page last, read through every page."""
+        """All fulfillments of a tenant, from all pages, the oldest page last."""
         query: dict[str, Any] = {"account_id": account, "livemode": _word(livemode), **filters}
         found: list[dict[str, Any]] = []
         while True:
@@ -165,7 +165,7 @@ class Product:
         until: str | Callable[[dict[str, Any]], bool] = "fulfilled",
         seconds: float = 30,
     ) -> dict[str, Any]:
-        """The one fulfillment of the purchase that `stripe_id` belongs to, once it is as wanted."""
+        """The one fulfillment of the purchase that `stripe_id` belongs to, once it is as the test expects."""
         wanted = (lambda f: f["status"] == until) if isinstance(until, str) else until
 
         def look() -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ class Product:
         return ok(self.admin("POST", path, params=query))["data"]["license_key"]
 
     def app_view(self, kind: str, account: str, stripe_id: str, **changes: Any) -> requests.Response:
-        """What the Dashboard extension shows beside a Stripe object, asked for as it asks."""
+        """What the Dashboard extension shows beside a Stripe object, requested as the extension does."""
         headers = app_headers(self.simulator.app.signing_secret, "usr_e2e", account, at=changes.get("at"))
         headers |= changes.get("headers", {})
         query = {kind: stripe_id, "livemode": "false"}
@@ -199,7 +199,7 @@ class Offer:
 
 
 class Buyer:
-    """A buyer's program: it knows the server's address and its license key, and trusts only signed answers."""
+    """A buyer's program. It knows the server's address and its license key, and trusts signed answers only."""
 
     def __init__(self, url: str, license_key: str, fingerprint: str | None = None) -> None:
         self.client = licensekit.RuntimeClient(base_url=url, license_key=license_key, timeout=20)
@@ -228,13 +228,13 @@ def licenses_of(fulfillment: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def ok(response: requests.Response, *statuses: int) -> dict[str, Any]:
-    """The answer's JSON; fails with the whole answer when the status is not one of these (200 and 201 when none given)."""
+    """The answer's JSON. Fails with the whole answer unless the status is one of these (by default 200 or 201)."""
     assert response.status_code in (statuses or (200, 201)), f"{response.status_code}: {response.text[:600]}"
     return response.json()
 
 
 def error_code(response: requests.Response, status: int) -> str:
-    """The code of an error answer, checked to have this status and the shape of every error."""
+    """The code of an error answer. Fails unless it has this status and the shape of every error."""
     body = ok(response, status)
     assert set(body) == {"error", "meta"}, body
     assert isinstance(body["error"]["message"], str) and body["error"]["message"], body

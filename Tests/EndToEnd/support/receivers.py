@@ -1,4 +1,4 @@
-"""The other ends of what the product delivers: a vendor's server that takes notices, and a mail relay."""
+"""The other ends of what the product delivers: a vendor's server that takes messages, and a mail relay."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .processes import free_port
 
 
 @dataclass(frozen=True)
-class Notice:
-    """One request, as it came."""
+class Message:
+    """One received request."""
 
     headers: dict[str, str]
     body: bytes
@@ -38,7 +38,7 @@ class Notice:
         return self.json["type"]
 
     def is_signed_with(self, secret: str, tolerance: float = 300) -> bool:
-        """Written from docs/delivery.md, with nothing of the product's own."""
+        """Follows docs/delivery.md and uses no code of the product."""
         parts = [part.split("=", 1) for part in self.headers["licensekit-signature"].split(",")]
         moment = next(value for name, value in parts if name == "t")
         if abs(time.time() - int(moment)) > tolerance:
@@ -48,11 +48,11 @@ class Notice:
         return any(hmac.compare_digest(value, expected) for name, value in parts if name == "v1")
 
 
-class NoticeServer:
-    """Takes notices. `statuses` are answered first, then 200; while `hanging` is set nothing is answered."""
+class MessageServer:
+    """Takes messages. It answers with `statuses` first, then with 200; while `hanging` is set it does not answer."""
 
     def __init__(self) -> None:
-        self.notices: list[Notice] = []
+        self.messages: list[Message] = []
         self.statuses: list[int] = []
         self.hanging = threading.Event()
         owner = self
@@ -60,7 +60,7 @@ class NoticeServer:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                owner.notices.append(Notice({name.lower(): value for name, value in self.headers.items()}, body))
+                owner.messages.append(Message({name.lower(): value for name, value in self.headers.items()}, body))
                 while owner.hanging.is_set():
                     time.sleep(0.02)
                 try:
@@ -68,7 +68,7 @@ class NoticeServer:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                 except OSError:
-                    pass  # the other side is gone
+                    pass  # the client has closed the connection
 
             def log_message(self, *arguments: Any) -> None:
                 pass
@@ -77,8 +77,8 @@ class NoticeServer:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/licenses?source=e2e"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def of_type(self, type: str) -> list[Notice]:
-        return [notice for notice in self.notices if notice.type == type]
+    def of_type(self, type: str) -> list[Message]:
+        return [message for message in self.messages if message.type == type]
 
     def close(self) -> None:
         self.hanging.clear()

@@ -1,4 +1,4 @@
-"""Records for trying routes out: of each kind that a path or a body can name, one that is there. Made when first asked for."""
+"""Records for tests of routes: one record of each kind that a path or a body can name, made at its first use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def allow_everything(product: Product, policy: str) -> None:
 
 
 class LicenseKitRecords:
-    """Of the default tenant."""
+    """Records of the default tenant."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
@@ -104,7 +104,7 @@ class LicenseKitRecords:
 
 
 class StripeRecords:
-    """Of one vendor, who has sold something. What no route can end is made once for each vendor."""
+    """Records of one vendor, who has sold something. A record that no route can delete is made once for each vendor."""
 
     _lasting: dict[str, dict[str, str]] = {}
 

@@ -1,7 +1,6 @@
 """One successful call of every method of the official Python client, in an order in which each finds what it needs.
 
-A call is made with the client that is given, so that the same list goes through the plain clients and through their
-`raw` halves.
+The caller chooses the client of a call, so the same list runs with the plain clients and with their `raw` versions.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ def moment(days: float) -> str:
 
 @dataclass
 class Story:
-    """What the calls so far have made."""
+    """What the previous calls have made."""
 
     product: Product
     tag: str = field(default_factory=lambda: secrets.token_hex(5))
@@ -36,7 +35,7 @@ class Story:
 
 @dataclass(frozen=True)
 class Call:
-    """`client` is management, runtime or system; a runtime call is made with the license key that is kept as `key`."""
+    """`client` is management, runtime or system; a runtime call uses the license key that is stored as `key`."""
 
     client: str
     method: str
@@ -176,7 +175,7 @@ CALLS: list[Call] = [
 
 
 def keep(story: Story, name: str, data: dict[str, Any]) -> None:
-    """Remembers the id of what was made, and a license's key."""
+    """Stores the id of a new record, and the key of a new license."""
     made = data.get("license") or data.get("webhook") or data
     story.ids[name] = data.get("lease_token") or (data["device_id"] if "id" not in made else made["id"])
     if "license_key" in data:

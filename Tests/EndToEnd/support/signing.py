@@ -16,7 +16,7 @@ def stripe_signature(secret: str, payload: bytes, at: int | None = None) -> str:
 
 
 def app_headers(secret: str, user: str, account: str, at: int | None = None) -> dict[str, str]:
-    """The headers of a read by the Dashboard extension: who asks, and Stripe's signature over just that."""
+    """The headers of a read by the Dashboard extension: who asks, and Stripe's signature over that alone."""
     payload = json.dumps({"user_id": user, "account_id": account}, separators=(",", ":")).encode()
     return {
         "Stripe-Signature": stripe_signature(secret, payload, at),
@@ -27,6 +27,6 @@ def app_headers(secret: str, user: str, account: str, at: int | None = None) -> 
 
 
 def signed_request(secret: str, user: str, account: str, fields: dict[str, object], at: int | None = None) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of a request whose whole body is signed: the fields in their order, then user and account."""
+    """Body and headers of a request with a signed body: the fields in their order, then user and account."""
     body = json.dumps(fields | {"user_id": user, "account_id": account}, separators=(",", ":"), ensure_ascii=False).encode()
     return body, {"Content-Type": "application/json", "Stripe-Signature": stripe_signature(secret, body, at), "Origin": "null"}

@@ -19,7 +19,7 @@ from .processes import Process, binary
 @dataclass(frozen=True)
 class App:
     """The Stripe App as its developer knows it: client ids, secret keys, and the secret that signs the extension. Without a
-    client id for the sandbox it is not in one."""
+    client id for the sandbox, the app is in no sandbox."""
 
     test_client_id: str = field(default_factory=lambda: "ca_test" + secrets.token_hex(8))
     live_client_id: str = field(default_factory=lambda: "ca_live" + secrets.token_hex(8))
@@ -31,7 +31,7 @@ class App:
 
 
 DEFAULT_APP = App("ca_test_simulator", "ca_live_simulator", "sk_test_simulator", "sk_live_simulator", "", "")
-"""What the simulator assumes when it is told nothing."""
+"""The defaults of the simulator."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Merchant:
 
 @dataclass(frozen=True)
 class Sale:
-    """The ids that Stripe gave to one purchase. Those that such a purchase has not are empty."""
+    """The ids that Stripe gave to one purchase. Ids that such a purchase does not have are empty."""
 
     session: str = ""
     customer: str = ""
@@ -72,7 +72,7 @@ class Simulator:
         self.process.start()
         self.process.wait_until(self._port_file.exists, "the port file is written")
         self.url = f"http://127.0.0.1:{self._port_file.read_text().strip()}"
-        # What a test waits for should not wait for Stripe's patience.
+        # A test must not wait as long as Stripe does between two attempts.
         self.control("POST", "/delivery_settings", {"retry_base_ms": 100, "longest_wait_ms": 1000, "maximum_attempts": 100})
         if self.app.sandbox_client_id:
             self.add_sandbox_developer(self.app.sandbox_client_id, self.app.sandbox_secret_key)
@@ -95,7 +95,7 @@ class Simulator:
     def add_endpoint(
         self, url: str, secret: str, livemode: bool = False, api_version: str | None = None, **settings: Any
     ) -> None:
-        """Registers a webhook endpoint that hears the connected accounts. Further settings: `payload="thin"`,
+        """Registers a webhook endpoint for events of the connected accounts. Further settings: `payload="thin"`,
         `environment="sandbox"`, `hears_sandbox=True`."""
         body = {"url": url, "secret": secret, "livemode": livemode, "connect": True, "enabled_events": ["*"], **settings}
         self.control("POST", "/webhook_endpoints", body | ({"api_version": api_version} if api_version else {}))
@@ -109,24 +109,24 @@ class Simulator:
 
     def add_merchant(self, **settings: Any) -> Merchant:
         made = self.control("POST", "/accounts", {"name": "Vendor " + secrets.token_hex(3), **settings})
-        # A sandbox (`environment="sandbox"`) has one key alone.
+        # A sandbox (`environment="sandbox"`) has one key only.
         return Merchant(made["id"], made["keys"].get("test") or made["keys"]["sandbox"])
 
     def authorize(self, link: str, account: str) -> str:
-        """The merchant grants the app on the authorize page; returns where the browser is sent then."""
+        """The merchant grants access on the authorize page. Returns where the browser is sent then."""
         assert link.startswith(self.authorize_url), link
         answer = requests.get(f"{link}{'&' if urlsplit(link).query else '?'}auto={account}", allow_redirects=False, timeout=20)
         assert answer.status_code in (302, 303), f"{answer.status_code}: {answer.text[:600]}"
         return answer.headers["Location"]
 
     def deny(self, link: str) -> str:
-        """The merchant refuses; returns where the browser is sent then."""
+        """The merchant refuses access. Returns where the browser is sent then."""
         answer = requests.get(f"{link}&auto=deny", allow_redirects=False, timeout=20)
         assert answer.status_code in (302, 303), f"{answer.status_code}: {answer.text[:600]}"
         return answer.headers["Location"]
 
     def uninstall(self, account: str, silent: bool = False) -> None:
-        """Removes the app. `silent`: every event that tells of it is lost."""
+        """Removes the app. `silent`: every event about it is lost."""
         self.control("POST", f"/accounts/{account}/uninstall", {"silent": silent})
 
     def ask_for_permissions(self, account: str, *permissions: str, livemode: bool = False) -> None:
@@ -143,7 +143,7 @@ class Simulator:
         self.control("POST", f"/accounts/{account}/foreign_install", {"event": event, **settings})
 
     def health_alert(self, account: str, **settings: Any) -> str:
-        """Stripe says that it failed to make an event; returns the alert's event id."""
+        """Stripe reports that it failed to make an event. Returns the id of the alert's event."""
         return self.control("POST", f"/accounts/{account}/health_alert", settings)["ids"]["event"]
 
     # Scenarios
@@ -173,7 +173,7 @@ class Simulator:
     def subscribe(self, account: str, price: str, quantity: int = 1) -> Sale:
         return self.scenario(account, "subscribe", price=price, quantity=quantity)
 
-    # `alone` leaves the merchant's clock where it is: only this subscription moves on by a period.
+    # With `alone` the merchant's clock does not move: only this subscription moves on by a period.
 
     def renew(self, account: str, sale: Sale) -> Sale:
         return self.scenario(account, "renew", subscription=sale.subscription, alone=True)
@@ -194,7 +194,7 @@ class Simulator:
     # Deliveries
 
     def disturb_deliveries(self, seed: int) -> None:
-        """From now on deliveries come twice, late and out of order, by chance from this seed."""
+        """From now on deliveries come twice, late and out of order, at random with this seed."""
         faults = {"duplicate": 0.5, "reorder": 0.7, "delay": 0.3, "delay_ms": 600}
         self.control("POST", "/faults", {"seed": seed, "deliveries": faults})
 

@@ -1,4 +1,4 @@
-"""A simulator and a product that belong together: the world in which a test plays."""
+"""A simulator and the product that uses it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Stack:
         return self.products[0]
 
     def add_replica(self) -> Product:
-        """One more process on the same database, with a webhook endpoint of its own: every event reaches both."""
+        """One more process on the same database, with its own webhook endpoint: every event reaches both."""
         name = f"licensekit-{len(self.products) + 1}"
         replica = Product(self.simulator, self.folder, name=name, replica_of=self.product)
         self.products.append(replica)

@@ -31,7 +31,7 @@ class Vendor:
         merchant = simulator.add_merchant(**settings)
         self.account: str = merchant.account
         self.mode: str = settings.get("environment", "test")
-        # The merchant's own backend: what a shop would use to make products and prices.
+        # The merchant's own backend: a shop uses it to make products and prices.
         self.stripe = stripe.StripeClient(
             merchant.test_key, base_addresses={"api": simulator.url}, max_network_retries=0
         )
@@ -41,7 +41,7 @@ class Vendor:
     # The app
 
     def install(self) -> requests.Response:
-        """Clicks through the install: our link, the authorize page (which grants), our callback."""
+        """Installs the app: the link of the service, the authorize page (which grants access), the callback."""
         start = requests.get(
             f"{self.product.url}/stripe/oauth/install", params={"mode": self.mode}, allow_redirects=False, timeout=20
         )
@@ -52,7 +52,7 @@ class Vendor:
         return done
 
     def install_without_callback(self) -> None:
-        """The account has the app, but the browser never came back to us with the code."""
+        """The account has the app, but the browser did not come back to the service with the code."""
         start = requests.get(
             f"{self.product.url}/stripe/oauth/install", params={"mode": self.mode}, allow_redirects=False, timeout=20
         )
@@ -94,7 +94,7 @@ class Vendor:
     def map(self, item: Item, **changes: Any) -> dict[str, Any]:
         return ok(self.product.admin("POST", "/mappings", json=self.mapping_of(item, **changes)))["data"]
 
-    # Sales, and what becomes of them
+    # Sales, and what follows them
 
     def sell(self, item: Item, quantity: int = 1, guest: bool = False, customer: str | None = None, delayed: bool = False) -> Sale:
         return self.simulator.sell(
@@ -125,7 +125,7 @@ class Vendor:
     # Looking
 
     def open_events(self) -> list[dict[str, Any]]:
-        """Some of the events that were accepted and wait to be routed."""
+        """Some of the accepted events that wait to be routed."""
         query = {"account_id": self.account, "livemode": "false", "state": "new", "limit": "1"}
         return ok(self.product.admin("GET", "/events", params=query))["data"]
 
@@ -138,7 +138,7 @@ class Vendor:
     def wait_for_license(
         self, stripe_id: str, is_so: Callable[[dict[str, Any]], bool], seconds: float = 30
     ) -> dict[str, Any]:
-        """The only license of a purchase, once it is as wanted."""
+        """The only license of a purchase, once it is as the test expects."""
 
         def so(fulfillment: dict[str, Any]) -> bool:
             licenses = licenses_of(fulfillment)
@@ -158,7 +158,7 @@ class Vendor:
         self.simulator.wait_until_delivered(self.account, seconds)
 
     def settle(self, seconds: float = 30) -> None:
-        """Waits until every event was delivered and routed, and nothing of this tenant is left to do."""
+        """Waits until every event has been delivered and routed, and there is no work left for this tenant."""
         self.deliveries_settled(seconds)
         eventually(self.open_events, lambda events: events == [], "every event is routed", seconds)
         eventually(
@@ -169,6 +169,6 @@ class Vendor:
 
 
 def cookies_of(response: requests.Response) -> str:
-    """The cookies of an answer, as a browser would send them back. Loopback counts as secure for a browser."""
+    """The cookies of an answer, as a browser sends them back. A browser treats loopback as secure."""
     parts = response.raw.headers.getlist("Set-Cookie")
     return "; ".join(part.split(";", 1)[0] for part in parts)

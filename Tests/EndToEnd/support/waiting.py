@@ -1,4 +1,4 @@
-"""Waiting for what happens on its own time: poll quickly, fail with what was seen last."""
+"""Waits for what happens at an unknown time: polls quickly, and fails with the last value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 def eventually(look: Callable[[], Value], is_so: Callable[[Value], bool], what: str, seconds: float = 30) -> Value:
-    """Looks until `is_so(value)`; returns that value. After `seconds` fails, naming `what` and the last value."""
+    """Polls until `is_so(value)` is true; returns that value. Fails after `seconds` with `what` and the last value."""
     deadline = time.monotonic() + seconds
     pause = 0.02
     while True:
@@ -17,13 +17,13 @@ def eventually(look: Callable[[], Value], is_so: Callable[[Value], bool], what: 
         if is_so(value):
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s in vain for: {what}\nseen last: {value!r}")
+            raise AssertionError(f"not so after {seconds} s: {what}\nlast value: {value!r}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.4)
 
 
 def stays(look: Callable[[], Value], is_so: Callable[[Value], bool], what: str, seconds: float = 1.5) -> Value:
-    """Checks that `is_so(value)` holds, and goes on holding for `seconds`. For what must *not* happen."""
+    """Checks that `is_so(value)` is true and stays true for `seconds`. Use it for what must *not* happen."""
     deadline = time.monotonic() + seconds
     while True:
         value = look()

@@ -2,7 +2,7 @@ import Foundation
 
 /// Activates a license on this machine and validates it, as a program does when it starts.
 ///
-/// Ends with 0 when the license is good, with 1 when it is refused, and with 2 when nobody can say.
+/// Ends with 0 when the license is good, with 1 when it is refused, and with 2 when this is unknown.
 @main
 struct Activate {
   static func main() async {
