@@ -4,7 +4,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite struct ClientTests {
+@Suite("The client of Postgres")
+struct ClientTests {
   @Test("500 tasks share a pool of 4 connections and all get their own answer")
   func limits() async throws {
     try await withDatabase(configure: { $0.maximumConnections = 4 }) { database in

@@ -9,7 +9,8 @@ private struct Event: Sendable {
   var number = "0"
 }
 
-@Suite struct GroupCommitTests {
+@Suite("A group commit")
+struct GroupCommitTests {
   /// The outcome tells whether the event is new.
   private func receiver(
     _ client: PostgresClient, _ limits: GroupCommit<Event, Bool>.Limits = .init(),
@@ -240,7 +241,8 @@ private struct Event: Sendable {
   }
 }
 
-@Suite struct LaneTests {
+@Suite("A lane, which has a connection and a thread of its own")
+struct LaneTests {
   @Test("a lane runs many statements for one hand-over, rolls back what is left open, and takes on its role")
   func lane() async throws {
     try await withDatabase { database in

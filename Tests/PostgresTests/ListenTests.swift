@@ -2,7 +2,8 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite struct ListenTests {
+@Suite("Listening for notifications")
+struct ListenTests {
   @Test("a listener hears its channel only, and again after its connection was broken")
   func listening() async throws {
     try await withDatabase { database in

@@ -3,7 +3,8 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite struct MigratorTests {
+@Suite("The migrator")
+struct MigratorTests {
   private let files = [
     "0001_people.sql": "CREATE TABLE people (name text); INSERT INTO people VALUES ('x');",
     "0002_index.sql":
@@ -120,7 +121,8 @@ import Testing
   }
 }
 
-@Suite struct TestDatabaseTests {
+@Suite("A database of a test")
+struct TestDatabaseTests {
   @Test("databases from one template are separate, and are gone after close")
   func separate() async throws {
     try await withMigrations(["0001_t.sql": "CREATE TABLE t (x int)"]) { folder in

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Postgres
 
-@Suite struct PoolStateMachineTests {
+@Suite("The pool of connections")
+struct PoolStateMachineTests {
   let start = ContinuousClock.now
 
   private func machine(maximum: Int = 2) -> PoolStateMachine {

@@ -1,7 +1,8 @@
 import Postgres
 import Testing
 
-@Suite struct QueryTests {
+@Suite("A query")
+struct QueryTests {
   @Test("interpolated values become numbered parameters")
   func parameters() {
     let query: PostgresQuery = "SELECT \(1) + \(2), \("x; DROP TABLE y") FROM t"

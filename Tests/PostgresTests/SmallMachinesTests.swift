@@ -2,7 +2,8 @@ import Testing
 
 @testable import Postgres
 
-@Suite struct ConnectionStateTests {
+@Suite("The state of a connection")
+struct ConnectionStateTests {
   @Test("a transaction admits only its own statements, and nobody's after its end")
   func transaction() {
     var state = ConnectionState()
@@ -46,7 +47,8 @@ import Testing
   }
 }
 
-@Suite struct StatementCacheTests {
+@Suite("The cache of prepared statements")
+struct StatementCacheTests {
   @Test("a statement is prepared at its second use; the one unused for longest makes room")
   func preparing() {
     var cache = StatementCache(limit: 2, owner: "x")
@@ -66,7 +68,8 @@ import Testing
   }
 }
 
-@Suite struct FairQueueTests {
+@Suite("The fair queue")
+struct FairQueueTests {
   @Test("a batch takes from every key in turn, in the order of each key")
   func fairness() {
     var queue = FairQueue<String, Int>()
@@ -83,7 +86,8 @@ import Testing
   }
 }
 
-@Suite struct BatchWriterTests {
+@Suite("The writer of batches")
+struct BatchWriterTests {
   private let writer = BatchWriter<Int, Int> { _, _ in [] }
 
   @Test("a batch with bad items is split until only those fail")
@@ -121,7 +125,8 @@ import Testing
   }
 }
 
-@Suite struct SQLStatementsTests {
+@Suite("Cutting a file into statements")
+struct SQLStatementsTests {
   @Test("statements end at semicolons that stand outside of quotes and comments")
   func splitting() {
     let sql = """
@@ -147,7 +152,8 @@ import Testing
   }
 }
 
-@Suite struct ErrorTests {
+@Suite("An error of Postgres")
+struct ErrorTests {
   @Test(
     "messages that can quote a value lose it",
     arguments: [

@@ -4,7 +4,8 @@ import Testing
 
 private struct Refused: Error {}
 
-@Suite struct TransactionTests {
+@Suite("A transaction")
+struct TransactionTests {
   @Test("what the body returns is committed, and a body that throws leaves nothing")
   func commitAndRollback() async throws {
     try await withDatabase { database in

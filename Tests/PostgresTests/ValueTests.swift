@@ -7,7 +7,8 @@ import Testing
 private enum OrderTag {}
 private enum Mood: String, PostgresCodable, PostgresArrayElement, CaseIterable { case happy, sad }
 
-@Suite struct ValueTests {
+@Suite("A value on its way to Postgres and back")
+struct ValueTests {
   static let strings = [
     "", " ", "plain", "it's", "say \"hi\"", "back\\slash", "{a,b}", "NULL", "null", ",", "línea\nnueva\ttab", "日本語 🦆",
     "e\u{301}", "$1; DROP TABLE x; --", "\u{1}\u{7f}", "'); DELETE FROM y; --", "\\x00", "{\"a\":1}",

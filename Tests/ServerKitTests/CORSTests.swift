@@ -2,7 +2,8 @@ import Hummingbird
 import ServerKit
 import Testing
 
-@Suite struct CORSTests {
+@Suite("Requests from scripts of other origins")
+struct CORSTests {
   private let policy = CORSPolicy(
     allowedOrigins: ["null", "https://Dashboard.example.com/"], allowedMethods: [.get, .post],
     allowedHeaders: ["X-Signature", "Content-Type"], maximumAge: .seconds(300))

@@ -11,7 +11,8 @@ private struct Order: Codable {
 
 private struct Unforeseen: Error { let secret = "sk_live_hidden" }
 
-@Suite struct EnvelopeTests {
+@Suite("Every answer and every error")
+struct EnvelopeTests {
   private func router() -> AppRouter {
     let router = AppRouter()
     router.get("orders/{id}") { request, context in

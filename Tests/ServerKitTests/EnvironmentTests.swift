@@ -2,7 +2,8 @@ import Configuration
 import ServerKit
 import Testing
 
-@Suite struct EnvironmentTests {
+@Suite("Reading the environment")
+struct EnvironmentTests {
   private enum Mode: String, CaseIterable {
     case web, worker, all
   }

@@ -4,7 +4,8 @@ import Logging
 import ServerKit
 import Testing
 
-@Suite struct LoggingTests {
+@Suite("A log line")
+struct LoggingTests {
   @Test("A JSON line has time, level, msg and label first, then the metadata by name")
   func json() throws {
     let log = LogCollector()

@@ -3,7 +3,8 @@ import Hummingbird
 import ServerKit
 import Testing
 
-@Suite struct MetricsTests {
+@Suite("Metrics")
+struct MetricsTests {
   @Test("Counters, gauges and timers are written in the text format, sorted by name")
   func exposition() {
     let registry = MetricsRegistry(help: ["jobs_total": "Jobs\ndone."], buckets: ["wait_seconds": [0.1, 1]])

@@ -1,7 +1,8 @@
 import ServerKit
 import Testing
 
-@Suite struct NULTests {
+@Suite("A NUL in what comes in")
+struct NULTests {
   private struct Thing: Decodable {
     var name: String?
     var tags: [String]?

@@ -3,7 +3,8 @@ import Hummingbird
 import ServerKit
 import Testing
 
-@Suite struct QueryTests {
+@Suite("Reading a query")
+struct QueryTests {
   private enum Colour: String, CaseIterable {
     case red, green
   }
@@ -58,7 +59,8 @@ import Testing
   }
 }
 
-@Suite struct CookieTests {
+@Suite("A cookie")
+struct CookieTests {
   @Test("A cookie is hidden from scripts, bound to HTTPS and to this site")
   func attributes() {
     #expect(SetCookie("state", "abc").headerValue == "state=abc; Path=/; HttpOnly; Secure; SameSite=Lax")
@@ -84,7 +86,8 @@ import Testing
   }
 }
 
-@Suite struct PageTests {
+@Suite("A page")
+struct PageTests {
   @Test("Text in a page is escaped, markup is not")
   func escaping() {
     let name = "<script>alert('x')</script> & \"co\""

@@ -6,7 +6,8 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 
-@Suite struct ServiceTests {
+@Suite("The HTTP service")
+struct ServiceTests {
   @Test("Readiness says which part is missing; liveness does not care")
   func health() async throws {
     let router = AppRouter()

@@ -109,8 +109,8 @@ struct SubmissionProbeTests {
     "what stands open is found",
     arguments: [
       ("GET /stripe/oauth/callback", 302, "OAuth: it answers 302 to ?code=ac_review"),
-      ("GET /stripe/admin/connections", 200, "Defaults: it answers 200 in place of 401"),
-      ("POST /stripe/app/customer", 200, "Endpoints: it answers 200 in place of 401"),
+      ("GET /stripe/admin/connections", 200, "Defaults: it answers 200 instead of 401"),
+      ("POST /stripe/app/customer", 200, "Endpoints: it answers 200 instead of 401"),
     ])
   func open(_ call: String, _ status: Int, _ problem: String) async throws {
     #expect(try await Self.problems([call: { .init(status: status, headers: $0.headers) }]) == [problem])
@@ -133,7 +133,7 @@ struct SubmissionProbeTests {
       refused == Array(repeating: "Uninstall: it answers 400 to one signed with secret 1 of live mode", count: 2))
     let open = try await Self.problems(["POST /stripe/webhook": { _ in .init(status: 200) }])
     #expect(open.contains("Uninstall: it answers 200 to one that was changed after it was signed"))
-    #expect(open.contains("Endpoints: it answers 200 in place of 400"))
+    #expect(open.contains("Endpoints: it answers 200 instead of 400"))
   }
 
   @Test("a service that does not answer fails every probe, and says so")

@@ -10,11 +10,7 @@ import ServerKit
 import StripeAPI
 import Tenancy
 
-// Connections, tokens and the audit log.
-
 extension AdminRoutes {
-  // MARK: Connections
-
   /// The operator sees all tenants, or the one that the query names; a vendor sees itself.
   func listConnections(_ request: Request, _ context: AppContext) async throws -> Response {
     let caller = try await caller(of: request)
@@ -81,69 +77,6 @@ extension AdminRoutes {
     try await database.transaction(for: tenant) { transaction in
       try await AuditLog(tenant: tenant, transaction: transaction).add(entry)
     }
-  }
-
-  // MARK: Tokens
-
-  func listTokens(_ call: AdminCall) async throws -> Response {
-    let request = try PageRequest(call.query)
-    let page = try await tokens.page(of: call.tenant, after: try request.text(), limit: request.limit + 1)
-      .page(request.limit) { PageCursor.encode($0.id) }
-    return try Answer.page(page.items, nextCursor: page.next, context: call.context)
-  }
-
-  /// Makes a token for a vendor. Only the operator may make one, and only the answer shows it.
-  func createToken(_ call: AdminCall) async throws -> Response {
-    guard call.caller == .serviceOperator else { throw APIFailure.forbidden("only the operator creates tokens") }
-    let body = try call.decodeBody(TokenBody.self)
-    guard (1...100).contains(body.name.count), !body.name.utf8.contains(0) else {
-      throw APIFailure.validation(field: "name", "must have 1 to 100 characters")
-    }
-    if let expiresAt = body.expiresAt, expiresAt <= clock() {
-      throw APIFailure.validation(field: "expires_at", "must be in the future")
-    }
-    let made = try await tokens.create(
-      name: body.name, expiresAt: body.expiresAt, for: call.tenant, audit: call.entry("token.create", body.name))
-    return try Answer.data(
-      NewToken(
-        id: made.summary.id, token: made.token, accountID: call.tenant.account, livemode: call.tenant.livemode,
-        name: made.summary.name, createdAt: made.summary.createdAt, expiresAt: made.summary.expiresAt),
-      status: .created, context: call.context)
-  }
-
-  /// Ends a token; a vendor may end its own.
-  func deleteToken(_ call: AdminCall) async throws -> Response {
-    let id = try call.id("id")
-    guard try await tokens.delete(id, of: call.tenant, audit: call.entry("token.delete", id)) else {
-      throw APIFailure.notFound()
-    }
-    return Answer.empty()
-  }
-
-  private struct TokenBody: Decodable {
-    var name: String
-    var expiresAt: Date?
-  }
-
-  private struct NewToken: Encodable {
-    let id: String
-    let token: String
-    let accountID: Stripe.AccountID
-    let livemode: Bool
-    let name: String
-    let createdAt: Date
-    @OrNull var expiresAt: Date?
-  }
-
-  // MARK: Audit
-
-  func listAudit(_ call: AdminCall) async throws -> Response {
-    let request = try PageRequest(call.query)
-    let before = try request.number()
-    let page = try await database.transaction(for: call.tenant) { transaction in
-      try await AuditLog(tenant: call.tenant, transaction: transaction).page(before: before, limit: request.limit + 1)
-    }.page(request.limit) { PageCursor.encode(String($0.id)) }
-    return try Answer.page(page.items, nextCursor: page.next, context: call.context)
   }
 }
 
