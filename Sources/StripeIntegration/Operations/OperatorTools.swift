@@ -148,7 +148,7 @@ package struct OperatorTools: Sendable {
           actor: "operator (command line)", action: "\(subject.name).replay", target: subject.name, requestID: nil,
           detail: "\(count)"))
     }
-    print("\(count) \(subject.name) are queued for replay. A running service processes them; 'reconcile' does so here.")
+    print("\(count) \(subject.name) are replayed. A running service processes them; 'reconcile' does so here.")
     return .done
   }
 
