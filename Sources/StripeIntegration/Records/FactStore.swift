@@ -95,8 +95,9 @@ struct FactStore {
          AND a.purchase_id = \(purchase)
       """
     ).map(Self.fact(from:))
+    var knowledge = Knowledge(own)
     let shared = Set(own.flatMap(\.snapshot.shared)).map(\.rawValue)
-    guard !shared.isEmpty else { return Knowledge(own) }
+    guard !shared.isEmpty else { return knowledge }
     let others = try await transaction.query(
       """
       SELECT snapshot::text AS snapshot, as_of, source, contested
@@ -106,7 +107,36 @@ struct FactStore {
          AND fact_key   = ANY(\(shared))
       """
     ).map(Self.fact(from:))
-    return Knowledge(own + others)
+    for fact in others { knowledge.learn(fact) }
+    try await borrow(for: purchase, &knowledge)
+    return knowledge
+  }
+
+  /// Reads what other purchases know about the payments of invoices that this one shares with them.
+  private func borrow(for purchase: PurchaseID, _ knowledge: inout Knowledge) async throws {
+    let ids = knowledge.sharedIDs.sorted()
+    guard !ids.isEmpty else { return }
+    let lenders = Knowledge(
+      try await transaction.query(
+        """
+        SELECT f.snapshot::text AS snapshot, f.as_of, f.source, f.contested
+          FROM (SELECT DISTINCT purchase_id
+                  FROM stripe_integration.aliases
+                 WHERE account_id   = \(tenant.account)
+                   AND livemode     = \(tenant.livemode)
+                   AND stripe_id    = ANY(\(ids))
+                   AND purchase_id <> \(purchase)) l
+          JOIN stripe_integration.aliases a
+            ON a.account_id  = \(tenant.account)
+           AND a.livemode    = \(tenant.livemode)
+           AND a.purchase_id = l.purchase_id
+          JOIN stripe_integration.facts f
+            ON f.account_id = a.account_id
+           AND f.livemode   = a.livemode
+           AND f.subject    = a.stripe_id
+        """
+      ).map(Self.fact(from:)))
+    knowledge.borrow(from: lenders)
   }
 
   private static func fact(from row: PostgresRow) throws -> Fact {

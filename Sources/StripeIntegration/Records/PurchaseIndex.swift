@@ -43,6 +43,17 @@ struct PurchaseIndex {
     return purchase
   }
 
+  /// Links what was found out about a purchase to it. Facts about an invoice that it shares with others, or about that
+  /// invoice's payment, belong to the payment's own purchase.
+  /// - Parameter knowledge: what is known of the purchase.
+  /// - Returns: the purchase that the snapshot belongs to, which may be another one; nil if it belongs to none.
+  func link(_ snapshot: Snapshot, to purchase: PurchaseID, knowing knowledge: Knowledge) async throws -> PurchaseID? {
+    let aliases = snapshot.aliases
+    if aliases.isEmpty { return nil }
+    if knowledge.isShared(snapshot) { return try await self.purchase(of: aliases, creating: true) }
+    return try await self.purchase(of: aliases + [purchase.rawValue], creating: false)
+  }
+
   /// The purchase that a license was issued for; nil if this tenant has no such license.
   func purchase(ofLicense license: LicenseID) async throws -> PurchaseID? {
     try await transaction.query(
@@ -142,6 +153,22 @@ struct PurchaseIndex {
          AND purchase_id = \(purchase)
       """)
     try await TenantQueue.enqueue(tenant, in: .purchases, at: moment, transaction)
+  }
+
+  /// Makes reconcile requests for the purchases of these subscriptions, as far as they are known.
+  func requestReconcile(of subscriptions: [Stripe.SubscriptionID], besides purchase: PurchaseID) async throws {
+    let concerned = try await transaction.query(
+      """
+      SELECT DISTINCT purchase_id
+        FROM stripe_integration.aliases
+       WHERE account_id   = \(tenant.account)
+         AND livemode     = \(tenant.livemode)
+         AND stripe_id    = ANY(\(subscriptions.map(\.rawValue)))
+         AND purchase_id <> \(purchase)
+       ORDER BY purchase_id
+      """
+    ).map { row in try row.get("purchase_id", as: PurchaseID.self) }
+    for purchase in concerned { try await requestReconcile(of: purchase) }
   }
 
   /// Makes a run under way lose its lease, so that nothing is done from its outdated knowledge.

@@ -69,18 +69,22 @@ struct Service {
 
   mutating func deliver(_ event: ModelEvent) {
     guard case .learn(let snapshot, let request) = event.effect else { return }
-    let fact = Fact(snapshot, asOf: Date(timeIntervalSince1970: TimeInterval(event.created)), source: .event)
-    facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
+    for snapshot in snapshot.withShares {
+      let fact = Fact(snapshot, asOf: Date(timeIntervalSince1970: TimeInterval(event.created)), source: .event)
+      facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
+    }
     if request == .buyer {
       let buyer = snapshot.customer
       for (id, purchase) in purchases where purchase.decision?.customer?.stripeCustomer == buyer {
         purchases[id]?.needsLook = true
       }
     }
-    guard request != .none, let purchase = purchase(of: snapshot.aliases, creating: request == .always) else {
-      return
+    if request == .none { return }
+    for part in snapshot.shares.isEmpty ? [snapshot] : snapshot.shares {
+      if let purchase = purchase(of: part.aliases, creating: request == .always) {
+        purchases[purchase]?.needsLook = true
+      }
     }
-    purchases[purchase]?.needsLook = true
   }
 
   private mutating func purchase(of aliases: [String], creating: Bool) -> Int? {
@@ -114,7 +118,13 @@ struct Service {
 
   func knowledge(of purchase: Int) -> Knowledge {
     let own = facts.values.filter { owners[$0.key.subject] == purchase }
-    return Knowledge(own + own.flatMap(\.snapshot.shared).compactMap { facts[$0] })
+    var knowledge = Knowledge(own + own.flatMap(\.snapshot.shared).compactMap { facts[$0] })
+    let lenders = Set(knowledge.sharedIDs.compactMap { owners[$0] }).subtracting([purchase])
+    if !lenders.isEmpty {
+      knowledge.borrow(
+        from: Knowledge(facts.values.filter { owners[$0.key.subject].map(lenders.contains) ?? false }))
+    }
+    return knowledge
   }
 
   // MARK: Reconciling
@@ -137,6 +147,10 @@ struct Service {
       return purchases[id] != nil
     case .adopt(let decision, _):
       purchases[id]?.recorded.pinTerms(of: decision.linesToPin)
+    case .tell(let subscriptions):
+      for owner in subscriptions.compactMap({ owners[$0.rawValue] }) where owner != id {
+        purchases[owner]?.needsLook = true
+      }
     case .observe(let unit, let recorded), .restore(let unit, let recorded):
       purchases[id]?.recorded.units[unit] = recorded.units[unit]
     case .begin(let step, _): purchases[id]?.recorded.begin(step)
@@ -155,11 +169,14 @@ struct Service {
   }
 
   private mutating func learn(_ answer: Reconciliation.Answer, _ asked: Knowledge, for id: Int) {
-    let snapshot = answer.snapshot
-    facts[snapshot.key] = Fact.fetched(
-      snapshot, answeredAt: answer.answeredAt, knowing: facts[snapshot.key], newestKnown: asked.newest)
-    let aliases = snapshot.aliases.isEmpty ? [] : snapshot.aliases + ["ful_\(id)"]
-    if let owner = purchase(of: aliases, creating: false), owner != id { purchases[owner]?.needsLook = true }
+    for snapshot in answer.snapshot.withShares {
+      facts[snapshot.key] = Fact.fetched(
+        snapshot, answeredAt: answer.answeredAt, knowing: facts[snapshot.key], newestKnown: asked.newest)
+    }
+    let isShared = asked.isShared(answer.snapshot)
+    let aliases = answer.snapshot.aliases
+    let linked = aliases.isEmpty || isShared ? aliases : aliases + ["ful_\(id)"]
+    if let owner = purchase(of: linked, creating: isShared), owner != id { purchases[owner]?.needsLook = true }
   }
 
   private mutating func record(_ step: Step, _ outcome: StepOutcome, _ id: Int) {

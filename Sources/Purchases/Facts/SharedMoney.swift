@@ -1,0 +1,97 @@
+import Foundation
+import Identity
+package import StripeAPI
+
+// One payment pays an invoice that bills several subscriptions. Each subscription is a purchase of its own, and so is the
+// payment: what is known of it and its returns belongs to the payment's purchase. The subscriptions borrow those facts to
+// judge their lines, and are told when something changes.
+
+extension Knowledge {
+  /// The invoices that bill several subscriptions.
+  package var sharedInvoices: [Stripe.Invoice] { invoices.filter(\.isShared) }
+
+  /// The ids of shared invoices, of their payments and of what went back. They lead to the payment's purchase, and do not
+  /// make the subscriptions one purchase.
+  package var sharedIDs: Set<String> {
+    var ids: Set<String> = []
+    for invoice in sharedInvoices {
+      ids.formUnion(paymentIDs(of: invoice))
+      ids.formUnion(money(of: invoice).flatMap(\.snapshot.aliases))
+    }
+    return ids
+  }
+
+  /// Whether a snapshot is about a shared invoice or the money that paid it.
+  package func isShared(_ snapshot: Snapshot) -> Bool {
+    if case .invoice(let invoice) = snapshot, invoice.isShared { return true }
+    return snapshot.isOfMoney && !sharedIDs.isDisjoint(with: snapshot.aliases)
+  }
+
+  /// What is known of the payments of an invoice, and of what went back of them.
+  package func money(of invoice: Stripe.Invoice) -> [Fact] {
+    let ids = paymentIDs(of: invoice)
+    let told = facts.values.filter { $0.snapshot.isOfMoney && !ids.isDisjoint(with: $0.snapshot.aliases) }
+    // An object that Stripe does not have is named only by its own id.
+    let named = ids.union(told.flatMap(\.snapshot.aliases))
+    return told
+      + facts.values.filter { fact in
+        if case .missing(let key) = fact.snapshot { named.contains(key.subject) } else { false }
+      }
+  }
+
+  /// The invoice and everything that is known to have paid it.
+  private func paymentIDs(of invoice: Stripe.Invoice) -> Set<String> {
+    var ids: Set = [invoice.id.rawValue]
+    for version in [invoice] + invoices.filter({ $0.id == invoice.id }) {
+      ids.formUnion(version.paymentIntents.map(\.rawValue))
+      if let charge = version.charge { ids.insert(charge.rawValue) }
+    }
+    for payment in invoicePayments where payment.invoice == invoice.id {
+      ids.formUnion([payment.paymentIntent?.rawValue, payment.charge?.rawValue].compactMap { $0 })
+    }
+    for charge in charges
+    where charge.invoice == invoice.id || ids.contains(charge.id.rawValue)
+      || (charge.paymentIntent.map { ids.contains($0.rawValue) } ?? false)
+    {
+      ids.formUnion([charge.id.rawValue, charge.paymentIntent?.rawValue].compactMap { $0 })
+    }
+    return ids
+  }
+
+  /// Adds what other purchases know of the payments of invoices that this one shares with them.
+  package mutating func borrow(from lenders: Knowledge) {
+    for fact in sharedInvoices.flatMap(lenders.money) { learn(fact) }
+  }
+}
+
+extension Snapshot {
+  /// Whether it is about a payment, or about what went back of one.
+  fileprivate var isOfMoney: Bool {
+    switch self {
+    case .invoicePayment, .paymentIntent, .charge, .refund, .dispute, .fraudWarning, .creditNote, .refunds,
+      .invoicePayments, .creditNotes:
+      true
+    case .checkoutSession, .subscription, .invoice, .customer, .product, .price, .paymentFailed, .lineItems, .sessions,
+      .sessionsBehind, .invoices, .invoiceShare, .missing:
+      false
+    }
+  }
+
+  /// What an answer or event about an invoice says: the invoice, and the share of each subscription that it bills.
+  package var withShares: [Snapshot] { [self] + shares }
+}
+
+extension Stripe.Invoice {
+  /// The lines that are about a subscription. An invoice can bill several.
+  package func lines(of id: Stripe.SubscriptionID) -> [Line] {
+    lines.filter { ($0.subscription ?? subscription) == id }
+  }
+
+  /// Every subscription that it bills.
+  package var subscriptions: Set<Stripe.SubscriptionID> {
+    Set(lines.compactMap(\.subscription) + [subscription].compactMap { $0 })
+  }
+
+  /// Whether it bills several subscriptions. Then it links nothing, and each subscription has its own lines.
+  package var isShared: Bool { subscriptions.count > 1 }
+}
