@@ -28,7 +28,7 @@ extension Decider {
     return Decision(
       status: questions.isEmpty ? .ended : .pending,
       reason:
-        "Invoice \(invoice.id) bills several subscriptions, and each of them is a purchase of its own: "
+        "What invoice \(invoice.id) bills belongs to subscriptions, each of which is a purchase of its own: "
         + "\(invoice.subscriptions.map(\.rawValue).sorted().listed).",
       questions: Knowledge.unique(questions), sharers: sharers)
   }

@@ -22,10 +22,33 @@ extension Knowledge {
   }
 
   /// Whether a snapshot is about a shared invoice or the money that paid it.
-  package func isShared(_ snapshot: Snapshot) -> Bool {
+  func isShared(_ snapshot: Snapshot) -> Bool {
     if case .invoice(let invoice) = snapshot, invoice.isShared { return true }
     return snapshot.isOfMoney && !sharedIDs.isDisjoint(with: snapshot.aliases)
   }
+
+  /// The purchase that an answer belongs to, by the ids that lead to it.
+  package struct Link: Hashable, Sendable {
+    package let ids: [String]
+    /// It is the purchase that asked; other purchases that the ids lead to are the same one.
+    package let isOwn: Bool
+    /// Whether the purchase is begun if none of the ids is known.
+    package let begins: Bool
+  }
+
+  /// Where an answer belongs that a purchase with this knowledge asked for.
+  ///
+  /// A shared invoice and its money belong to the payment's purchase, whoever asked. If that purchase asks for the invoice, the
+  /// answer is linked to it even if no id in the answer is known: the invoice need not name its payment.
+  /// - Returns: nil for an answer that belongs to no purchase.
+  package func link(of answer: Snapshot, askedBy purchase: String) -> Link? {
+    let ids = answer.aliases + answer.paymentAliases
+    guard !ids.isEmpty else { return nil }
+    guard isOfSubscription, isShared(answer) else { return Link(ids: ids + [purchase], isOwn: true, begins: false) }
+    return Link(ids: ids, isOwn: false, begins: answer.isOfMoney)
+  }
+
+  private var isOfSubscription: Bool { if case .found(.subscription) = findRoot() { true } else { false } }
 
   /// What is known of the payments of an invoice, and of what went back of them.
   package func money(of invoice: Stripe.Invoice) -> [Fact] {
@@ -76,6 +99,15 @@ extension Snapshot {
       false
     }
   }
+
+  /// The ids that lead to the purchase of a shared invoice's payment. Empty for anything else.
+  package var paymentAliases: [String] {
+    guard case .invoice(let invoice) = self, invoice.isShared else { return [] }
+    return [invoice.id.rawValue] + invoice.paymentIntents.map(\.rawValue) + [invoice.charge?.rawValue].compactMap { $0 }
+  }
+
+  /// Whether it may show that ids belong together.
+  package var links: Bool { !aliases.isEmpty || !paymentAliases.isEmpty }
 
   /// What an answer or event about an invoice says: the invoice, and the share of each subscription that it bills.
   package var withShares: [Snapshot] { [self] + shares }

@@ -30,10 +30,10 @@ struct Ingestion {
     guard var purchase = try await index.purchase(of: first.snapshot.aliases, creating: true) else { return nil }
     for fact in facts.dropFirst() {
       guard let linked = try await index.link(fact.snapshot, to: purchase, knowing: knowledge) else { continue }
-      if !knowledge.isShared(fact.snapshot) {
-        purchase = linked
+      if linked.isOwn {
+        purchase = linked.purchase
       } else if isNews {
-        try await index.requestReconcile(of: linked)
+        try await index.requestReconcile(of: linked.purchase)
       }
     }
     guard isNews else { return purchase }

@@ -97,12 +97,12 @@ struct RunTransaction {
       try await timeline.add(
         .note, "Asked Stripe for \(answer.question.sentence).",
         detail: answer.snapshot.state.map { "The answer: \($0)." })
-      guard let purchase = try await index.link(answer.snapshot, to: lease.purchase, knowing: asked),
-        purchase != lease.purchase
+      guard let linked = try await index.link(answer.snapshot, to: lease.purchase, knowing: asked),
+        linked.purchase != lease.purchase
       else { continue }
       // Facts about a shared payment are only borrowed, so the purchase goes on.
-      if !asked.isShared(answer.snapshot) { isAnother = true }
-      try await index.requestReconcile(of: purchase)
+      if linked.isOwn { isAnother = true }
+      try await index.requestReconcile(of: linked.purchase)
     }
     return !isAnother
   }

@@ -43,15 +43,17 @@ struct PurchaseIndex {
     return purchase
   }
 
-  /// Links what was found out about a purchase to it. Facts about an invoice that it shares with others, or about that
-  /// invoice's payment, belong to the payment's own purchase.
-  /// - Parameter knowledge: what is known of the purchase.
-  /// - Returns: the purchase that the snapshot belongs to, which may be another one; nil if it belongs to none.
-  func link(_ snapshot: Snapshot, to purchase: PurchaseID, knowing knowledge: Knowledge) async throws -> PurchaseID? {
-    let aliases = snapshot.aliases
-    if aliases.isEmpty { return nil }
-    if knowledge.isShared(snapshot) { return try await self.purchase(of: aliases, creating: true) }
-    return try await self.purchase(of: aliases + [purchase.rawValue], creating: false)
+  /// Links what was found out about a purchase to the purchase that it belongs to.
+  /// - Parameter knowledge: what is known of the purchase that it was found out about.
+  /// - Returns: the purchase that the snapshot belongs to, and whether that is the same one under another name; nil if it
+  ///   belongs to none.
+  func link(
+    _ snapshot: Snapshot, to purchase: PurchaseID, knowing knowledge: Knowledge
+  ) async throws -> (purchase: PurchaseID, isOwn: Bool)? {
+    guard let link = knowledge.link(of: snapshot, askedBy: purchase.rawValue),
+      let linked = try await self.purchase(of: link.ids, creating: link.begins)
+    else { return nil }
+    return (linked, link.isOwn)
   }
 
   /// The purchase that a license was issued for; nil if this tenant has no such license.

@@ -80,11 +80,18 @@ struct Service {
       }
     }
     if request == .none { return }
-    for part in snapshot.shares.isEmpty ? [snapshot] : snapshot.shares {
-      if let purchase = purchase(of: part.aliases, creating: request == .always) {
-        purchases[purchase]?.needsLook = true
-      }
+    let concerned =
+      snapshot.shares.isEmpty ? [snapshot.aliases + newestInvoice(of: snapshot)] : snapshot.shares.map(\.aliases)
+    for purchase in concerned.compactMap({ purchase(of: $0, creating: request == .always) })
+      + [purchase(of: snapshot.paymentAliases, creating: false)].compactMap({ $0 })
+    {
+      purchases[purchase]?.needsLook = true
     }
+  }
+
+  private func newestInvoice(of snapshot: Snapshot) -> [String] {
+    guard case .subscription(let subscription) = snapshot else { return [] }
+    return subscription.latestInvoice.flatMap { facts[FactKey($0)] }?.snapshot.aliases ?? []
   }
 
   private mutating func purchase(of aliases: [String], creating: Bool) -> Int? {
@@ -147,10 +154,7 @@ struct Service {
       return purchases[id] != nil
     case .adopt(let decision, _):
       purchases[id]?.recorded.pinTerms(of: decision.linesToPin)
-    case .tell(let subscriptions):
-      for owner in subscriptions.compactMap({ owners[$0.rawValue] }) where owner != id {
-        purchases[owner]?.needsLook = true
-      }
+    case .tell(let subscriptions): requestReconciles(of: subscriptions, besides: id)
     case .observe(let unit, let recorded), .restore(let unit, let recorded):
       purchases[id]?.recorded.units[unit] = recorded.units[unit]
     case .begin(let step, _): purchases[id]?.recorded.begin(step)
@@ -173,10 +177,14 @@ struct Service {
       facts[snapshot.key] = Fact.fetched(
         snapshot, answeredAt: answer.answeredAt, knowing: facts[snapshot.key], newestKnown: asked.newest)
     }
-    let isShared = asked.isShared(answer.snapshot)
-    let aliases = answer.snapshot.aliases
-    let linked = aliases.isEmpty || isShared ? aliases : aliases + ["ful_\(id)"]
-    if let owner = purchase(of: linked, creating: isShared), owner != id { purchases[owner]?.needsLook = true }
+    guard let link = asked.link(of: answer.snapshot, askedBy: "ful_\(id)") else { return }
+    if let owner = purchase(of: link.ids, creating: link.begins), owner != id { purchases[owner]?.needsLook = true }
+  }
+
+  private mutating func requestReconciles(of subscriptions: [Stripe.SubscriptionID], besides id: Int) {
+    for owner in subscriptions.compactMap({ owners[$0.rawValue] }) where owner != id {
+      purchases[owner]?.needsLook = true
+    }
   }
 
   private mutating func record(_ step: Step, _ outcome: StepOutcome, _ id: Int) {

@@ -6,7 +6,8 @@ import Testing
 @Suite("Several subscriptions on one invoice")
 struct SharedInvoiceTests {
   private static func story(
-    _ shape: Shape, tellsInvoicePayments: Bool = true, _ terms: (inout Terms) -> Void = { _ in }
+    _ shape: Shape, tellsInvoicePayments: Bool = true,
+    _ terms: (inout Terms) -> Void = { _ in }
   ) -> Story {
     let offer = Offer(a: Offer.terms("lk_a", terms), b: Offer.terms("lk_b", terms))
     return Story(offer, shape: shape, tellsInvoicePayments: tellsInvoicePayments)
@@ -45,7 +46,7 @@ struct SharedInvoiceTests {
     story.begins(Self.together)
     story.then(.refund(payment: 0, part: false, pending: false))
     let reasons = story.service.purchases.values.compactMap { $0.decision?.reason }
-    #expect(reasons.contains { $0.hasPrefix("Invoice in_") && $0.contains("each of them is a purchase of its own") })
+    #expect(reasons.contains { $0.hasPrefix("What invoice in_") && $0.contains("a purchase of its own: sub_") })
   }
 
   @Test("A refund that is under way suspends all of them, and one that fails gives all of them back")
@@ -112,6 +113,19 @@ struct SharedInvoiceTests {
     story.then(.refund(payment: 0, part: false, pending: false))
     story.deliverAll(Array(story.stripe.events.indices.reversed()))
     #expect(!story.licenses.contains { $0.hasSuffix("active") })
+    #expect(story.problems == [])
+  }
+
+  @Test(
+    "A dispute reaches all of them although its payment was heard of when nothing led to it",
+    arguments: Shape.allCases, [true, false])
+  func heardOfBefore(shape: Shape, tellsInvoicePayments: Bool) {
+    var story = Self.story(shape, tellsInvoicePayments: tellsInvoicePayments)
+    story.holdsEvents = true
+    story.begins(Self.together)
+    story.then(.renewTogether, .dispute(payment: 1, inquiry: false))
+    story.deliverAll(Array(story.stripe.events.indices))
+    #expect(story.licenses.sorted() == ["lk_a suspended", "lk_b suspended"])
     #expect(story.problems == [])
   }
 
