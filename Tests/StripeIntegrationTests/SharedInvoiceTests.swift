@@ -150,6 +150,22 @@ struct SharedInvoiceTests {
     }
   }
 
+  @Test("is told with the lines of one alone: each gets a license, and a refund revokes both")
+  func cutLines() async throws {
+    try await Self.open { shop in
+      shop.stripe.set("charges/ch_1", StripeFixture.charge(refunded: 4900))
+      shop.stripe.setList("refunds", [Self.refund])
+      var cut = try #require(Self.invoice.object)
+      cut["lines"] = ["object": "list", "has_more": true, "data": [Self.line("a")]]
+      try await Self.tell(
+        shop, Self.sale.dropLast() + [.init("evt_3", "invoice.paid", at: Self.start + 3, .object(cut))])
+      #expect(try await shop.usableLicenses().count == 2)
+      try await Self.tell(shop, Self.returns)
+      #expect(try await shop.licenses().map(\.status) == [.revoked, .revoked])
+      #expect(try await shop.purchases().count == 3)
+    }
+  }
+
   @Test("was refunded before the app came: a backfill gives none of them a license")
   func backfilled() async throws {
     try await OldShop.open { old in

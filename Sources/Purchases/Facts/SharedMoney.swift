@@ -124,6 +124,7 @@ extension Stripe.Invoice {
     Set(lines.compactMap(\.subscription) + [subscription].compactMap { $0 })
   }
 
-  /// Whether it bills several subscriptions. Then it links nothing, and each subscription has its own lines.
-  package var isShared: Bool { subscriptions.count > 1 }
+  /// Whether it bills subscriptions without being one's own. Then Stripe names them on the lines alone, of which an event
+  /// may show only the first; it links nothing, and each subscription has its own lines.
+  package var isShared: Bool { subscriptions.count > 1 || (subscription == nil && !subscriptions.isEmpty) }
 }

@@ -91,8 +91,11 @@ struct RunTransaction {
     var isAnother = false
     for answer in answers {
       for snapshot in answer.snapshot.withShares {
-        try await facts.learnAnswer(
+        let isNews = try await facts.learnAnswer(
           snapshot, answeredAt: answer.answeredAt, knowing: asked.facts[snapshot.key], newestKnown: asked.newest)
+        if isNews, case .invoiceShare(let subscription, _) = snapshot {
+          try await index.requestReconcile(of: [subscription], besides: lease.purchase)
+        }
       }
       try await timeline.add(
         .note, "Asked Stripe for \(answer.question.sentence).",

@@ -36,11 +36,15 @@ struct FactStore {
 
   /// Stores Stripe's answer. What was learned after the question was asked is joined with it, not replaced.
   /// - Parameter newestKnown: the newest second of anything that was known of the purchase when Stripe was asked.
-  func learnAnswer(_ answer: Snapshot, answeredAt: Date, knowing: Fact?, newestKnown: Date?) async throws {
+  /// - Returns: whether that told anything new.
+  @discardableResult
+  func learnAnswer(_ answer: Snapshot, answeredAt: Date, knowing: Fact?, newestKnown: Date?) async throws -> Bool {
     let known = try await fact(answer.key)
     let fetched = Fact.fetched(
       answer, answeredAt: answeredAt, knowing: known == knowing ? known : nil, newestKnown: newestKnown)
-    try await store(known == knowing ? fetched : known.map { $0.joined(with: fetched) } ?? fetched)
+    let joined = known == knowing ? fetched : known.map { $0.joined(with: fetched) } ?? fetched
+    try await store(joined)
+    return known?.snapshot != joined.snapshot
   }
 
   private func store(_ fact: Fact) async throws {

@@ -174,8 +174,12 @@ struct Service {
 
   private mutating func learn(_ answer: Reconciliation.Answer, _ asked: Knowledge, for id: Int) {
     for snapshot in answer.snapshot.withShares {
+      let known = facts[snapshot.key]
       facts[snapshot.key] = Fact.fetched(
-        snapshot, answeredAt: answer.answeredAt, knowing: facts[snapshot.key], newestKnown: asked.newest)
+        snapshot, answeredAt: answer.answeredAt, knowing: known, newestKnown: asked.newest)
+      if case .invoiceShare(let subscription, _) = snapshot, known?.snapshot != snapshot {
+        requestReconciles(of: [subscription], besides: id)
+      }
     }
     guard let link = asked.link(of: answer.snapshot, askedBy: "ful_\(id)") else { return }
     if let owner = purchase(of: link.ids, creating: link.begins), owner != id { purchases[owner]?.needsLook = true }

@@ -6,11 +6,11 @@ import Testing
 @Suite("Several subscriptions on one invoice")
 struct SharedInvoiceTests {
   private static func story(
-    _ shape: Shape, tellsInvoicePayments: Bool = true,
+    _ shape: Shape, cutsLists: Bool = false, tellsInvoicePayments: Bool = true,
     _ terms: (inout Terms) -> Void = { _ in }
   ) -> Story {
     let offer = Offer(a: Offer.terms("lk_a", terms), b: Offer.terms("lk_b", terms))
-    return Story(offer, shape: shape, tellsInvoicePayments: tellsInvoicePayments)
+    return Story(offer, shape: shape, cutsLists: cutsLists, tellsInvoicePayments: tellsInvoicePayments)
   }
 
   private static let together = Beginning.subscription(
@@ -126,6 +126,29 @@ struct SharedInvoiceTests {
     story.then(.renewTogether, .dispute(payment: 1, inquiry: false))
     story.deliverAll(Array(story.stripe.events.indices))
     #expect(story.licenses.sorted() == ["lk_a suspended", "lk_b suspended"])
+    #expect(story.problems == [])
+  }
+
+  @Test("What Stripe answers of the invoice of one is news for the others")
+  func answered() {
+    var story = Self.story(.new, cutsLists: true, tellsInvoicePayments: false)
+    story.begins(Self.together)
+    story.passes(31)
+    var invoice = ""
+    story.happens { stripe, root in
+      let all = [root] + stripe.subscriptions.keys.filter { $0 != root }
+      for id in all {
+        stripe.subscriptions[id]?.periodStart += month
+        stripe.subscriptions[id]?.periodEnd += month
+      }
+      invoice = stripe.bill(root, reason: "subscription_cycle")
+      stripe.bill(all[1], with: invoice)
+      for id in all { stripe.emit(subscription: id, "updated") }
+    }
+    // The event shows the lines of the first alone.
+    story.happens { stripe, _ in stripe.settle(invoice) }
+    let ends = story.service.licenses.values.compactMap(\.expiresAt)
+    #expect(ends.count == 2 && Set(ends).count == 1, "\(ends)")
     #expect(story.problems == [])
   }
 
