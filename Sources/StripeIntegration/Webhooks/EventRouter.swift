@@ -447,8 +447,10 @@ struct EventRouter: Sendable {
     let concerned = invoice.shares.map { ($0.aliases, request == .always) } + [(invoice.paymentAliases, false)]
     for (aliases, isCreating) in concerned {
       guard let purchase = try await index.purchase(of: aliases, creating: isCreating) else { continue }
-      try await Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
-        .add(.event, EventSummary.title(event, invoice), detail: EventSummary.detail(invoice, isNews: isNews))
+      let timeline = Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
+      try await timeline.add(
+        .event, EventSummary.title(event, invoice), detail: EventSummary.detail(invoice, isNews: isNews))
+      if let note = EventNote(on: event, invoice) { try await timeline.add(.note, note.title, detail: note.detail) }
       try await index.requestReconcile(of: purchase)
       purchases.append(purchase.rawValue)
     }
