@@ -76,6 +76,7 @@ package struct Decider: Sendable {
         reason: isNamed && !settings.barePayments
           ? "This payment names what it sells; the setting bare_payments, under which that is a sale, is off."
           : "This payment belongs to no Checkout, Payment Link, subscription or invoice, so it names no product.")
+    case .sharedInvoice(let invoice): return decideSharedInvoice(invoice, knowledge)
     case .found(let root):
       var decision =
         switch root {

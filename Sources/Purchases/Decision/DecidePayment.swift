@@ -19,6 +19,20 @@ extension Decider {
     return decision
   }
 
+  /// A payment of an invoice that bills several subscriptions sells nothing by itself. What became of its money is found out
+  /// once, here, and judged in the purchase of each subscription.
+  func decideSharedInvoice(_ invoice: Stripe.Invoice, _ knowledge: Knowledge) -> Decision {
+    var questions = knowledge.moneyQuestions + knowledge.unlinkedPaymentQuestions
+    if invoice.hasMoreLines { questions.append(.invoice(invoice.id)) }
+    let sharers = Set(knowledge.sharedInvoices.flatMap(\.subscriptions)).sorted()
+    return Decision(
+      status: questions.isEmpty ? .ended : .pending,
+      reason:
+        "What invoice \(invoice.id) bills belongs to subscriptions, each of which is a purchase of its own: "
+        + "\(invoice.subscriptions.map(\.rawValue).sorted().listed).",
+      questions: Knowledge.unique(questions), sharers: sharers)
+  }
+
   func decidePayment(_ id: Stripe.PaymentIntentID, _ knowledge: Knowledge) -> Decision {
     guard let intent = knowledge.paymentIntent(id), let sale = intent.sale else {
       return Decision(status: .pending, questions: [.paymentIntent(id)])

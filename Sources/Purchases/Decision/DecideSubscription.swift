@@ -18,7 +18,8 @@ extension Decider {
     {
       questions.append(.invoice(latest))
     }
-    questions += knowledge.invoices.filter { $0.hasMoreLines && !$0.lines(of: id).isEmpty }.map { .invoice($0.id) }
+    questions += knowledge.invoices.filter { $0.hasMoreLines && ($0.isShared || !$0.lines(of: id).isEmpty) }
+      .map { .invoice($0.id) }
     questions += knowledge.staleInvoiceQuestions(now: now)
     guard questions.isEmpty else { return Decision(status: .pending, questions: Knowledge.unique(questions)) }
 

@@ -156,6 +156,8 @@ package struct Decision: Hashable, Sendable {
   package var lines: [DesiredLine] = []
   /// The payment whose page in the Dashboard shows the sale.
   package var payment: Stripe.PaymentIntentID?
+  /// The subscriptions that share this payment, if it paid for several. What is known of it concerns their purchases.
+  package var sharers: [Stripe.SubscriptionID] = []
   /// Stripe products and prices of lines that no mapping applies to.
   package var unmapped: [String] = []
   /// The lines are all that was sold: a unit recorded for any other line is no longer sold.
@@ -168,7 +170,8 @@ package struct Decision: Hashable, Sendable {
   package init(
     root: Root? = nil, status: PurchaseStatus, reason: String? = nil, questions: [Question] = [],
     customer: DesiredCustomer? = nil, lines: [DesiredLine] = [], payment: Stripe.PaymentIntentID? = nil,
-    unmapped: [String] = [], isComplete: Bool = false, nextLook: Date? = nil, asOf: Date? = nil
+    sharers: [Stripe.SubscriptionID] = [], unmapped: [String] = [], isComplete: Bool = false, nextLook: Date? = nil,
+    asOf: Date? = nil
   ) {
     self.root = root
     self.status = status
@@ -177,6 +180,7 @@ package struct Decision: Hashable, Sendable {
     self.customer = customer
     self.lines = lines
     self.payment = payment
+    self.sharers = sharers
     self.unmapped = unmapped
     self.isComplete = isComplete
     self.nextLook = nextLook

@@ -30,7 +30,11 @@ package struct Knowledge: Hashable, Sendable {
 
   /// Adds Stripe's answer to a question that was asked with this knowledge.
   package mutating func learnAnswer(_ answer: Snapshot, answeredAt: Date) {
-    keep(.fetched(answer, answeredAt: answeredAt, knowing: facts[answer.key], newestKnown: newest))
+    let newest = newest
+    // The shares of other subscriptions do not belong to this purchase.
+    for snapshot in answer.withShares where snapshot.key == answer.key || facts[snapshot.key] != nil {
+      keep(.fetched(snapshot, answeredAt: answeredAt, knowing: facts[snapshot.key], newestKnown: newest))
+    }
   }
 
   /// The newest second of any fact here. An answer to a question asked now is not older.
@@ -80,12 +84,12 @@ package struct Knowledge: Hashable, Sendable {
   package var refunds: [Stripe.Refund] {
     snapshots.compactMap { if case .refund(let value) = $0 { value } else { nil } }
   }
+  /// Each dispute in its newest version, including old versions that name only the charge.
   package var disputes: [Stripe.Dispute] {
     let told = facts.values.compactMap { fact -> (dispute: Stripe.Dispute, fact: Fact)? in
       if case .dispute(let dispute) = fact.snapshot { (dispute, fact) } else { nil }
     }
     let named = told.map(\.dispute).filter { !$0.isWithoutID }
-    /// Each dispute in its newest version, whether that names it or, as old versions do, only its charge.
     var newest: [Stripe.DisputeID: Fact] = [:]
     for (dispute, fact) in told {
       let own = named.filter { dispute.isWithoutID && $0.isSame(as: dispute) }

@@ -38,6 +38,8 @@ package enum RootFinding: Hashable {
   case ask([Question])
   /// A payment without Checkout, Payment Link, subscription or invoice: it names no product.
   case barePayment
+  /// The payment of an invoice that bills several subscriptions. Each of those is a purchase of its own.
+  case sharedInvoice(Stripe.Invoice)
   /// Nothing that sells anything, for example a session in setup mode.
   case nothing
 }
@@ -49,12 +51,15 @@ extension Knowledge {
   /// before the invoice that it may have made: such an invoice names no subscription and looks like one written by hand. So
   /// the session must be looked for before anything is issued for the invoice (Stripe docs, "Checkout: invoice creation").
   package func findRoot() -> RootFinding {
-    let named =
-      subscriptions.map(\.id) + sessions.compactMap(\.subscription) + invoices.compactMap(\.subscription)
+    var named = subscriptions.map(\.id) + sessions.compactMap(\.subscription)
+    named += invoices.filter { !$0.isShared }.compactMap(\.subscription)
+    for case .invoiceShare(let subscription, _) in snapshots { named.append(subscription) }
     if let subscription = named.sorted().first { return .found(.subscription(subscription)) }
     if let session = sessions.filter({ $0.mode == .payment }).map(\.id).sorted().first {
       return .found(.checkout(session))
     }
+
+    if let invoice = sharedInvoices.first { return .sharedInvoice(invoice) }
 
     var questions: [Question] = []
     for snapshot in snapshots {

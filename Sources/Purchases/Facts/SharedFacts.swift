@@ -10,6 +10,11 @@ extension Snapshot {
       keys.append(FactKey(latest))
     }
     if case .paymentIntent(let payment) = self, let price = payment.sale?.price { keys.append(FactKey(price)) }
+    switch self {
+    case .invoiceShare(_, let invoice): keys.append(FactKey(invoice.id))
+    case .invoices(_, let invoices): keys += invoices.filter(\.isShared).map { FactKey($0.id) }
+    default: break
+    }
     return keys
   }
 

@@ -182,7 +182,7 @@ extension Snapshot {
   /// What an invoice that bills several subscriptions bills each of them. Empty for anything else.
   package var shares: [Snapshot] {
     guard case .invoice(let invoice) = self, invoice.isShared else { return [] }
-    return Set(invoice.lines.compactMap(\.subscription)).sorted().map { .invoiceShare(of: $0, invoice) }
+    return invoice.subscriptions.sorted().map { .invoiceShare(of: $0, invoice) }
   }
 
   /// How far the object has progressed, by those of its values that only ever move one way. It decides between two versions

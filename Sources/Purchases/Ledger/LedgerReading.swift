@@ -1,6 +1,6 @@
 package import Foundation
 import Identity
-package import StripeAPI
+import StripeAPI
 
 extension Ledger {
   /// The entries of one subscription: every invoice line that is about it, on whichever invoice it stands.
@@ -71,16 +71,6 @@ extension Ledger {
         direction: isCredit ? .credit : .charge, isChange: line.isProration, billed: invoice.created,
         coverage: coverage, returned: returns.returned(line)))
   }
-}
-
-extension Stripe.Invoice {
-  /// The lines that are about a subscription. An invoice can bill several.
-  package func lines(of id: Stripe.SubscriptionID) -> [Line] {
-    lines.filter { ($0.subscription ?? subscription) == id }
-  }
-
-  /// Whether it bills several subscriptions: then it links nothing, and each of them has its lines.
-  package var isShared: Bool { Set(lines.compactMap(\.subscription)).count > 1 }
 }
 
 extension Stripe.Invoice.Line {

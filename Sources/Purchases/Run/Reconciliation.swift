@@ -176,7 +176,8 @@ package struct Reconciliation: Sendable {
       recorded.customers[code] = customer.id
       recorded.contacts[code] = customer.contact
     }
-    let writes: [Write] = [.adopt(decision.described(with: recorded, now: now), knowing: recorded.pinned)]
+    var writes: [Write] = [.adopt(decision.described(with: recorded, now: now), knowing: recorded.pinned)]
+    if !decision.sharers.isEmpty { writes.append(.tell(decision.sharers)) }
     recorded.pinTerms(of: decision.linesToPin)
     return goOn(writes)
   }

@@ -49,6 +49,8 @@ extension Reconciliation {
     case learn([Answer], asked: Knowledge)
     /// The terms under which the lines are sold, what has no mapping, what speaks against access, and the decision.
     case adopt(Decision, knowing: [LineKey: Decider.PinnedTerms])
+    /// What is known of a payment of this purchase concerns those of other subscriptions: they are looked at.
+    case tell([Stripe.SubscriptionID])
     /// What is known of a unit's license.
     case observe(UnitKey, Recorded)
     /// A note that a license was found changed.

@@ -28,11 +28,14 @@ struct BackfillSurvey: Sendable {
     fileprivate var pinned: [LineKey: Decider.PinnedTerms] = [:]
 
     fileprivate mutating func learn(_ snapshot: Snapshot, answeredAt: Date) {
-      let fact = Fact.fetched(
-        snapshot, answeredAt: answeredAt, knowing: knowledge.facts[snapshot.key],
-        newestKnown: facts.isEmpty ? nil : knowledge.newest)
-      facts.append(fact)
-      knowledge.learn(fact)
+      let newest = facts.isEmpty ? nil : knowledge.newest
+      // The shares of other subscriptions do not belong to this purchase.
+      for part in snapshot.withShares where part.key == snapshot.key || knowledge.facts[part.key] != nil {
+        let fact = Fact.fetched(
+          part, answeredAt: answeredAt, knowing: knowledge.facts[part.key], newestKnown: newest)
+        facts.append(fact)
+        knowledge.learn(fact)
+      }
     }
   }
 
@@ -97,8 +100,17 @@ struct BackfillSurvey: Sendable {
   /// The newest paid invoices of a subscription, back to one that sold a whole period. They say what is paid.
   private func learnPaidInvoices(of subscription: Stripe.Subscription, _ finding: inout Finding) async throws {
     let page = try await calls.run { try await $0.paidInvoices(subscription: subscription.id, limit: 5) }
-    for item in page.items {
-      let invoice = try Stripe.Invoice(item)
+    let invoices = try page.items.map { try Stripe.Invoice($0) }
+    // A shared invoice is not in any subscription's list, so the newest invoice is asked for separately.
+    if let latest = subscription.latestInvoice, !invoices.contains(where: { $0.id == latest }) {
+      let answer = try await calls.run { try await StripeQuestions(session: $0).ask(.invoice(latest)) }
+      if case .invoice(let invoice) = answer.snapshot, invoice.status == .paid {
+        try await learnWhole(invoice, answeredAt: answer.answeredAt, &finding)
+      } else {
+        finding.learn(answer.snapshot, answeredAt: answer.answeredAt)
+      }
+    }
+    for invoice in invoices {
       try await learnWhole(invoice, answeredAt: page.readNotBefore, &finding)
       if invoice.lines.contains(where: { !$0.isProration && $0.periodEnd != nil }) { return }
     }

@@ -21,11 +21,20 @@ struct Ingestion {
     try await TenantLock.take(index.tenant, in: index.transaction)
     let store = FactStore(tenant: tenant, transaction: transaction)
     var isNews = false
-    for fact in facts where try await store.learn(fact) { isNews = true }
+    for fact in facts {
+      for part in fact.snapshot.withShares {
+        if try await store.learn(Fact(part, asOf: fact.asOf, source: fact.source)) { isNews = true }
+      }
+    }
+    let knowledge = Knowledge(facts)
     guard var purchase = try await index.purchase(of: first.snapshot.aliases, creating: true) else { return nil }
-    for fact in facts.dropFirst() where !fact.snapshot.aliases.isEmpty {
-      purchase =
-        try await index.purchase(of: fact.snapshot.aliases + [purchase.rawValue], creating: false) ?? purchase
+    for fact in facts.dropFirst() {
+      guard let linked = try await index.link(fact.snapshot, to: purchase, knowing: knowledge) else { continue }
+      if linked.isOwn {
+        purchase = linked.purchase
+      } else if isNews {
+        try await index.requestReconcile(of: linked.purchase)
+      }
     }
     guard isNews else { return purchase }
     try await Timeline(tenant: tenant, purchase: purchase, transaction: transaction)

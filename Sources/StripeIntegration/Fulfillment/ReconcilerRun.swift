@@ -209,7 +209,7 @@ extension Reconciliation.Action {
   fileprivate var mayLink: Bool {
     guard case .commit(let writes) = self else { return false }
     return writes.contains { write in
-      if case .learn(let answers, _) = write { answers.contains { !$0.snapshot.aliases.isEmpty } } else { false }
+      if case .learn(let answers, _) = write { answers.contains { $0.snapshot.links } } else { false }
     }
   }
 }

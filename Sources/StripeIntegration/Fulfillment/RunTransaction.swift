@@ -65,6 +65,7 @@ struct RunTransaction {
     switch write {
     case .learn(let answers, let asked): return try await learn(answers, asked)
     case .adopt(let decision, let pinned): try await adopt(decision, pinned)
+    case .tell(let subscriptions): try await index.requestReconcile(of: subscriptions, besides: lease.purchase)
     case .observe(let unit, let recorded): try await records.observe(unit, recorded)
     case .noteChange(let unit, let license, let changes): try await noteChange(unit, license, changes)
     case .begin(let step, let recorded):
@@ -89,19 +90,22 @@ struct RunTransaction {
   private func learn(_ answers: [Reconciliation.Answer], _ asked: Knowledge) async throws -> Bool {
     var isAnother = false
     for answer in answers {
-      let aliases = answer.snapshot.aliases
-      try await facts.learnAnswer(
-        answer.snapshot, answeredAt: answer.answeredAt, knowing: asked.facts[answer.question.key],
-        newestKnown: asked.newest)
+      for snapshot in answer.snapshot.withShares {
+        let isNews = try await facts.learnAnswer(
+          snapshot, answeredAt: answer.answeredAt, knowing: asked.facts[snapshot.key], newestKnown: asked.newest)
+        if isNews, case .invoiceShare(let subscription, _) = snapshot {
+          try await index.requestReconcile(of: [subscription], besides: lease.purchase)
+        }
+      }
       try await timeline.add(
         .note, "Asked Stripe for \(answer.question.sentence).",
         detail: answer.snapshot.state.map { "The answer: \($0)." })
-      guard !aliases.isEmpty,
-        let purchase = try await index.purchase(of: aliases + [lease.purchase.rawValue], creating: false),
-        purchase != lease.purchase
+      guard let linked = try await index.link(answer.snapshot, to: lease.purchase, knowing: asked),
+        linked.purchase != lease.purchase
       else { continue }
-      isAnother = true
-      try await index.requestReconcile(of: purchase)
+      // Facts about a shared payment are only borrowed, so the purchase goes on.
+      if linked.isOwn { isAnother = true }
+      try await index.requestReconcile(of: linked.purchase)
     }
     return !isAnother
   }

@@ -36,11 +36,15 @@ struct FactStore {
 
   /// Stores Stripe's answer. What was learned after the question was asked is joined with it, not replaced.
   /// - Parameter newestKnown: the newest second of anything that was known of the purchase when Stripe was asked.
-  func learnAnswer(_ answer: Snapshot, answeredAt: Date, knowing: Fact?, newestKnown: Date?) async throws {
+  /// - Returns: whether that told anything new.
+  @discardableResult
+  func learnAnswer(_ answer: Snapshot, answeredAt: Date, knowing: Fact?, newestKnown: Date?) async throws -> Bool {
     let known = try await fact(answer.key)
     let fetched = Fact.fetched(
       answer, answeredAt: answeredAt, knowing: known == knowing ? known : nil, newestKnown: newestKnown)
-    try await store(known == knowing ? fetched : known.map { $0.joined(with: fetched) } ?? fetched)
+    let joined = known == knowing ? fetched : known.map { $0.joined(with: fetched) } ?? fetched
+    try await store(joined)
+    return known?.snapshot != joined.snapshot
   }
 
   private func store(_ fact: Fact) async throws {
@@ -95,8 +99,9 @@ struct FactStore {
          AND a.purchase_id = \(purchase)
       """
     ).map(Self.fact(from:))
+    var knowledge = Knowledge(own)
     let shared = Set(own.flatMap(\.snapshot.shared)).map(\.rawValue)
-    guard !shared.isEmpty else { return Knowledge(own) }
+    guard !shared.isEmpty else { return knowledge }
     let others = try await transaction.query(
       """
       SELECT snapshot::text AS snapshot, as_of, source, contested
@@ -106,7 +111,36 @@ struct FactStore {
          AND fact_key   = ANY(\(shared))
       """
     ).map(Self.fact(from:))
-    return Knowledge(own + others)
+    for fact in others { knowledge.learn(fact) }
+    try await borrow(for: purchase, &knowledge)
+    return knowledge
+  }
+
+  /// Reads what other purchases know about the payments of invoices that this one shares with them.
+  private func borrow(for purchase: PurchaseID, _ knowledge: inout Knowledge) async throws {
+    let ids = knowledge.sharedIDs.sorted()
+    guard !ids.isEmpty else { return }
+    let lenders = Knowledge(
+      try await transaction.query(
+        """
+        SELECT f.snapshot::text AS snapshot, f.as_of, f.source, f.contested
+          FROM (SELECT DISTINCT purchase_id
+                  FROM stripe_integration.aliases
+                 WHERE account_id   = \(tenant.account)
+                   AND livemode     = \(tenant.livemode)
+                   AND stripe_id    = ANY(\(ids))
+                   AND purchase_id <> \(purchase)) l
+          JOIN stripe_integration.aliases a
+            ON a.account_id  = \(tenant.account)
+           AND a.livemode    = \(tenant.livemode)
+           AND a.purchase_id = l.purchase_id
+          JOIN stripe_integration.facts f
+            ON f.account_id = a.account_id
+           AND f.livemode   = a.livemode
+           AND f.subject    = a.stripe_id
+        """
+      ).map(Self.fact(from:)))
+    knowledge.borrow(from: lenders)
   }
 
   private static func fact(from row: PostgresRow) throws -> Fact {

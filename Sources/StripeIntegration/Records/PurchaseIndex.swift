@@ -43,6 +43,19 @@ struct PurchaseIndex {
     return purchase
   }
 
+  /// Links what was found out about a purchase to the purchase that it belongs to.
+  /// - Parameter knowledge: what is known of the purchase that it was found out about.
+  /// - Returns: the purchase that the snapshot belongs to, and whether that is the same one under another name; nil if it
+  ///   belongs to none.
+  func link(
+    _ snapshot: Snapshot, to purchase: PurchaseID, knowing knowledge: Knowledge
+  ) async throws -> (purchase: PurchaseID, isOwn: Bool)? {
+    guard let link = knowledge.link(of: snapshot, askedBy: purchase.rawValue),
+      let linked = try await self.purchase(of: link.ids, creating: link.begins)
+    else { return nil }
+    return (linked, link.isOwn)
+  }
+
   /// The purchase that a license was issued for; nil if this tenant has no such license.
   func purchase(ofLicense license: LicenseID) async throws -> PurchaseID? {
     try await transaction.query(
@@ -142,6 +155,22 @@ struct PurchaseIndex {
          AND purchase_id = \(purchase)
       """)
     try await TenantQueue.enqueue(tenant, in: .purchases, at: moment, transaction)
+  }
+
+  /// Makes reconcile requests for the purchases of these subscriptions, as far as they are known.
+  func requestReconcile(of subscriptions: [Stripe.SubscriptionID], besides purchase: PurchaseID) async throws {
+    let concerned = try await transaction.query(
+      """
+      SELECT DISTINCT purchase_id
+        FROM stripe_integration.aliases
+       WHERE account_id   = \(tenant.account)
+         AND livemode     = \(tenant.livemode)
+         AND stripe_id    = ANY(\(subscriptions.map(\.rawValue)))
+         AND purchase_id <> \(purchase)
+       ORDER BY purchase_id
+      """
+    ).map { row in try row.get("purchase_id", as: PurchaseID.self) }
+    for purchase in concerned { try await requestReconcile(of: purchase) }
   }
 
   /// Makes a run under way lose its lease, so that nothing is done from its outdated knowledge.

@@ -434,7 +434,8 @@ struct EventRouter: Sendable {
     return try await FactStore(tenant: index.tenant, transaction: index.transaction).fact(FactKey(invoice))?.snapshot
   }
 
-  /// An invoice that bills several subscriptions concerns the purchase of each, and does not merge them.
+  /// An invoice that bills several subscriptions concerns the purchase of each and that of its payment, and does not merge
+  /// them. The payment's purchase begins only when something is told of the payment.
   private func share(
     _ invoice: Snapshot, _ request: EventEffect.ReconcileRequest, _ event: StripeEvent, _ index: PurchaseIndex,
     isNews: Bool
@@ -443,9 +444,14 @@ struct EventRouter: Sendable {
     for share in invoice.shares {
       try await FactStore(tenant: index.tenant, transaction: index.transaction)
         .learn(Fact(share, asOf: event.created, source: .event))
-      guard let purchase = try await index.purchase(of: share.aliases, creating: request == .always) else { continue }
-      try await Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
-        .add(.event, EventSummary.title(event, invoice), detail: EventSummary.detail(invoice, isNews: isNews))
+    }
+    let concerned = invoice.shares.map { ($0.aliases, request == .always) } + [(invoice.paymentAliases, false)]
+    for (aliases, isCreating) in concerned {
+      guard let purchase = try await index.purchase(of: aliases, creating: isCreating) else { continue }
+      let timeline = Timeline(tenant: index.tenant, purchase: purchase, transaction: index.transaction)
+      try await timeline.add(
+        .event, EventSummary.title(event, invoice), detail: EventSummary.detail(invoice, isNews: isNews))
+      if let note = EventNote(on: event, invoice) { try await timeline.add(.note, note.title, detail: note.detail) }
       try await index.requestReconcile(of: purchase)
       purchases.append(purchase.rawValue)
     }

@@ -69,18 +69,29 @@ struct Service {
 
   mutating func deliver(_ event: ModelEvent) {
     guard case .learn(let snapshot, let request) = event.effect else { return }
-    let fact = Fact(snapshot, asOf: Date(timeIntervalSince1970: TimeInterval(event.created)), source: .event)
-    facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
+    for snapshot in snapshot.withShares {
+      let fact = Fact(snapshot, asOf: Date(timeIntervalSince1970: TimeInterval(event.created)), source: .event)
+      facts[fact.key] = facts[fact.key].map { $0.joined(with: fact) } ?? fact
+    }
     if request == .buyer {
       let buyer = snapshot.customer
       for (id, purchase) in purchases where purchase.decision?.customer?.stripeCustomer == buyer {
         purchases[id]?.needsLook = true
       }
     }
-    guard request != .none, let purchase = purchase(of: snapshot.aliases, creating: request == .always) else {
-      return
+    if request == .none { return }
+    let concerned =
+      snapshot.shares.isEmpty ? [snapshot.aliases + newestInvoice(of: snapshot)] : snapshot.shares.map(\.aliases)
+    for purchase in concerned.compactMap({ purchase(of: $0, creating: request == .always) })
+      + [purchase(of: snapshot.paymentAliases, creating: false)].compactMap({ $0 })
+    {
+      purchases[purchase]?.needsLook = true
     }
-    purchases[purchase]?.needsLook = true
+  }
+
+  private func newestInvoice(of snapshot: Snapshot) -> [String] {
+    guard case .subscription(let subscription) = snapshot else { return [] }
+    return subscription.latestInvoice.flatMap { facts[FactKey($0)] }?.snapshot.aliases ?? []
   }
 
   private mutating func purchase(of aliases: [String], creating: Bool) -> Int? {
@@ -114,7 +125,13 @@ struct Service {
 
   func knowledge(of purchase: Int) -> Knowledge {
     let own = facts.values.filter { owners[$0.key.subject] == purchase }
-    return Knowledge(own + own.flatMap(\.snapshot.shared).compactMap { facts[$0] })
+    var knowledge = Knowledge(own + own.flatMap(\.snapshot.shared).compactMap { facts[$0] })
+    let lenders = Set(knowledge.sharedIDs.compactMap { owners[$0] }).subtracting([purchase])
+    if !lenders.isEmpty {
+      knowledge.borrow(
+        from: Knowledge(facts.values.filter { owners[$0.key.subject].map(lenders.contains) ?? false }))
+    }
+    return knowledge
   }
 
   // MARK: Reconciling
@@ -137,6 +154,7 @@ struct Service {
       return purchases[id] != nil
     case .adopt(let decision, _):
       purchases[id]?.recorded.pinTerms(of: decision.linesToPin)
+    case .tell(let subscriptions): requestReconciles(of: subscriptions, besides: id)
     case .observe(let unit, let recorded), .restore(let unit, let recorded):
       purchases[id]?.recorded.units[unit] = recorded.units[unit]
     case .begin(let step, _): purchases[id]?.recorded.begin(step)
@@ -155,11 +173,22 @@ struct Service {
   }
 
   private mutating func learn(_ answer: Reconciliation.Answer, _ asked: Knowledge, for id: Int) {
-    let snapshot = answer.snapshot
-    facts[snapshot.key] = Fact.fetched(
-      snapshot, answeredAt: answer.answeredAt, knowing: facts[snapshot.key], newestKnown: asked.newest)
-    let aliases = snapshot.aliases.isEmpty ? [] : snapshot.aliases + ["ful_\(id)"]
-    if let owner = purchase(of: aliases, creating: false), owner != id { purchases[owner]?.needsLook = true }
+    for snapshot in answer.snapshot.withShares {
+      let known = facts[snapshot.key]
+      facts[snapshot.key] = Fact.fetched(
+        snapshot, answeredAt: answer.answeredAt, knowing: known, newestKnown: asked.newest)
+      if case .invoiceShare(let subscription, _) = snapshot, known?.snapshot != snapshot {
+        requestReconciles(of: [subscription], besides: id)
+      }
+    }
+    guard let link = asked.link(of: answer.snapshot, askedBy: "ful_\(id)") else { return }
+    if let owner = purchase(of: link.ids, creating: link.begins), owner != id { purchases[owner]?.needsLook = true }
+  }
+
+  private mutating func requestReconciles(of subscriptions: [Stripe.SubscriptionID], besides id: Int) {
+    for owner in subscriptions.compactMap({ owners[$0.rawValue] }) where owner != id {
+      purchases[owner]?.needsLook = true
+    }
   }
 
   private mutating func record(_ step: Step, _ outcome: StepOutcome, _ id: Int) {

@@ -13,8 +13,8 @@ struct Story {
   /// Events wait until `deliver` when set.
   var holdsEvents = false
 
-  init(_ offer: Offer = Offer(), shape: Shape = .new, tellsInvoicePayments: Bool = true) {
-    stripe = StripeModel(shape: shape, tellsInvoicePayments: tellsInvoicePayments)
+  init(_ offer: Offer = Offer(), shape: Shape = .new, cutsLists: Bool = false, tellsInvoicePayments: Bool = true) {
+    stripe = StripeModel(shape: shape, cutsLists: cutsLists, tellsInvoicePayments: tellsInvoicePayments)
     service = Service(mappings: offer.mappings, isIdempotent: true)
   }
 

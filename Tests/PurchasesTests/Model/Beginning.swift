@@ -51,4 +51,6 @@ struct SubscriptionStart: Hashable, Sendable {
   var byCheckout = false
   var first = First.paid
   var extra: Extra?
+  /// What a second subscription gives that is billed together with it, on the same invoice.
+  var beside: [Wish] = []
 }

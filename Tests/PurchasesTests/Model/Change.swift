@@ -24,6 +24,8 @@ enum Change: Hashable, Sendable {
   case pay, payOutside, void, markUncollectible
   // Subscriptions
   case payFirst, neverPay
+  /// The next period of a subscription is billed on one invoice with that of another.
+  case renewTogether
   case renew, failRenewal, retryFails, recover, renewUnderWay, renewHeldBack
   case debitArrives, debitFails
   case finalizeDraft(isPaid: Bool)
@@ -100,7 +102,8 @@ extension Change {
     }
     var kinds = [
       "moneyArrives", "moneyFails", "capture", "capture in part", "releaseHold", "pay", "payOutside",
-      "void", "markUncollectible", "payFirst", "neverPay", "renew", "failRenewal", "retryFails", "recover",
+      "void", "markUncollectible", "payFirst", "neverPay", "renew", "renewTogether", "failRenewal", "retryFails",
+      "recover",
       "renewUnderWay", "renewHeldBack", "debitArrives", "debitFails", "finalizeDraft paid", "finalizeDraft failing",
       "becomesOverdue", "trialEndsWithoutPaymentMethod", "trialEndsCanceled", "endDunning canceled",
       "endDunning unpaid", "endDunning paused", "cancelNow", "cancelNowWithCredit", "cancelAtPeriodEnd",

@@ -128,6 +128,9 @@ struct Generator {
     if start.first == .sent { start.byCheckout = false }
     if random.once(in: 6) { start.extra = random.pick(SubscriptionStart.Extra.allCases) }
     let isYearly = random.once(in: 5)
+    if start.first == .paid, !start.trial, !start.byCheckout, random.once(in: 4) {
+      start.beside = wishes(upTo: 2, isYearly: isYearly)
+    }
     return .subscription(start, wishes(upTo: isYearly ? 1 : 2, isYearly: isYearly))
   }
 }

@@ -88,6 +88,7 @@ extension Generator {
     case "incomplete": changes += [.payFirst, .payFirst, .neverPay]
     default: break
     }
+    if stripe.partner(of: subscription) != nil { changes += [.renewTogether, .renewTogether, .renewTogether] }
     if subscription.pause != nil { changes += [.resumeCollection, .resumeCollection, .renew] }
     let invoices = stripe.invoices.values.filter { $0.subscription == root }.sorted { $0.number < $1.number }
     for invoice in invoices {

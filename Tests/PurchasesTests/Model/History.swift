@@ -29,6 +29,7 @@ struct Happening: Hashable, Sendable, CustomStringConvertible {
       let how =
         "\(start.first.rawValue)\(start.trial ? ", trial" : "")\(start.byCheckout ? ", by Checkout" : "")"
         + (start.extra.map { ", with \($0.rawValue)" } ?? "")
+        + (start.beside.isEmpty ? "" : ", billed together with one to \(Self.text(start.beside))")
       return "subscription (\(how)) to \(Self.text(wishes))"
     case .changes(let change): return "\(change)".without("PurchasesTests.").without("Billing.")
     }

@@ -63,7 +63,7 @@ extension StripeModel {
 
   /// All invoices of a subscription as Stripe lists them, the newest first.
   func invoices(ofSubscription id: String) -> [JSONValue] {
-    invoices.values.filter { $0.subscription == id }.sorted { $0.number > $1.number }
+    invoices.values.filter { $0.subscriptions.contains(id) }.sorted { $0.number > $1.number }
       .map { told($0.id, json($0, .new)) }
   }
 

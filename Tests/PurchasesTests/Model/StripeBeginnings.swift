@@ -58,11 +58,7 @@ extension StripeModel {
 
   private mutating func beginSubscription(_ start: SubscriptionStart, _ wishes: [Wish]) -> String {
     let id = newID("sub")
-    // Stripe refuses two items of one price.
-    var items: [ModelItem] = []
-    for wish in wishes where !items.contains(where: { $0.price == wish.price }) {
-      items.append(ModelItem(id: newID("si"), price: wish.price, quantity: wish.quantity, created: now))
-    }
+    let items = items(wishes)
     let end = now + (start.trial ? 14 * day : items.first.map { Catalog.interval($0.price) } ?? month)
     let status = start.trial ? "trialing" : start.first == .incomplete ? "incomplete" : "active"
     subscriptions[id] = ModelSubscription(
@@ -75,6 +71,8 @@ extension StripeModel {
       subscriptions[id]?.pending = lines
     }
     let invoice = bill(id, reason: "subscription_create", free: start.trial)
+    var beside: String?
+    if !start.beside.isEmpty { beside = begin(start.beside, billedOn: invoice, status) }
     if start.byCheckout {
       let session = newID("cs")
       var lines = (invoices[invoice]?.lines ?? [])
@@ -91,7 +89,41 @@ extension StripeModel {
     } else {
       beginBilling(start, id, invoice)
     }
+    if let beside { emit(subscription: beside, "created") }
     return id
+  }
+
+  private mutating func items(_ wishes: [Wish]) -> [ModelItem] {
+    var items: [ModelItem] = []
+    // Stripe refuses two items of one price.
+    for wish in wishes where !items.contains(where: { $0.price == wish.price }) {
+      items.append(ModelItem(id: newID("si"), price: wish.price, quantity: wish.quantity, created: now))
+    }
+    return items
+  }
+
+  /// A second subscription begins, and the first invoice of another bills it as well.
+  private mutating func begin(_ wishes: [Wish], billedOn invoice: String, _ status: String) -> String {
+    let id = newID("sub")
+    let items = items(wishes)
+    subscriptions[id] = ModelSubscription(
+      id: id, status: status, items: items, periodStart: now,
+      periodEnd: now + (items.first.map { Catalog.interval($0.price) } ?? month), latestInvoice: invoice, created: now)
+    bill(id, with: invoice)
+    return id
+  }
+
+  /// Puts the current period of a subscription on an invoice that is another's.
+  mutating func bill(_ id: String, with invoice: String) {
+    guard let subscription = subscriptions[id] else { return }
+    subscriptions[id]?.latestInvoice = invoice
+    let lines = subscription.items.map { item in
+      ModelLine(
+        id: newID("il"), price: item.price, quantity: item.quantity,
+        amount: Int64(item.quantity) * Catalog.amount(item.price), item: item.id, subscription: id,
+        start: subscription.periodStart, end: subscription.periodEnd)
+    }
+    invoices[invoice]?.lines += lines
   }
 
   private mutating func beginBilling(_ start: SubscriptionStart, _ id: String, _ invoice: String) {

@@ -6,6 +6,7 @@ extension StripeModel {
   func json(_ i: ModelInvoice, _ shape: Shape, isCut: Bool = false) -> JSONValue {
     let shown = isCut ? Array(i.lines.prefix(1)) : i.lines
     let lines = shown.map { json($0, of: i, shape) }
+    let subscription = i.isShared ? nil : i.subscription
     let isPaid = i.status == "paid"
     // Before 2025-03-31 what was paid outside Stripe did not count.
     let paid = isPaid && !(shape == .old && i.isPaidOutside) ? i.amountDue : 0
@@ -33,13 +34,13 @@ extension StripeModel {
     case .old:
       value["paid"] = .bool(isPaid)
       value["paid_out_of_band"] = .bool(i.isPaidOutside)
-      value["subscription"] = text(i.subscription)
+      value["subscription"] = text(subscription)
       value["payment_intent"] = text(i.payment)
       value["charge"] = text(
         i.payment.flatMap { payments[$0] }.flatMap { $0.isPaid || $0.stage == .processing ? $0.charge : nil })
     case .new:
       value["parent"] =
-        i.subscription.map {
+        subscription.map {
           [
             "type": "subscription_details", "quote_details": .null,
             "subscription_details": ["subscription": .string($0), "metadata": [:]],
@@ -58,7 +59,8 @@ extension StripeModel {
   private func json(_ line: ModelLine, of invoice: ModelInvoice, _ shape: Shape) -> JSONValue {
     var value = JSONObject([
       ("id", .string(line.id)), ("object", "line_item"), ("amount", .integer(line.amount)), ("currency", "eur"),
-      ("quantity", .integer(Int64(line.quantity))), ("subscription", text(invoice.subscription)), ("metadata", [:]),
+      ("quantity", .integer(Int64(line.quantity))), ("subscription", text(line.subscription ?? invoice.subscription)),
+      ("metadata", [:]),
       ("period", ["start": .integer(line.start), "end": .integer(line.end)]),
     ])
     // A change's lines come from invoice items, which newer billing hangs on the subscription's item.
@@ -81,7 +83,7 @@ extension StripeModel {
         value["parent"] = [
           "type": "subscription_item_details", "invoice_item_details": .null,
           "subscription_item_details": [
-            "subscription": text(invoice.subscription), "subscription_item": .string(item),
+            "subscription": text(line.subscription ?? invoice.subscription), "subscription_item": .string(item),
             "invoice_item": line.isProration ? .string("ii_" + line.id) : .null,
             "proration": .bool(line.isProration), "proration_details": ["credited_items": credited(line)],
           ],
@@ -90,7 +92,7 @@ extension StripeModel {
         value["parent"] = [
           "type": "invoice_item_details", "subscription_item_details": .null,
           "invoice_item_details": [
-            "invoice_item": .string("ii_" + line.id), "subscription": text(invoice.subscription),
+            "invoice_item": .string("ii_" + line.id), "subscription": text(line.subscription ?? invoice.subscription),
             "proration": .bool(line.isProration), "proration_details": ["credited_items": credited(line)],
           ],
         ]

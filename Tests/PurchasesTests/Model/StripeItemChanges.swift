@@ -126,7 +126,8 @@ extension StripeModel {
 
   /// Whether what a subscription's items give now was paid.
   func isPaidNow(_ subscription: ModelSubscription) -> Bool {
-    let lines = invoices.values.filter { $0.subscription == subscription.id && $0.status == "paid" }.flatMap(\.lines)
+    let lines = invoices.values.filter { $0.subscription == subscription.id && $0.status == "paid" }
+      .flatMap { $0.share(of: subscription.id).lines }
     return lines.contains { !$0.isCredit && !$0.isTrial && $0.item != nil && $0.start <= now && now < $0.end }
       && !invoices.values.contains { invoice in
         invoice.subscription == subscription.id && ["open", "draft"].contains(invoice.status)

@@ -6,7 +6,7 @@ extension StripeModel {
       .filter { payment in
         guard payment.isPaid else { return false }
         if sessions[root]?.payment == payment.id || payment.invoice == root { return true }
-        return payment.invoice.flatMap { invoices[$0]?.subscription } == root
+        return payment.invoice.flatMap { invoices[$0] }?.subscriptions.contains(root) ?? false
       }
       .sorted { ($1.created, $1.id) < ($0.created, $0.id) }
   }
@@ -94,7 +94,9 @@ extension StripeModel {
   private mutating func credit(_ root: String, isOutside: Bool, part: Bool) {
     let owner = sessions[root]?.invoice ?? root
     let newest = invoices.values
-      .filter { ($0.id == owner || $0.subscription == owner) && $0.status == "paid" && $0.amountDue > 0 }
+      .filter {
+        ($0.id == owner || $0.subscriptions.contains(owner)) && $0.status == "paid" && $0.amountDue > 0
+      }
       .max { $0.number < $1.number }
     guard let newest else { return }
     let credited = creditNotes.values.filter { $0.invoice == newest.id }.reduce(0) { $0 + $1.amount }

@@ -24,6 +24,8 @@ struct ModelLine: Hashable, Sendable {
   var amount: Int64
   /// `si_…` for a line that bills a subscription's item.
   var item: String?
+  /// The subscription that it bills, where that is another one than the invoice is of.
+  var subscription: String?
   var isProration = false
   var start: Seconds
   var end: Seconds
@@ -59,6 +61,19 @@ struct ModelInvoice: Hashable, Sendable {
   var isPaidOutside = false
   /// Its number among all invoices: Stripe lists them by it, the newest first.
   var number = 0
+
+  /// Every subscription that it bills.
+  var subscriptions: Set<String> { Set(lines.compactMap(\.subscription) + [subscription].compactMap { $0 }) }
+  /// Billed together: then Stripe names the subscriptions on the lines alone.
+  var isShared: Bool { subscriptions.count > 1 }
+
+  /// What it bills one subscription.
+  func share(of id: String) -> ModelInvoice {
+    var share = self
+    share.lines = lines.filter { ($0.subscription ?? subscription) == id }
+    share.subscription = id
+    return share
+  }
 
   var total: Int64 { lines.reduce(0) { $0 + $1.amount } }
   /// What is asked for in money.

@@ -4,6 +4,7 @@ extension StripeModel {
     let isRunning = ["active", "trialing", "past_due"].contains(subscription.status)
     switch change {
     case .payFirst, .neverPay: first(change, subscription)
+    case .renewTogether: turnTogether(subscription)
     case .renew where isRunning: turn(subscription, .paid)
     case .failRenewal where isRunning: turn(subscription, .refused)
     case .renewUnderWay where isRunning: turn(subscription, .underWay)
@@ -112,6 +113,32 @@ extension StripeModel {
       invoices[invoice]?.dueDate = nil
       emit(subscription: id, "updated")
     }
+  }
+
+  /// A subscription whose next period can be billed on one invoice with that of another.
+  func partner(of subscription: ModelSubscription) -> ModelSubscription? {
+    func isPlain(_ one: ModelSubscription) -> Bool {
+      one.status == "active" && one.pause == nil && !one.cancelAtPeriodEnd && !one.items.isEmpty
+        && one.items.allSatisfy { $0.trialOffer == nil } && one.collectionMethod == "charge_automatically"
+    }
+    let others = subscriptions.values.filter {
+      $0.id != subscription.id && isPlain($0) && $0.periodEnd == subscription.periodEnd
+    }
+    return isPlain(subscription) ? others.min { $0.id < $1.id } : nil
+  }
+
+  private mutating func turnTogether(_ subscription: ModelSubscription) {
+    guard let partner = partner(of: subscription) else { return }
+    now = max(now, subscription.periodEnd)
+    for one in [subscription, partner] {
+      subscriptions[one.id]?.periodStart = one.periodEnd
+      subscriptions[one.id]?.periodEnd = one.periodEnd + one.interval
+    }
+    let invoice = bill(subscription.id, reason: "subscription_cycle")
+    bill(partner.id, with: invoice)
+    for one in [subscription, partner] { emit(subscription: one.id, "updated") }
+    now += hour
+    settle(invoice)
   }
 
   private mutating func billPaused(_ invoice: String, of id: String, _ pause: ModelSubscription.Pause) {

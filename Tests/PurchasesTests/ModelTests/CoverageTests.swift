@@ -39,13 +39,15 @@ struct CoverageTests {
         case .subscription(let start, _):
           ways.insert("subscription \(start.first)")
           if start.trial { ways.insert("trial") }
+          if !start.beside.isEmpty { ways.insert("billed together") }
           if let extra = start.extra { ways.insert("\(extra)\(start.trial ? " in a trial" : "")") }
         }
       }
     }
     let wanted: Set = [
       "checkout card", "checkout delayed", "checkout held", "invoice", "subscription paid", "subscription incomplete",
-      "subscription underWay", "subscription sent", "trial", "setupFee", "addOn", "setupFee in a trial",
+      "subscription underWay", "subscription sent", "trial", "billed together", "setupFee", "addOn",
+      "setupFee in a trial",
       "addOn in a trial",
     ]
     #expect(wanted.subtracting(ways).isEmpty)

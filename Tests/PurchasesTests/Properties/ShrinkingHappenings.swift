@@ -15,7 +15,10 @@ private func simpler(_ beginning: Beginning) -> [Beginning] {
   case .invoice(let wishes): fewer(wishes).map { .invoice($0) }
   case .subscription(let start, let wishes):
     fewer(wishes).map { .subscription(start, $0) }
-      + starts(start, [{ $0.trial = false }, { $0.byCheckout = false }, { $0.first = .paid }, { $0.extra = nil }])
+      + starts(
+        start,
+        [{ $0.trial = false }, { $0.byCheckout = false }, { $0.first = .paid }, { $0.extra = nil }, { $0.beside = [] }]
+      )
       .map { .subscription($0, wishes) }
   }
 }

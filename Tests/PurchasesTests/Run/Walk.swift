@@ -128,6 +128,7 @@ struct Walk {
     switch write {
     case .learn: "learn"
     case .adopt: "adopt"
+    case .tell(let subscriptions): "tell \(subscriptions.map(\.rawValue).joined(separator: ", "))"
     case .observe: "observe"
     case .noteChange: "note change"
     case .begin(let step, _): "begin \(word(step))"

@@ -13,8 +13,8 @@ struct SubscriptionOracle {
   init(_ oracle: Oracle, _ subscription: ModelSubscription) {
     self.oracle = oracle
     self.subscription = subscription
-    invoices = oracle.stripe.invoices.values.filter { $0.subscription == subscription.id }
-      .sorted { $0.number < $1.number }
+    invoices = oracle.stripe.invoices.values.filter { $0.subscriptions.contains(subscription.id) }
+      .map { $0.share(of: subscription.id) }.sorted { $0.number < $1.number }
   }
 
   var time: Seconds { oracle.time }
