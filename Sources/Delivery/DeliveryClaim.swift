@@ -32,7 +32,7 @@ public struct DeliveryClaim: Sendable {
     /// The longest that the receiver asked to be left alone.
     public var retryAfter: Duration?
 
-    /// What became of a claim; nothing, unless told otherwise.
+    /// What became of a claim. By default, nothing was attempted.
     public init(
       arrived: Int = 0, failed: Int = 0, isGone: Bool = false, isBroken: Bool = false, error: String? = nil,
       retryAfter: Duration? = nil
@@ -63,7 +63,7 @@ public struct DeliveryClaim: Sendable {
   ///
   /// - Parameters:
   ///   - attempt: nil when there was nothing to do, because somebody else has it.
-  ///   - note: told of each attempt that ended, for metrics.
+  ///   - note: receives the result of each attempt, for metrics.
   ///   - end: called in any case, with what became of the claim; also when the claim failed.
   /// - Throws: what an attempt or `end` threw.
   public func run<Item: Sendable>(

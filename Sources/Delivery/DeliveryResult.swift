@@ -9,7 +9,7 @@ public enum DeliveryResult: Hashable, Sendable {
   case failed(
     String, status: Int? = nil, isFinal: Bool = false, isGone: Bool = false, isOfReceiver: Bool = true,
     retryAfter: Duration? = nil)
-  /// It is not its time yet: tried after so many seconds, however old it is by then.
+  /// It is too early: the next attempt comes after so many seconds, even if the time for attempts is over by then.
   case postponed(String, seconds: Double)
   /// There is nothing left to deliver.
   case pointless(String)

@@ -3,7 +3,8 @@ package import Postgres
 /// What one product knows of its messages: how each is made and sent, and what follows from how it ended.
 package protocol MessageChannel<Owner>: Sendable {
   associatedtype Owner: MessageOwner
-  /// What is got ready before an attempt is claimed, because it may take longer than a claim.
+  /// What an attempt needs of other servers. It is fetched before the attempt is claimed, because that may take longer than a
+  /// claim.
   associatedtype Preparation: Sendable
 
   var queues: EndpointQueues<Owner> { get }
@@ -18,7 +19,7 @@ package protocol MessageChannel<Owner>: Sendable {
     _ body: @Sendable (PostgresTransaction) async throws -> Result
   ) async throws -> Result
 
-  /// Gets ready what the attempt will need of others.
+  /// Fetches what the attempt needs of other servers.
   func prepare(_ delivery: MessageDeliveryID, for queue: EndpointQueue<Owner>) async throws -> Preparation
 
   /// Makes a claimed attempt.

@@ -60,7 +60,7 @@ struct WebhookDeliveries: Sendable {
     return delivery
   }
 
-  /// Puts a test in line; what became of it is in the log.
+  /// Enqueues a test; the log shows its result.
   /// - Throws: 409 when the endpoint is not active.
   func test(_ webhook: WebhookEndpointID, for caller: Caller) async throws -> WebhookDelivery {
     let id = MessageDeliveryID(Random.id(prefix: WebhookDelivery.idPrefix))

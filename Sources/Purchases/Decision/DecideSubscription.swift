@@ -292,8 +292,17 @@ private struct SubscriptionLines {
         || (lineage.item?.product == line.product
           && lineage.item?.created ?? subscription.created <= entry.billed.addingTimeInterval(3_600))
     }
-    guard line.product != nil, isSubscribedTo else { return false }
+    guard line.product != nil, isSubscribedTo || isTried(line.product, by: entry.billed) else { return false }
     return !decider.mappings.contains { $0.reference == line.price.map(Mapping.Reference.price) }
+  }
+
+  /// Whether an item of the product was on an invoice by then, even if the line only began a trial: such a line sells nothing,
+  /// and the item may have been replaced since.
+  private func isTried(_ product: Stripe.ProductID?, by moment: Date) -> Bool {
+    knowledge.invoices.contains { invoice in
+      invoice.created <= moment
+        && invoice.lines(of: subscription.id).contains { $0.subscriptionItem != nil && $0.product == product }
+    }
   }
 }
 

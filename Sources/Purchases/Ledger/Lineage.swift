@@ -106,8 +106,9 @@ struct Lineages {
   }
 
   /// A line of an invoice item names no subscription item. A credit belongs to the member that was charged this price for
-  /// that time. A charge belongs to the item that has its price, unless it replaces what another item was credited. Otherwise
-  /// the product decides, or there is only one member.
+  /// that time. A charge belongs to the item that has its price, unless it replaces what another item was credited. If no item
+  /// has the price any more, the item decides whose price it was changed to. Otherwise the product decides, or there is only
+  /// one member.
   private func owner(of entry: Ledger.Entry, after pair: String?, among members: [Member]) -> String? {
     if entry.direction == .credit, let start = entry.span?.start {
       let charged = members.first { member in
@@ -125,6 +126,7 @@ struct Lineages {
       if paired.item != nil || subscribed == nil { return paired.id }
     }
     if let subscribed { return subscribed.id }
+    if let later = laterOwner(of: entry, among: members) { return later }
     if let former = members.first(where: { member in member.entries.contains { $0.price == entry.price } }) {
       return former.id
     }
@@ -133,6 +135,32 @@ struct Lineages {
       product != nil && (member.item?.product == product || member.entries.contains { $0.product == product })
     }
     return byProduct?.id ?? (members.count == 1 ? members[0].id : nil)
+  }
+
+  /// The item that has the price to which the price of a charge was changed since, however often: a change appears as a credit
+  /// of the one, followed by the charge of the other.
+  private func laterOwner(of charge: Ledger.Entry, among members: [Member]) -> String? {
+    var charge = charge
+    var seen: Set<String> = []
+    while charge.direction == .charge, seen.insert(charge.id).inserted, let next = change(of: charge) {
+      if let item = members.first(where: { $0.item != nil && $0.item?.price == next.price }) { return item.id }
+      charge = next
+    }
+    return nil
+  }
+
+  /// The charge that replaced another one, while that one's time was running.
+  private func change(of charge: Ledger.Entry) -> Ledger.Entry? {
+    guard let span = charge.span else { return nil }
+    let others = ledger.entries.filter { $0.item == nil }
+    for (credit, next) in zip(others, others.dropFirst())
+    where credit.direction == .credit && next.direction == .charge && credit.invoice == next.invoice {
+      guard let start = credit.span?.start, start == next.span?.start else { continue }
+      if credit.price == charge.price, charge.billed <= credit.billed, span.start <= start, start < span.end {
+        return next
+      }
+    }
+    return nil
   }
 
   /// Links each member to the one that it replaced: one that is no longer subscribed to, gives the same LicenseKit product,

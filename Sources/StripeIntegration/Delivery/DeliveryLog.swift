@@ -90,7 +90,7 @@ struct DeliveryLog {
     return view
   }
 
-  /// Makes a test message and puts it in line.
+  /// Makes a test message and enqueues it.
   func addTest(to endpoint: MessageEndpoint) async throws -> DeliveryView? {
     let id = Random.id(prefix: "dlv_")
     try await transaction.query(
@@ -103,7 +103,7 @@ struct DeliveryLog {
     return try await delivery(id)
   }
 
-  /// Puts deliveries that match in line once more, whatever became of them; those of endpoints that are gone or not active
+  /// Enqueues deliveries that match once more, whatever their result was; those of endpoints that are gone or not active
   /// stay as they are.
   /// - Returns: how many they are.
   func replay(_ filter: Filter, id: String? = nil) async throws -> Int {

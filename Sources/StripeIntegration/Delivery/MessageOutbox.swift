@@ -6,8 +6,8 @@ import Postgres
 import Purchases
 import StripeAPI
 
-/// Puts what is to be told in line, in the transaction that records what happened: nothing is told that did not happen, and
-/// nothing that happened is forgotten.
+/// Enqueues messages about what happened, in the transaction that records it. So no message is about something that did not
+/// happen, and nothing that happened is left out.
 struct MessageOutbox {
   let tenant: Tenant
   let purchase: PurchaseID
@@ -22,7 +22,7 @@ struct MessageOutbox {
   /// …and not longer than this.
   static let mailWaits = "60 seconds"
 
-  /// Tells of what a step has changed. One statement, and a second one for a new license.
+  /// Enqueues the messages about what a step has changed. One statement, and a second one for a new license.
   func note(_ step: Step, before: Recorded, after: Recorded) async throws {
     guard let change = LicenseChange(step, before: before, after: after) else { return }
     try await addMessage(change)
@@ -115,7 +115,7 @@ struct MessageOutbox {
   }
 }
 
-/// Puts what a step has changed in line.
+/// Enqueues messages about what a step has changed.
 struct OutboxListener: StepListener {
   func recorded(_ step: RecordedStep, in transaction: PostgresTransaction) async throws {
     try await MessageOutbox(tenant: step.tenant, purchase: step.purchase, transaction: transaction)

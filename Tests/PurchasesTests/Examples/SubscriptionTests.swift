@@ -249,6 +249,27 @@ struct SubscriptionTests {
     #expect(story.decision?.unmapped == ["price_x1", "prod_x"])
   }
 
+  @Test("The fee at the beginning of a trial stays a fee when the trial ends in another product's plan")
+  func feeOfTrial() {
+    var story = Story()
+    story.begins(.subscription(SubscriptionStart(trial: true, extra: .setupFee), [one()]))
+    #expect(story.licenses == ["lk_a active"])
+    story.then(.turnToNextPhase(item: 0, "price_b1", isPaid: true))
+    #expect(story.licenses == ["lk_a suspended", "lk_b active"])
+  }
+
+  @Test("An item that was added beside another of its product, and changed to another product's price, takes its own unit")
+  func changedBesideItsProduct() {
+    for holdsEvents in [false, true] {
+      var story = Story()
+      story.holdsEvents = holdsEvents
+      story.subscribes(one())
+      story.then(.addItem(one("price_a2"), invoiced: true), .setPrice(item: 1, "price_b1", invoiced: true))
+      if holdsEvents { story.deliverAll(Array(story.stripe.events.indices.reversed())) }
+      #expect(story.licenses.filter { $0.hasSuffix("active") }.sorted() == ["lk_a active", "lk_b active"])
+    }
+  }
+
   @Test("An item that is added is licensed, and one that is removed no more")
   func items() {
     var story = Story()
