@@ -65,7 +65,9 @@ struct Backend: Sendable {
         licenseKit: directory, connections: connections,
         delivery: DeliverySettings(database: shop.database, configuration: configuration, mailer: mailer),
         wakeUp: WakeUp(),
-        redis: client, keyPrefix: testRedis.keyPrefix, burst: burst, clock: { Shop.now }, logger: logger
+        // A busy machine may take long to answer; what is away in a test fails at once.
+        redis: client, keyPrefix: testRedis.keyPrefix, burst: burst, patience: .seconds(120), clock: { Shop.now },
+        logger: logger
       ).addRoutes(to: router)
       let transport = HTTPTransport(logger: logger)
       try await withServer(router) { address in
