@@ -258,7 +258,7 @@ struct SubscriptionTests {
     #expect(story.licenses == ["lk_a suspended", "lk_b active"])
   }
 
-  @Test("An item that was added beside another of its product, and changed to another product's price, takes its own unit")
+  @Test("An item that was added beside one of its product, and changed to another product, takes its own unit along")
   func changedBesideItsProduct() {
     for holdsEvents in [false, true] {
       var story = Story()
